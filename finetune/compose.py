@@ -1,0 +1,264 @@
+"""From a recipe's name and `key=value` overrides to a `Recipe`.
+
+A recipe is named by its module in recipes/, by a path to a .py or .yaml file, or by a dotted module that can be
+imported. Overrides are `dotted.key=value` with values in YAML. All mistakes are collected and shown together.
+"""
+
+import importlib
+import importlib.util
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from finetune.errors import UserError, nearest, raise_all
+from finetune.recipe import Recipe, Task
+
+DEFAULT_RECIPE = "sentiment_sample"
+KINDS = tuple(task.model_fields["kind"].default for task in get_args(get_args(Task)[0]))
+"""Names of the tasks, as `task.kind` gives them."""
+_PACKAGE = Path(__file__).resolve().parent
+_FOLDERS = (_PACKAGE.parent / "recipes", _PACKAGE / "recipes")  # in a checkout; in an installed wheel
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's plain values: `no` is Norwegian, 1e-3 is a number, 2026-01-01 a word."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("null", "int")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$"),
+    list("-+0123456789."),
+)
+
+
+def compose(arguments: Sequence[str], default: str | None = None) -> Recipe:
+    """Resolve command-line words such as `recipe=sst2 training.epochs=1`.
+
+    Args:
+        arguments: Words of the form `key=value`; a first word without `=` is taken as the recipe.
+        default: Recipe to take where none is named.
+
+    Raises:
+        UserError: A word, the recipe or some of its values are wrong; all of them are told at once.
+    """
+    overrides = parse_overrides(arguments)
+    name = overrides.pop("recipe", default)
+    if not isinstance(name, str):
+        raise UserError("no recipe is named", expected="recipe=NAME", fix=f"one of: {', '.join(recipe_names())}")
+    return override(load(name), overrides)
+
+
+def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
+    """Read `dotted.key=value` words into a flat dictionary, values parsed as YAML.
+
+    Raises:
+        UserError: A word has no `=`, is not YAML, or repeats a key.
+    """
+    values: dict[str, Any] = {}
+    errors: list[UserError] = []
+    for position, word in enumerate(arguments):
+        key, equals, text = word.partition("=")
+        if not equals and position == 0 and not word.startswith("-"):
+            key, text = "recipe", word
+        elif not equals or not key:
+            errors.append(UserError(f"{word!r} is not of the form key=value", fix="training.epochs=1, say"))
+            continue
+        if key in values:
+            errors.append(UserError(f"{key} is given twice", found=f"{values[key]!r} and {text!r}"))
+            continue
+        try:
+            values[key] = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
+        except yaml.YAMLError as error:
+            reason = str(error).splitlines()[0]
+            errors.append(UserError(f"the value of {key} is not YAML: {reason}", found=text, fix="put it in quotes"))
+    raise_all(errors)
+    return values
+
+
+def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
+    """A copy of `recipe` with dotted keys set to new values.
+
+    Raises:
+        UserError: Unknown keys or wrong values, all at once.
+    """
+    tree = recipe.model_dump(mode="json")
+    errors: list[UserError] = []
+    for key, value in overrides.items():
+        path = key.split(".")
+        section: dict[str, Any] = tree
+        for part in path[:-1]:
+            if not isinstance(section.get(part), dict):
+                section[part] = {}
+            section = section[part]
+        section[path[-1]] = value
+    unknown = [key for key in overrides if not _key_exists(key)]
+    errors += [_unknown_key(key, overrides[key]) for key in unknown]
+    try:
+        resolved = Recipe.model_validate(tree)
+    except ValidationError as error:
+        told = set(unknown)
+        errors += [wrong for wrong in _translate(error) if (wrong.where or "") not in told]
+    raise_all(errors)
+    return resolved
+
+
+def load(name: str) -> Recipe:
+    """The recipe of that name: a module in recipes/, a .py or .yaml file, or a dotted module.
+
+    Raises:
+        UserError: There is none, or it does not hold a valid recipe.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return _from_yaml(Path(name))
+    if name.endswith(".py"):
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f"the recipe file {name} does not exist", fix="check the path (relative to this folder)")
+        return _from_module(_import_file(path), path.stem)
+    for folder in _FOLDERS:
+        path = folder / f"{name}.py"
+        if path.is_file():
+            return _from_module(_import_file(path), name)
+    if "." in name and (module := _import_dotted(name)) is not None:
+        return _from_module(module, name.rpartition(".")[2])
+    near = nearest(name, recipe_names())
+    raise UserError(
+        f"there is no recipe {name!r}",
+        expected=", ".join(recipe_names()) + ", a path to a .py or .yaml file, or a module",
+        fix=f"did you mean recipe={near}?" if near else "finetune list shows every recipe",
+    )
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the toolkit, sorted."""
+    return sorted(path.stem for folder in _FOLDERS for path in folder.glob("[a-z]*.py"))
+
+
+def to_yaml(recipe: Recipe) -> str:
+    """The whole recipe as YAML, which `recipe=that.yaml` runs again."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def keys(section: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:
+    """Every dotted key of a recipe; those of each task included."""
+    for name, field in section.model_fields.items():
+        yield prefix + name
+        for inner in _sections(field.annotation):
+            yield from keys(inner, f"{prefix}{name}.")
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _sections(argument)
+
+
+def _key_exists(key: str) -> bool:
+    return key in set(keys())
+
+
+def _unknown_key(key: str, value: object) -> UserError:
+    known = list(dict.fromkeys(keys()))
+    last = key.rpartition(".")[2]
+    near = nearest(key, known) or next((name for name in known if name.rpartition(".")[2] == last), None)
+    return UserError(
+        f"{key} is not a key of a recipe",
+        found=f"{key}={value}",
+        fix=f"did you mean {near}?" if near else "finetune show recipe=... prints every key",
+    )
+
+
+def _import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"finetune_recipe_{path.stem}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except UserError:
+        raise
+    except ValidationError as error:
+        raise_all(_translate(error, where=str(path)))
+    except Exception as error:
+        raise UserError(f"the recipe {path} fails: {type(error).__name__}: {error}", where=_line_of(error)) from error
+    return module
+
+
+def _line_of(error: BaseException) -> str | None:
+    trace = error.__traceback__
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" if trace else None
+
+
+def _import_dotted(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        return None
+
+
+def _from_module(module: ModuleType, name: str) -> Recipe:
+    recipe = getattr(module, "recipe", None)
+    if not isinstance(recipe, Recipe):
+        raise UserError(
+            f"{module.__file__} holds no recipe",
+            expected="recipe = Recipe(...)",
+            found="no such name" if recipe is None else type(recipe).__name__,
+        )
+    summary = (module.__doc__ or "").strip().splitlines()
+    defaults = {"name": name, "summary": summary[0].rstrip(".") if summary else ""}
+    return recipe.model_copy(update={key: value for key, value in defaults.items() if not getattr(recipe, key)})
+
+
+def _from_yaml(path: Path) -> Recipe:
+    try:
+        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader)
+    except FileNotFoundError:
+        raise UserError(f"the recipe file {path} does not exist", fix="check the path (relative to this folder)") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not YAML", found=" ".join(str(error).split())) from error
+    if not isinstance(tree, dict):
+        raise UserError(f"{path} holds no recipe", expected="keys and values", found=type(tree).__name__)
+    try:
+        return Recipe.model_validate({"name": path.stem} | tree)
+    except ValidationError as error:
+        raise_all(_translate(error, where=str(path)))
+        raise
+
+
+def _translate(error: ValidationError, where: str | None = None) -> list[UserError]:
+    """Each of pydantic's complaints in the words of this project."""
+    return [_translate_one(dict(detail), where) for detail in error.errors()]
+
+
+def _translate_one(detail: dict[str, Any], where: str | None) -> UserError:
+    location = [str(part) for part in detail["loc"]]
+    if location[:1] == ["task"] and len(location) > 1 and location[1] in KINDS:
+        del location[1]  # pydantic puts the union's tag there
+    key = ".".join(location)
+    if detail["type"] == "extra_forbidden":
+        unknown = _unknown_key(key, detail["input"])
+        if not _key_exists(key):
+            return UserError(unknown.problem, found=unknown.found, fix=unknown.fix, where=where or key)
+        return UserError(f"{key} does not go with this recipe's task", found=f"{key}={detail['input']}", where=where or key)
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    found = "" if detail["type"] == "missing" or isinstance(detail["input"], dict) else repr(detail["input"])
+    if detail["type"] == "value_error":
+        return UserError(f"{key}: {message}" if key else message, where=where)
+    return UserError(f"{key} is wrong", expected=message, found=found, where=where or key)

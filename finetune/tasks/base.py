@@ -1,0 +1,182 @@
+"""What the training loop asks of a task."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune import metrics
+from finetune.data import Field, Loaded
+from finetune.recipe import Recipe
+
+IGNORED = -100
+"""Label id of a position that has no target (torch's cross-entropy leaves it out)."""
+
+Feature = Mapping[str, Any]
+"""One encoded input: lists of ints by the tokenizer's names, `label_ids`, `feature`, `example` and `length`."""
+
+
+Pair = tuple[Sequence[Any], Sequence[Any]]
+"""Predictions and references."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a task needs beside its own configuration once the model is there."""
+
+    tokenizer: PreTrainedTokenizerBase
+    config: PreTrainedConfig
+    labels: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Features put into tensors.
+
+    Args:
+        inputs: The model's keyword arguments; int64 tensors, [batch, length] each.
+        label_ids: int64, [batch] for one target an input or [batch, length] for one a position; IGNORED where none.
+        features: Index of each row in the split's features.
+        examples: Index of each row's example in the split.
+        num_targets: Label ids that are not IGNORED, counted on the CPU so that no device is waited for.
+        num_tokens: Input and target tokens without padding.
+        words: Token classification: for each row and position the word whose label is read there, or IGNORED.
+    """
+
+    inputs: dict[str, Tensor]
+    label_ids: Tensor
+    features: tuple[int, ...]
+    examples: tuple[int, ...]
+    num_targets: int
+    num_tokens: int
+    words: tuple[tuple[int, ...], ...] = ()
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on `device`."""
+        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
+        return replace(self, inputs=inputs, label_ids=self.label_ids.to(device, non_blocking=True))
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says to one feature; plain Python, so that processes can exchange it.
+
+    Args:
+        feature: The feature's index in its split.
+        example: The example's index in its split.
+        loss: Sum of the negative log-likelihood over the feature's targets, in nats.
+        num_targets: How many targets that sum has.
+        output: What the task makes of the model's output.
+    """
+
+    feature: int
+    example: int
+    loss: float
+    num_targets: int
+    output: Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """One example with its reference and the model's prediction, as predictions.jsonl shows it."""
+
+    id: int
+    input: Any
+    reference: Any
+    prediction: Any
+    extra: dict[str, Any] = field(default_factory=dict)
+    """Scores of single classes and the like, shown."""
+    hidden: dict[str, Any] = field(default_factory=dict)
+    """What only metrics need, not shown."""
+
+
+class Task(ABC):
+    """A task: configured by the recipe, without state of its own.
+
+    The order of calls: `fields` (to read the data), `prepare`, `texts` (to train a tokenizer from scratch), `encode`,
+    then for each batch `collate` and `loss` or `predict`, and at the end `records` and `score`.
+    """
+
+    head: ClassVar[Literal["text_classification", "token_classification", "text_to_text"]]
+    """What `finetune.models.load_model` puts on top of the pretrained model."""
+    label_field: ClassVar[str | None] = None
+    """The field whose values are the classes, if there are classes."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+
+    @property
+    @abstractmethod
+    def fields(self) -> tuple[Field, ...]:
+        """Columns that the task reads."""
+
+    @abstractmethod
+    def metric_names(self, tools: Tools) -> tuple[str, ...]:
+        """Names of the metrics that score the task where the recipe names none."""
+
+    @abstractmethod
+    def best_metric(self, tools: Tools) -> str:
+        """The dev value that chooses the best checkpoint where the recipe names none."""
+
+    def prepare(self, loaded: Loaded) -> Loaded:
+        """The data as the task wants it; called once, before anything is encoded."""
+        return loaded
+
+    @abstractmethod
+    def texts(self, split: Dataset) -> Iterator[str]:
+        """Every text that a tokenizer of the task must be able to write."""
+
+    @abstractmethod
+    def encode(self, split: Dataset, tools: Tools) -> Dataset:
+        """Features of a split; each row is a `Feature`."""
+
+    @abstractmethod
+    def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
+        """Put features into one padded batch."""
+
+    @abstractmethod
+    def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
+        """Sum of the loss over the batch's targets, a scalar; divide by the number of targets for the mean."""
+
+    @abstractmethod
+    def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
+        """Predictions of a batch; `final` asks for the test split's settings, such as the full beam."""
+
+    @abstractmethod
+    def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
+        """One record an example, in the split's order, from the predictions of all features in order."""
+
+    @abstractmethod
+    def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
+        """Scores of a whole split."""
+
+    def compute(self, special: Mapping[str, Pair], ordinary: Pair, tools: Tools) -> metrics.Scores:
+        """Compute the recipe's metrics, or the task's own.
+
+        Args:
+            special: Predictions and references of the metrics that need a form of their own.
+            ordinary: Predictions and references of all other metrics.
+            tools: Tells the labels.
+        """
+        names = self.recipe.evaluation.metrics or self.metric_names(tools)
+        options = metrics.MetricOptions(labels=tools.labels, target_language=self.target_language)
+        pairs = [special.get(name, ordinary) for name in names]
+        return metrics.merge(
+            metrics.score([name], *pair, options=options) for name, pair in zip(names, pairs, strict=True)
+        )
+
+    @property
+    def target_language(self) -> str | None:
+        """Language of the predictions, where it matters to the metrics."""
+        return None
+
+    def notes(self, encoded: Mapping[str, Dataset]) -> list[str]:
+        """What a user should know of the encoded splits, such as how many inputs were cut."""
+        cut = {name: sum(split["cut"]) for name, split in encoded.items() if "cut" in split.column_names}
+        return [f"{number:,} of {len(encoded[name]):,} {name} inputs are cut at the longest length allowed"
+                for name, number in cut.items() if number]

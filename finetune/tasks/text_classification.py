@@ -1,0 +1,100 @@
+"""Text classification: one class for each text or pair of texts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from finetune import metrics
+from finetune.data import Field
+from finetune.recipe import Recipe, TextClassification
+from finetune.tasks.base import Batch, Feature, Prediction, Record, Task, Tools
+from finetune.tasks.tensors import cross_entropy, input_columns, pad_inputs, row_losses
+
+
+class TextClassificationTask(Task):
+    """The class is predicted from the pooled output (BERT) or the end-of-sequence state (T5)."""
+
+    head = "text_classification"
+    label_field = "label"
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.config = cast(TextClassification, recipe.task)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        columns = self.recipe.data.columns
+        pair = () if columns.text_pair is None else (Field("text_pair", "text", columns.text_pair),)
+        return (Field("text", "text", columns.text), *pair, Field("label", "label", columns.label))
+
+    def metric_names(self, tools: Tools) -> tuple[str, ...]:
+        return ("accuracy", "precision_recall_f1")
+
+    def best_metric(self, tools: Tools) -> str:
+        return "accuracy"
+
+    def texts(self, split: Dataset) -> Iterator[str]:
+        for column in split.column_names:
+            if column.startswith("text"):
+                yield from split[column]
+
+    def encode(self, split: Dataset, tools: Tools) -> Dataset:
+        label_ids = {label: index for index, label in enumerate(tools.labels or ())}
+
+        def encode_batch(batch: Mapping[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
+            encoding = tools.tokenizer(
+                batch["text"], batch.get("text_pair"), truncation=True, max_length=self.config.max_length
+            )
+            return {
+                **input_columns(encoding, tools.tokenizer),
+                "label_ids": [label_ids[label] for label in batch["label"]],
+                "feature": indices,
+                "example": indices,
+            }
+
+        return split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
+
+    def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
+        return Batch(
+            inputs=pad_inputs(features, tools.tokenizer),
+            label_ids=torch.tensor([feature["label_ids"] for feature in features]),
+            features=tuple(feature["feature"] for feature in features),
+            examples=tuple(feature["example"] for feature in features),
+            num_targets=len(features),
+            num_tokens=sum(feature["length"] for feature in features),
+        )
+
+    def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
+        return cross_entropy(model(**batch.inputs).logits, batch.label_ids, label_smoothing=label_smoothing)
+
+    def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
+        logits = model(**batch.inputs).logits.float()  # [batch, classes]
+        probabilities = logits.softmax(dim=-1).tolist()
+        losses = row_losses(logits, batch.label_ids)
+        return [
+            Prediction(feature, example, loss, 1, row)
+            for feature, example, loss, row in zip(batch.features, batch.examples, losses, probabilities, strict=True)
+        ]
+
+    def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
+        labels = tools.labels or ()
+        texts = zip(*(split[name] for name in split.column_names if name.startswith("text")), strict=True)
+        rows = zip(split["id"], texts, split["label"], predictions, strict=True)
+        return [
+            Record(
+                id=id_,
+                input=text[0] if len(text) == 1 else list(text),
+                reference=label,
+                prediction=labels[max(range(len(labels)), key=prediction.output.__getitem__)],
+                extra={"probabilities": dict(zip(labels, prediction.output, strict=True))},
+            )
+            for id_, text, label, prediction in rows
+        ]
+
+    def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
+        predictions = [record.prediction for record in records]
+        return self.compute({}, (predictions, [record.reference for record in records]), tools)

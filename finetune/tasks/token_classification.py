@@ -1,0 +1,160 @@
+"""Token classification: one label for each word."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, cast
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from finetune import metrics
+from finetune.data import Field, Loaded
+from finetune.errors import UserError
+from finetune.recipe import Recipe, TokenClassification
+from finetune.tasks import labelling
+from finetune.tasks.base import IGNORED, Batch, Feature, Prediction, Record, Task, Tools
+from finetune.tasks.tensors import cross_entropy, input_columns, pad_inputs, pad_rows, row_losses
+from finetune.tasks.windows import first_pieces
+
+
+class TokenClassificationTask(Task):
+    """A word's label is predicted at its first piece.
+
+    A sentence longer than `max_length` is read in overlapping windows; each word is trained and scored in exactly
+    one of them. A word that the tokenizer drops altogether (a control character, say) counts as predicted O, or as
+    the first label where labels are plain, so that it is scored too.
+    """
+
+    head = "token_classification"
+    label_field = "labels"
+
+    def __init__(self, recipe: Recipe) -> None:
+        super().__init__(recipe)
+        self.config = cast(TokenClassification, recipe.task)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        columns = self.recipe.data.columns
+        return (Field("tokens", "words", columns.tokens), Field("labels", "word_labels", columns.labels))
+
+    def metric_names(self, tools: Tools) -> tuple[str, ...]:
+        plain = labelling.detect_scheme([tools.labels or ()]) == "plain"
+        return ("accuracy", "precision_recall_f1") if plain else ("seqeval", "accuracy")
+
+    def best_metric(self, tools: Tools) -> str:
+        return "f1"
+
+    def prepare(self, loaded: Loaded) -> Loaded:
+        """Write entities in IOB2 or IOBES, whatever scheme the data uses.
+
+        Raises:
+            UserError: The labels are not of the scheme that the recipe names.
+        """
+        found = labelling.detect_scheme(loaded.train["labels"])
+        scheme: labelling.Scheme = found if self.config.scheme == "auto" else self.config.scheme
+        if found == "plain" and scheme != "plain":
+            odd = next(label for label in loaded.labels["labels"] if labelling.detect_scheme([[label]]) == "plain")
+            raise UserError(
+                f"the labels are not in the scheme {scheme}",
+                expected="O, or a prefix, a dash and a type: B-PER",
+                found=odd,
+                where="task.scheme",
+                fix="task.scheme=plain takes labels as they stand",
+            )
+
+        def normalize(batch: Mapping[str, list[list[str]]]) -> dict[str, list[list[str]]]:
+            return {"labels": [labelling.normalize(labels, scheme) for labels in batch["labels"]]}
+
+        names = labelling.label_names(loaded.labels["labels"], scheme)
+        splits = {split: getattr(loaded, split).map(normalize, batched=True) for split in ("train", "dev", "test")}
+        notes = () if scheme == "plain" else (f"labels are read as {scheme}",)
+        return replace(loaded, **splits, labels={"labels": names}, notes=(*loaded.notes, *notes))
+
+    def texts(self, split: Dataset) -> Iterator[str]:
+        return (" ".join(words) for words in split["tokens"])
+
+    def encode(self, split: Dataset, tools: Tools) -> Dataset:
+        label_ids = {label: index for index, label in enumerate(tools.labels or ())}
+        capacity = self.config.max_length - tools.tokenizer.num_special_tokens_to_add()
+        stride = min(self.config.stride, max(capacity - 1, 0))
+
+        def encode_batch(batch: Mapping[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
+            encoding = tools.tokenizer(
+                batch["tokens"],
+                is_split_into_words=True,
+                truncation=True,
+                max_length=self.config.max_length,
+                stride=stride,
+                return_overflowing_tokens=True,
+            )
+            samples = encoding["overflow_to_sample_mapping"]
+            words: list[list[int]] = []  # for each position the word whose label is read there, or IGNORED
+            for _, rows in groupby(range(len(samples)), key=samples.__getitem__):
+                windows = [encoding.word_ids(row) for row in rows]
+                for window, given in zip(windows, first_pieces(windows, stride), strict=True):
+                    at = {position: word for word, position in given.items()}
+                    words.append([at.get(position, IGNORED) for position in range(len(window))])
+            columns = input_columns(encoding, tools.tokenizer)
+            del columns["cut"]
+            return {
+                **columns,
+                "words": words,
+                "label_ids": [
+                    [IGNORED if word == IGNORED else label_ids[batch["labels"][sample][word]] for word in row]
+                    for sample, row in zip(samples, words, strict=True)
+                ],
+                "example": [indices[sample] for sample in samples],
+            }
+
+        features = split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
+        return features.add_column("feature", list(range(len(features))))
+
+    def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
+        label_ids = pad_rows([feature["label_ids"] for feature in features], IGNORED)
+        return Batch(
+            inputs=pad_inputs(features, tools.tokenizer),
+            label_ids=label_ids,
+            features=tuple(feature["feature"] for feature in features),
+            examples=tuple(feature["example"] for feature in features),
+            num_targets=int((label_ids != IGNORED).sum()),
+            num_tokens=sum(feature["length"] for feature in features),
+            words=tuple(tuple(feature["words"]) for feature in features),
+        )
+
+    def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
+        return cross_entropy(model(**batch.inputs).logits, batch.label_ids, label_smoothing=label_smoothing)
+
+    def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
+        logits = model(**batch.inputs).logits  # [batch, length, classes]
+        losses = row_losses(logits, batch.label_ids)
+        rows = logits.argmax(dim=-1).tolist()
+        predictions = []
+        for row, words in enumerate(batch.words):
+            output = {word: label for word, label in zip(words, rows[row], strict=False) if word != IGNORED}
+            predictions.append(Prediction(batch.features[row], batch.examples[row], losses[row], len(output), output))
+        return predictions
+
+    def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
+        labels = tools.labels or ()
+        default = labels.index(labelling.OUTSIDE) if labelling.OUTSIDE in labels else 0
+        by_example: list[dict[int, int]] = [{} for _ in range(len(split))]
+        for prediction in predictions:
+            by_example[prediction.example].update(prediction.output)
+        return [
+            Record(
+                id=row["id"],
+                input=row["tokens"],
+                reference=row["labels"],
+                prediction=[labels[by_word.get(word, default)] for word in range(len(row["tokens"]))],
+            )
+            for row, by_word in zip(split, by_example, strict=True)
+        ]
+
+    def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
+        predictions = [record.prediction for record in records]
+        references = [record.reference for record in records]
+        flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
+        return self.compute({"seqeval": (predictions, references)}, (flat[0], flat[1]), tools)
