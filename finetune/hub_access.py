@@ -1,0 +1,205 @@
+"""One clear message wherever the Hugging Face Hub cannot give what a recipe names.
+
+`huggingface_hub`, `transformers`, `datasets` and `evaluate` each tell the same few troubles (no network, no such
+repository, no permission) by exceptions of their own, several after half a minute of retries. `hub_access` asks once
+whether the Hub answers, lets the libraries use only their caches where it does not, and turns what they raise into a
+`UserError`. Nothing is ever put in the place of what was asked for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Literal
+
+from finetune.errors import UserError
+
+What = Literal["model", "data set", "metric"]
+
+MIRROR = "a mirror (set HF_ENDPOINT=https://... in the environment)"
+SAMPLES = "a recipe that needs no Hub (recipe=sentiment_sample, address_sample or interface_sample)"
+LOCAL = {
+    "model": "a model in a local folder ({key}=path/to/folder), local files (data.path=...)",
+    "data set": "local files (data.path=...)",
+    "metric": "the task's own metrics ({key}=null)",
+}
+PAGES = {"model": "", "data set": "datasets/", "metric": "spaces/"}
+
+
+@contextmanager
+def hub_access(what: What, name: str, key: str) -> Iterator[None]:
+    """Fetch from the Hub (or its cache, or a folder) inside this block.
+
+    Args:
+        what: The kind of thing that is fetched.
+        name: Its Hub name, or a local folder.
+        key: The recipe key that holds the name (`model.name`).
+
+    Raises:
+        UserError: The Hub cannot be reached and the cache has no copy, or there is no such repository or revision, or
+            it is gated or private, or the Hub answers with an error. Other exceptions of the block pass unchanged.
+    """
+    if Path(name).exists():
+        yield
+        return
+    _check_name(what, name, key)
+    trouble = hub_trouble()
+    try:
+        with _caches_only(what) if trouble else nullcontext():
+            yield
+    except UserError:
+        raise
+    except Exception as error:
+        explained = _explain(error, what, name, key, trouble)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def hub_trouble() -> str | None:
+    """Why the Hub cannot be reached, or None where it answers: one request, without retries."""
+    from huggingface_hub import constants, get_session
+
+    if constants.is_offline_mode():
+        return "offline mode is on (HF_HUB_OFFLINE=1)"
+    try:
+        get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except Exception as error:  # which HTTP library's exceptions these are is huggingface_hub's affair
+        return f"{constants.ENDPOINT}: {error}"
+    return None
+
+
+@contextmanager
+def _caches_only(what: What) -> Iterator[None]:
+    """Offline mode for the block: caches are read, and nothing is retried."""
+    # Imported before the switch is set: datasets copies it for good when it is imported.
+    import datasets.config
+    from huggingface_hub import constants
+
+    switches = [(constants, "HF_HUB_OFFLINE"), (datasets.config, "HF_HUB_OFFLINE")]
+    if what == "metric":
+        import evaluate.config
+
+        switches.append((evaluate.config, "HF_EVALUATE_OFFLINE"))
+    before = [getattr(module, switch) for module, switch in switches]
+    for module, switch in switches:
+        setattr(module, switch, True)
+    try:
+        yield
+    finally:
+        for (module, switch), value in zip(switches, before, strict=True):
+            setattr(module, switch, value)
+
+
+def _check_name(what: What, name: str, key: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils._validators import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        raise UserError(
+            f"{name} is neither a file or folder nor the name of a {what} on the Hub",
+            expected="an existing path, or a name like owner/name",
+            where=f"{key}={name}",
+        ) from None
+
+
+def _explain(error: Exception, what: What, name: str, key: str, trouble: str | None) -> UserError | None:
+    """The mistake behind a library's exception; None where it has nothing to do with the Hub."""
+    from datasets.exceptions import DatasetNotFoundError
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    chain = _chain(error)
+
+    def has(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(link, kinds) for link in chain)
+
+    if trouble:
+        # evaluate tells an unreachable Hub and an unknown name alike, by FileNotFoundError.
+        unreachable = has(LocalEntryNotFoundError, ConnectionError) or (what == "metric" and has(FileNotFoundError))
+        return _unreachable(what, name, key, trouble) if unreachable else None
+    if has(GatedRepoError) or (has(DatasetNotFoundError) and "gated" in str(error)):
+        return _gated(what, name, key)
+    if has(RevisionNotFoundError):
+        return _no_revision(what, name, key)
+    if has(RepositoryNotFoundError, DatasetNotFoundError) or (what == "metric" and has(FileNotFoundError)):
+        return _not_found(what, name, key)
+    for link in chain:
+        if isinstance(link, HfHubHTTPError):
+            return _refused(what, name, key, link)
+    if has(LocalEntryNotFoundError, ConnectionError):
+        return _unreachable(what, name, key, _innermost(chain))
+    return None
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    """The exception and those it came from, outermost first."""
+    chain = [error]
+    while (link := chain[-1].__cause__ or chain[-1].__context__) is not None:
+        chain.append(link)
+    return chain
+
+
+def _innermost(chain: list[BaseException]) -> str:
+    return f"{type(chain[-1]).__name__}: {chain[-1]}"
+
+
+def _unreachable(what: What, name: str, key: str, trouble: str) -> UserError:
+    ways = [MIRROR, LOCAL[what].format(key=key)] + ([SAMPLES] if what != "metric" else [])
+    return UserError(
+        f"the {what} {name} cannot be fetched: the Hugging Face Hub cannot be reached, and the cache holds no copy",
+        found=trouble,
+        where=f"{key}={name}",
+        fix=", or ".join(ways),
+    )
+
+
+def _gated(what: What, name: str, key: str) -> UserError:
+    return UserError(
+        f"the {what} {name} is gated: its owner grants access on the Hub",
+        where=f"{key}={name}",
+        fix=f"ask for access on {_page(what, name)}, then `hf auth login`",
+    )
+
+
+def _no_revision(what: What, name: str, key: str) -> UserError:
+    revision_key = key.rpartition(".")[0] + ".revision"
+    return UserError(
+        f"the {what} {name} has no such revision on the Hub",
+        expected="a branch, tag or commit of that repository",
+        where=revision_key,
+        fix=f"choose one of those listed on {_page(what, name)}/tree/main",
+    )
+
+
+def _not_found(what: What, name: str, key: str) -> UserError:
+    return UserError(
+        f"there is no {what} {name} on the Hub, or it is private",
+        expected="owner/name as the Hub shows it, or a local path",
+        where=f"{key}={name}",
+        fix="correct the name, or `hf auth login` with an account that may read it",
+    )
+
+
+def _refused(what: What, name: str, key: str, error: Exception) -> UserError:
+    response = getattr(error, "response", None)
+    status = response.status_code if response is not None else "an error"
+    unauthorized = status in (401, 403)
+    return UserError(
+        f"the Hub answers with {status} when asked for the {what} {name}",
+        found=str(error).splitlines()[0],
+        where=f"{key}={name}",
+        fix="`hf auth login` with an account that may read it" if unauthorized else "try again later, or " + MIRROR,
+    )
+
+
+def _page(what: What, name: str) -> str:
+    from huggingface_hub import constants
+
+    return f"{constants.ENDPOINT}/{PAGES[what]}{name}"
