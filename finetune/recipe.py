@@ -262,6 +262,8 @@ class Training(Section):
     """Stop after this many evaluations in a row without a better best_metric."""
     log_every: PositiveInt = 50
     """Steps between entries in metrics.jsonl."""
+    workers: NonNegativeInt = 0
+    """Processes that prepare batches ahead, for each training process; 0 prepares them in between."""
 
 
 class Evaluation(Section):

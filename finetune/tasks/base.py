@@ -18,7 +18,8 @@ IGNORED = -100
 """Label id of a position that has no target (torch's cross-entropy leaves it out)."""
 
 Feature = Mapping[str, Any]
-"""One encoded input: lists of ints by the tokenizer's names, `label_ids`, `feature`, `example` and `length`."""
+"""One encoded input: token ids and the like by the tokenizer's names; `label_ids`; `feature` and `example`, its and its
+example's number; `length`, its input and target tokens; `targets`, its label ids that are not IGNORED."""
 
 
 Pair = tuple[Sequence[Any], Sequence[Any]]
@@ -43,8 +44,6 @@ class Batch:
         label_ids: int64, [batch] for one target an input or [batch, length] for one a position; IGNORED where none.
         features: Index of each row in the split's features.
         examples: Index of each row's example in the split.
-        num_targets: Label ids that are not IGNORED, counted on the CPU so that no device is waited for.
-        num_tokens: Input and target tokens without padding.
         words: Token classification: for each row and position the word whose label is read there, or IGNORED.
     """
 
@@ -52,8 +51,6 @@ class Batch:
     label_ids: Tensor
     features: tuple[int, ...]
     examples: tuple[int, ...]
-    num_targets: int
-    num_tokens: int
     words: tuple[tuple[int, ...], ...] = ()
 
     def to(self, device: torch.device) -> "Batch":

@@ -54,6 +54,7 @@ class TextClassificationTask(Task):
                 "label_ids": [label_ids[label] for label in batch["label"]],
                 "feature": indices,
                 "example": indices,
+                "targets": [1] * len(indices),
             }
 
         return split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
@@ -64,8 +65,6 @@ class TextClassificationTask(Task):
             label_ids=torch.tensor([feature["label_ids"] for feature in features]),
             features=tuple(feature["feature"] for feature in features),
             examples=tuple(feature["example"] for feature in features),
-            num_targets=len(features),
-            num_tokens=sum(feature["length"] for feature in features),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:

@@ -66,6 +66,7 @@ class TextToTextTask(Task):
                 "label_ids": label_ids,
                 "feature": indices,
                 "example": indices,
+                "targets": [len(ids) for ids in label_ids],
                 "length": [length + len(ids) for length, ids in zip(columns["length"], label_ids, strict=True)],
                 "cut": cut,
             }
@@ -82,8 +83,6 @@ class TextToTextTask(Task):
             label_ids=pad_rows(labels, IGNORED),
             features=tuple(feature["feature"] for feature in features),
             examples=tuple(feature["example"] for feature in features),
-            num_targets=sum(map(len, labels)),
-            num_tokens=sum(feature["length"] for feature in features),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:

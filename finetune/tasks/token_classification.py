@@ -107,20 +107,18 @@ class TokenClassificationTask(Task):
                     for sample, row in zip(samples, words, strict=True)
                 ],
                 "example": [indices[sample] for sample in samples],
+                "targets": [sum(word != IGNORED for word in row) for row in words],
             }
 
         features = split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
         return features.add_column("feature", list(range(len(features))))
 
     def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
-        label_ids = pad_rows([feature["label_ids"] for feature in features], IGNORED)
         return Batch(
             inputs=pad_inputs(features, tools.tokenizer),
-            label_ids=label_ids,
+            label_ids=pad_rows([feature["label_ids"] for feature in features], IGNORED),
             features=tuple(feature["feature"] for feature in features),
             examples=tuple(feature["example"] for feature in features),
-            num_targets=int((label_ids != IGNORED).sum()),
-            num_tokens=sum(feature["length"] for feature in features),
             words=tuple(tuple(feature["words"]) for feature in features),
         )
 

@@ -1,0 +1,143 @@
+"""Everything a run needs, loaded and encoded: from a recipe to a `Job`."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, set_seed
+from datasets import Dataset
+from torch.utils.data import DataLoader
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune import metrics, models, tasks
+from finetune.data import Loaded, load
+from finetune.data.batches import Indices
+from finetune.recipe import Recipe, Scratch
+from finetune.tasks import Batch, Task, Tools
+from finetune.training.progress import say
+from finetune.training.run_folder import RunFolder
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A split's features, and the figures that batches are planned by; int64, [features] each."""
+
+    features: Dataset
+    lengths: Indices
+    targets: Indices
+
+    @classmethod
+    def of(cls, features: Dataset) -> "Encoded":
+        """Read the figures from the features once."""
+        arrays = features.with_format("numpy")
+        return cls(features, np.asarray(arrays["length"][:]), np.asarray(arrays["targets"][:]))
+
+
+@dataclass
+class Job:
+    """A run that is ready to start."""
+
+    recipe: Recipe
+    accelerator: Accelerator
+    task: Task
+    tools: Tools
+    model: PreTrainedModel
+    examples: Mapping[str, Dataset]
+    encoded: Mapping[str, Encoded]
+    folder: RunFolder
+
+    @property
+    def best_metric(self) -> str:
+        """Dev value that chooses the best checkpoint."""
+        return self.recipe.training.best_metric or self.task.best_metric(self.tools)
+
+    def batches(self, split: str, batches: list[Indices]) -> Iterator[Batch]:
+        """The features of the given indices, collated, on this process's device."""
+        loader = DataLoader(
+            cast("torch.utils.data.Dataset[object]", self.encoded[split].features),
+            batch_sampler=[batch.tolist() for batch in batches],
+            collate_fn=lambda features: self.task.collate(features, self.tools),
+            num_workers=self.recipe.training.workers,
+        )
+        return (batch.to(self.accelerator.device) for batch in loader)
+
+
+def prepare(recipe: Recipe) -> Job:
+    """Load the data, the tokenizer and the model, and encode every split.
+
+    Raises:
+        UserError: Something in the recipe or the data is wrong.
+    """
+    accelerator = _accelerator(recipe)
+    task = tasks.create(recipe)
+    with accelerator.main_process_first():
+        loaded = task.prepare(load(recipe.data, task.fields))
+    folder = _shared_folder(recipe, accelerator)
+    tokenizer = _tokenizer(recipe, task, loaded, folder, accelerator)
+    labels = loaded.labels[task.label_field] if task.label_field else None
+    with accelerator.main_process_first():
+        model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
+    tools = Tools(tokenizer, model.config, labels)
+    metrics.check(recipe.evaluation.metrics or task.metric_names(tools))
+    examples = {split: getattr(loaded, split) for split in SPLITS}
+    features = {split: task.encode(examples[split], tools) for split in SPLITS}
+    encoded = {split: Encoded.of(features[split]) for split in SPLITS}
+    set_seed(recipe.seed, device_specific=True)
+    job = Job(recipe, accelerator, task, tools, model, examples, encoded, folder)
+    if accelerator.is_main_process:
+        folder.create(recipe)
+        _introduce(job, [*loaded.notes, *task.notes(features)])
+    return job
+
+
+def _accelerator(recipe: Recipe) -> Accelerator:
+    precision = recipe.training.precision
+    return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision) if precision else None)
+
+
+def _shared_folder(recipe: Recipe, accelerator: Accelerator) -> RunFolder:
+    """One folder for all processes, though their clocks differ."""
+    paths = [str(RunFolder.name_for(recipe).path)]
+    broadcast_object_list(paths)
+    return RunFolder(Path(paths[0]))
+
+
+def _tokenizer(
+    recipe: Recipe, task: Task, loaded: Loaded, folder: RunFolder, accelerator: Accelerator
+) -> PreTrainedTokenizerBase:
+    """The model's tokenizer; one from scratch is trained by the main process and read by the others."""
+
+    def texts() -> Iterator[str]:
+        return task.texts(loaded.train)
+
+    if recipe.model.scratch is None or accelerator.num_processes == 1:
+        return models.load_tokenizer(recipe.model, texts)
+    if accelerator.is_main_process:
+        models.load_tokenizer(recipe.model, texts).save_pretrained(folder.model)
+    accelerator.wait_for_everyone()
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder.model)
+    return tokenizer
+
+
+def _introduce(job: Job, notes: list[str]) -> None:
+    """Say what is about to happen."""
+    sizes = ", ".join(f"{len(job.examples[split]):,} {split}" for split in SPLITS)
+    weights = sum(weight.numel() for weight in job.model.parameters())
+    say(f"{job.recipe.name}: {job.recipe.task.kind.replace('_', ' ')} with {describe_model(job.recipe)} "
+        f"({weights / 1e6:.1f} M weights), examples: {sizes}")
+    for note in notes:
+        say(f"  {note}")
+    say(f"  run folder: {job.folder.path}")
+
+
+def describe_model(recipe: Recipe) -> str:
+    """The model in a few words."""
+    scratch: Scratch | None = recipe.model.scratch
+    return f"{scratch.architecture}-{scratch.size} from scratch" if scratch else str(recipe.model.name or recipe.model.sample)

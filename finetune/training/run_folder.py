@@ -1,0 +1,107 @@
+"""`runs/<recipe>/<time>/`: everything that a run leaves behind."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from finetune import compose
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.tasks import Record
+
+_PACKAGES = (
+    "finetune-masks", "torch", "transformers", "accelerate", "datasets", "evaluate", "tokenizers", "scikit-learn",
+    "sacrebleu", "seqeval",
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and writers of one run; only the main process writes."""
+
+    path: Path
+
+    @classmethod
+    def name_for(cls, recipe: Recipe) -> "RunFolder":
+        """A folder named by recipe and time; nothing is created."""
+        return cls(recipe.output_dir / recipe.name / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
+
+    def create(self, recipe: Recipe) -> None:
+        """Make the folder and write the recipe and the environment into it.
+
+        Raises:
+            UserError: The folder cannot be made.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / "recipe.yaml").write_text(compose.to_yaml(recipe), encoding="utf-8")
+        except OSError as error:
+            raise UserError(
+                f"the run folder {self.path} cannot be written",
+                found=error.strerror,
+                fix="name a folder of yours: output_dir=...",
+            ) from error
+        self._write_json("environment.json", environment())
+
+    @property
+    def model(self) -> Path:
+        """The best model with its tokenizer, as from_pretrained loads it."""
+        return self.path / "model"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Models saved at evaluations."""
+        return self.path / "checkpoints"
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        """Append one line to metrics.jsonl."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def write_results(self, results: Mapping[str, Any]) -> None:
+        """Write results.json: the final scores."""
+        self._write_json("results.json", results)
+
+    def write_predictions(self, split: str, records: Iterable[Record]) -> None:
+        """Write one line an example: its number, input, reference and prediction."""
+        with (self.path / f"predictions_{split}.jsonl").open("w", encoding="utf-8") as file:
+            for record in records:
+                shown = {
+                    "id": record.id,
+                    "input": record.input,
+                    "reference": record.reference,
+                    "prediction": record.prediction,
+                }
+                file.write(json.dumps(shown | record.extra, ensure_ascii=False) + "\n")
+
+    def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        (self.path / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def environment() -> dict[str, Any]:
+    """Versions and hardware: with the recipe, what is needed to repeat the run."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version for name in _PACKAGES if (version := _version(name))},
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
