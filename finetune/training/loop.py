@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -191,6 +192,11 @@ class Loop:
         """The model without accelerate's wrapping."""
         model: PreTrainedModel = self.accelerator.unwrap_model(self.model)
         return model
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """Folder of the checkpoint with the best dev score so far."""
+        return self.job.folder.checkpoints / self._name(self.state.best_step)
 
     @staticmethod
     def _name(step: int) -> str:

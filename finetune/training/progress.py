@@ -20,7 +20,10 @@ from rich.progress import Task as ProgressTask
 from rich.text import Text
 
 console = Console(stderr=True, highlight=False)
-"""Where progress and results are told: standard error, so that standard output stays free for data."""
+"""Where progress is told: standard error, so that standard output holds results alone."""
+
+results_console = Console(highlight=False, markup=False)
+"""Where final results are printed: standard output."""
 
 _SECONDS_BETWEEN_LINES = 30.0
 
@@ -62,7 +65,10 @@ class Bar:
         self.tokens += tokens
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, advance=1, rate=f"{self.rate:,.0f} tokens/s {note}")
-        elif self._lines and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+        elif self._lines and time.monotonic() - self._last_line > results_console = Console(highlight=False, markup=False)
+"""Where final results are printed: standard output."""
+
+_SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             left = (self._last_line - self._started) / self.done * (self.total - self.done)
             say(f"{self.label}: {self.done}/{self.total}, {self.rate:,.0f} tokens/s, {_clock(left)} left {note}".rstrip())

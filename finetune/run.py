@@ -1,0 +1,48 @@
+"""`accelerate launch finetune/run.py recipe=NAME key=value ...`: fine-tune, evaluate, save."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if __name__ == "__main__":  # as a script: import the package this file is part of, not the modules beside it
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+from finetune.compose import DEFAULT_RECIPE, compose
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+
+
+def run(recipe: Recipe) -> dict[str, float]:
+    """Train and evaluate; everything is left in the run folder.
+
+    Returns:
+        The test results by name, the loss in nats a target included.
+
+    Raises:
+        UserError: Something in the recipe or the data is wrong.
+    """
+    from finetune import training
+
+    job = training.prepare(recipe)
+    loop = training.fit(job)
+    evaluated = training.finish(loop)
+    job.accelerator.end_training()
+    return evaluated.values
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as a command; gives the exit status: 2 for a user's mistake, told without a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if "-h" in words or "--help" in words:
+        print(f"{__doc__}\n\nWithout recipe=, {DEFAULT_RECIPE} is run. `finetune list` shows the recipes.")
+        return 0
+    try:
+        run(compose(words, default=DEFAULT_RECIPE))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""The end of a run: the best checkpoint is read back, scored on the test split, and saved as the run's model."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.table import Table
+from transformers import PreTrainedModel
+
+from finetune import models
+from finetune.metrics import Scores, baselines
+from finetune.tasks import Record
+from finetune.training.checkpoint import save_model
+from finetune.training.evaluation import Evaluated, evaluate
+from finetune.training.job import Job, describe_model
+from finetune.training.loop import Loop, show
+from finetune.training.progress import results_console, say
+
+
+def finish(loop: Loop) -> Evaluated:
+    """Score the best checkpoint on test and write model, predictions and results into the run folder.
+
+    The scored model is the one read back from disk: what is published is what was measured.
+    """
+    job = loop.job
+    model = _best_model(loop)
+    evaluated = evaluate(job, model, "test", final=True)
+    if job.accelerator.is_main_process:
+        save_model(model, job.tools.tokenizer, job.folder.model)
+        job.folder.write_predictions("test", evaluated.records)
+        peers = _baselines(job) if job.recipe.evaluation.baselines else {}
+        job.folder.write_results(_results(loop, evaluated, peers))
+        job.folder.log({"step": loop.state.step} | {f"test_{name}": value for name, value in evaluated.values.items()})
+        _tell(job, evaluated, peers)
+    job.accelerator.wait_for_everyone()
+    return evaluated
+
+
+def _best_model(loop: Loop) -> PreTrainedModel:
+    folder = loop.best_checkpoint
+    model = models.load_saved(folder, loop.job.task.head)
+    model.to(loop.job.accelerator.device)
+    return model
+
+
+def _baselines(job: Job) -> dict[str, Scores]:
+    """Scores of simple peers on the same splits, by the same metrics."""
+    train, test = job.examples["train"], job.examples["test"]
+    texts = {name: _joined(split) for name, split in (("train", train), ("test", test))}
+    peers = {
+        "majority class": baselines.majority(list(train["label"]), len(test)),
+        "TF-IDF + logistic regression": baselines.tfidf_logistic_regression(
+            texts["train"], list(train["label"]), texts["test"], seed=job.recipe.seed
+        ),
+    }
+    return {name: job.task.score(_records(labels, list(test["label"])), job.tools) for name, labels in peers.items()}
+
+
+def _joined(split: Any) -> list[str]:
+    columns = [split[name] for name in split.column_names if name.startswith("text")]
+    return [" ".join(texts) for texts in zip(*columns, strict=True)]
+
+
+def _records(predictions: list[str], references: list[str]) -> list[Record]:
+    return [
+        Record(number, None, reference, prediction)
+        for number, (prediction, reference) in enumerate(zip(predictions, references, strict=True))
+    ]
+
+
+def _results(loop: Loop, evaluated: Evaluated, peers: dict[str, Scores]) -> dict[str, Any]:
+    return {
+        "recipe": loop.job.recipe.name,
+        "best_step": loop.state.best_step,
+        "best_metric": {loop.job.best_metric: loop.state.best_value},
+        "test": evaluated.values,
+        "details": evaluated.scores.details,
+        "signatures": evaluated.scores.signatures,
+        "baselines": {name: scores.values for name, scores in peers.items()},
+        "steps": asdict(loop.state),
+    }
+
+
+def _tell(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
+    """Print the test results, with the baselines' beside them."""
+    table = Table(title=f"{job.recipe.name}: test results on {len(job.examples['test']):,} examples")
+    table.add_column("score")
+    for name in (describe_model(job.recipe), *peers):
+        table.add_column(name, justify="right")
+    for name, value in evaluated.values.items():
+        others = [scores.values.get(name) for scores in peers.values()]
+        table.add_row(name, show(name, value), *("" if other is None else show(name, other) for other in others))
+    results_console.print(table)
+    for name, signature in evaluated.scores.signatures.items():
+        results_console.print(f"{name}: {signature}", soft_wrap=True)
+    say(f"model and predictions: {job.folder.path}")
