@@ -9,7 +9,6 @@ from rich.table import Table
 
 from finetune import __version__, compose, run
 from finetune.errors import UserError
-from finetune.recipe import Recipe
 
 app = typer.Typer(
     help="Fine-tune pretrained BERT and T5 models under attention masks written as expressions.",
@@ -30,10 +29,13 @@ def run_command(words: Words = None) -> None:
 @app.command("list")
 def list_command() -> None:
     """Show every recipe with its task, model and one line."""
-    table = Table("recipe", "task", "model", "about", box=None)
+    table = Table(box=None)
+    for heading in ("recipe", "task", "model"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("about")
     for name in compose.recipe_names():
         recipe = compose.load(name)
-        table.add_row(name, recipe.task.kind, _model(recipe), recipe.summary)
+        table.add_row(name, recipe.task.kind, recipe.model.description, recipe.summary)
     Console().print(table)
 
 
@@ -48,11 +50,6 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
     if version:
         print(__version__)
         raise typer.Exit
-
-
-def _model(recipe: Recipe) -> str:
-    scratch = recipe.model.scratch
-    return f"{scratch.architecture}-{scratch.size} from scratch" if scratch else recipe.model.name or str(recipe.model.sample)
 
 
 def main() -> None:

@@ -84,6 +84,13 @@ class Model(Section):
             raise ValueError(f"exactly one of name, sample and scratch is needed, {found}; set the others to null")
         return self
 
+    @property
+    def description(self) -> str:
+        """The model in a few words."""
+        if self.scratch is not None:
+            return f"{self.scratch.architecture}-{self.scratch.size} from scratch"
+        return str(self.name or self.sample)
+
 
 class Columns(Section):
     """What the data set calls the columns that a task reads; dots reach into nested columns (translation.de)."""

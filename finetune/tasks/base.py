@@ -1,5 +1,7 @@
 """What the training loop asks of a task."""
 
+import functools
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -163,9 +165,8 @@ class Task(ABC):
         names = self.recipe.evaluation.metrics or self.metric_names(tools)
         options = metrics.MetricOptions(labels=tools.labels, target_language=self.target_language)
         pairs = [special.get(name, ordinary) for name in names]
-        return metrics.merge(
-            metrics.score([name], *pair, options=options) for name, pair in zip(names, pairs, strict=True)
-        )
+        scores = [metrics.score([name], *pair, options=options) for name, pair in zip(names, pairs, strict=True)]
+        return functools.reduce(operator.or_, scores)
 
     @property
     def target_language(self) -> str | None:

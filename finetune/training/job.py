@@ -17,7 +17,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from finetune import metrics, models, tasks
 from finetune.data import Loaded, load
 from finetune.data.batches import Indices
-from finetune.recipe import Recipe, Scratch
+from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
 from finetune.training.progress import say
 from finetune.training.run_folder import RunFolder
@@ -130,14 +130,8 @@ def _introduce(job: Job, notes: list[str]) -> None:
     """Say what is about to happen."""
     sizes = ", ".join(f"{len(job.examples[split]):,} {split}" for split in SPLITS)
     weights = sum(weight.numel() for weight in job.model.parameters())
-    say(f"{job.recipe.name}: {job.recipe.task.kind.replace('_', ' ')} with {describe_model(job.recipe)} "
+    say(f"{job.recipe.name}: {job.recipe.task.kind.replace('_', ' ')} with {job.recipe.model.description} "
         f"({weights / 1e6:.1f} M weights), examples: {sizes}")
     for note in notes:
         say(f"  {note}")
     say(f"  run folder: {job.folder.path}")
-
-
-def describe_model(recipe: Recipe) -> str:
-    """The model in a few words."""
-    scratch: Scratch | None = recipe.model.scratch
-    return f"{scratch.architecture}-{scratch.size} from scratch" if scratch else str(recipe.model.name or recipe.model.sample)

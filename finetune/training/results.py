@@ -11,7 +11,7 @@ from finetune.metrics import Scores, baselines
 from finetune.tasks import Record
 from finetune.training.checkpoint import save_model
 from finetune.training.evaluation import Evaluated, evaluate
-from finetune.training.job import Job, describe_model
+from finetune.training.job import Job
 from finetune.training.loop import Loop, show
 from finetune.training.progress import results_console, say
 
@@ -84,7 +84,7 @@ def _tell(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
     """Print the test results, with the baselines' beside them."""
     table = Table(title=f"{job.recipe.name}: test results on {len(job.examples['test']):,} examples")
     table.add_column("score")
-    for name in (describe_model(job.recipe), *peers):
+    for name in (job.recipe.model.description, *peers):
         table.add_column(name, justify="right")
     for name, value in evaluated.values.items():
         others = [scores.values.get(name) for scores in peers.values()]

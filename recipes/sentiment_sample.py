@@ -1,0 +1,14 @@
+"""Sentiment of sentences with human ratings; needs no Hub and is the default.
+
+    accelerate launch finetune/run.py recipe=sentiment_sample
+"""
+
+from finetune.recipe import Data, Evaluation, Model, Recipe, TextClassification, Training
+
+recipe = Recipe(
+    task=TextClassification(max_length=64),
+    model=Model(sample="minilm"),
+    data=Data(sample="sentiment"),
+    training=Training(epochs=2, batch_size=32, group_by_length=True, learning_rate=1e-4),
+    evaluation=Evaluation(baselines=True),
+)

@@ -1,0 +1,66 @@
+"""Batch plans: every example once, the same for all, shared out evenly."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from finetune.data.batches import BatchPlan, shards, windows
+
+LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(lambda x: np.array(x, dtype=np.int64))
+
+
+def plans(lengths: np.ndarray, tokens: int | None, group: bool, seed: int = 0) -> BatchPlan:
+    return BatchPlan(lengths, batch_size=7, tokens_per_batch=tokens, group_by_length=group, seed=seed)
+
+
+@given(LENGTHS, st.sampled_from([None, 50, 500]), st.booleans(), st.integers(0, 5))
+def test_an_epoch_holds_every_example_once(lengths: np.ndarray, tokens: int | None, group: bool, epoch: int) -> None:
+    batches = plans(lengths, tokens, group).epoch(epoch)
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    assert all(len(batch) for batch in batches)
+
+
+@given(LENGTHS, st.booleans())
+def test_batches_by_tokens_hold_about_that_many(lengths: np.ndarray, group: bool) -> None:
+    for batch in plans(lengths, 100, group).epoch(0):
+        assert lengths[batch].sum() < 100 + lengths.max()
+
+
+def test_the_order_depends_on_seed_and_epoch_alone() -> None:
+    lengths = np.arange(1, 200)
+
+    def order(seed: int, epoch: int) -> list[int]:
+        return np.concatenate(plans(lengths, None, False, seed).epoch(epoch)).tolist()
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3)
+    assert order(1, 2) != order(2, 2)
+
+
+def test_grouping_makes_lengths_alike_and_keeps_batches_in_random_order() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 600)
+    spread = {
+        group: np.mean([np.ptp(lengths[batch]) for batch in plans(lengths, None, group).epoch(0)])
+        for group in (False, True)
+    }
+    assert spread[True] < spread[False] / 10
+    means = [lengths[batch].mean() for batch in plans(lengths, None, True).epoch(0)]
+    assert means != sorted(means)
+
+
+@given(LENGTHS, st.integers(1, 4), st.integers(1, 4))
+def test_processes_share_each_step_and_stay_in_step(lengths: np.ndarray, accumulation: int, processes: int) -> None:
+    batches = plans(lengths, None, False).epoch(0)
+    shares = [list(windows(batches, accumulation, processes, rank)) for rank in range(processes)]
+    for step in zip(*shares, strict=True):
+        assert len({len(window.mine) for window in step}) == 1
+        weighed = [batch for window in step for batch in window.mine[: len(window.mine) - window.spare]]
+        assert sorted(np.concatenate(weighed)) == sorted(step[0].everyone)
+    everyone = np.concatenate([window.everyone for window in shares[0]])
+    assert sorted(everyone) == list(range(len(lengths)))
+
+
+@given(LENGTHS, st.integers(1, 4))
+def test_evaluation_reads_every_example_on_exactly_one_process(lengths: np.ndarray, processes: int) -> None:
+    parts = [batch for rank in range(processes) for batch in shards(lengths, 8, processes, rank)]
+    assert sorted(np.concatenate(parts)) == list(range(len(lengths)))
