@@ -7,7 +7,7 @@ lives what turns those packages into rows; nothing here knows tasks, tokenizers 
 from collections.abc import Callable
 from typing import Literal
 
-from finetune.data.samples import sentiment
+from finetune.data.samples import address, sentiment
 from finetune.data.samples.minilm import minilm_folder
 from finetune.data.samples.package import Package
 from finetune.data.samples.split import Row, Splits
@@ -22,7 +22,7 @@ def load(name: SampleName, columns: tuple[str, ...]) -> Splits:
     """The asked columns of a sample's rows in the splits train, dev and test; the same rows on every machine.
 
     Args:
-        name: `sentiment` (columns text, label, rating).
+        name: `sentiment` (columns text, label, rating) or `address` (columns tokens, labels).
         columns: Which columns the rows are to have.
 
     Raises:
@@ -41,4 +41,7 @@ def load(name: SampleName, columns: tuple[str, ...]) -> Splits:
 
 
 def _fixed_samples() -> dict[str, tuple[tuple[str, ...], Callable[[], Splits]]]:
-    return {"sentiment": (sentiment.COLUMNS, sentiment.load)}
+    return {
+        "address": (address.COLUMNS, address.load),
+        "sentiment": (sentiment.COLUMNS, sentiment.load),
+    }

@@ -31,7 +31,7 @@ def unpack(archive: Path, patterns: Sequence[str], folder: Path) -> None:
         with content, path.open("xb") as file:
             shutil.copyfileobj(content, file)
     if missing:
-        raise UserError("an archive lacks what is wanted from it", expected=sorted(missing)[0], where=archive.name)
+        raise UserError("an archive lacks what is wanted from it", expected=min(missing), where=archive.name)
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
