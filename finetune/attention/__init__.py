@@ -1,0 +1,5 @@
+"""Attention under masks: the expression language, where examples lie in memory, and the kernels that obey both.
+
+The heart of the toolkit; it imports nothing else of finetune. Importing this package, `masks` or `program` does not
+import torch, so that a recipe's masks are checked before anything heavy is loaded.
+"""

@@ -1,0 +1,8 @@
+"""Ways to compute attention under a mask: `dense` is the reference, every other kernel must equal it.
+
+A kernel takes tensors and what a plan found out about the mask; it knows neither models nor layouts of batches.
+"""
+
+from finetune.attention.kernels.dense import dense_attention
+
+__all__ = ["dense_attention"]

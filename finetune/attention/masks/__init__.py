@@ -1,0 +1,51 @@
+"""The language of attention masks: who may attend to whom in one example, as an expression.
+
+One mask a file. A mask is a predicate over (example, head, query position, key position); it knows nothing of
+padding, packing or kernels, and importing it does not import torch. `parse(str(mask)) == mask`.
+"""
+
+from finetune.attention.masks.base import Mask, Needs
+from finetune.attention.masks.blocks import blocks
+from finetune.attention.masks.bounds import Bounds, Span
+from finetune.attention.masks.causal import causal
+from finetune.attention.masks.custom import custom, register_predicate
+from finetune.attention.masks.dilated import dilated
+from finetune.attention.masks.errors import MaskArgumentError, MaskError, MaskSyntaxError, MissingColumn
+from finetune.attention.masks.full import full, none
+from finetune.attention.masks.global_tokens import global_tokens
+from finetune.attention.masks.parse import parse
+from finetune.attention.masks.per_head import per_head
+from finetune.attention.masks.prefix import prefix
+from finetune.attention.masks.random_keys import random_keys
+from finetune.attention.masks.registry import mask_names, register_mask
+from finetune.attention.masks.same import same
+from finetune.attention.masks.strided import strided
+from finetune.attention.masks.window import window
+
+__all__ = [
+    "Bounds",
+    "Mask",
+    "MaskArgumentError",
+    "MaskError",
+    "MaskSyntaxError",
+    "MissingColumn",
+    "Needs",
+    "Span",
+    "blocks",
+    "causal",
+    "custom",
+    "dilated",
+    "full",
+    "global_tokens",
+    "mask_names",
+    "none",
+    "parse",
+    "per_head",
+    "prefix",
+    "random_keys",
+    "register_mask",
+    "register_predicate",
+    "same",
+    "strided",
+    "window",
+]

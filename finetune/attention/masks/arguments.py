@@ -1,0 +1,50 @@
+"""Checks of the arguments of masks, and how arguments are written."""
+
+import json
+from typing import TYPE_CHECKING
+
+from finetune.attention.masks.errors import MaskArgumentError
+
+if TYPE_CHECKING:
+    from finetune.attention.masks.base import Mask
+
+
+def integer(where: str, given: object, minimum: int | None = None) -> int:
+    """`given` as a whole number. Raises MaskArgumentError, which opens with `where` ("blocks: size")."""
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise MaskArgumentError(f"{where} must be a whole number, got {describe(given)}", given)
+    if minimum is not None and given < minimum:
+        raise MaskArgumentError(f"{where} must be at least {minimum}, got {given}", given)
+    return given
+
+
+def column_name(where: str, given: object) -> str:
+    """`given` as the name of a column. Raises MaskArgumentError."""
+    if not isinstance(given, str) or not given:
+        raise MaskArgumentError(f"{where} must be a name, got {describe(given)}", given)
+    return given
+
+
+def mask(where: str, given: object) -> "Mask":
+    """`given` as a mask. Raises MaskArgumentError."""
+    from finetune.attention.masks.base import Mask
+
+    if not isinstance(given, Mask):
+        raise MaskArgumentError(f"{where} must be a mask, got {describe(given)}", given)
+    return given
+
+
+def describe(given: object) -> str:
+    """An argument as an error message calls it."""
+    from finetune.attention.masks.base import Mask
+
+    if isinstance(given, Mask):
+        return f"the mask {given}"
+    return f"the name {given!r}" if isinstance(given, str) else repr(given)
+
+
+def write(argument: object) -> str:
+    """An argument in the text of a mask: names stand bare where they can."""
+    if isinstance(argument, str) and not argument.isidentifier():
+        return json.dumps(argument, ensure_ascii=False)
+    return str(argument)

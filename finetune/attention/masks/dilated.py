@@ -1,0 +1,57 @@
+"""`dilated(r, step)`: a window with gaps (Longformer, arXiv 2004.05150, section 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from finetune.attention.masks import arguments
+from finetune.attention.masks.base import Mask
+from finetune.attention.masks.bounds import Bounds, Span, distance
+from finetune.attention.masks.diagonals import on_diagonal
+from finetune.attention.masks.registry import register_mask
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from finetune.attention.masks.scope import Scope
+
+
+@dataclass(frozen=True, repr=False)
+class Dilated(Mask):
+    """Allowed when abs(q - k) <= radius and (q - k) % step == 0."""
+
+    name = "dilated"
+    radius: int
+    step: int
+
+    def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return ((q - k).abs() <= self.radius) & ((q - k) % self.step == 0)
+
+    def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
+        ahead = distance(queries, keys)
+        reached = Span(ahead.first.clamp(min=-self.radius), ahead.last.clamp(max=self.radius))
+        within = (ahead.first >= -self.radius) & (ahead.last <= self.radius)
+        return Bounds(holds_multiple(reached, self.step), within & only_multiples(ahead, self.step))
+
+    def closed_count(self, query_length: int, key_length: int) -> int:
+        furthest = min(self.radius, max(query_length, key_length)) // self.step
+        offsets = (number * self.step for number in range(-furthest, furthest + 1))
+        return sum(on_diagonal(offset, query_length, key_length) for offset in offsets)
+
+
+@register_mask
+def dilated(radius: int, step: int) -> Mask:
+    """A query sees every `step`-th key on both sides of it, no further than `radius`, and itself."""
+    arguments.integer("dilated: radius", radius, minimum=0)
+    return Dilated(radius, arguments.integer("dilated: step", step, minimum=1))
+
+
+def holds_multiple(numbers: Span, step: int) -> Tensor:
+    """Where a multiple of `step` lies between the ends; nowhere in a span whose ends are crossed."""
+    return numbers.last // step * step >= numbers.first
+
+
+def only_multiples(numbers: Span, step: int) -> Tensor:
+    """Where every number between the ends is a multiple of `step`."""
+    return (numbers.single | (step == 1)) & (numbers.first % step == 0)

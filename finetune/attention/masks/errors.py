@@ -1,0 +1,54 @@
+"""What can be wrong with a mask. All are ValueErrors, so that pydantic and callers catch them as such."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class MaskError(ValueError):
+    """A mask cannot be built or evaluated."""
+
+
+class MaskArgumentError(MaskError):
+    """A mask was given an argument that it cannot take.
+
+    Args:
+        problem: One sentence, what is wrong.
+        argument: The offending value, by which the parser finds its place in the text.
+    """
+
+    def __init__(self, problem: str, argument: object) -> None:
+        super().__init__(problem)
+        self.argument = argument
+
+
+class MaskSyntaxError(MaskError):
+    """The text of a mask cannot be read; the message shows the line with a caret under the place.
+
+    Args:
+        problem: One sentence, what is wrong.
+        text: The whole text.
+        position: Index into `text` of the character at fault; len(text) when something is missing at the end.
+    """
+
+    def __init__(self, problem: str, text: str, position: int) -> None:
+        self.problem = problem
+        self.text = text
+        self.position = position
+        start = text.rfind("\n", 0, position) + 1
+        line = text[start:].split("\n", 1)[0]
+        super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
+
+
+class MissingColumn(MaskError):
+    """A mask reads a column that the examples do not have."""
+
+    def __init__(self, kind: str, name: str, present: Iterable[str]) -> None:
+        names = sorted(present)
+        known = f"there are {', '.join(names)}" if names else "there are none"
+        super().__init__(f"the mask reads the {kind} {name!r}, which is not given; {known}{did_you_mean(name, names)}")
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """A closing half sentence that proposes the choice most like `name`; empty where nothing comes close."""
+    matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

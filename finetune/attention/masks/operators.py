@@ -1,0 +1,144 @@
+"""`a & b`, `a | b` and `~a`, simplified when they are built.
+
+Simplification removes what cannot matter (full() in an and, repetitions, double negation) and collapses what
+cannot be anything else (none() in an and, a mask together with its negation). It never reorders: members keep the
+order in which they were written, and equality ignores that order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, ClassVar
+
+from finetune.attention.masks.base import Mask, Needs
+from finetune.attention.masks.bounds import Bounds, Span
+from finetune.attention.masks.full import Full, Nothing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from finetune.attention.masks.scope import Scope
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Junction(Mask):
+    """Two or more masks under one associative, commutative operator; built by `of`."""
+
+    symbol: ClassVar[str]
+    neutral: ClassVar[Mask]
+    absorbing: ClassVar[Mask]
+    members: tuple[Mask, ...]
+
+    @classmethod
+    def of(cls, *members: Mask) -> Mask:
+        """The members under the operator, simplified."""
+        flat = dict.fromkeys(part for member in members for part in cls._parts(member) if part != cls.neutral)
+        if cls.absorbing in flat or any(cls._negated(member, flat) for member in flat):
+            return cls.absorbing
+        if len(flat) < 2:
+            return next(iter(flat), cls.neutral)
+        return cls(tuple(flat))
+
+    @classmethod
+    def _parts(cls, mask: Mask) -> tuple[Mask, ...]:
+        return mask.members if isinstance(mask, cls) else (mask,)
+
+    @classmethod
+    def _negated(cls, mask: Mask, members: dict[Mask, None]) -> bool:
+        """Whether `mask` is the negation of other members."""
+        return isinstance(mask, Not) and all(part in members for part in cls._parts(mask.mask))
+
+    @property
+    def needs(self) -> Needs:
+        """Those of all members."""
+        return Needs.together(member.needs for member in self.members)
+
+    def at_head(self, head: int, num_heads: int) -> Mask:
+        return self.of(*(member.at_head(head, num_heads) for member in self.members))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Junction) and self.symbol == other.symbol and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash((self.symbol, self._key()))
+
+    def _key(self) -> frozenset[Mask]:
+        return frozenset(self.members)
+
+    def _joined(self, loose: type[Junction] | tuple[()]) -> str:
+        texts = (f"({member})" if isinstance(member, loose) else str(member) for member in self.members)
+        return f" {self.symbol} ".join(texts)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class And(Junction):
+    """Allowed when all members allow."""
+
+    symbol = "&"
+    neutral = Full()
+    absorbing = Nothing()
+
+    def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return reduce(lambda a, b: a & b, (member.allowed(scope, head, q, k) for member in self.members))
+
+    def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
+        return reduce(lambda a, b: a & b, (member.bounds(scope, head, queries, keys) for member in self.members))
+
+    def __str__(self) -> str:
+        return self._joined(loose=Or)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Or(Junction):
+    """Allowed when any member allows."""
+
+    symbol = "|"
+    neutral = Nothing()
+    absorbing = Full()
+
+    def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return reduce(lambda a, b: a | b, (member.allowed(scope, head, q, k) for member in self.members))
+
+    def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
+        return reduce(lambda a, b: a | b, (member.bounds(scope, head, queries, keys) for member in self.members))
+
+    def __str__(self) -> str:
+        return self._joined(loose=())
+
+
+@dataclass(frozen=True, repr=False)
+class Not(Mask):
+    """Allowed when the mask does not allow; built by `of`."""
+
+    mask: Mask
+
+    @classmethod
+    def of(cls, mask: Mask) -> Mask:
+        """The negation, simplified."""
+        if isinstance(mask, Not):
+            return mask.mask
+        if isinstance(mask, Full | Nothing):
+            return Nothing() if isinstance(mask, Full) else Full()
+        return cls(mask)
+
+    @property
+    def needs(self) -> Needs:
+        """Those of the mask."""
+        return self.mask.needs
+
+    def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return ~self.mask.allowed(scope, head, q, k)
+
+    def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
+        return ~self.mask.bounds(scope, head, queries, keys)
+
+    def at_head(self, head: int, num_heads: int) -> Mask:
+        return self.of(self.mask.at_head(head, num_heads))
+
+    def closed_count(self, query_length: int, key_length: int) -> int | None:
+        count = self.mask.closed_count(query_length, key_length)
+        return None if count is None else query_length * key_length - count
+
+    def __str__(self) -> str:
+        return f"~({self.mask})" if isinstance(self.mask, Junction) else f"~{self.mask}"
