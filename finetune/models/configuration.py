@@ -1,0 +1,89 @@
+"""What a run sets in a model's configuration before the model is made."""
+
+from collections.abc import Sequence
+
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune.errors import UserError
+from finetune.models.families import Head, family
+
+
+def configure(
+    config: PreTrainedConfig, head: Head, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str] | None
+) -> None:
+    """Write the labels and the tokenizer's special tokens into `config`.
+
+    Raises:
+        UserError: The tokenizer has more tokens than the model, or lacks a special token that the model needs.
+    """
+    _check_vocabulary(config, tokenizer)
+    set_special_ids(config, tokenizer)
+    if labels is not None:
+        config.id2label = dict(enumerate(labels))
+        config.label2id = {label: number for number, label in enumerate(labels)}
+    if head == "text_classification":
+        # Left open, a single class would be trained as a regression.
+        config.problem_type = "single_label_classification"
+
+
+def set_dropout(config: PreTrainedConfig, dropout: float) -> None:
+    """Set every dropout probability of `config` and of the configurations inside it."""
+    for name, value in vars(config).items():
+        if isinstance(value, PreTrainedConfig):
+            set_dropout(value, dropout)
+        elif "dropout" in name and (value is None or isinstance(value, int | float)):
+            setattr(config, name, dropout)
+
+
+def set_special_ids(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Tell an encoder-decoder which tokens pad, open and close its outputs, where it does not know.
+
+    T5 opens with the padding token, two BERTs with [CLS].
+
+    Raises:
+        UserError: The tokenizer lacks one of these tokens, or pads or closes with others than the model does.
+    """
+    if not config.is_encoder_decoder:
+        return
+    t5 = family(config) == "t5"
+    tokens = {
+        "pad_token_id": "pad_token",
+        "eos_token_id": "eos_token" if t5 else "sep_token",
+        "decoder_start_token_id": "pad_token" if t5 else "cls_token",
+    }
+    for key, token in tokens.items():
+        number = _special_id(tokenizer, token)
+        known = getattr(config, key, None)
+        if known is None:
+            setattr(config, key, number)
+        elif known != number and key != "decoder_start_token_id":
+            raise _other_tokenizer(f"{token} with id {known}", f"id {number}")
+
+
+def set_generation_ids(model: PreTrainedModel) -> None:
+    """Let `generate` open, close and pad as the configuration says."""
+    for key in ("pad_token_id", "eos_token_id", "decoder_start_token_id"):
+        setattr(model.generation_config, key, getattr(model.config, key))
+
+
+def _special_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
+    number: int | None = getattr(tokenizer, f"{token}_id")
+    if number is None:
+        raise _other_tokenizer(f"a {token}", "special tokens " + (", ".join(tokenizer.all_special_tokens) or "(none)"))
+    return number
+
+
+def _check_vocabulary(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
+    known = config.encoder.vocab_size if config.model_type == "encoder-decoder" else config.vocab_size
+    if len(tokenizer) > known:
+        raise _other_tokenizer(f"at most {known:,} tokens", f"{len(tokenizer):,} tokens")
+
+
+def _other_tokenizer(expected: str, found: str) -> UserError:
+    return UserError(
+        "the tokenizer does not belong to the model",
+        expected=expected,
+        found=found,
+        where="model.tokenizer",
+        fix="use the model's own (model.tokenizer=null)",
+    )

@@ -1,0 +1,61 @@
+"""What is put on top of a pretrained model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    EncoderDecoderModel,
+    PreTrainedModel,
+)
+
+from finetune.models.configuration import set_generation_ids
+from finetune.models.families import Head, family
+
+AUTO_CLASSES: Mapping[Head, Any] = {
+    "text_classification": AutoModelForSequenceClassification,
+    "token_classification": AutoModelForTokenClassification,
+    "text_to_text": AutoModelForSeq2SeqLM,
+}
+
+
+def head_names(model: PreTrainedModel) -> set[str]:
+    """Names of the weights that are not the pretrained body's; empty where the model is all body."""
+    if model.base_model is model:
+        return set()
+    body = model.base_model_prefix + "."
+    return {name for name in model.state_dict() if not name.startswith(body)}
+
+
+def renew_head(model: PreTrainedModel) -> None:
+    """Give the head fresh weights from torch's random generator."""
+    fresh = type(model)(model.config).state_dict()
+    model.load_state_dict({name: fresh[name] for name in head_names(model)}, strict=False)
+
+
+def rescale_t5_token_head(model: PreTrainedModel) -> None:
+    """Bring a fresh T5 token classifier to logits of unit size.
+
+    transformers draws its weights with deviation 1, which on hidden states of unit size makes logits as large as the
+    square root of the width (16 for 256): a confident wrong guess at every token. T5's other heads are divided by it.
+    """
+    classifier = getattr(model, "classifier", None)
+    if isinstance(classifier, torch.nn.Linear) and family(model.config) == "t5":
+        with torch.no_grad():
+            classifier.weight.mul_(model.config.d_model**-0.5)
+
+
+def finish(model: PreTrainedModel) -> PreTrainedModel:
+    """Make a model ready for a run: in evaluation mode, and able to generate where it is an encoder-decoder."""
+    if isinstance(model, EncoderDecoderModel):
+        # The decoder never reads it, and DistributedDataParallel refuses weights that get no gradient.
+        pooler = getattr(model.encoder, "pooler", None)
+        if pooler is not None:
+            pooler.requires_grad_(False)
+    if model.can_generate():
+        set_generation_ids(model)
+    model.train(False)
+    return model

@@ -1,0 +1,92 @@
+"""The two entrances: a recipe's tokenizer and its model."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from finetune import recipe
+from finetune.errors import UserError
+from finetune.models.families import Head
+from finetune.models.pretrained import load_pretrained
+from finetune.models.quiet import quiet, seeded
+from finetune.models.scratch import new_model
+from finetune.models.scratch_tokenizer import train_tokenizer
+from finetune.models.source import Source, tokenizer_source
+
+
+def load_tokenizer(model: recipe.Model, texts: Callable[[], Iterable[str]]) -> PreTrainedTokenizerFast:
+    """The tokenizer that `model` asks for: its own, another by name or folder, or one trained on `texts`.
+
+    Args:
+        model: The recipe's model.
+        texts: Gives the training data; called only where a tokenizer is trained.
+
+    Raises:
+        UserError: There is no such tokenizer, it has no vocabulary, or it cannot tell which word a token is from.
+    """
+    if model.scratch is not None and model.tokenizer is None:
+        return train_tokenizer(model.scratch, texts())
+    source = tokenizer_source(model)
+    with quiet(), source.access():
+        tokenizer = _from_pretrained(source)
+    return _checked(tokenizer, source)
+
+
+def load_model(
+    model: recipe.Model,
+    head: Head,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    labels: Sequence[str] | None,
+    seed: int,
+) -> PreTrainedModel:
+    """The model that `model` asks for, in float32 on the CPU and in evaluation mode.
+
+    An encoder asked for text to text becomes encoder and decoder of a `transformers.EncoderDecoderModel`. A
+    classification head that the checkpoint has for the same labels in the same order is kept; any other is new.
+
+    Args:
+        model: The recipe's model.
+        head: What is put on top.
+        tokenizer: What `load_tokenizer` gave.
+        labels: The classes in order, stored in the configuration; None for text to text.
+        seed: Fixes weights that no checkpoint gives. The global random generators are left as they were.
+
+    Raises:
+        UserError: The model cannot be had, cannot have the head, is incomplete, or does not fit the tokenizer.
+    """
+    if (labels is None) != (head == "text_to_text"):
+        raise ValueError("labels are for the two classification heads, and needed there")
+    with quiet(), seeded(seed):
+        if model.scratch is not None:
+            return new_model(model, head, tokenizer, labels)
+        return load_pretrained(model, head, tokenizer, labels)
+
+
+def _from_pretrained(source: Source) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(source.path, **source.options)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and not source.is_folder:
+            raise  # the Hub's affair
+        raise _unusable(source, "cannot be read", str(error).splitlines()[0]) from error
+
+
+def _checked(tokenizer: PreTrainedTokenizerBase, source: Source) -> PreTrainedTokenizerFast:
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
+        raise _unusable(source, "cannot tell which word a token is from", f"{type(tokenizer).__name__}, a slow one")
+    # transformers makes up a tokenizer of special tokens alone where it finds no file.
+    special = len(tokenizer.all_special_tokens)
+    if len(tokenizer) <= special + 1:
+        raise _unusable(source, "has no vocabulary", f"{special} special tokens and nothing else")
+    return tokenizer
+
+
+def _unusable(source: Source, problem: str, found: str) -> UserError:
+    return UserError(
+        f"the tokenizer of {source.path} {problem}",
+        expected="a fast tokenizer (tokenizer.json)",
+        found=found,
+        where=source.key,
+        fix="name another by model.tokenizer; sentencepiece models (*.model) also need: pip install protobuf",
+    )

@@ -1,0 +1,120 @@
+"""Models from random weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from transformers import (
+    BertConfig,
+    EncoderDecoderConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    T5Config,
+)
+
+from finetune import recipe
+from finetune.errors import UserError
+from finetune.models.configuration import configure, set_dropout
+from finetune.models.families import Head
+from finetune.models.heads import AUTO_CLASSES, finish, rescale_t5_token_head
+
+
+@dataclass(frozen=True)
+class Size:
+    """Widths and depth of a transformer."""
+
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    intermediate_size: int
+
+
+SIZES = {
+    "tiny": Size(hidden_size=128, num_layers=2, num_heads=2, intermediate_size=512),
+    "mini": Size(hidden_size=256, num_layers=4, num_heads=4, intermediate_size=1024),
+    "small": Size(hidden_size=512, num_layers=6, num_heads=8, intermediate_size=2048),
+    "base": Size(hidden_size=768, num_layers=12, num_heads=12, intermediate_size=3072),
+}
+"""Turc et al. 2019 (BERT Miniatures), with heads of 64; `small` has the six layers of t5-small."""
+
+
+def new_model(
+    model: recipe.Model, head: Head, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str] | None
+) -> PreTrainedModel:
+    """Make the model that `model.scratch` describes, with weights from torch's random generator.
+
+    Raises:
+        UserError: The width is not a multiple of the number of heads.
+    """
+    assert model.scratch is not None
+    config = scratch_config(model.scratch, head, tokenizer)
+    configure(config, head, tokenizer, labels)
+    if model.dropout is not None:
+        set_dropout(config, model.dropout)
+    made: PreTrainedModel = AUTO_CLASSES[head].from_config(config)
+    rescale_t5_token_head(made)
+    return finish(made)
+
+
+def scratch_config(scratch: recipe.Scratch, head: Head, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
+    """The configuration of a model from scratch, for the vocabulary of `tokenizer`.
+
+    Raises:
+        UserError: The width is not a multiple of the number of heads.
+    """
+    size = resolve_size(scratch)
+    if scratch.architecture == "t5":
+        return _t5_config(scratch, size, tokenizer)
+    if head == "text_to_text":
+        encoder, decoder = (_bert_config(scratch, size, tokenizer) for _ in range(2))
+        return EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder, vocab_size=len(tokenizer))
+    return _bert_config(scratch, size, tokenizer)
+
+
+def resolve_size(scratch: recipe.Scratch) -> Size:
+    """The named size, with what `scratch` gives one by one.
+
+    Raises:
+        UserError: The width is not a multiple of the number of heads.
+    """
+    given = {name: value for name in vars(SIZES["mini"]) if (value := getattr(scratch, name)) is not None}
+    size = replace(SIZES[scratch.size], **given)
+    if size.hidden_size % size.num_heads:
+        raise UserError(
+            "the model's width cannot be shared evenly by its heads",
+            expected="a hidden_size that is a multiple of num_heads",
+            found=f"hidden_size {size.hidden_size}, num_heads {size.num_heads}",
+            where="model.scratch",
+            fix=f"model.scratch.hidden_size={-(-size.hidden_size // size.num_heads) * size.num_heads}",
+        )
+    return size
+
+
+def _t5_config(scratch: recipe.Scratch, size: Size, tokenizer: PreTrainedTokenizerBase) -> T5Config:
+    return T5Config(
+        vocab_size=len(tokenizer),
+        d_model=size.hidden_size,
+        d_kv=size.hidden_size // size.num_heads,
+        d_ff=size.intermediate_size,
+        num_layers=size.num_layers,
+        num_heads=size.num_heads,
+        feed_forward_proj="gated-gelu",
+        dropout_rate=scratch.dropout,
+        classifier_dropout=scratch.dropout,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+
+
+def _bert_config(scratch: recipe.Scratch, size: Size, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
+    return BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=size.hidden_size,
+        num_hidden_layers=size.num_layers,
+        num_attention_heads=size.num_heads,
+        intermediate_size=size.intermediate_size,
+        max_position_embeddings=scratch.max_positions,
+        hidden_dropout_prob=scratch.dropout,
+        attention_probs_dropout_prob=scratch.dropout,
+        pad_token_id=tokenizer.pad_token_id,
+    )

@@ -1,0 +1,91 @@
+"""Where a pretrained model or tokenizer comes from: a name on the Hub, a folder, or a sample."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune import recipe
+from finetune.errors import UserError
+from finetune.hub_access import hub_access
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something that `from_pretrained` loads.
+
+    Args:
+        path: A Hub name or a folder.
+        key: The recipe key that names it.
+        revision: Branch, tag or commit on the Hub.
+        cache_dir: Where downloads are kept; the Hub's own cache if None.
+    """
+
+    path: str
+    key: str
+    revision: str
+    cache_dir: Path | None
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it lies on this machine."""
+        return Path(self.path).is_dir()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments of every `from_pretrained`; code that comes with a model is never run."""
+        return {"revision": self.revision, "cache_dir": self.cache_dir, "trust_remote_code": False}
+
+    @contextmanager
+    def access(self) -> Iterator[None]:
+        """Load inside this block; the Hub's troubles become a `UserError`."""
+        with hub_access("model", self.path, self.key):
+            yield
+
+
+def model_source(model: recipe.Model) -> Source:
+    """Where the weights come from.
+
+    Raises:
+        UserError: A folder is named that is none or holds no model, or the sample cannot be fetched.
+    """
+    if model.name is None:
+        from finetune.data.samples import minilm_folder  # brings the data sets' libraries, needed for nothing else here
+
+        return Source(str(minilm_folder()), "model.sample", "main", None)
+    source = _source(model.name, "model.name", model.revision, model.cache_dir)
+    if source.is_folder and not (Path(source.path) / "config.json").is_file():
+        raise _no_model(source)
+    return source
+
+
+def tokenizer_source(model: recipe.Model) -> Source:
+    """Where the tokenizer comes from.
+
+    Raises:
+        UserError: A folder is named that is none, or the sample cannot be fetched.
+    """
+    if model.tokenizer is None:
+        return model_source(model)
+    return _source(model.tokenizer, "model.tokenizer", "main", model.cache_dir)
+
+
+def _source(name: str, key: str, revision: str, cache_dir: Path | None) -> Source:
+    source = Source(str(Path(name).expanduser()) if name.startswith("~") else name, key, revision, cache_dir)
+    if name.startswith(("./", "../", "/", "~")) and not source.is_folder:
+        raise UserError(f"there is no folder {source.path}", where=f"{key}={name}", fix=f"correct {key}")
+    return source
+
+
+def _no_model(source: Source) -> UserError:
+    folder = Path(source.path)
+    files = sorted(path.name for path in folder.iterdir())
+    inside = next((path.parent for path in sorted(folder.glob("*/config.json"))), None)
+    return UserError(
+        f"the folder {folder} holds no model",
+        expected="config.json and model.safetensors, as save_pretrained writes them",
+        found=", ".join(files[:10]) or "an empty folder",
+        where=f"{source.key}={folder}",
+        fix=f"did you mean {source.key}={inside}?" if inside else f"correct {source.key}",
+    )
