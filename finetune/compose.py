@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -29,13 +29,15 @@ _FOLDERS = (_PACKAGE.parent / "recipes", _PACKAGE / "recipes")  # in a checkout;
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's plain values: `no` is Norwegian, 1e-3 is a number, 2026-01-01 a word."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 (as its base class has it)
         first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("null", "int")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
     re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$"),
@@ -183,7 +185,8 @@ def _unknown_key(key: str, value: object) -> UserError:
 
 def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"finetune_recipe_{path.stem}", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     try:
@@ -230,7 +233,9 @@ def _from_yaml(path: Path) -> Recipe:
     try:
         tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader)
     except FileNotFoundError:
-        raise UserError(f"the recipe file {path} does not exist", fix="check the path (relative to this folder)") from None
+        raise UserError(
+            f"the recipe file {path} does not exist", fix="check the path (relative to this folder)"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not YAML", found=" ".join(str(error).split())) from error
     if not isinstance(tree, dict):
@@ -256,7 +261,9 @@ def _translate_one(detail: dict[str, Any], where: str | None) -> UserError:
         unknown = _unknown_key(key, detail["input"])
         if not _key_exists(key):
             return UserError(unknown.problem, found=unknown.found, fix=unknown.fix, where=where or key)
-        return UserError(f"{key} does not go with this recipe's task", found=f"{key}={detail['input']}", where=where or key)
+        return UserError(
+            f"{key} does not go with this recipe's task", found=f"{key}={detail['input']}", where=where or key
+        )
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     found = "" if detail["type"] == "missing" or isinstance(detail["input"], dict) else repr(detail["input"])
     if detail["type"] == "value_error":

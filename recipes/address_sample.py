@@ -1,6 +1,6 @@
 """Parts of postal addresses, word by word; needs no Hub.
 
-    accelerate launch finetune/run.py recipe=address_sample
+accelerate launch finetune/run.py recipe=address_sample
 """
 
 from finetune.recipe import Data, Model, Recipe, TokenClassification, Training

@@ -1,6 +1,6 @@
 """CoNLL-2003: names of persons, organisations, places and others in English news.
 
-    accelerate launch finetune/run.py recipe=conll2003
+accelerate launch finetune/run.py recipe=conll2003
 """
 
 from finetune.recipe import Columns, Data, Model, Recipe, TokenClassification, Training

@@ -1,6 +1,6 @@
 """Sentiment of sentences with human ratings; needs no Hub and is the default.
 
-    accelerate launch finetune/run.py recipe=sentiment_sample
+accelerate launch finetune/run.py recipe=sentiment_sample
 """
 
 from finetune.recipe import Data, Evaluation, Model, Recipe, TextClassification, Training

@@ -126,6 +126,11 @@ class Task(ABC):
         """The data as the task wants it; called once, before anything is encoded."""
         return loaded
 
+    @property
+    @abstractmethod
+    def lengths(self) -> Mapping[str, int]:
+        """Longest inputs and outputs in tokens, by the recipe key that sets them."""
+
     @abstractmethod
     def texts(self, split: Dataset) -> Iterator[str]:
         """Every text that a tokenizer of the task must be able to write."""
@@ -163,10 +168,14 @@ class Task(ABC):
             tools: Tells the labels.
         """
         names = self.recipe.evaluation.metrics or self.metric_names(tools)
-        options = metrics.MetricOptions(labels=tools.labels, target_language=self.target_language)
+        options = self.metric_options(tools)
         pairs = [special.get(name, ordinary) for name in names]
         scores = [metrics.score([name], *pair, options=options) for name, pair in zip(names, pairs, strict=True)]
         return functools.reduce(operator.or_, scores)
+
+    def metric_options(self, tools: Tools) -> metrics.MetricOptions:
+        """What metrics must know of the task."""
+        return metrics.MetricOptions(labels=tools.labels, target_language=self.target_language)
 
     @property
     def target_language(self) -> str | None:
@@ -176,5 +185,8 @@ class Task(ABC):
     def notes(self, encoded: Mapping[str, Dataset]) -> list[str]:
         """What a user should know of the encoded splits, such as how many inputs were cut."""
         cut = {name: sum(split["cut"]) for name, split in encoded.items() if "cut" in split.column_names}
-        return [f"{number:,} of {len(encoded[name]):,} {name} inputs are cut at the longest length allowed"
-                for name, number in cut.items() if number]
+        return [
+            f"{number:,} of {len(encoded[name]):,} {name} inputs are cut at the longest length allowed"
+            for name, number in cut.items()
+            if number
+        ]

@@ -37,6 +37,10 @@ class TextClassificationTask(Task):
     def best_metric(self, tools: Tools) -> str:
         return "accuracy"
 
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        return {"task.max_length": self.config.max_length}
+
     def texts(self, split: Dataset) -> Iterator[str]:
         for column in split.column_names:
             if column.startswith("text"):

@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import GenerationMixin, PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field
@@ -43,6 +43,13 @@ class TextToTextTask(Task):
     def best_metric(self, tools: Tools) -> str:
         return "bleu"
 
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        return {
+            "task.max_source_length": self.config.max_source_length,
+            "task.max_target_length": self.config.max_target_length,
+        }
+
     def texts(self, split: Dataset) -> Iterator[str]:
         if self.prefix:
             yield self.prefix
@@ -61,14 +68,14 @@ class TextToTextTask(Task):
             # BERT's tokenizer opens with [CLS], which the decoder is given as its start and must not learn to say.
             label_ids = [ids[1:] if ids[0] == start else ids for ids in targets["input_ids"]]
             columns = input_columns(encoding, tools.tokenizer)
-            cut = [source or bool(target.overflowing) for source, target in zip(columns["cut"], targets.encodings)]
+            cut = zip(columns["cut"], input_columns(targets, tools.tokenizer)["cut"], strict=True)
             return columns | {
                 "label_ids": label_ids,
                 "feature": indices,
                 "example": indices,
                 "targets": [len(ids) for ids in label_ids],
                 "length": [length + len(ids) for length, ids in zip(columns["length"], label_ids, strict=True)],
-                "cut": cut,
+                "cut": [source or target for source, target in cut],
             }
 
         return split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
@@ -101,7 +108,7 @@ class TextToTextTask(Task):
             use_cache=False,
         ).logits  # [batch, length, vocabulary]
         # Last, because generate widens encoder_outputs in place for its beams.
-        generated = model.generate(
+        generated = cast("GenerationMixin", model).generate(
             encoder_outputs=encoder_outputs,
             attention_mask=attention_mask,
             num_beams=self.config.num_beams if final else self.config.dev_num_beams,

@@ -73,6 +73,10 @@ class TokenClassificationTask(Task):
         notes = () if scheme == "plain" else (f"labels are read as {scheme}",)
         return replace(loaded, **splits, labels={"labels": names}, notes=(*loaded.notes, *notes))
 
+    @property
+    def lengths(self) -> Mapping[str, int]:
+        return {"task.max_length": self.config.max_length}
+
     def texts(self, split: Dataset) -> Iterator[str]:
         return (" ".join(words) for words in split["tokens"])
 

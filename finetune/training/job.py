@@ -17,6 +17,7 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from finetune import metrics, models, tasks
 from finetune.data import Loaded, load
 from finetune.data.batches import Indices
+from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
 from finetune.training.progress import say
@@ -85,7 +86,7 @@ def prepare(recipe: Recipe) -> Job:
     with accelerator.main_process_first():
         model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
     tools = Tools(tokenizer, model.config, labels)
-    metrics.check(recipe.evaluation.metrics or task.metric_names(tools))
+    _check(recipe, task, tools)
     examples = {split: getattr(loaded, split) for split in SPLITS}
     features = {split: task.encode(examples[split], tools) for split in SPLITS}
     encoded = {split: Encoded.of(features[split]) for split in SPLITS}
@@ -95,6 +96,30 @@ def prepare(recipe: Recipe) -> Job:
         folder.create(recipe)
         _introduce(job, [*loaded.notes, *task.notes(features)])
     return job
+
+
+def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
+    """Find out now what would otherwise stop the run at its first evaluation.
+
+    Raises:
+        UserError: Inputs longer than the model's, metrics that cannot be had, a best_metric that none of them gives.
+    """
+    for key, length in task.lengths.items():
+        models.check_length(tools.config, length, key)
+    names = recipe.evaluation.metrics or task.metric_names(tools)
+    metrics.check(names, options=task.metric_options(tools))
+    given = [metrics.value_names(name) for name in names]
+    best = recipe.training.best_metric or task.best_metric(tools)
+    values = ["loss", *chain.from_iterable(value for value in given if value is not None)]
+    if best not in values and None not in given:  # a Hub metric's values are not known beforehand
+        near = nearest(best, values)
+        raise UserError(
+            f"no metric of this run gives {best!r}, by which the best checkpoint is chosen",
+            where="training.best_metric",
+            expected=f"one of: {', '.join(values)}",
+            found=best,
+            fix=f"training.best_metric={near or values[-1]}, or name its metric in evaluation.metrics",
+        )
 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
@@ -130,8 +155,10 @@ def _introduce(job: Job, notes: list[str]) -> None:
     """Say what is about to happen."""
     sizes = ", ".join(f"{len(job.examples[split]):,} {split}" for split in SPLITS)
     weights = sum(weight.numel() for weight in job.model.parameters())
-    say(f"{job.recipe.name}: {job.recipe.task.kind.replace('_', ' ')} with {job.recipe.model.description} "
-        f"({weights / 1e6:.1f} M weights), examples: {sizes}")
+    say(
+        f"{job.recipe.name}: {job.recipe.task.kind.replace('_', ' ')} with {job.recipe.model.description} "
+        f"({weights / 1e6:.1f} M weights), examples: {sizes}"
+    )
     for note in notes:
         say(f"  {note}")
     say(f"  run folder: {job.folder.path}")

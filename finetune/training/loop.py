@@ -10,7 +10,6 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from finetune.data.batches import BatchPlan, Window, windows
-from finetune.errors import UserError, nearest
 from finetune.metrics import higher_is_better
 from finetune.tasks import Batch
 from finetune.training.checkpoint import prune, save_model
@@ -173,14 +172,6 @@ class Loop:
 
     def _is_best(self, evaluated: Evaluated) -> bool:
         name = self.job.best_metric
-        if name not in evaluated.values:
-            near = nearest(name, evaluated.values)
-            raise UserError(
-                f"the dev scores have no {name!r}",
-                where="training.best_metric",
-                expected=", ".join(evaluated.values),
-                fix=f"training.best_metric={near}" if near else None,
-            )
         best, value = self.state.best_value, evaluated.values[name]
         return best is None or (value > best if higher_is_better(name) else value < best)
 

@@ -65,13 +65,12 @@ class Bar:
         self.tokens += tokens
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, advance=1, rate=f"{self.rate:,.0f} tokens/s {note}")
-        elif self._lines and time.monotonic() - self._last_line > results_console = Console(highlight=False, markup=False)
-"""Where final results are printed: standard output."""
-
-_SECONDS_BETWEEN_LINES:
+        elif self._lines and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             left = (self._last_line - self._started) / self.done * (self.total - self.done)
-            say(f"{self.label}: {self.done}/{self.total}, {self.rate:,.0f} tokens/s, {_clock(left)} left {note}".rstrip())
+            say(
+                f"{self.label}: {self.done}/{self.total}, {self.rate:,.0f} tokens/s, {_clock(left)} left {note}".rstrip()
+            )
 
     @property
     def rate(self) -> float:

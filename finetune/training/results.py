@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from finetune import models
 from finetune.metrics import Scores, baselines
+from finetune.recipe import Model
 from finetune.tasks import Record
 from finetune.training.checkpoint import save_model
 from finetune.training.evaluation import Evaluated, evaluate
@@ -36,10 +37,10 @@ def finish(loop: Loop) -> Evaluated:
 
 
 def _best_model(loop: Loop) -> PreTrainedModel:
-    folder = loop.best_checkpoint
-    model = models.load_saved(folder, loop.job.task.head)
-    model.to(loop.job.accelerator.device)
-    return model
+    job = loop.job
+    saved = Model(name=str(loop.best_checkpoint))
+    model = models.load_model(saved, job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=job.recipe.seed)
+    return model.to(job.accelerator.device)
 
 
 def _baselines(job: Job) -> dict[str, Scores]:

@@ -19,8 +19,16 @@ from finetune.recipe import Recipe
 from finetune.tasks import Record
 
 _PACKAGES = (
-    "finetune-masks", "torch", "transformers", "accelerate", "datasets", "evaluate", "tokenizers", "scikit-learn",
-    "sacrebleu", "seqeval",
+    "finetune-masks",
+    "torch",
+    "transformers",
+    "accelerate",
+    "datasets",
+    "evaluate",
+    "tokenizers",
+    "scikit-learn",
+    "sacrebleu",
+    "seqeval",
 )
 
 

@@ -1,0 +1,29 @@
+"""Six cells, three tasks by two families: each really learns, far beyond chance, from random weights."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from finetune.recipe import Recipe
+from finetune.run import run
+
+T5_FROM_SCRATCH = {"training.optimizer": "adafactor", "training.learning_rate": 5e-2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "architecture", "metric", "reaches", "overrides"),
+    [
+        ("text_classification", "bert", "accuracy", 0.95, {}),
+        ("text_classification", "t5", "accuracy", 0.95, T5_FROM_SCRATCH),
+        ("token_classification", "bert", "f1", 0.95, {}),
+        ("token_classification", "t5", "f1", 0.95, T5_FROM_SCRATCH),
+        ("text_to_text", "bert", "token_accuracy", 0.95, {"training.epochs": 6}),
+        ("text_to_text", "t5", "token_accuracy", 0.95, T5_FROM_SCRATCH | {"training.epochs": 6}),
+    ],
+)
+def test_it_learns(
+    toy: Callable[..., Recipe], kind: str, architecture: str, metric: str, reaches: float, overrides: dict[str, Any]
+) -> None:
+    results = run(toy(kind, architecture, **overrides))
+    assert results[metric] >= reaches
