@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import GenerationMixin, PreTrainedModel
+from transformers import PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field
@@ -108,7 +108,7 @@ class TextToTextTask(Task):
             use_cache=False,
         ).logits  # [batch, length, vocabulary]
         # Last, because generate widens encoder_outputs in place for its beams.
-        generated = cast("GenerationMixin", model).generate(
+        generated: Tensor = cast("Any", model).generate(
             encoder_outputs=encoder_outputs,
             attention_mask=attention_mask,
             num_beams=self.config.num_beams if final else self.config.dev_num_beams,

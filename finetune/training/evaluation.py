@@ -60,7 +60,7 @@ def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> li
     batches = shards(encoded.lengths, size, accelerator.num_processes, accelerator.process_index)
     predictions: list[Prediction] = []
     was_training = model.training
-    model.eval()
+    model.train(False)
     bar = Bar(f"evaluating {split}", len(batches), enabled=accelerator.is_main_process)
     with bar, torch.inference_mode(), accelerator.autocast():
         for indices, batch in zip(batches, job.batches(split, batches), strict=True):

@@ -76,7 +76,8 @@ class Loop:
         return windows(self.plan.epoch(epoch), accumulation, accelerator.num_processes, accelerator.process_index)
 
     def _steps_of(self, epoch: int) -> int:
-        return -(-len(self.plan.epoch(epoch)) // (self.training.gradient_accumulation * self.accelerator.num_processes))
+        batches_per_step: int = self.training.gradient_accumulation * self.accelerator.num_processes
+        return -(-len(self.plan.epoch(epoch)) // batches_per_step)
 
     def _count_epochs(self) -> int:
         if self.training.steps is None:
@@ -113,7 +114,7 @@ class Loop:
             log_mean.add(loss, targets)
             bar.advance(int(self.plan.lengths[window.everyone].sum()), note=self._note())
             if state.step % self.training.log_every == 0:
-                self._log({"train_loss": self._read(log_mean), "learning_rate": self.schedule.get_last_lr()[0]})
+                self._log({"train_loss": self._read(log_mean), "learning_rate": float(self.schedule.get_last_lr()[0])})
                 log_mean = self._mean()
             if self.training.eval_every and state.step % self.training.eval_every == 0:
                 self._evaluate()

@@ -22,7 +22,9 @@ def build_optimizer(model: torch.nn.Module, training: Training) -> Optimizer:
         {"params": list(_trainable(model, decayed=False)), "weight_decay": 0.0},
     ]
     if training.optimizer == "adafactor":
-        return Adafactor(groups, lr=training.learning_rate, scale_parameter=True, relative_step=False)
+        return Adafactor(  # type: ignore[no-untyped-call]
+            groups, lr=training.learning_rate, scale_parameter=True, relative_step=False
+        )
     return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
 
 
@@ -35,7 +37,8 @@ def build_schedule(optimizer: Optimizer, training: Training, total_steps: int) -
     """Warm-up, then the recipe's schedule down to 0 at the last step."""
     name = "constant_with_warmup" if training.schedule == "constant" else training.schedule
     steps = warmup_steps(training, total_steps)
-    return get_scheduler(name, optimizer, num_warmup_steps=steps, num_training_steps=total_steps)
+    schedule: LRScheduler = get_scheduler(name, optimizer, num_warmup_steps=steps, num_training_steps=total_steps)
+    return schedule
 
 
 def warmup_steps(training: Training, total_steps: int) -> int:

@@ -68,9 +68,8 @@ class Bar:
         elif self._lines and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             left = (self._last_line - self._started) / self.done * (self.total - self.done)
-            say(
-                f"{self.label}: {self.done}/{self.total}, {self.rate:,.0f} tokens/s, {_clock(left)} left {note}".rstrip()
-            )
+            figures = f"{self.done}/{self.total}, {self.rate:,.0f} tokens/s, {_clock(left)} left"
+            say(f"{self.label}: {figures} {note}".rstrip())
 
     @property
     def rate(self) -> float:

@@ -40,7 +40,8 @@ def _best_model(loop: Loop) -> PreTrainedModel:
     job = loop.job
     saved = Model(name=str(loop.best_checkpoint))
     model = models.load_model(saved, job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=job.recipe.seed)
-    return model.to(job.accelerator.device)
+    model.to(job.accelerator.device)  # type: ignore[arg-type]
+    return model
 
 
 def _baselines(job: Job) -> dict[str, Scores]:
