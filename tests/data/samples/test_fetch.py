@@ -29,6 +29,11 @@ def test_a_package_is_fetched_once(
     assert "tiny-sample 1.0 (MIT)" in capsys.readouterr().err
 
 
+def test_without_wanted_members_the_archive_is_kept(cache: Path, tiny: Package) -> None:
+    [archive] = fetch.fetch(replace(tiny, members=())).iterdir()
+    assert archive.name == "tiny_sample-1.0.tar.gz"
+
+
 def test_two_processes_may_fetch_at_once(cache: Path, tiny: Package) -> None:
     code = (
         "from finetune.data.samples import fetch\n"
