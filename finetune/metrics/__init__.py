@@ -1,0 +1,15 @@
+"""Metrics: `evaluate.Metric` modules that need no network, one metric a file, and simple peers to compare with.
+
+What lives here turns predictions and references into numbers. Decoding, label schemes and gathering over processes
+do not: a caller hands in every example's prediction and reference once. Importing the package is light; a metric's
+libraries are imported when it is first loaded.
+
+Scales: `bleu` and `chrf` are 0 to 100, as sacreBLEU gives them; `matthews_correlation` is -1 to 1; all others are
+0 to 1.
+"""
+
+from finetune.metrics.registry import check, own_metrics, value_names
+from finetune.metrics.scores import MetricOptions, Scores, higher_is_better, merge
+from finetune.metrics.scoring import score
+
+__all__ = ["MetricOptions", "Scores", "check", "higher_is_better", "merge", "own_metrics", "score", "value_names"]

@@ -1,0 +1,57 @@
+"""Checks of predictions and references; a wrong pair must raise, since a wrong number would be believed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from finetune.errors import UserError
+
+TASKS_OWN = "evaluation.metrics=null for the task's own metrics"
+
+
+def check_counts(predictions: Sequence[Any], references: Sequence[Any]) -> None:
+    """Raise ValueError unless there is one reference for each prediction."""
+    if len(predictions) != len(references):
+        raise ValueError(f"{len(predictions)} predictions for {len(references)} references")
+
+
+def check_some(items: Sequence[Any], what: str = "example") -> None:
+    """Raise UserError where there is not one: a share of nothing is no number."""
+    if len(items) == 0:
+        raise UserError("there is nothing to score", expected=f"at least one {what}", found="none")
+
+
+def check_elements(metric: str, column: Iterable[Any], element: type) -> None:
+    """Raise UserError unless every entry is of that type (str, or Integral for ids)."""
+    for value in column:
+        if not isinstance(value, element):
+            raise _unfit(metric, "a text" if element is str else "a whole number", value)
+
+
+def check_sequences(metric: str, column: Iterable[Any], element: type) -> None:
+    """Raise UserError unless every entry is a list whose own entries are of that type."""
+    for values in column:
+        if isinstance(values, str) or not isinstance(values, Iterable):
+            raise _unfit(metric, "a list of one entry a word or token", values)
+        check_elements(metric, values, element)
+
+
+def _unfit(metric: str, expected: str, found: object) -> UserError:
+    return UserError(
+        f"the metric {metric} cannot score this task's predictions",
+        expected=expected,
+        found=repr(found),
+        fix=TASKS_OWN,
+    )
+
+
+def check_lengths(predictions: Sequence[Sequence[Any]], references: Sequence[Sequence[Any]]) -> None:
+    """Raise ValueError unless each prediction is as long as its reference."""
+    for row, (prediction, reference) in enumerate(zip(predictions, references, strict=True)):
+        if len(prediction) != len(reference):
+            raise ValueError(f"example {row}: prediction of length {len(prediction)}, reference of {len(reference)}")
+
+
+def class_order(labels: Sequence[str] | None, present: Iterable[str]) -> list[str]:
+    """The label list's order, then other classes that are present, sorted."""
+    known = list(labels or ())
+    return known + sorted(set(present).difference(known))

@@ -1,0 +1,46 @@
+"""Precision, recall and F1 over classes.
+
+`precision`, `recall` and `f1` are macro averages, for two classes as for many: the plain mean over the classes, in
+which a rare class counts as much as a common one and no class needs to be called the positive one. The F1 of the
+positive class, as GLUE gives it for MRPC and QQP, is in the details under that class's name. Each class counts that
+is in the references or in the predictions; a class of the label list that is in neither has no score. `f1_weighted`
+weights each class by its number of references. `f1_micro` counts all classes together, which for one class an
+example is the accuracy.
+
+Where precision or recall is 0/0 (a class never predicted, or never in the references) it is 0.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import sklearn
+from sklearn.metrics import precision_recall_fscore_support
+
+from finetune.metrics.inputs import class_order
+from finetune.metrics.offline_metric import OfflineMetric
+from finetune.metrics.scores import Scores
+
+
+class PrecisionRecallF1(OfflineMetric):
+    """Macro precision, recall and F1, micro and weighted F1, and each class's own, all 0 to 1 (scikit-learn)."""
+
+    def measure(self, predictions: list[str], references: list[str]) -> Scores:
+        """Score one class name an example."""
+        present = {*predictions, *references}
+        classes = [name for name in class_order(self.options.labels, present) if name in present]
+
+        averaged = partial(precision_recall_fscore_support, references, predictions, labels=classes, zero_division=0.0)
+        values = _named(averaged(average="macro"))
+        values |= {f"f1_{average}": float(averaged(average=average)[2]) for average in ("micro", "weighted")}
+        rows = zip(*averaged(average=None), strict=True)
+        return Scores(
+            values=values,
+            details={name: _named(row) | {"support": float(row[3])} for name, row in zip(classes, rows, strict=True)},
+            signatures={self.name: f"average:macro|zero_division:0|version:sklearn-{sklearn.__version__}"},
+        )
+
+
+def _named(numbers: Sequence[Any]) -> dict[str, float]:
+    precision, recall, f1, _ = numbers
+    return {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
