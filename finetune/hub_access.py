@@ -15,6 +15,8 @@ from finetune.errors import UserError
 
 What = Literal["model", "data set", "metric"]
 
+OFFLINE = "offline mode is on (HF_HUB_OFFLINE=1)"
+
 MIRROR = "a mirror (set HF_ENDPOINT=https://... in the environment)"
 SAMPLES = "a recipe that needs no Hub (recipe=sentiment_sample, address_sample or interface_sample)"
 LOCAL = {
@@ -26,7 +28,7 @@ PAGES = {"model": "", "data set": "datasets/", "metric": "spaces/"}
 
 
 @contextmanager
-def hub_access(what: What, name: str, key: str) -> Iterator[None]:
+def hub_access(what: What, name: str, key: str) -> Iterator[str | None]:
     """Fetch from the Hub (or its cache, or a folder) inside this block.
 
     Args:
@@ -34,18 +36,21 @@ def hub_access(what: What, name: str, key: str) -> Iterator[None]:
         name: Its Hub name, or a local folder.
         key: The recipe key that holds the name (`model.name`).
 
+    Yields:
+        Why the Hub cannot be reached, so that what the block gets comes from the cache; None where it answers.
+
     Raises:
         UserError: The Hub cannot be reached and the cache has no copy, or there is no such repository or revision, or
             it is gated or private, or the Hub answers with an error. Other exceptions of the block pass unchanged.
     """
     if Path(name).exists():
-        yield
+        yield None
         return
     _check_name(what, name, key)
-    trouble = hub_trouble()
+    trouble = _trouble()
     try:
         with _caches_only(what) if trouble else nullcontext():
-            yield
+            yield trouble
     except UserError:
         raise
     except Exception as error:
@@ -55,12 +60,12 @@ def hub_access(what: What, name: str, key: str) -> Iterator[None]:
         raise explained from error
 
 
-def hub_trouble() -> str | None:
+def _trouble() -> str | None:
     """Why the Hub cannot be reached, or None where it answers: one request, without retries."""
     from huggingface_hub import constants, get_session
 
     if constants.is_offline_mode():
-        return "offline mode is on (HF_HUB_OFFLINE=1)"
+        return OFFLINE
     try:
         get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
     except Exception as error:  # which HTTP library's exceptions these are is huggingface_hub's affair
@@ -92,7 +97,7 @@ def _caches_only(what: What) -> Iterator[None]:
 
 def _check_name(what: What, name: str, key: str) -> None:
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils._validators import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # a lazy export
 
     try:
         validate_repo_id(name)
@@ -121,9 +126,12 @@ def _explain(error: Exception, what: What, name: str, key: str, trouble: str | N
         return any(isinstance(link, kinds) for link in chain)
 
     if trouble:
-        # evaluate tells an unreachable Hub and an unknown name alike, by FileNotFoundError.
-        unreachable = has(LocalEntryNotFoundError, ConnectionError) or (what == "metric" and has(FileNotFoundError))
-        return _unreachable(what, name, key, trouble) if unreachable else None
+        # evaluate tells an unreachable Hub and an unknown name alike; datasets has no class for a configuration that is
+        # not cached.
+        uncached = (what == "metric" and has(FileNotFoundError)) or "Couldn't find cache" in str(error)
+        if uncached or has(LocalEntryNotFoundError, ConnectionError):
+            return _unreachable(what, name, key, trouble)
+        return None
     if has(GatedRepoError) or (has(DatasetNotFoundError) and "gated" in str(error)):
         return _gated(what, name, key)
     if has(RevisionNotFoundError):
@@ -151,7 +159,8 @@ def _innermost(chain: list[BaseException]) -> str:
 
 
 def _unreachable(what: What, name: str, key: str, trouble: str) -> UserError:
-    ways = [MIRROR, LOCAL[what].format(key=key)] + ([SAMPLES] if what != "metric" else [])
+    online = ["online (unset HF_HUB_OFFLINE)"] if trouble == OFFLINE else []
+    ways = [*online, MIRROR, LOCAL[what].format(key=key)] + ([SAMPLES] if what != "metric" else [])
     return UserError(
         f"the {what} {name} cannot be fetched: the Hugging Face Hub cannot be reached, and the cache holds no copy",
         found=trouble,

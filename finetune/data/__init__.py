@@ -1,0 +1,10 @@
+"""Examples: where they come from, which column is which, what is wrong with them, and how they are batched.
+
+Here lives all that reads and checks data: local files (`files`), the Hub (`hub`), packaged samples (`samples`), and
+the batches of encoded examples. Tokens, models and metrics are the business of the packages above.
+"""
+
+from finetune.data.fields import Field
+from finetune.data.loading import Loaded, load
+
+__all__ = ["Field", "Loaded", "load"]

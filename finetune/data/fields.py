@@ -1,0 +1,32 @@
+"""What a task reads from each example."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["text", "label", "words", "word_labels"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One thing that a task reads from each example.
+
+    Args:
+        name: The column of the loaded data, also its key under `data.columns` in the recipe.
+        kind: text and label are one string an example; words and word_labels are lists of strings of equal length.
+        column: What the user's data calls it; dots reach into nested columns (`translation.de`).
+    """
+
+    name: str
+    kind: Kind
+    column: str
+
+    @property
+    def key(self) -> str:
+        """The recipe key that names the user's column."""
+        return f"data.columns.{self.name}"
+
+
+def asked_columns(fields: Sequence[Field]) -> tuple[str, ...]:
+    """The user's columns, each once."""
+    return tuple(dict.fromkeys(field.column for field in fields))

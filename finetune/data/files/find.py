@@ -1,0 +1,203 @@
+"""Which file holds which split."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetune.data.fields import Field, asked_columns
+from finetune.data.problems import some
+from finetune.errors import UserError, nearest, raise_all
+from finetune.recipe import Data
+
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".conll": "conll",
+    ".bio": "conll",
+    ".iob": "conll",
+    ".iob2": "conll",
+    ".bmes": "conll",
+}
+"""Formats by the ends of file names."""
+
+_STARTS = {"train": ("train",), "dev": ("dev", "val"), "test": ("test",)}
+"""How the names of a split's files begin, in lower case."""
+
+_BRACES = re.compile(r"(?P<start>.*)\{(?P<names>[^{}]*)\}(?P<end>.*)")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One split's file, or its line-aligned files, one for each column asked for."""
+
+    format: str
+    paths: tuple[Path, ...]
+
+    @property
+    def name(self) -> str:
+        """The file or files, for messages."""
+        return " and ".join(str(path) for path in self.paths)
+
+
+def find_sources(data: Data, fields: Sequence[Field]) -> dict[str, Source]:
+    """The sources of the train split and of those of dev and test that have one.
+
+    Raises:
+        UserError: No file of a given name, none for train, several for one split, or an unknown format.
+    """
+    assert data.path is not None
+    given = {"train": data.path, "dev": data.dev_path, "test": data.test_path}
+    folder = Path(data.path).expanduser()
+    sources, errors = {}, []
+    for split, path in given.items():
+        try:
+            if path is not None and not (split == "train" and folder.is_dir()):
+                key = "data.path" if split == "train" else f"data.{split}_path"
+                sources[split] = _source(path, key, data, fields)
+            elif folder.is_dir() and (found := _in_folder(folder, split, data, fields)):
+                sources[split] = found
+        except UserError as error:
+            errors.append(error)
+    raise_all(errors)
+    return sources
+
+
+def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> Source:
+    """The source that a key names: a file, the common start of line-aligned files, or such files in braces."""
+    path = Path(given).expanduser()
+    if braces := _BRACES.fullmatch(str(path)):
+        paths = [Path(braces["start"] + name + braces["end"]) for name in braces["names"].split(",")]
+        return _aligned(paths, key, given, fields)
+    if path.is_file():
+        return Source(data.format or _format(path, key), (path,))
+    starts = _aligned_starts(path.parent, fields) if data.format in (None, "parallel") else {}
+    if path.name in starts:
+        return starts[path.name]
+    if path.is_dir():
+        raise UserError(f"{key} is a folder", where=f"{key}={given}", expected="a file")
+    raise _half_aligned(path, key, fields) or _not_found(path, key, given, fields)
+
+
+def _aligned(paths: Sequence[Path], key: str, given: str, fields: Sequence[Field]) -> Source:
+    columns = asked_columns(fields)
+    if len(paths) != len(columns) or not _can_be_aligned(fields):
+        raise UserError(
+            f"{len(paths)} line-aligned files cannot give the columns {', '.join(columns)}",
+            where=f"{key}={given}",
+            expected="one file for each text, in that order",
+        )
+    raise_all([_not_found(path, key, str(path), fields) for path in paths if not path.is_file()])
+    return Source("parallel", tuple(paths))
+
+
+def _format(path: Path, key: str) -> str:
+    suffix = _unpacked(path).suffix.lower()
+    if suffix not in FORMATS:
+        raise UserError(
+            "the file's name does not tell its format",
+            where=f"{key}={path}",
+            expected="a name that ends in " + ", ".join(FORMATS) + " (.gz may follow)",
+            fix="data.format=... says it; for line-aligned files give their common start (train for train.en, train.de)",
+        )
+    return FORMATS[suffix]
+
+
+def _unpacked(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix == ".gz" else path
+
+
+def _half_aligned(path: Path, key: str, fields: Sequence[Field]) -> UserError | None:
+    """The error for a common start of line-aligned files of which one is there and another is not."""
+    found = [file.name for file in path.parent.glob(f"{path.name}.*")] if _can_be_aligned(fields) else []
+    missing = [
+        field for field in fields if not {f"{path.name}.{field.column}{end}" for end in ("", ".gz")} & set(found)
+    ]
+    if not found or not missing:
+        return None
+    return UserError(
+        f"there is no file {path}.{missing[0].column}",
+        where=f"{key}={path}",
+        expected=_expected_names(path.name, fields),
+        found=some(sorted(found)),
+        fix="a translation task names the languages by task.source and task.target",
+    )
+
+
+def _not_found(path: Path, key: str, given: str, fields: Sequence[Field]) -> UserError:
+    folder = path.parent
+    if not folder.is_dir():
+        return UserError(f"there is no folder {folder}", where=f"{key}={given}")
+    names = sorted(file.name for file in folder.iterdir())
+    likely = nearest(path.name, [*names, *_aligned_starts(folder, fields)])
+    return UserError(
+        f"there is no file {path}",
+        where=f"{key}={given}",
+        expected=_expected_names(path.name, fields),
+        found=f"in {folder}: " + (some(names, most=10) or "nothing"),
+        fix=f"{key}={folder / likely}" if likely else None,
+    )
+
+
+def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) -> Source | None:
+    """The one source of a folder whose name begins as a split's does."""
+    sources = {} if data.format == "parallel" else _single_files(folder, data)
+    if data.format in (None, "parallel"):
+        sources |= _aligned_starts(folder, fields)
+    found = {name: source for name, source in sources.items() if name.lower().startswith(_STARTS[split])}
+    if len(found) > 1:
+        key = "data.path" if split == "train" else f"data.{split}_path"
+        raise UserError(
+            f"several files could be the {split} split",
+            where=str(folder),
+            found=some(sorted(found)),
+            fix=f"{key}={folder / min(found)} chooses one",
+        )
+    if split == "train" and not found:
+        raise UserError(
+            "the folder holds no train split",
+            where=f"data.path={folder}",
+            expected="a file whose name begins with train and ends in "
+            + ", ".join(FORMATS)
+            + (f", or {_aligned_names('train', fields)}" if _can_be_aligned(fields) else ""),
+            found=some(sorted(file.name for file in folder.iterdir())) or "nothing",
+            fix="data.path=... data.dev_path=... data.test_path=... name the files one by one",
+        )
+    return next(iter(found.values()), None)
+
+
+def _expected_names(start: str, fields: Sequence[Field]) -> str:
+    return f"a file, or {_aligned_names(start, fields)}" if _can_be_aligned(fields) else "a file"
+
+
+def _aligned_names(start: str, fields: Sequence[Field]) -> str:
+    return "line-aligned files " + " and ".join(f"{start}.{column}" for column in asked_columns(fields))
+
+
+def _can_be_aligned(fields: Sequence[Field]) -> bool:
+    return len(asked_columns(fields)) > 1 and all(field.kind == "text" for field in fields)
+
+
+def _single_files(folder: Path, data: Data) -> dict[str, Source]:
+    """Files of a known format, or all where the recipe names the format, by name."""
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    formats = {path: data.format or FORMATS.get(_unpacked(path).suffix.lower()) for path in files}
+    return {path.name: Source(known, (path,)) for path, known in formats.items() if known}
+
+
+def _aligned_starts(folder: Path, fields: Sequence[Field]) -> dict[str, Source]:
+    """Line-aligned files of a folder, by their common start: a file for every column, .gz or not."""
+    columns = asked_columns(fields)
+    if not _can_be_aligned(fields) or not folder.is_dir():
+        return {}
+    files = {file.name.removesuffix(".gz"): file for file in sorted(folder.iterdir())}
+    starts = {name.removesuffix(f".{columns[0]}") for name in files if name.endswith(f".{columns[0]}")}
+    return {
+        start: Source("parallel", tuple(files[f"{start}.{column}"] for column in columns))
+        for start in sorted(starts)
+        if all(f"{start}.{column}" in files for column in columns)
+    }

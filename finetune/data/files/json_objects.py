@@ -1,0 +1,90 @@
+"""JSON: a list of objects, or one object a line."""
+
+import json
+from array import array
+from collections.abc import Sequence
+from typing import Any
+
+from finetune.data.fields import Field
+from finetune.data.files.find import Source
+from finetune.data.files.text import read_lines
+from finetune.data.objects import rows_from_objects
+from finetune.data.problems import Unit, places, plural
+from finetune.data.rows import Rows
+from finetune.errors import UserError
+from finetune.recipe import Data
+
+
+def read_json(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+    """Rows of a file that holds one list of objects.
+
+    Raises:
+        UserError: Invalid JSON, something else than a list of objects, missing columns, or a file that cannot be read.
+    """
+    path = source.paths[0]
+    text = "".join(read_lines(path, data.encoding))
+    try:
+        objects = json.loads(text)
+    except json.JSONDecodeError as error:
+        lines = error.msg == "Extra data"
+        raise UserError(
+            "invalid JSON",
+            where=f"{path}, line {error.lineno}, column {error.colno}",
+            found=error.msg,
+            fix="data.format=jsonl, if each line holds an object" if lines else "correct the file",
+        ) from None
+    if not isinstance(objects, list):
+        raise UserError(
+            "the file holds no list",
+            where=str(path),
+            expected='a list of objects: [{"text": "...", "label": "..."}, ...]',
+            found=_describe(objects),
+            fix="write the rows as one list, or one object a line (data.format=jsonl)",
+        )
+    _check_objects(str(path), objects, "row", range(len(objects)))
+    return rows_from_objects(str(path), objects, fields)
+
+
+def read_jsonl(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+    """Rows of a file that holds one object a line; empty lines are skipped.
+
+    Raises:
+        UserError: Lines that are no objects, missing columns, or a file that cannot be read.
+    """
+    path = source.paths[0]
+    objects, numbers, wrong = [], array("q"), []
+    for number, line in enumerate(read_lines(path, data.encoding), start=1):
+        if not line.strip():
+            continue
+        try:
+            objects.append(json.loads(line))
+            numbers.append(number)
+        except json.JSONDecodeError as error:
+            wrong.append((number, f"{error.msg} at column {error.colno} of line {number}"))
+    if wrong:
+        raise UserError(
+            f"invalid JSON in {plural(len(wrong), 'line')}",
+            where=places(str(path), "line", [number for number, _ in wrong]),
+            expected='one object a line: {"text": "...", "label": "..."}',
+            found=wrong[0][1],
+            fix="correct or remove these lines; data.format=json, if the file holds one list",
+        )
+    _check_objects(str(path), objects, "line", numbers)
+    return rows_from_objects(str(path), objects, fields, unit="line", numbers=numbers)
+
+
+def _check_objects(name: str, values: list[Any], unit: Unit, numbers: Sequence[int]) -> None:
+    wrong = [index for index, value in enumerate(values) if not isinstance(value, dict)]
+    if wrong:
+        raise UserError(
+            f"no JSON object in {plural(len(wrong), unit)}",
+            where=places(name, unit, [numbers[index] for index in wrong]),
+            expected='an object: {"text": "...", "label": "..."}',
+            found=_describe(values[wrong[0]]),
+        )
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, dict):
+        return "an object with the keys " + ", ".join(map(str, list(value)[:10]))
+    return f"{value!r:.80}"

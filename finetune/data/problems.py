@@ -1,0 +1,65 @@
+"""How mistakes in data are told: in which lines, of how many, and once for all splits that share one."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from finetune.data.fields import Field
+from finetune.errors import UserError, UserErrors, nearest, raise_all
+
+SHOWN = 5
+"""How many wrong rows a message lists."""
+
+LONGEST = 60
+"""Letters of a name that a message shows."""
+
+Unit = Literal["line", "row"]
+"""What rows are counted in: lines of a file from 1, or rows from 0."""
+
+
+def places(name: str, unit: Unit, numbers: Sequence[int]) -> str:
+    """The first few places in a source: `train.csv, lines 3, 7`."""
+    shown = ", ".join(str(number) for number in numbers[:SHOWN])
+    more = f" and {len(numbers) - SHOWN:,} more" if len(numbers) > SHOWN else ""
+    counted = " (counted from 0)" if unit == "row" else ""
+    return f"{name}, {unit if len(numbers) == 1 else unit + 's'} {shown}{more}{counted}"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def some(names: Sequence[str], most: int = 20) -> str:
+    """Names for a message: the first ones, each cut where it is long."""
+    shown = [name if len(name) <= LONGEST else name[: LONGEST - 3] + "..." for name in names[:most]]
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(shown) + more
+
+
+def missing_columns(name: str, fields: Sequence[Field], found: Sequence[str], hint: str = "") -> list[UserError]:
+    """One error for each field whose column is not among those found."""
+    return [
+        UserError(
+            f"there is no column {field.column!r}",
+            where=name,
+            found="the columns " + some(found),
+            fix=f"{field.key}={nearest(field.column, found) or '...'}{hint}",
+        )
+        for field in fields
+        if field.column not in found
+    ]
+
+
+def raise_merged(errors: Sequence[UserError]) -> None:
+    """Raise what was collected over the splits; a mistake that several share is told once, with every place."""
+    flat = [part for error in errors for part in (error.errors if isinstance(error, UserErrors) else (error,))]
+    groups: dict[tuple[str, str | None], list[UserError]] = {}
+    for error in flat:
+        groups.setdefault((error.problem, error.fix), []).append(error)
+    raise_all([_merge(group) for group in groups.values()])
+
+
+def _merge(group: Sequence[UserError]) -> UserError:
+    first = group[0]
+    where = "; ".join(dict.fromkeys(error.where for error in group if error.where))
+    return UserError(first.problem, expected=first.expected, found=first.found, where=where or None, fix=first.fix)
