@@ -1,7 +1,5 @@
 """What the training loop asks of a task."""
 
-import functools
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -170,8 +168,9 @@ class Task(ABC):
         names = self.recipe.evaluation.metrics or self.metric_names(tools)
         options = self.metric_options(tools)
         pairs = [special.get(name, ordinary) for name in names]
-        scores = [metrics.score([name], *pair, options=options) for name, pair in zip(names, pairs, strict=True)]
-        return functools.reduce(operator.or_, scores)
+        return metrics.merge(
+            metrics.score([name], *pair, options=options) for name, pair in zip(names, pairs, strict=True)
+        )
 
     def metric_options(self, tools: Tools) -> metrics.MetricOptions:
         """What metrics must know of the task."""

@@ -159,4 +159,6 @@ class TokenClassificationTask(Task):
         predictions = [record.prediction for record in records]
         references = [record.reference for record in records]
         flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
-        return self.compute({"seqeval": (predictions, references)}, (flat[0], flat[1]), tools)
+        return self.compute(
+            dict.fromkeys(("seqeval", "word_accuracy"), (predictions, references)), (flat[0], flat[1]), tools
+        )

@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 from typing import cast
 
+import datasets
 import numpy as np
 import torch
 from accelerate import Accelerator
@@ -20,7 +21,7 @@ from finetune.data.batches import Indices
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
-from finetune.training.progress import say
+from finetune.training.progress import console, say
 from finetune.training.run_folder import RunFolder
 
 SPLITS = ("train", "dev", "test")
@@ -77,6 +78,8 @@ def prepare(recipe: Recipe) -> Job:
         UserError: Something in the recipe or the data is wrong.
     """
     accelerator = _accelerator(recipe)
+    if not (console.is_terminal and accelerator.is_main_process):
+        datasets.disable_progress_bars()
     task = tasks.create(recipe)
     with accelerator.main_process_first():
         loaded = task.prepare(load(recipe.data, task.fields))

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from datasets import Dataset
 from rich.table import Table
 from transformers import PreTrainedModel
 
@@ -40,26 +41,28 @@ def _best_model(loop: Loop) -> PreTrainedModel:
     job = loop.job
     saved = Model(name=str(loop.best_checkpoint))
     model = models.load_model(saved, job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=job.recipe.seed)
-    model.to(job.accelerator.device)  # type: ignore[arg-type]
+    model.to(job.accelerator.device)
     return model
 
 
 def _baselines(job: Job) -> dict[str, Scores]:
     """Scores of simple peers on the same splits, by the same metrics."""
     train, test = job.examples["train"], job.examples["test"]
-    texts = {name: _joined(split) for name, split in (("train", train), ("test", test))}
     peers = {
         "majority class": baselines.majority(list(train["label"]), len(test)),
         "TF-IDF + logistic regression": baselines.tfidf_logistic_regression(
-            texts["train"], list(train["label"]), texts["test"], seed=job.recipe.seed
+            _texts(train), list(train["label"]), _texts(test), seed=job.recipe.seed
         ),
     }
     return {name: job.task.score(_records(labels, list(test["label"])), job.tools) for name, labels in peers.items()}
 
 
-def _joined(split: Any) -> list[str]:
-    columns = [split[name] for name in split.column_names if name.startswith("text")]
-    return [" ".join(texts) for texts in zip(*columns, strict=True)]
+def _texts(split: Dataset) -> list[baselines.Text]:
+    return (
+        list(zip(split["text"], split["text_pair"], strict=True))
+        if "text_pair" in split.column_names
+        else list(split["text"])
+    )
 
 
 def _records(predictions: list[str], references: list[str]) -> list[Record]:

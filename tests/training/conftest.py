@@ -61,11 +61,14 @@ def entity_rows(generator: random.Random, count: int) -> Rows:
 
 
 def translation_rows(generator: random.Random, count: int) -> Rows:
-    """Colour and thing, in the other language and the other order."""
+    """Two coloured things, in the other language and with the colour after the thing."""
     rows: Rows = []
     for _ in range(count):
-        colour, thing = generator.choice([*COLOURS]), generator.choice([*THINGS])
-        rows.append({"source": f"{colour} {thing}", "target": f"{THINGS[thing]} {COLOURS[colour]}"})
+        pairs = [(generator.choice([*COLOURS]), generator.choice([*THINGS])) for _ in range(2)]
+        source = " ".join(f"{colour} {thing}" for colour, thing in pairs)
+        rows.append(
+            {"source": source, "target": " ".join(f"{THINGS[thing]} {COLOURS[colour]}" for colour, thing in pairs)}
+        )
     return rows
 
 
