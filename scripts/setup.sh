@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# Sourced by scripts/run and scripts/test. `set_up EXTRAS` makes $venv hold the checkout, $root, with these extras, at the
-# versions of requirements.lock; where it already does, nothing is started but a Python that prints its version.
+# Sourced by scripts/run and scripts/test. `set_up EXTRAS` makes $venv hold the checkout, $root, with these extras, at
+# the versions of requirements.lock; where it already does, nothing is started but a Python that prints its version.
 
 root=$(CDPATH='' cd -- "$(dirname -- "$(readlink -f -- "$0")")/.." && pwd)
 venv=$root/.venv
@@ -66,13 +66,20 @@ install() { # EXTRAS
 
 # A package index that did not answer is the reason, whatever pip concludes from it.
 reason() {
-    grep -m 1 -o -e 'Failed to establish a new connection.*' -e 'Temporary failure in name resolution' "$log" ||
-        grep -e '^ *ERROR: ' "$log" | tail -n 1 || tail -n 1 "$log"
+    broken=$(sed -n "s/.*connection broken by '\(.*\)': .*/\1/p" "$log" | head -n 1)
+    error=$(sed -n 's/^ *ERROR: //p' "$log" | tail -n 1)
+    if [ -n "$broken" ]; then
+        cause=${broken##*>: }
+        echo "the package index cannot be reached: ${cause%"')"}"
+    else
+        echo "${error:-$(tail -n 1 "$log")}"
+    fi
 }
 
 # All that decides what .venv holds.
 fingerprint() {
-    echo "$(python_version "${PYTHON:-$venv/bin/python}") $root $(cat "$root/pyproject.toml" "$root/requirements.lock" | cksum)"
+    wants=$(cat "$root/pyproject.toml" "$root/requirements.lock" | cksum)
+    echo "$(python_version "${PYTHON:-$venv/bin/python}") $root $wants"
 }
 
 is_set_up() { # EXTRAS

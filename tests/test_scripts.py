@@ -159,10 +159,18 @@ def test_a_moved_checkout_is_set_up_anew(checkout: Checkout) -> None:
     assert moved.calls() == ["venv", ".[samples]"]
 
 
-def test_a_failed_set_up_quotes_pip_and_is_done_again(checkout: Checkout) -> None:
-    failed = checkout.call("run", PIP_ERROR="ERROR: No matching distribution found for torch")
+NO_NETWORK = """WARNING: Retrying after connection broken by 'NewConnectionError('<0x7f>: No route to host')': /simple/
+ERROR: No matching distribution found for torch"""
+
+
+@pytest.mark.parametrize(
+    ("error", "quoted"),
+    [("ERROR: No space left", "No space left"), (NO_NETWORK, "cannot be reached: No route to host (")],
+)
+def test_a_failed_set_up_quotes_pip_and_is_done_again(checkout: Checkout, error: str, quoted: str) -> None:
+    failed = checkout.call("run", PIP_ERROR=error)
     assert failed.returncode == 1
-    assert "ERROR: No matching distribution found for torch" in failed.stderr.splitlines()[-1]
+    assert quoted in failed.stderr.splitlines()[-1]
     checkout.calls()
     assert checkout.call("run").returncode == 0
     assert checkout.calls() == ["venv", ".[samples]"]
