@@ -159,6 +159,5 @@ class TokenClassificationTask(Task):
         predictions = [record.prediction for record in records]
         references = [record.reference for record in records]
         flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
-        return self.compute(
-            dict.fromkeys(("seqeval", "word_accuracy"), (predictions, references)), (flat[0], flat[1]), tools
-        )
+        by_sentence = dict.fromkeys(("seqeval", "word_accuracy"), (predictions, references))
+        return self.compute(by_sentence, (flat[0], flat[1]), tools)

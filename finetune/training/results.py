@@ -58,11 +58,9 @@ def _baselines(job: Job) -> dict[str, Scores]:
 
 
 def _texts(split: Dataset) -> list[baselines.Text]:
-    return (
-        list(zip(split["text"], split["text_pair"], strict=True))
-        if "text_pair" in split.column_names
-        else list(split["text"])
-    )
+    if "text_pair" not in split.column_names:
+        return list(split["text"])
+    return list(zip(split["text"], split["text_pair"], strict=True))
 
 
 def _records(predictions: list[str], references: list[str]) -> list[Record]:

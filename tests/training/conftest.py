@@ -66,9 +66,8 @@ def translation_rows(generator: random.Random, count: int) -> Rows:
     for _ in range(count):
         pairs = [(generator.choice([*COLOURS]), generator.choice([*THINGS])) for _ in range(2)]
         source = " ".join(f"{colour} {thing}" for colour, thing in pairs)
-        rows.append(
-            {"source": source, "target": " ".join(f"{THINGS[thing]} {COLOURS[colour]}" for colour, thing in pairs)}
-        )
+        target = " ".join(f"{THINGS[thing]} {COLOURS[colour]}" for colour, thing in pairs)
+        rows.append({"source": source, "target": target})
     return rows
 
 

@@ -1,0 +1,137 @@
+"""The loop's promises on one process: exact means, whole epochs, best checkpoint, early end."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from finetune import compose, training
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.run import run
+from finetune.training.job import prepare
+from finetune.training.loop import Loop
+
+KINDS = ["text_classification", "token_classification", "text_to_text"]
+NO_DROPOUT = {"model.scratch.dropout": 0.0, "training.max_grad_norm": None}
+
+Toy = Callable[..., Recipe]
+
+
+def first_gradient(recipe: Recipe) -> tuple[dict[str, Tensor], float]:
+    """The gradient of the first optimizer step, and the step's loss."""
+    loop = Loop(prepare(recipe))
+    window = next(loop._windows(0))
+    targets = int(loop.job.encoded["train"].targets[window.everyone].sum())
+    gradients: dict[str, Tensor] = {}
+
+    def record(*_: Any) -> None:
+        weights = loop.model.named_parameters()
+        gradients.update({name: weight.grad.clone() for name, weight in weights if weight.grad is not None})
+
+    loop.optimizer.optimizer.register_step_pre_hook(record)
+    loss = loop._step(window, loop.job.batches("train", list(window.mine)), targets)
+    return gradients, float(loss) / targets
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("architecture", ["bert", "t5"])
+def test_accumulating_changes_nothing(toy: Toy, kind: str, architecture: str) -> None:
+    def settings(size: int, accumulation: int) -> dict[str, Any]:
+        return NO_DROPOUT | {"training.batch_size": size, "training.gradient_accumulation": accumulation}
+
+    whole, loss = first_gradient(toy(kind, architecture, train=32, held_out=8, **settings(16, 1)))
+    parts, same_loss = first_gradient(toy(kind, architecture, train=32, held_out=8, **settings(4, 4)))
+    assert loss == pytest.approx(same_loss, rel=1e-6)
+    assert whole.keys() == parts.keys()
+    largest = max(gradient.abs().max() for gradient in whole.values())
+    for name, gradient in whole.items():
+        torch.testing.assert_close(parts[name], gradient, rtol=1e-4, atol=float(largest) * 1e-6)
+
+
+def read_lines(path: Path) -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def only_run(recipe: Recipe) -> Path:
+    (folder,) = (recipe.output_dir / recipe.name).iterdir()
+    return folder
+
+
+def test_a_run_leaves_everything_behind(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
+    recipe = toy("text_classification", "bert", train=64, held_out=20, **{"training.epochs": 2})
+    results = run(recipe)
+    folder = only_run(recipe)
+    assert compose.load(str(folder / "recipe.yaml")) == recipe
+    assert json.loads((folder / "environment.json").read_text())["packages"]["torch"] == torch.__version__
+    predictions = read_lines(folder / "predictions_test.jsonl")
+    assert [line["id"] for line in predictions] == list(range(20))
+    right = sum(line["prediction"] == line["reference"] for line in predictions)
+    assert right / 20 == pytest.approx(results["accuracy"])
+    log = read_lines(folder / "metrics.jsonl")
+    assert [line["epoch"] for line in log if "epoch_train_loss" in line] == [1, 2]
+    assert json.loads((folder / "results.json").read_text())["test"] == results
+    model = AutoModelForSequenceClassification.from_pretrained(folder / "model")
+    assert set(model.config.label2id) == {"good", "bad"}
+    assert AutoTokenizer.from_pretrained(folder / "model")("good")["input_ids"]
+    said = capfd.readouterr()
+    assert "epoch 1/2  train loss" in said.err
+    assert "test results on 20 examples" in said.out
+
+
+def test_steps_instead_of_epochs(toy: Toy) -> None:
+    job = prepare(toy("text_classification", "bert", train=64, held_out=8, **{"training.steps": 7}))
+    loop = training.fit(job)
+    assert loop.state.step == 7
+    assert loop.schedule.get_last_lr()[0] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_best_checkpoint_is_the_one_that_is_tested(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = prepare(toy("text_classification", "bert", train=64, held_out=8, **{"training.epochs": 3}))
+    values = iter([0.2, 0.9, 0.5])
+
+    def fake(job: Any, model: Any, split: str, *, final: bool = False) -> Any:
+        scores = training.evaluation.Scores(values={"accuracy": next(values)})
+        return training.evaluation.Evaluated(scores, 1.0, ())
+
+    monkeypatch.setattr("finetune.training.loop.evaluate", fake)
+    loop = training.fit(job)
+    assert loop.state.best_step == 8
+    assert sorted(path.name for path in job.folder.checkpoints.iterdir()) == ["step-000008", "step-000012"]
+    assert loop.best_checkpoint.name == "step-000008"
+
+
+def test_patience_ends_the_run(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    overrides = {"training.epochs": 9, "training.patience": 2}
+    job = prepare(toy("text_classification", "bert", train=64, held_out=8, **overrides))
+
+    def fake(job: Any, model: Any, split: str, *, final: bool = False) -> Any:
+        return training.evaluation.Evaluated(training.evaluation.Scores(values={"accuracy": 0.5}), 1.0, ())
+
+    monkeypatch.setattr("finetune.training.loop.evaluate", fake)
+    assert training.fit(job).state.epoch == 2
+
+
+def test_two_runs_give_the_same_bits(toy: Toy) -> None:
+    recipe = toy("text_classification", "bert", train=64, held_out=16, **{"training.epochs": 1})
+    first, second = (training.fit(prepare(recipe)).unwrapped.state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ({"training.best_metric": "acuracy"}, "training.best_metric=accuracy"),
+        ({"evaluation.metrics": ["acuracy"]}, "accuracy"),
+        ({"task.max_length": 600}, "at most 512 tokens"),
+    ],
+)
+def test_mistakes_are_found_before_training(toy: Toy, overrides: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides))
+    assert expected in str(caught.value)
