@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
 from finetune.errors import UserError
 from finetune.models.families import Head, family
@@ -58,12 +58,6 @@ def set_special_ids(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
             setattr(config, key, number)
         elif known != number and key != "decoder_start_token_id":
             raise _other_tokenizer(f"{token} with id {known}", f"id {number}")
-
-
-def set_generation_ids(model: PreTrainedModel) -> None:
-    """Let `generate` open, close and pad as the configuration says."""
-    for key in ("pad_token_id", "eos_token_id", "decoder_start_token_id"):
-        setattr(model.generation_config, key, getattr(model.config, key))
 
 
 def _special_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int:

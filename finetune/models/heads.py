@@ -12,7 +12,6 @@ from transformers import (
     PreTrainedModel,
 )
 
-from finetune.models.configuration import set_generation_ids
 from finetune.models.families import Head, family
 
 AUTO_CLASSES: Mapping[Head, Any] = {
@@ -49,13 +48,11 @@ def rescale_t5_token_head(model: PreTrainedModel) -> None:
 
 
 def finish(model: PreTrainedModel) -> PreTrainedModel:
-    """Make a model ready for a run: in evaluation mode, and able to generate where it is an encoder-decoder."""
+    """Make a model ready for a run: in evaluation mode, and without weights that are never used."""
     if isinstance(model, EncoderDecoderModel):
         # The decoder never reads it, and DistributedDataParallel refuses weights that get no gradient.
         pooler = getattr(model.encoder, "pooler", None)
         if pooler is not None:
             pooler.requires_grad_(False)
-    if model.can_generate():
-        set_generation_ids(model)
     model.train(False)
     return model

@@ -14,22 +14,31 @@ from finetune.models.scratch_tokenizer import train_tokenizer
 from finetune.models.source import Source, tokenizer_source
 
 
-def load_tokenizer(model: recipe.Model, texts: Callable[[], Iterable[str]]) -> PreTrainedTokenizerFast:
+def load_tokenizer(
+    model: recipe.Model, texts: Callable[[], Iterable[str]], *, split_words: bool = False
+) -> PreTrainedTokenizerFast:
     """The tokenizer that `model` asks for: its own, another by name or folder, or one trained on `texts`.
 
     Args:
         model: The recipe's model.
         texts: Gives the training data; called only where a tokenizer is trained.
+        split_words: The tokenizer will be given single words (is_split_into_words), as token classification does.
 
     Raises:
-        UserError: There is no such tokenizer, it has no vocabulary, or it cannot tell which word a token is from.
+        UserError: There is no such tokenizer, it has no vocabulary, it cannot tell which word a token is from, or it
+            would glue single words together.
     """
     if model.scratch is not None and model.tokenizer is None:
         return train_tokenizer(model.scratch, texts())
     source = tokenizer_source(model)
     with quiet(), source.access():
-        tokenizer = _from_pretrained(source)
-    return _checked(tokenizer, source)
+        tokenizer = _checked(_from_pretrained(source), source)
+        if split_words and not _keeps_words_apart(tokenizer):
+            # RoBERTa's way of marking that a space comes before a word that was given without one.
+            tokenizer = _checked(_from_pretrained(source, add_prefix_space=True), source)
+            if not _keeps_words_apart(tokenizer):
+                raise _unusable(source, "glues single words together", "no mark between two words")
+    return tokenizer
 
 
 def load_model(
@@ -63,13 +72,14 @@ def load_model(
         return load_pretrained(model, head, tokenizer, labels)
 
 
-def _from_pretrained(source: Source) -> PreTrainedTokenizerBase:
+def _from_pretrained(source: Source, **options: bool) -> PreTrainedTokenizerBase:
     try:
-        return AutoTokenizer.from_pretrained(source.path, **source.options)
+        return AutoTokenizer.from_pretrained(source.path, **source.options, **options)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and not source.is_folder:
             raise  # the Hub's affair
-        raise _unusable(source, "cannot be read", str(error).splitlines()[0]) from error
+        found = source.files() if source.is_folder else str(error).splitlines()[0]
+        raise _unusable(source, "cannot be read", found) from error
 
 
 def _checked(tokenizer: PreTrainedTokenizerBase, source: Source) -> PreTrainedTokenizerFast:
@@ -80,6 +90,11 @@ def _checked(tokenizer: PreTrainedTokenizerBase, source: Source) -> PreTrainedTo
     if len(tokenizer) <= special + 1:
         raise _unusable(source, "has no vocabulary", f"{special} special tokens and nothing else")
     return tokenizer
+
+
+def _keeps_words_apart(tokenizer: PreTrainedTokenizerFast) -> bool:
+    two_words = tokenizer(["a", "a"], is_split_into_words=True, add_special_tokens=False)
+    return len(str(tokenizer.decode(two_words["input_ids"])).split()) == 2
 
 
 def _unusable(source: Source, problem: str, found: str) -> UserError:

@@ -37,6 +37,10 @@ class Source:
         """Keyword arguments of every `from_pretrained`; code that comes with a model is never run."""
         return {"revision": self.revision, "cache_dir": self.cache_dir, "trust_remote_code": False}
 
+    def files(self) -> str:
+        """The first files in the folder, for a message."""
+        return ", ".join(sorted(path.name for path in Path(self.path).iterdir())[:10]) or "an empty folder"
+
     @contextmanager
     def access(self) -> Iterator[None]:
         """Load inside this block; the Hub's troubles become a `UserError`."""
@@ -80,12 +84,11 @@ def _source(name: str, key: str, revision: str, cache_dir: Path | None) -> Sourc
 
 def _no_model(source: Source) -> UserError:
     folder = Path(source.path)
-    files = sorted(path.name for path in folder.iterdir())
     inside = next((path.parent for path in sorted(folder.glob("*/config.json"))), None)
     return UserError(
         f"the folder {folder} holds no model",
         expected="config.json and model.safetensors, as save_pretrained writes them",
-        found=", ".join(files[:10]) or "an empty folder",
+        found=source.files(),
         where=f"{source.key}={folder}",
         fix=f"did you mean {source.key}={inside}?" if inside else f"correct {source.key}",
     )
