@@ -1,0 +1,87 @@
+"""The commands as people type them: fast help, tables, exit status 2 without a traceback."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from finetune import __version__, compose, run
+
+ROOT = Path(__file__).parent.parent
+
+
+def command(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words], cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
+    )
+
+
+def finetune(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return command("-c", "import sys; from finetune.cli import main; sys.exit(main())", *words, **environment)
+
+
+def test_list_shows_every_recipe_with_task_and_model() -> None:
+    shown = finetune("list", COLUMNS="200")
+    assert shown.returncode == 0
+    for name in compose.recipe_names():
+        (line,) = [line for line in shown.stdout.splitlines() if line.split()[:1] == [name]]
+        assert compose.load(name).task.kind in line
+        assert compose.load(name).model.description in line
+
+
+def test_show_prints_what_can_be_run_again(tmp_path: Path) -> None:
+    words = ["recipe=sst2", "training.epochs=7"]
+    shown = finetune("show", *words)
+    path = tmp_path / "sst2.yaml"
+    path.write_text(shown.stdout)
+    assert compose.load(str(path)) == compose.compose(words)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list", "--help"], ["show", "--help"]])
+def test_help(words: list[str]) -> None:
+    shown = finetune(*words)
+    assert shown.returncode == 0
+    assert "Usage" in shown.stdout
+
+
+def test_version() -> None:
+    assert finetune("--version").stdout.strip() == __version__
+
+
+@pytest.mark.parametrize("entrance", ["script", "command"])
+def test_a_mistake_is_told_without_a_traceback(entrance: str) -> None:
+    words = ["recipe=sst2", "training.epoch=3", "seed=x"]
+    shown = command("finetune/run.py", *words) if entrance == "script" else finetune("run", *words)
+    assert shown.returncode == 2
+    assert shown.stdout == ""
+    assert shown.stderr.startswith("error: ")
+    assert "did you mean training.epochs?" in shown.stderr
+    assert "seed" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_the_script_runs_from_any_folder_without_the_package_installed(tmp_path: Path) -> None:
+    shown = command("-S", str(ROOT / "finetune" / "run.py"), "--help", cwd=tmp_path, PYTHONPATH=site_packages())
+    assert shown.returncode == 0
+    assert compose.DEFAULT_RECIPE in shown.stdout
+
+
+def site_packages() -> str:
+    """The installed libraries alone: without -S's site module, editable installs are not seen."""
+    return os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
+
+
+def test_wmt14_without_a_hub_names_the_three_ways_on() -> None:
+    shown = command("finetune/run.py", "recipe=wmt14")
+    assert shown.returncode == 2
+    assert "Traceback" not in shown.stderr
+    assert shown.stderr.count("error:") == 1
+    for way in ("HF_ENDPOINT", "data.path=", "recipe=sentiment_sample"):
+        assert way in shown.stderr
+
+
+def test_main_gives_the_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run.main(["recipe=nothing_like_it"]) == 2
+    assert "there is no recipe" in capsys.readouterr().err
