@@ -63,7 +63,7 @@ def load_pretrained(
             set_dropout(config, model.dropout)
         if head == "text_to_text" and not config.is_encoder_decoder:
             return finish(_put_together(source, config, tokenizer))
-        stored_labels = tuple((config.id2label or {}).values())
+        stored_labels = tuple(label for _, label in sorted((config.id2label or {}).items()))
         configure(config, head, tokenizer, labels)
         loaded = _load_weights(AUTO_CLASSES[head], source, config)
     if labels is not None:

@@ -77,7 +77,7 @@ def tokenizer_source(model: recipe.Model) -> Source:
 
 def _source(name: str, key: str, revision: str, cache_dir: Path | None) -> Source:
     source = Source(str(Path(name).expanduser()) if name.startswith("~") else name, key, revision, cache_dir)
-    if name.startswith(("./", "../", "/", "~")) and not source.is_folder:
+    if (name.startswith(("./", "../", "/", "~")) or Path(name).exists()) and not source.is_folder:
         raise UserError(f"there is no folder {source.path}", where=f"{key}={name}", fix=f"correct {key}")
     return source
 

@@ -125,6 +125,19 @@ def test_an_encoder_becomes_encoder_and_decoder(
     assert set(generated[:, 0].tolist()) == {tokenizer.cls_token_id}
 
 
+def test_a_head_of_many_labels_is_kept(
+    folders: dict[str, Path], tokenizers: dict[str, PreTrainedTokenizerFast], same_weights: Same, tmp_path: Path
+) -> None:
+    labels = tuple(f"label {number}" for number in range(12))
+    pretrained = recipe.Model(name=str(folders["bert"]))
+    model = load_model(pretrained, "token_classification", tokenizers["bert"], labels=labels, seed=0)
+    saved = save(model, tokenizers["bert"], tmp_path)
+    # Earlier releases of transformers stored label 10 before label 2.
+    edit_config(tmp_path, id2label={key: f"label {key}" for key in sorted(map(str, range(12)))})
+    again = load_model(saved, "token_classification", tokenizers["bert"], labels=labels, seed=1)
+    assert same_weights(model, again)
+
+
 @pytest.mark.parametrize("new_labels", [("bad", "good"), ("good", "fair", "bad")])
 @pytest.mark.parametrize("head", ["text_classification", "token_classification"], indirect=True)
 def test_a_head_for_other_labels_is_replaced_and_that_is_said(

@@ -15,6 +15,13 @@ def test_a_folder_that_is_none_is_refused(name: str) -> None:
         tokenizer_source(recipe.Model(name="owner/name", tokenizer=name))
 
 
+def test_a_file_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("model.safetensors").touch()
+    with pytest.raises(UserError, match="there is no folder"):
+        model_source(recipe.Model(name="model.safetensors"))
+
+
 def test_a_folder_without_a_model_is_refused_with_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").touch()
     with pytest.raises(UserError, match="holds no model") as error:
