@@ -1,0 +1,63 @@
+"""Features of text to text and translation: starts, shifts, prefixes, cuts."""
+
+from typing import Any
+
+import pytest
+from datasets import Dataset
+
+from finetune.recipe import TextToText, Translation
+from finetune.tasks.base import IGNORED
+
+ROWS = {"source": ["the red dog", "a house"], "target": ["der rote hund", "ein haus"], "id": [0, 1]}
+
+
+@pytest.mark.parametrize("architecture", ["bert", "t5"])
+def test_the_decoder_reads_the_target_one_token_late(make: Any, architecture: str) -> None:
+    task, tools = make(TextToText(), architecture)
+    features = task.encode(Dataset.from_dict(ROWS), tools)
+    batch = task.collate([features[0], features[1]], tools)
+    start, end = tools.config.decoder_start_token_id, features["label_ids"][0][-1]
+    for row, labels in enumerate(features["label_ids"]):
+        assert labels[0] != start
+        assert labels[-1] == end
+        shifted = batch.inputs["decoder_input_ids"][row].tolist()
+        assert shifted[: len(labels)] == [start, *labels[:-1]]
+        assert set(shifted[len(labels) :]) <= {tools.tokenizer.pad_token_id}
+        assert batch.label_ids[row].tolist() == labels + [IGNORED] * (len(shifted) - len(labels))
+
+
+def test_the_target_is_read_back_from_its_labels(make: Any) -> None:
+    task, tools = make(TextToText(), "t5")
+    features = task.encode(Dataset.from_dict(ROWS), tools)
+    texts = [tools.tokenizer.decode(ids, skip_special_tokens=True) for ids in features["label_ids"]]
+    assert texts == ROWS["target"]
+
+
+def test_cut_sources_and_targets_are_counted(make: Any) -> None:
+    task, tools = make(TextToText(max_source_length=4, max_target_length=99), "t5")
+    features = task.encode(Dataset.from_dict(ROWS), tools)
+    full = tools.tokenizer(ROWS["source"])["input_ids"]
+    assert features["cut"][:] == [len(ids) > 4 for ids in full]
+    task, tools = make(TextToText(max_source_length=99, max_target_length=3), "t5")
+    assert task.encode(Dataset.from_dict(ROWS), tools)["cut"][:] == [True, True]
+
+
+def test_length_counts_source_and_target(make: Any) -> None:
+    task, tools = make(TextToText(), "t5")
+    row = task.encode(Dataset.from_dict(ROWS), tools)[0]
+    assert row["length"] == len(row["input_ids"]) + len(row["label_ids"])
+    assert row["targets"] == len(row["label_ids"])
+
+
+def test_the_prefix_names_the_languages(make: Any) -> None:
+    task, _ = make(Translation(source="en", target="fr", prefix="translate {source} to {target}: "), "t5")
+    assert task.prefix == "translate English to French: "
+    assert task.target_language == "fr"
+    assert next(task.texts(Dataset.from_dict(ROWS))) == task.prefix
+
+
+def test_columns_of_a_translation_are_its_languages(make: Any) -> None:
+    task, _ = make(Translation(source="en", target="fr"), "t5")
+    assert [field.column for field in task.fields] == ["en", "fr"]
+    task, _ = make(Translation(source="en", target="fr"), "t5", columns={"source": "english"})
+    assert [field.column for field in task.fields] == ["english", "fr"]
