@@ -104,8 +104,11 @@ def _whole(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray
 def _empty(empty: list[int], rows: Rows, field: Field) -> UserError:
     content = _CONTENT[field.kind]
     if field.kind == "label" and len(empty) == len(rows):
-        fix = "data.splits.test=null (or dev) cuts a split from train" if rows.stored else "fill the column"
-        return UserError(f"no row has a label in column {field.column!r}", where=rows.name, fix=fix)
+        return UserError(
+            f"no row has a label in column {field.column!r}",
+            where=rows.name,
+            fix="leave this split out, and it is cut from train (from the Hub: data.splits.test=null)",
+        )
     return UserError(
         f"{plural(len(empty), 'row')} without {content} in column {field.column!r}",
         where=rows.where(empty),

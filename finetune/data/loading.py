@@ -99,13 +99,12 @@ def _label_names(
 
 def _dataset(rows: Rows, fields: Sequence[Field], columns: Columns) -> Dataset:
     """The columns with ids; those that lie on disk unchanged stay there."""
-    stored = {field.column: field.name for field in fields if columns[field.name] is rows.columns[field.column]}
-    if rows.stored is None:
-        stored = {}
-    made = {name: column for name, column in columns.items() if name not in stored.values()}
+    unchanged = {field.column: field.name for field in fields if columns[field.name] is rows.columns[field.column]}
+    names = unchanged if rows.stored is not None else {}
+    made = {name: column for name, column in columns.items() if name not in names.values()}
     parts = [Dataset(pa.table({"id": pa.array(range(len(rows)), pa.int64()), **made}))]
-    if rows.stored is not None and stored:
-        parts.append(rows.stored.select_columns(list(stored)).rename_columns(stored))
+    if rows.stored is not None and names:
+        parts.append(rows.stored.select_columns(list(names)).rename_columns(names))
     return concatenate_datasets(parts, axis=1).select_columns(["id", *columns])
 
 

@@ -102,7 +102,7 @@ def _format(path: Path, key: str) -> str:
             "the file's name does not tell its format",
             where=f"{key}={path}",
             expected="a name that ends in " + ", ".join(FORMATS) + " (.gz may follow)",
-            fix="data.format=... says it; for line-aligned files give their common start (train for train.en, train.de)",
+            fix="data.format=... names it; line-aligned files are given by their start (train for train.en, train.de)",
         )
     return FORMATS[suffix]
 
@@ -113,17 +113,18 @@ def _unpacked(path: Path) -> Path:
 
 def _half_aligned(path: Path, key: str, fields: Sequence[Field]) -> UserError | None:
     """The error for a common start of line-aligned files of which one is there and another is not."""
-    found = [file.name for file in path.parent.glob(f"{path.name}.*")] if _can_be_aligned(fields) else []
-    missing = [
-        field for field in fields if not {f"{path.name}.{field.column}{end}" for end in ("", ".gz")} & set(found)
-    ]
+    if not _can_be_aligned(fields) or not path.parent.is_dir():
+        return None
+    found = sorted(file.name for file in path.parent.iterdir() if file.name.startswith(f"{path.name}."))
+    unpacked = {name.removesuffix(".gz") for name in found}
+    missing = [name for column in asked_columns(fields) if (name := f"{path.name}.{column}") not in unpacked]
     if not found or not missing:
         return None
     return UserError(
-        f"there is no file {path}.{missing[0].column}",
+        f"there is no file {path.with_name(missing[0])}",
         where=f"{key}={path}",
         expected=_expected_names(path.name, fields),
-        found=some(sorted(found)),
+        found=some(found),
         fix="a translation task names the languages by task.source and task.target",
     )
 
