@@ -1,0 +1,227 @@
+"""The weights of pretrained BERT and T5 models in the layers from scratch."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from torch import Tensor, nn
+from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
+
+from finetune.attention.layers.embedding import Embedding, RelativePositionBias
+from finetune.attention.layers.layer import Activation, LayerConfig
+from finetune.attention.layers.stack import Decoder, Encoder, EncoderDecoder, Stack
+from finetune.attention.pretrained.errors import PretrainedError
+
+StackT = TypeVar("StackT", bound=Stack)
+
+ACTIVATION_NAMES: Mapping[str, Activation] = {
+    "relu": "relu",
+    "gelu": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "silu": "silu",
+    "swish": "silu",
+}
+
+BERT_NAMES = (
+    (r"embeddings\.word_embeddings", "embedding.tokens"),
+    (r"embeddings\.position_embeddings", "embedding.positions"),
+    (r"embeddings\.token_type_embeddings", "embedding.segments"),
+    (r"embeddings\.LayerNorm", "embedding.norm"),
+    (r"encoder\.layer\.(\d+)\.attention\.self\.(\w+)", r"layers.\1.attention.\2"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.dense", r"layers.\1.attention.output"),
+    (r"encoder\.layer\.(\d+)\.attention\.output\.LayerNorm", r"layers.\1.attention_residual.norm"),
+    (r"encoder\.layer\.(\d+)\.crossattention\.self\.(\w+)", r"layers.\1.cross_attention.\2"),
+    (r"encoder\.layer\.(\d+)\.crossattention\.output\.dense", r"layers.\1.cross_attention.output"),
+    (r"encoder\.layer\.(\d+)\.crossattention\.output\.LayerNorm", r"layers.\1.cross_attention_residual.norm"),
+    (r"encoder\.layer\.(\d+)\.intermediate\.dense", r"layers.\1.feed_forward.inward"),
+    (r"encoder\.layer\.(\d+)\.output\.dense", r"layers.\1.feed_forward.outward"),
+    (r"encoder\.layer\.(\d+)\.output\.LayerNorm", r"layers.\1.feed_forward_residual.norm"),
+)
+T5_NAMES = (
+    (r"embed_tokens", "embedding.tokens"),
+    (r"block\.0\.layer\.0\.SelfAttention\.relative_attention_bias", "position_bias.buckets"),
+    (r"block\.(\d+)\.layer\.0\.SelfAttention\.q", r"layers.\1.attention.query"),
+    (r"block\.(\d+)\.layer\.0\.SelfAttention\.k", r"layers.\1.attention.key"),
+    (r"block\.(\d+)\.layer\.0\.SelfAttention\.v", r"layers.\1.attention.value"),
+    (r"block\.(\d+)\.layer\.0\.SelfAttention\.o", r"layers.\1.attention.output"),
+    (r"block\.(\d+)\.layer\.0\.layer_norm", r"layers.\1.attention_residual.norm"),
+    (r"block\.(\d+)\.layer\.1\.EncDecAttention\.q", r"layers.\1.cross_attention.query"),
+    (r"block\.(\d+)\.layer\.1\.EncDecAttention\.k", r"layers.\1.cross_attention.key"),
+    (r"block\.(\d+)\.layer\.1\.EncDecAttention\.v", r"layers.\1.cross_attention.value"),
+    (r"block\.(\d+)\.layer\.1\.EncDecAttention\.o", r"layers.\1.cross_attention.output"),
+    (r"final_layer_norm", "final_norm.0"),
+)
+T5_FEED_FORWARD_NAMES = (
+    (r"DenseReluDense\.wi_0", "feed_forward.gate"),
+    (r"DenseReluDense\.wi(_1)?", "feed_forward.inward"),
+    (r"DenseReluDense\.wo", "feed_forward.outward"),
+    (r"layer_norm", "feed_forward_residual.norm"),
+)
+
+
+def load_encoder(model: PreTrainedModel | str | Path) -> Encoder:
+    """An encoder with the weights of a BERT, or of a T5's encoder.
+
+    Args:
+        model: A model, or the name or folder of one.
+
+    Raises:
+        PretrainedError: It is neither a BERT nor a T5, or has a part that the layers do not know.
+    """
+    stack = _find_stack(_loaded(model), is_decoder=False)
+    encoder = Encoder(_layer_config(stack), stack.config.num_hidden_layers, **_parts(stack))
+    return _with_weights(encoder, stack)
+
+
+def load_decoder(model: PreTrainedModel | str | Path) -> Decoder:
+    """A decoder with the weights of a T5's, or of a BERT that was made one with attention to an encoder.
+
+    Args:
+        model: A model, or the name or folder of one.
+
+    Raises:
+        PretrainedError: It has no such decoder, or has a part that the layers do not know.
+    """
+    stack = _find_stack(_loaded(model), is_decoder=True)
+    decoder = Decoder(_layer_config(stack), stack.config.num_hidden_layers, **_parts(stack))
+    return _with_weights(decoder, stack)
+
+
+def load_encoder_decoder(model: PreTrainedModel | str | Path) -> EncoderDecoder:
+    """Both halves of a T5, or of two BERTs of the same width put together.
+
+    Args:
+        model: A model, or the name or folder of one.
+
+    Raises:
+        PretrainedError: It has no encoder or decoder, or has a part that the layers do not know.
+    """
+    loaded = _loaded(model)
+    if hasattr(loaded, "enc_to_dec_proj"):
+        raise PretrainedError("encoder and decoder are of different widths; load each by itself")
+    return EncoderDecoder(load_encoder(loaded), load_decoder(loaded))
+
+
+def _loaded(model: PreTrainedModel | str | Path) -> PreTrainedModel:
+    if isinstance(model, str | Path):
+        loaded: PreTrainedModel = AutoModel.from_pretrained(model)
+        return loaded
+    return model
+
+
+def _find_stack(model: PreTrainedModel, *, is_decoder: bool) -> PreTrainedModel:
+    """The BertModel or T5Stack in a model."""
+    for module in model.modules():
+        if type(module).__name__ in ("BertModel", "T5Stack") and isinstance(module, PreTrainedModel):
+            complete = not is_decoder or _is_t5(module) or module.config.add_cross_attention
+            if bool(module.config.is_decoder) == is_decoder and complete:
+                return module
+    half = "decoder with attention to an encoder" if is_decoder else "encoder"
+    raise PretrainedError(f"{type(model).__name__} has no BERT or T5 {half}")
+
+
+def _is_t5(stack: PreTrainedModel) -> bool:
+    return type(stack).__name__ == "T5Stack"
+
+
+def _layer_config(stack: PreTrainedModel) -> LayerConfig:
+    config = stack.config
+    if _is_t5(stack):
+        return LayerConfig(
+            d_model=config.d_model,
+            n_head=config.num_heads,
+            d_ff=config.d_ff,
+            d_k=config.num_heads * config.d_kv,
+            d_v=config.num_heads * config.d_kv,
+            activation=_activation(config.dense_act_fn),
+            gated=config.is_gated_act,
+            norm="rms",
+            norm_eps=config.layer_norm_epsilon,
+            norm_first=True,
+            bias=False,
+            scale=1.0,
+            dropout=config.dropout_rate,
+            attention_dropout=config.dropout_rate,
+            feed_forward_dropout=config.dropout_rate,
+        )
+    return LayerConfig(
+        d_model=config.hidden_size,
+        n_head=config.num_attention_heads,
+        d_ff=config.intermediate_size,
+        activation=_activation(config.hidden_act),
+        norm_eps=config.layer_norm_eps,
+        dropout=config.hidden_dropout_prob,
+        attention_dropout=config.attention_probs_dropout_prob,
+    )
+
+
+def _activation(name: object) -> Activation:
+    if not isinstance(name, str) or name not in ACTIVATION_NAMES:
+        raise PretrainedError(f"the layers do not know the activation {name!r}, only {', '.join(ACTIVATION_NAMES)}")
+    return ACTIVATION_NAMES[name]
+
+
+def _parts(stack: PreTrainedModel) -> dict[str, Any]:
+    """What goes around the layers: embedding, bias, final norm."""
+    config: PreTrainedConfig = stack.config
+    if _is_t5(stack):
+        return {
+            "embedding": Embedding(config.vocab_size, config.d_model, dropout=config.dropout_rate),
+            "position_bias": RelativePositionBias(
+                config.num_heads,
+                num_buckets=config.relative_attention_num_buckets,
+                max_distance=config.relative_attention_max_distance,
+                bidirectional=not config.is_decoder,
+            ),
+            "final_norm": True,
+        }
+    embedding = Embedding(
+        config.vocab_size,
+        config.hidden_size,
+        max_positions=config.max_position_embeddings,
+        num_segments=config.type_vocab_size,
+        norm=nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps),
+        dropout=config.hidden_dropout_prob,
+    )
+    return {"embedding": embedding}
+
+
+def _with_weights(layers: StackT, stack: PreTrainedModel) -> StackT:
+    weights = {_renamed(name, stack): tensor for name, tensor in _weights(stack).items()}
+    missing, unexpected = layers.load_state_dict(weights, strict=False)
+    if missing or unexpected:
+        raise PretrainedError(
+            f"the weights of {type(stack).__name__} are not those expected: "
+            f"missing {', '.join(missing) or 'none'}; unknown {', '.join(unexpected) or 'none'}"
+        )
+    return layers.to(stack.dtype).train(stack.training)
+
+
+def _weights(stack: PreTrainedModel) -> dict[str, Tensor]:
+    return {name: tensor for name, tensor in stack.state_dict().items() if not name.startswith("pooler.")}
+
+
+def _renamed(name: str, stack: PreTrainedModel) -> str:
+    """The layers' name of a parameter; its own where none is known, which then does not fit."""
+    path, _, kind = name.rpartition(".")
+    for pattern, replacement in _names(stack):
+        if match := re.fullmatch(pattern, path):
+            return f"{match.expand(replacement)}.{kind}"
+    return name
+
+
+def _names(stack: PreTrainedModel) -> tuple[tuple[str, str], ...]:
+    if not _is_t5(stack):
+        return BERT_NAMES
+    if not stack.config.is_decoder:
+        return T5_NAMES + _numbered(T5_FEED_FORWARD_NAMES, 1)
+    cross_norm = (r"block\.(\d+)\.layer\.1\.layer_norm", r"layers.\1.cross_attention_residual.norm")
+    return (*T5_NAMES, cross_norm, *_numbered(T5_FEED_FORWARD_NAMES, 2))
+
+
+def _numbered(names: tuple[tuple[str, str], ...], sublayer: int) -> tuple[tuple[str, str], ...]:
+    """T5 numbers the parts of a layer, and the feed-forward is the last."""
+    prefix = rf"block\.(\d+)\.layer\.{sublayer}\."
+    return tuple((prefix + pattern, rf"layers.\1.{replacement}") for pattern, replacement in names)
