@@ -36,7 +36,8 @@ def list_command() -> None:
     for name in compose.recipe_names():
         recipe = compose.load(name)
         table.add_row(name, recipe.task.kind, recipe.model.description, recipe.summary)
-    Console().print(table)
+    terminal = Console()
+    (terminal if terminal.is_terminal else Console(width=200)).print(table)
 
 
 @app.command("show")

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,19 @@ from finetune import __version__, compose, run
 ROOT = Path(__file__).parent.parent
 
 
-def command(*words: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+def command(*words: str, cwd: Path = ROOT, environment: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *words], cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
+        [sys.executable, *words],
+        cwd=cwd,
+        env=os.environ | dict(environment),
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
 def finetune(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return command("-c", "import sys; from finetune.cli import main; sys.exit(main())", *words, **environment)
+    return command("-c", "import sys; from finetune.cli import main; sys.exit(main())", *words, environment=environment)
 
 
 def test_list_shows_every_recipe_with_task_and_model() -> None:
@@ -63,7 +69,9 @@ def test_a_mistake_is_told_without_a_traceback(entrance: str) -> None:
 
 
 def test_the_script_runs_from_any_folder_without_the_package_installed(tmp_path: Path) -> None:
-    shown = command("-S", str(ROOT / "finetune" / "run.py"), "--help", cwd=tmp_path, PYTHONPATH=site_packages())
+    shown = command(
+        "-S", str(ROOT / "finetune" / "run.py"), "--help", cwd=tmp_path, environment={"PYTHONPATH": site_packages()}
+    )
     assert shown.returncode == 0
     assert compose.DEFAULT_RECIPE in shown.stdout
 

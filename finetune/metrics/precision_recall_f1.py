@@ -4,8 +4,8 @@
 which a rare class counts as much as a common one and no class needs to be called the positive one. The F1 of the
 positive class, as GLUE gives it for MRPC and QQP, is in the details under that class's name. Each class counts that
 is in the references or in the predictions; a class of the label list that is in neither has no score. `f1_weighted`
-weights each class by its number of references. `f1_micro` counts all classes together, which for one class an
-example is the accuracy.
+weights each class by its number of references. A micro average is left out: with one class an example it is the
+accuracy.
 
 Where precision or recall is 0/0 (a class never predicted, or never in the references) it is 0.
 """
@@ -23,7 +23,7 @@ from finetune.metrics.scores import Scores
 
 
 class PrecisionRecallF1(OfflineMetric):
-    """Macro precision, recall and F1, micro and weighted F1, and each class's own, all 0 to 1 (scikit-learn)."""
+    """Macro precision, recall and F1, weighted F1, and each class's own, all 0 to 1 (scikit-learn)."""
 
     def measure(self, predictions: list[str], references: list[str]) -> Scores:
         """Score one class name an example."""
@@ -32,7 +32,7 @@ class PrecisionRecallF1(OfflineMetric):
 
         averaged = partial(precision_recall_fscore_support, references, predictions, labels=classes, zero_division=0.0)
         values = _named(averaged(average="macro"))
-        values |= {f"f1_{average}": float(averaged(average=average)[2]) for average in ("micro", "weighted")}
+        values["f1_weighted"] = float(averaged(average="weighted")[2])
         rows = zip(*averaged(average=None), strict=True)
         return Scores(
             values=values,

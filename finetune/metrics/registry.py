@@ -26,7 +26,7 @@ _OWN_METRICS = {
     "accuracy": _OwnMetric("finetune.metrics.accuracy:Accuracy", ("accuracy",)),
     "precision_recall_f1": _OwnMetric(
         "finetune.metrics.precision_recall_f1:PrecisionRecallF1",
-        ("precision", "recall", "f1", "f1_micro", "f1_weighted"),
+        ("precision", "recall", "f1", "f1_weighted"),
     ),
     "matthews_correlation": _OwnMetric(
         "finetune.metrics.matthews_correlation:MatthewsCorrelation", ("matthews_correlation",)

@@ -1,5 +1,6 @@
 """Everything a run needs, loaded and encoded: from a recipe to a `Job`."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
@@ -8,6 +9,7 @@ from typing import cast
 
 import datasets
 import numpy as np
+import psutil
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
@@ -127,7 +129,13 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
 
 def _accelerator(recipe: Recipe) -> Accelerator:
     precision = recipe.training.precision
-    return Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision) if precision else None)
+    accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision) if precision else None)
+    launched = "ACCELERATE_MIXED_PRECISION" in os.environ
+    alone_on_cpu = accelerator.num_processes == 1 and accelerator.device.type == "cpu"
+    if launched and alone_on_cpu and os.environ.get("OMP_NUM_THREADS") == "1":
+        # `accelerate launch` gives a single process one thread, whatever the number of cores.
+        torch.set_num_threads(psutil.cpu_count(logical=False) or 1)
+    return accelerator
 
 
 def _shared_folder(recipe: Recipe, accelerator: Accelerator) -> RunFolder:

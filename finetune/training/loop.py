@@ -99,7 +99,7 @@ class Loop:
                 self.state.epoch = epoch
                 self._epoch(bar)
                 if self._out_of_patience():
-                    say(f"no better {self.job.best_metric} for {self.training.patience} evaluations: stopped")
+                    self._say(f"no better {self.job.best_metric} for {self.training.patience} evaluations: stopped")
                     break
 
     def _epoch(self, bar: Bar) -> None:
@@ -117,10 +117,10 @@ class Loop:
                 self._log({"train_loss": self._read(log_mean), "learning_rate": float(self.schedule.get_last_lr()[0])})
                 log_mean = self._mean()
             if self.training.eval_every and state.step % self.training.eval_every == 0:
-                self._evaluate()
+                self._evaluate(bar)
                 if self._out_of_patience():
                     return
-        self._evaluate()
+        self._evaluate(bar)
         self._tell_epoch(self._read(epoch_mean))
 
     def _step(self, window: Window, batches: Iterator[Batch], targets: int) -> Tensor:
@@ -152,13 +152,14 @@ class Loop:
         total: Tensor = self.accelerator.reduce(mean.total, reduction="sum")
         return total.item() / max(mean.targets, 1)
 
-    def _evaluate(self) -> None:
+    def _evaluate(self, bar: Bar) -> None:
         """Score on dev and save what is best so far; nothing where this step has been evaluated."""
         state = self.state
         if state.last_evaluated == state.step:
             return
         state.last_evaluated = state.step
-        evaluated = evaluate(self.job, self.unwrapped, "dev")
+        with bar.paused():
+            evaluated = evaluate(self.job, self.unwrapped, "dev")
         state.dev = evaluated.values
         self._log({f"dev_{name}": value for name, value in evaluated.values.items()})
         if self._is_best(evaluated):
@@ -203,9 +204,12 @@ class Loop:
 
     def _tell_epoch(self, train_loss: float) -> None:
         self._log({"epoch_train_loss": train_loss})
+        dev = "  ".join(f"{name} {show(name, value)}" for name, value in self.state.dev.items())
+        self._say(f"epoch {self.state.epoch + 1}/{self.epochs}  train loss {train_loss:.4f}  |  dev  {dev}")
+
+    def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
-            dev = "  ".join(f"{name} {show(name, value)}" for name, value in self.state.dev.items())
-            say(f"epoch {self.state.epoch + 1}/{self.epochs}  train loss {train_loss:.4f}  |  dev  {dev}")
+            say(text)
 
 
 def show(name: str, value: float) -> str:

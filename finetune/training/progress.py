@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -43,6 +45,7 @@ class Bar:
         self.done = 0
         self.tokens = 0
         self._started = self._last_line = time.monotonic()
+        self._pauses = 0.0
         self._lines = enabled and not console.is_terminal
         self._progress = _progress() if enabled and console.is_terminal else None
         self._task: TaskID | None = None
@@ -67,14 +70,26 @@ class Bar:
             self._progress.update(self._task, advance=1, rate=f"{self.rate:,.0f} tokens/s {note}")
         elif self._lines and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            left = (self._last_line - self._started) / self.done * (self.total - self.done)
+            left = self.seconds / self.done * (self.total - self.done)
             figures = f"{self.done}/{self.total}, {self.rate:,.0f} tokens/s, {_clock(left)} left"
             say(f"{self.label}: {figures} {note}".rstrip())
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do something else inside this block, which does not count."""
+        start = time.monotonic()
+        yield
+        self._pauses += time.monotonic() - start
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start without pauses."""
+        return time.monotonic() - self._started - self._pauses
+
     @property
     def rate(self) -> float:
-        """Tokens a second since the start."""
-        return self.tokens / max(time.monotonic() - self._started, 1e-9)
+        """Tokens a second."""
+        return self.tokens / max(self.seconds, 1e-9)
 
 
 class _Rate(ProgressColumn):

@@ -19,7 +19,7 @@ def test_by_hand() -> None:
     assert scores.details["ham"] == pytest.approx({"precision": ham, "recall": ham, "f1": ham, "support": 3})
     macro = (spam + ham) / 2
     assert scores.values == pytest.approx(
-        {"precision": macro, "recall": macro, "f1": macro, "f1_micro": 3 / 5, "f1_weighted": (2 * spam + 3 * ham) / 5}
+        {"precision": macro, "recall": macro, "f1": macro, "f1_weighted": (2 * spam + 3 * ham) / 5}
     )
     assert "average:macro" in scores.signatures["precision_recall_f1"]
 
@@ -32,7 +32,6 @@ def test_equals_scikit_learn(pairs: list[tuple[str, str]]) -> None:
         "precision": precision_score(references, predictions, average="macro", zero_division=0),
         "recall": recall_score(references, predictions, average="macro", zero_division=0),
         "f1": f1_score(references, predictions, average="macro", zero_division=0),
-        "f1_micro": f1_score(references, predictions, average="micro", zero_division=0),
         "f1_weighted": f1_score(references, predictions, average="weighted", zero_division=0),
     }
     assert score(NAMES, predictions, references).values == pytest.approx(expected)
@@ -50,8 +49,3 @@ def test_labels_order_the_details_and_absent_classes_do_not_count() -> None:
     scores = score(NAMES, PREDICTIONS, REFERENCES, options=options)
     assert list(scores.details) == ["spam", "ham"]
     assert scores.values == score(NAMES, PREDICTIONS, REFERENCES).values
-
-
-def test_micro_f1_is_the_accuracy() -> None:
-    scores = score(["accuracy", *NAMES], PREDICTIONS, REFERENCES)
-    assert scores.values["f1_micro"] == pytest.approx(scores.values["accuracy"])

@@ -44,7 +44,8 @@ def entity_rows(generator: random.Random, count: int) -> Rows:
     """Colours followed by things are entities of two words; things alone are of one; colours alone are none."""
     rows: Rows = []
     for _ in range(count):
-        tokens, labels = [], []
+        tokens: list[str] = []
+        labels: list[str] = []
         for _ in range(generator.randint(1, 6)):
             kind = generator.choice(["word", "colour", "thing", "both"])
             if kind == "word":
@@ -97,7 +98,7 @@ def toy(tmp_path: Path) -> Callable[..., Recipe]:
         recipe = Recipe(
             name="toy",
             task=TASKS[kind][1],
-            model=Model(scratch=Scratch(architecture=architecture, size="tiny", vocab_size=200)),  # type: ignore[arg-type]
+            model=Model(scratch=Scratch(architecture=architecture, size="tiny", vocab_size=200)),
             data=Data(path=str(write_rows(tmp_path / "data", kind, sizes))),
             training=Training(epochs=3, batch_size=16, learning_rate=2e-3, warmup=0.1),
             output_dir=tmp_path / "runs",

@@ -12,8 +12,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from finetune import compose, training
 from finetune.errors import UserError
+from finetune.metrics import Scores
 from finetune.recipe import Recipe
 from finetune.run import run
+from finetune.training.evaluation import Evaluated
 from finetune.training.job import prepare
 from finetune.training.loop import Loop
 
@@ -96,8 +98,8 @@ def test_the_best_checkpoint_is_the_one_that_is_tested(toy: Toy, monkeypatch: py
     values = iter([0.2, 0.9, 0.5])
 
     def fake(job: Any, model: Any, split: str, *, final: bool = False) -> Any:
-        scores = training.evaluation.Scores(values={"accuracy": next(values)})
-        return training.evaluation.Evaluated(scores, 1.0, ())
+        scores = Scores(values={"accuracy": next(values)})
+        return Evaluated(scores, 1.0, ())
 
     monkeypatch.setattr("finetune.training.loop.evaluate", fake)
     loop = training.fit(job)
@@ -111,7 +113,7 @@ def test_patience_ends_the_run(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Non
     job = prepare(toy("text_classification", "bert", train=64, held_out=8, **overrides))
 
     def fake(job: Any, model: Any, split: str, *, final: bool = False) -> Any:
-        return training.evaluation.Evaluated(training.evaluation.Scores(values={"accuracy": 0.5}), 1.0, ())
+        return Evaluated(Scores(values={"accuracy": 0.5}), 1.0, ())
 
     monkeypatch.setattr("finetune.training.loop.evaluate", fake)
     assert training.fit(job).state.epoch == 2
