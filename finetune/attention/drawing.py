@@ -182,7 +182,8 @@ def save_png(
 
 
 def _draw(axes: Axes, panel: Panel, rows: list[str], columns: list[str]) -> None:
-    axes.imshow(panel.values.float().numpy(), cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
+    if panel.values.numel():
+        axes.imshow(panel.values.float().numpy(), cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
     # Tokens are not mathematics, even where they hold dollar signs.
     axes.set_title(panel.title, fontsize="small", wrap=True, parse_math=False)
     axes.set_xlabel("keys")

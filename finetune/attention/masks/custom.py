@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib.metadata import entry_points
+from importlib import metadata
 from typing import TYPE_CHECKING, TypeVar
 
 from finetune.attention.masks.base import Mask, Needs
@@ -115,12 +115,12 @@ def _name_of(predicate: Predicate) -> str:
 
 def _find(name: str) -> _Registered:
     if name not in _predicates:
-        for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
             predicate = entry_point.load()
             if name not in _predicates:
                 register_predicate(name)(predicate)
     if name not in _predicates:
-        names = sorted({*_predicates, *(found.name for found in entry_points(group=ENTRY_POINT_GROUP))})
+        names = sorted({*_predicates, *(found.name for found in metadata.entry_points(group=ENTRY_POINT_GROUP))})
         known = ", ".join(names) if names else "none"
         raise MaskArgumentError(
             f"no predicate is registered as {name!r} (known: {known}){did_you_mean(name, names)}; import the module "

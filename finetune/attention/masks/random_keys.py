@@ -48,7 +48,8 @@ class RandomKeys(Mask):
         run = ((turned + 1) * self.number - 1) // length.clamp(min=1)
         first = run * length // self.number
         size = ((run + 1) * length // self.number - first).clamp(min=1)
-        drawn = first + _mix(state ^ _mix(run)) % size
+        # _mix(0) is 0, so run + 1 keeps the first run's draw apart from the offset, which is _mix(state).
+        drawn = first + _mix(state ^ _mix(run + 1)) % size
         return (turned == drawn) | (length <= self.number)
 
     def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:

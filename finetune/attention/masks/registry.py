@@ -5,7 +5,7 @@ name is the mask's and whose object is the function that builds it.
 """
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from importlib import metadata
 from typing import TypeVar
 
 from finetune.attention.masks.base import Mask
@@ -35,14 +35,14 @@ def register_mask(factory: FactoryT) -> FactoryT:
 def find_mask(name: str) -> Factory | None:
     """The function that builds masks of this name, or None."""
     if name not in _factories:
-        for entry_point in entry_points(group=ENTRY_POINT_GROUP, name=name):
+        for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
             _factories[name] = entry_point.load()
     return _factories.get(name)
 
 
 def mask_names() -> list[str]:
     """The names of all masks, those of entry points included."""
-    return sorted({*_factories, *(entry_point.name for entry_point in entry_points(group=ENTRY_POINT_GROUP))})
+    return sorted({*_factories, *(entry_point.name for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP))})
 
 
 def same_origin(one: Callable[..., object], other: Callable[..., object]) -> bool:
