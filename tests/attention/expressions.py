@@ -1,0 +1,167 @@
+"""Random masks as text, random examples, and what each mask means, written down a second time in plain Python."""
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+
+from finetune.attention.masks import parse, register_predicate
+from finetune.attention.masks.scope import Scope
+
+NUM_HEADS = 4
+"""Divisible by the number of masks in every per_head below."""
+LONGEST = 12
+
+
+@register_predicate("every_third")
+def every_third(scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+    """A custom mask that reads all that it is given."""
+    return (q + k + head + scope.key_length) % 3 == 0
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example by lengths and columns; `key_length` is None in self-attention."""
+
+    query_length: int
+    key_length: int | None
+    features: dict[str, Any]
+    key_features: dict[str, Any] | None
+
+    @property
+    def keys(self) -> int:
+        return self.query_length if self.key_length is None else self.key_length
+
+    @property
+    def key_columns(self) -> dict[str, Any]:
+        return self.features if self.key_features is None else self.key_features
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """As `Mask.dense`, `count` and `key_ranges` take them."""
+        return {**vars(self), "num_heads": NUM_HEADS}
+
+
+def columns(draw: st.DrawFn, length: int) -> dict[str, list[int]]:
+    return {
+        "word": draw(st.lists(st.integers(0, 3), min_size=length, max_size=length)),
+        "is_cls": draw(st.lists(st.integers(0, 1), min_size=length, max_size=length)),
+    }
+
+
+@st.composite
+def examples(draw: st.DrawFn) -> Example:
+    query_length = draw(st.integers(0, LONGEST))
+    features: dict[str, Any] = {**columns(draw, query_length), "source_length": draw(st.integers(0, LONGEST))}
+    if draw(st.booleans()):
+        return Example(query_length, None, features, None)
+    key_length = draw(st.integers(0, LONGEST))
+    return Example(query_length, key_length, features, columns(draw, key_length))
+
+
+def call(name: str, *arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[str]:
+    return st.tuples(*arguments).map(lambda values: f"{name}({', '.join(map(str, values))})")
+
+
+sizes = st.integers(0, 5)
+steps = st.integers(1, 4)
+tokens = st.one_of(st.integers(-LONGEST, LONGEST), st.just("cls"))
+
+atoms = st.one_of(
+    call("full"),
+    call("none"),
+    call("causal"),
+    call("window", sizes),
+    call("window", sizes, sizes),
+    call("dilated", st.integers(0, 8), steps),
+    call("strided", steps),
+    call("blocks", steps),
+    call("prefix", sizes),
+    call("prefix", st.just("source_length")),
+    st.lists(tokens, min_size=1, max_size=3).map(lambda each: f"global_tokens({', '.join(map(str, each))})"),
+    call("random_keys", sizes, st.integers(0, 3)),
+    call("same", st.just("word")),
+    call("custom", st.just("every_third")),
+)
+
+
+def compounds(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.one_of(
+        inner.map(lambda text: f"~({text})"),
+        inner.map(lambda text: f"~{text}"),
+        st.tuples(inner, inner).map(" & ".join),
+        st.tuples(inner, inner).map(" | ".join),
+        inner.map(lambda text: f"({text})"),
+        st.lists(inner, min_size=1, max_size=2).map(lambda each: f"per_head({', '.join(each)})"),
+    )
+
+
+texts: st.SearchStrategy[str] = st.recursive(atoms, compounds, max_leaves=8)
+"""Texts of the whole language, not simplified in any way."""
+
+repetitive_texts = st.recursive(st.sampled_from(["causal()", "window(1)", "full()", "none()"]), compounds, max_leaves=8)
+"""Texts in which the same few masks meet again and again, so that there is much to simplify."""
+
+masks = st.one_of(atoms, texts).map(parse)
+
+
+def by_loops(text: str, example: Example) -> Tensor:
+    """The mask that a text means: bool [heads, queries, keys], pair by pair.
+
+    Python reads the text: its own ~, & and | bind like those of the language.
+    """
+    tree = ast.parse(text, mode="eval").body
+    allowed = [
+        [[allows(tree, example, head, q, k) for k in range(example.keys)] for q in range(example.query_length)]
+        for head in range(NUM_HEADS)
+    ]
+    return torch.tensor(allowed, dtype=torch.bool).reshape(NUM_HEADS, example.query_length, example.keys)
+
+
+def allows(node: ast.expr, example: Example, head: int, q: int, k: int) -> bool:
+    match node:
+        case ast.BinOp(left=left, op=ast.BitAnd(), right=right):
+            return allows(left, example, head, q, k) and allows(right, example, head, q, k)
+        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+            return allows(left, example, head, q, k) or allows(right, example, head, q, k)
+        case ast.UnaryOp(op=ast.Invert(), operand=operand):
+            return not allows(operand, example, head, q, k)
+        case ast.Call(func=ast.Name(id="per_head"), args=masks):
+            return allows(masks[head * len(masks) // NUM_HEADS], example, head, q, k)
+        case ast.Call(func=ast.Name(id=name), args=arguments):
+            values = [each.id if isinstance(each, ast.Name) else ast.literal_eval(each) for each in arguments]
+            return TABLE[name](example, head, q, k, *values)
+    raise AssertionError(ast.dump(node))
+
+
+def is_global(example: Example, q: int, k: int, token: int | str) -> bool:
+    if isinstance(token, str):
+        return bool(example.features[f"is_{token}"][q] or example.key_columns[f"is_{token}"][k])
+    if token < 0:
+        return q - example.query_length == token or k - example.keys == token
+    return token in (q, k)
+
+
+def is_drawn(example: Example, q: int, k: int, number: int, seed: int) -> bool:
+    """The draw itself has tests of its own; here it is taken from the mask alone."""
+    return bool(parse(f"random_keys({number}, {seed})").dense(q + 1, example.keys)[0, q, k])
+
+
+TABLE: dict[str, Callable[..., bool]] = {
+    "full": lambda example, head, q, k: True,
+    "none": lambda example, head, q, k: False,
+    "causal": lambda example, head, q, k: k <= q,
+    "window": lambda example, head, q, k, left, right=None: q - left <= k <= q + (left if right is None else right),
+    "dilated": lambda example, head, q, k, r, step: abs(q - k) <= r and (q - k) % step == 0,
+    "strided": lambda example, head, q, k, step: (q - k) % step == 0,
+    "blocks": lambda example, head, q, k, size: q // size == k // size,
+    "prefix": lambda example, head, q, k, n: k < (example.features[n] if isinstance(n, str) else n),
+    "global_tokens": lambda example, head, q, k, *tokens: any(is_global(example, q, k, token) for token in tokens),
+    "random_keys": lambda example, head, q, k, n, seed: is_drawn(example, q, k, n, seed),
+    "same": lambda example, head, q, k, column: example.features[column][q] == example.key_columns[column][k],
+    "custom": lambda example, head, q, k, name: (q + k + head + example.keys) % 3 == 0,
+}

@@ -1,0 +1,108 @@
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from finetune.attention import Program, ProgramError
+from finetune.attention.drawing import MissingDrawExtra, Panel, mask_panels, program_panels, save_png, to_text
+from finetune.attention.masks import causal, full, parse, window
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_mask_in_the_terminal() -> None:
+    drawn = to_text(mask_panels(parse("window(1) | global_tokens(0)"), 4))
+    assert drawn.splitlines() == [
+        "window(1) | global_tokens(0)",
+        "  0 1 2 3",
+        "0 ████████",
+        "1 ██████··",
+        "2 ████████",
+        "3 ██··████",
+        "",
+        "█ may attend   · may not",
+    ]
+
+
+def test_tokens_on_the_axes() -> None:
+    drawn = to_text(mask_panels(causal(), 3), ["[CLS]", "an", "猫"]).splitlines()
+    assert drawn[1:9] == [
+        "      [",
+        "      C",
+        "      L",
+        "      S a",
+        "      ] n 猫",
+        "[CLS] ██····",
+        "   an ████··",
+        "   猫 ██████",
+    ]
+
+
+def test_tokens_of_source_and_target() -> None:
+    drawn = to_text(mask_panels(full(), 1, 2), ["t"], ["a", "b\n"]).splitlines()
+    assert drawn[1:4] == ["    b", "  a", "t ████"]
+    assert to_text(mask_panels(full(), 1, 2), ["t"]).splitlines()[1] == "  0 1"
+
+
+def test_tokens_must_fit() -> None:
+    with pytest.raises(ValueError, match="there are 3 queries, but 2 tokens"):
+        to_text(mask_panels(causal(), 3), ["a", "b"])
+    with pytest.raises(ValueError, match="there are 2 keys, but 1 tokens"):
+        to_text(mask_panels(causal(), 3, 2), ["a", "b", "c"], ["a"])
+
+
+def test_weights_are_shaded() -> None:
+    drawn = to_text([Panel("head 0", torch.tensor([[0.0, 0.01, 0.3, 0.6, 1.0]]))])
+    assert drawn.splitlines()[2] == "0 ··░░▒▒▓▓██"
+    assert drawn.splitlines()[-1].startswith("weight:")
+
+
+@pytest.mark.parametrize("length", [20, 40, 77, 300])
+def test_a_drawing_fits_the_terminal(length: int) -> None:
+    width = 60
+    lines = to_text(mask_panels(window(9), length), width=width).splitlines()
+    assert max(map(len, lines[1:])) <= width
+    squeezed = [line for line in lines if line.startswith("(one cell is")]
+    assert bool(squeezed) == (length > width - 4)
+
+
+def test_neighbours_that_share_a_cell_show_their_mean() -> None:
+    lines = to_text([Panel("", torch.eye(4).bool())], width=4).splitlines()
+    assert lines[2:4] == ["0 ▒·", "2 ·▒"]
+
+
+def test_heads_alike_share_a_panel() -> None:
+    panels = mask_panels(parse("per_head(window(1), per_head(causal(), causal()), window(1), full())"), 3, num_heads=8)
+    assert [panel.title for panel in panels] == [
+        "heads 0-1, 4-5: window(1)",
+        "heads 2-3: causal()",
+        "heads 6-7: full()",
+    ]
+    assert torch.equal(panels[1].values, causal().dense(3)[0])
+
+
+def test_layers_alike_share_a_panel() -> None:
+    config = {"encoder": {"mask": "per_head(window(1), full())", "layers": {"0,2-3": "causal()"}}}
+    panels = program_panels(Program.from_config(config), "encoder", 5, 3, num_heads=2)
+    assert [panel.title for panel in panels] == [
+        "encoder, layers 0, 2-3: causal()",
+        "encoder, layers 1, 4, head 0: window(1)",
+        "encoder, layers 1, 4, head 1: full()",
+    ]
+    assert [panel.title for panel in program_panels(Program(), "decoder", 5, 3)] == ["decoder: causal()"]
+    with pytest.raises(ProgramError):
+        program_panels(Program.from_config(config), "encoder", 2, 3)
+
+
+@pytest.mark.parametrize("length", [0, 1, 5, 70])
+def test_a_picture(length: int, tmp_path: Path) -> None:
+    path = tmp_path / "mask.png"
+    save_png(mask_panels(parse("per_head(causal(), full(), window(1))"), length, num_heads=3), path, ["$x$"] * length)
+    assert path.read_bytes().startswith(PNG)
+
+
+def test_a_picture_needs_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingDrawExtra, match=r"pip install 'finetune-masks\[draw\]'"):
+        save_png(mask_panels(causal(), 2), tmp_path / "mask.png")
