@@ -116,6 +116,7 @@ def _explain(error: Exception, what: What, name: str, key: str, trouble: str | N
         GatedRepoError,
         HfHubHTTPError,
         LocalEntryNotFoundError,
+        RemoteEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
@@ -138,6 +139,8 @@ def _explain(error: Exception, what: What, name: str, key: str, trouble: str | N
         return _no_revision(what, name, key)
     if has(RepositoryNotFoundError, DatasetNotFoundError) or (what == "metric" and has(FileNotFoundError)):
         return _not_found(what, name, key)
+    if has(RemoteEntryNotFoundError):
+        return _lacks_file(what, name, key, error)
     for link in chain:
         if isinstance(link, HfHubHTTPError):
             return _refused(what, name, key, link)
@@ -193,6 +196,15 @@ def _not_found(what: What, name: str, key: str) -> UserError:
         expected="owner/name as the Hub shows it, or a local path",
         where=f"{key}={name}",
         fix="correct the name, or `hf auth login` with an account that may read it",
+    )
+
+
+def _lacks_file(what: What, name: str, key: str, error: Exception) -> UserError:
+    return UserError(
+        f"the repository {name} on the Hub lacks a file that a {what} needs",
+        found=str(error).splitlines()[0],
+        where=f"{key}={name}",
+        fix=f"see {_page(what, name)}/tree/main for what it holds, and choose another {what}",
     )
 
 

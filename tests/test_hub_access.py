@@ -33,6 +33,7 @@ ANSWERS = {
     "gated": (403, "GatedRepo"),
     "old": (404, "RevisionNotFound"),
     "private": (401, ""),
+    "bare": (404, "EntryNotFound"),
 }
 """Status and error code of the answer, by the repository's name."""
 
@@ -136,6 +137,10 @@ def test_unauthorized(fetch: Fetch, endpoint: str) -> None:
     text = message(fetch, "owner/private")
     assert "401" in text
     assert "hf auth login" in text
+
+
+def test_repository_without_the_files(endpoint: str) -> None:
+    assert "the repository owner/bare on the Hub lacks a file that a data set needs" in message(DATA, "owner/bare")
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "./folder", "two words", "~/model"])

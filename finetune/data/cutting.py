@@ -36,7 +36,8 @@ def cut(num_examples: int, missing: list[str], data: Data, name: str) -> Cut:
     left = num_examples - sum(sizes.values())
     if min(sizes.values()) < 1 or left < 1:
         raise _too_few(num_examples, shares, name)
-    order = np.random.default_rng(data.split_seed).permutation(num_examples)
+    # numpy promises RandomState the same stream in every release: a split must outlive an upgrade.
+    order = np.random.RandomState(data.split_seed).permutation(num_examples)
     ends = np.cumsum(list(sizes.values()))
     *parts, train = (np.sort(part).tolist() for part in np.split(order, ends))
     return Cut(

@@ -53,9 +53,9 @@ def load(data: Data, fields: Sequence[Field]) -> Loaded:
     names = _label_names(data, fields, rows, columns)
     splits = {split: _dataset(rows[split], fields, columns[split]) for split in rows}
     splits, cut_notes = _cut_missing(splits, data, rows["train"].name)
-    lacking = [_lacking(field.name, splits) for field in fields if field.kind == "label"]
+    lacking = [note for field in fields if field.kind == "label" for note in _lacking(field.name, splits)]
     splits, kept_notes = _keep_first(splits, data)
-    return Loaded(**splits, labels=names, notes=(*notes, *cut_notes, *sum(lacking, ()), *kept_notes))
+    return Loaded(**splits, labels=names, notes=(*notes, *cut_notes, *lacking, *kept_notes))
 
 
 def _read(data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[str, ...]]:

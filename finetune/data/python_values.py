@@ -36,7 +36,9 @@ def arrow_column(values: list[Any], rows: Rows, field: Field) -> pa.ChunkedArray
     Raises:
         UserError: A value of another type than the field's, labels of several types, or text that is not Unicode.
     """
-    nouns = Counter(map(_noun, values))
+    nouns: Counter[str] = Counter()
+    for kind, count in Counter(map(type, values)).items():
+        nouns[_noun(kind)] += count
     wrong = [noun for noun in nouns if noun not in (*_EXPECTED[field.kind], "null")]
     if wrong:
         raise _wrong_type(values, rows, field, wrong)
@@ -49,8 +51,8 @@ def arrow_column(values: list[Any], rows: Rows, field: Field) -> pa.ChunkedArray
     return _array(values, rows, field)
 
 
-def _noun(value: Any) -> str:
-    return _NOUNS.get(type(value), type(value).__name__)
+def _noun(kind: type) -> str:
+    return _NOUNS.get(kind, kind.__name__)
 
 
 def _lists_of_text(values: list[Any], rows: Rows, field: Field) -> list[list[str] | None]:
@@ -91,7 +93,7 @@ def _where(values: list[Any], wrong: Callable[[Any], bool]) -> list[int]:
 
 
 def _wrong_type(values: list[Any], rows: Rows, field: Field, wrong: list[str]) -> UserError:
-    found = _where(values, lambda value: _noun(value) in wrong)
+    found = _where(values, lambda value: _noun(type(value)) in wrong)
     wanted = _EXPECTED[field.kind][0]
     whole = len(found) == len(values)
     rows_with = "" if whole else f"{plural(len(found), 'row')} with "
@@ -99,7 +101,7 @@ def _wrong_type(values: list[Any], rows: Rows, field: Field, wrong: list[str]) -
         f"{rows_with}another type than {wanted} in column {field.column!r}",
         where=rows.name if whole else rows.where(found),
         expected=" or ".join(_EXPECTED[field.kind]),
-        found=f"{_noun(values[found[0]])}: {values[found[0]]!r:.80}",
+        found=f"{_noun(type(values[found[0]]))}: {values[found[0]]!r:.80}",
         fix=f"correct the rows, or {field.key}=... names another column",
     )
 
@@ -108,7 +110,7 @@ def _mixed(values: list[Any], rows: Rows, field: Field, nouns: Counter[str]) -> 
     rarest = min(nouns.keys() - {"null"}, key=lambda noun: nouns[noun])
     return UserError(
         f"column {field.column!r} mixes types",
-        where=rows.where(_where(values, lambda value: _noun(value) == rarest)),
+        where=rows.where(_where(values, lambda value: _noun(type(value)) == rarest)),
         expected="one type throughout, text or numbers" if field.kind == "label" else "one type throughout",
         found=", ".join(f"{count:,} x {noun}" for noun, count in nouns.most_common() if noun != "null"),
         fix="write the values in one way",

@@ -1,7 +1,6 @@
 """Comma- and tab-separated values."""
 
 import csv
-import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,9 @@ from finetune.data.problems import missing_columns, places, plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError, raise_all
 from finetune.recipe import Data
+
+_LONGEST_CELL = 2**31 - 1
+"""Bytes; the csv module refuses cells over 128 KiB unless told otherwise, and articles are longer."""
 
 Record = tuple[int, list[str]]
 """A row's first line, from 1, and its cells."""
@@ -48,7 +50,7 @@ def read_tsv(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
 
 
 def _csv_records(path: Path, delimiter: str, encoding: str) -> Iterator[Record]:
-    csv.field_size_limit(sys.maxsize)  # whole articles stand in one cell
+    csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(read_lines(path, encoding, newline=""), delimiter=delimiter, strict=True)
     start = 1
     try:

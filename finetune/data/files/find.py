@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.data.fields import Field, asked_columns
-from finetune.data.problems import some
+from finetune.data.problems import plural, some
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Data
 
@@ -73,6 +73,8 @@ def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> Source
     if braces := _BRACES.fullmatch(str(path)):
         paths = [Path(braces["start"] + name + braces["end"]) for name in braces["names"].split(",")]
         return _aligned(paths, key, given, fields)
+    if path.is_file() and data.format == "parallel":
+        return _aligned([path], key, given, fields)
     if path.is_file():
         return Source(data.format or _format(path, key), (path,))
     starts = _aligned_starts(path.parent, fields) if data.format in (None, "parallel") else {}
@@ -87,9 +89,9 @@ def _aligned(paths: Sequence[Path], key: str, given: str, fields: Sequence[Field
     columns = asked_columns(fields)
     if len(paths) != len(columns) or not _can_be_aligned(fields):
         raise UserError(
-            f"{len(paths)} line-aligned files cannot give the columns {', '.join(columns)}",
+            f"{plural(len(paths), 'line-aligned file')} cannot give the columns {', '.join(columns)}",
             where=f"{key}={given}",
-            expected="one file for each text, in that order",
+            expected="a task of two texts, and the common start of their files or {one,the other} in braces",
         )
     raise_all([_not_found(path, key, str(path), fields) for path in paths if not path.is_file()])
     return Source("parallel", tuple(paths))

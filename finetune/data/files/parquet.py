@@ -22,7 +22,7 @@ def read_parquet(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     """
     path = source.paths[0]
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, partitioning=None)
     except (pa.ArrowException, OSError) as error:
         raise UserError("the file is not valid parquet", where=str(path), found=str(error)) from None
     return rows_from_dataset(str(path), Dataset(table), fields)

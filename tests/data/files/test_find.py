@@ -140,6 +140,18 @@ def test_braces_with_too_many_files(tmp_path: Path) -> None:
         find_sources(Data(path=f"{tmp_path}/news.{{en,de,fr}}"), PAIRS)
 
 
+def test_one_file_is_not_line_aligned(tmp_path: Path) -> None:
+    make(tmp_path, "train.en")
+    with pytest.raises(UserError, match="1 line-aligned file cannot give the columns en, de"):
+        find_sources(Data(path=str(tmp_path / "train.en"), format="parallel"), PAIRS)
+
+
+def test_labels_are_not_in_line_aligned_files(tmp_path: Path) -> None:
+    make(tmp_path, "a.text", "a.label")
+    with pytest.raises(UserError, match="2 line-aligned files cannot give the columns text, label"):
+        find_sources(Data(path=f"{tmp_path}/a.{{text,label}}"), LABELLED)
+
+
 def test_one_of_two_line_aligned_files_is_missing(tmp_path: Path) -> None:
     make(tmp_path, "train.en", "train.fr")
     with pytest.raises(UserError, match=r"no file .*train\.de") as caught:
