@@ -68,7 +68,7 @@ def load_model(
         raise ValueError("labels are for the two classification heads, and needed there")
     with quiet(), seeded(seed):
         if model.scratch is not None:
-            return new_model(model, head, tokenizer, labels)
+            return new_model(model.scratch, head, tokenizer, labels, model.dropout)
         return load_pretrained(model, head, tokenizer, labels)
 
 

@@ -1,7 +1,7 @@
 """Models from random weights."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from transformers import (
     BertConfig,
@@ -39,18 +39,28 @@ SIZES = {
 
 
 def new_model(
-    model: recipe.Model, head: Head, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str] | None
+    scratch: recipe.Scratch,
+    head: Head,
+    tokenizer: PreTrainedTokenizerBase,
+    labels: Sequence[str] | None,
+    dropout: float | None,
 ) -> PreTrainedModel:
-    """Make the model that `model.scratch` describes, with weights from torch's random generator.
+    """Make the model that `scratch` describes, with weights from torch's random generator.
+
+    Args:
+        scratch: Architecture and size.
+        head: What is put on top.
+        tokenizer: Its vocabulary becomes the model's.
+        labels: The classes in order; None for text to text.
+        dropout: Comes before `scratch.dropout` where given.
 
     Raises:
         UserError: The width is not a multiple of the number of heads.
     """
-    assert model.scratch is not None
-    config = scratch_config(model.scratch, head, tokenizer)
+    config = scratch_config(scratch, head, tokenizer)
     configure(config, head, tokenizer, labels)
-    if model.dropout is not None:
-        set_dropout(config, model.dropout)
+    if dropout is not None:
+        set_dropout(config, dropout)
     made: PreTrainedModel = AUTO_CLASSES[head].from_config(config)
     rescale_t5_token_head(made)
     return finish(made)
@@ -77,8 +87,8 @@ def resolve_size(scratch: recipe.Scratch) -> Size:
     Raises:
         UserError: The width is not a multiple of the number of heads.
     """
-    given = {name: value for name in vars(SIZES["mini"]) if (value := getattr(scratch, name)) is not None}
-    size = replace(SIZES[scratch.size], **given)
+    given = {field.name: getattr(scratch, field.name) for field in fields(Size)}
+    size = replace(SIZES[scratch.size], **{name: value for name, value in given.items() if value is not None})
     if size.hidden_size % size.num_heads:
         raise UserError(
             "the model's width cannot be shared evenly by its heads",
