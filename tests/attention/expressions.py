@@ -103,9 +103,6 @@ def compounds(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 texts: st.SearchStrategy[str] = st.recursive(atoms, compounds, max_leaves=8)
 """Texts of the whole language, not simplified in any way."""
 
-repetitive_texts = st.recursive(st.sampled_from(["causal()", "window(1)", "full()", "none()"]), compounds, max_leaves=8)
-"""Texts in which the same few masks meet again and again, so that there is much to simplify."""
-
 masks = st.one_of(atoms, texts).map(parse)
 
 
