@@ -8,7 +8,8 @@ overrides by layer. In a recipe, and in a saved model's config, a site is the te
 
 The decoder's masks are also causal, `causal() & mask`, unless the text says otherwise in so many words. A mask that
 itself names causal() is taken as it stands: `causal() | prefix(8)` sees the whole prefix. Under `per_head` this is
-decided head by head. `bidirectional: true` on the decoder takes all its masks as they stand.
+decided head by head. What counts is the mask after simplification: `full() | causal()` is full(), and made causal.
+`bidirectional: true` on the decoder takes all its masks as they stand.
 """
 
 import re

@@ -39,7 +39,7 @@ def test_arguments() -> None:
 
 
 @settings(deadline=None, max_examples=100)
-@given(name=st.text(min_size=1, max_size=8))
+@given(name=st.text(min_size=1, max_size=8) | st.text(alphabet="a·℘_1ª", min_size=1, max_size=4))
 def test_any_column_name_can_be_written(name: str) -> None:
     mask = same(name) & ~global_tokens(name, 0) | prefix(name)
     assert parse(str(mask)) == mask
@@ -64,6 +64,7 @@ def test_any_text_gives_a_mask_or_a_syntax_error(text: str) -> None:
         ("causal() & !full()", "!", "expected a mask, found '!'; write ~"),
         ("causal() - full()", "- ", "write & ~"),
         ("causal", "", "expected ( after causal: a mask is written with parentheses, as in causal()"),
+        ("per_head(causal & full())", "& full", "expected ( after causal"),
         ("", "", "expected a mask, the text ends"),
         ("causal() |", "", "expected a mask, the text ends"),
         ("(causal()", "", "expected ), the text ends"),

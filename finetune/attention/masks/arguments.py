@@ -1,12 +1,17 @@
 """Checks of the arguments of masks, and how arguments are written."""
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from finetune.attention.masks.errors import MaskArgumentError
 
 if TYPE_CHECKING:
     from finetune.attention.masks.base import Mask
+
+
+NAME = r"[^\W\d]\w*"
+"""Names that need no quotes in text."""
 
 
 def integer(where: str, given: object, minimum: int | None = None) -> int:
@@ -45,6 +50,6 @@ def describe(given: object) -> str:
 
 def write(argument: object) -> str:
     """An argument in the text of a mask: names stand bare where they can."""
-    if isinstance(argument, str) and not argument.isidentifier():
+    if isinstance(argument, str) and not re.fullmatch(NAME, argument):
         return json.dumps(argument, ensure_ascii=False)
     return str(argument)

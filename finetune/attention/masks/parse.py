@@ -5,7 +5,8 @@
     operand  := "~" operand | "(" either ")" | NAME "(" [argument ("," argument)*] ")"
     argument := [NAME "="] (NUMBER | NAME | STRING | either)
 
-NAME is an identifier and stands for itself; a name with other characters is written in double quotes.
+NAME is letters, digits and underscores, and stands for itself; any other name is a STRING, in double quotes as in
+JSON.
 """
 
 import inspect
@@ -14,15 +15,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from finetune.attention.masks.arguments import NAME
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, MaskSyntaxError, did_you_mean
 from finetune.attention.masks.operators import And, Or
 from finetune.attention.masks.registry import Factory, find_mask, mask_names
 
 TOKEN = re.compile(
-    r"""\s*(?:
+    rf"""\s*(?:
         (?P<number> -?\d+(?:\.\d+)? )
-      | (?P<name> [^\W\d]\w* )
+      | (?P<name> {NAME} )
       | (?P<string> "(?:[^"\\]|\\.)*" )
       | (?P<symbol> \S )
     )""",
@@ -123,10 +125,9 @@ class _Parser:
         return _Argument(self.value(), start, keyword)
 
     def value(self) -> object:
-        token = self.token
-        if token.kind == "name" and self.tokens[self.next + 1].text == "(":
-            return self.either()
-        if token.kind in ("number", "name", "string"):
+        token, following = self.token, self.tokens[min(self.next + 1, len(self.tokens) - 1)]
+        begins_mask = token.kind == "name" and following.text in ("(", "&", "|")
+        if token.kind in ("number", "name", "string") and not begins_mask:
             self.next += 1
             return self.literal(token)
         return self.either()
