@@ -37,6 +37,11 @@ class Allowed:
             return cls(pairs)
         return cls(pairs | empty, empty)
 
+    @property
+    def exact(self) -> Tensor | None:
+        """The pairs, rows without any key included."""
+        return self.pairs if self.pairs is None or self.empty is None else self.pairs & ~self.empty
+
     @classmethod
     def triangle(cls, length: int, device: torch.device) -> Allowed:
         """The causal mask of a square, bool [1, 1, length, length]."""

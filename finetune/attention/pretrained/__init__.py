@@ -1,5 +1,35 @@
-"""Masks in pretrained models: the only place that knows transformers' internals."""
+"""Masks in pretrained models: the only place that knows transformers' internals.
 
+Here live `apply_masks` and what it needs (which models, the hooks, the two functions registered with transformers), and
+the reading of pretrained weights into the layers from scratch. Nothing here knows tasks, data or losses.
+
+How it works. transformers lets one name stand for a function that makes masks and a function that attends. Ours are
+registered as "finetune_masks", and the model is told to use them. A hook before each stack of layers replaces the
+attention mask by a request that carries padding, columns and the program's masks; transformers passes it to the mask
+function, which evaluates each different mask once; what it gives reaches every layer, whose module knows its site and
+mask. Nothing is kept between calls, and whatever does not look as expected is refused.
+"""
+
+from finetune.attention.pretrained.apply import (
+    CONFIG_KEY,
+    apply_masks,
+    apply_saved_masks,
+    generate,
+    remove_masks,
+    saved_masks,
+    special_token_ids,
+)
 from finetune.attention.pretrained.errors import PretrainedError
+from finetune.attention.pretrained.families import SUPPORTED
 
-__all__ = ["PretrainedError"]
+__all__ = [
+    "CONFIG_KEY",
+    "SUPPORTED",
+    "PretrainedError",
+    "apply_masks",
+    "apply_saved_masks",
+    "generate",
+    "remove_masks",
+    "saved_masks",
+    "special_token_ids",
+]

@@ -111,3 +111,32 @@ def tokens(attention_mask: Tensor, seed: int = 0) -> Tensor:
     last = attention_mask.cumsum(1) == attention_mask.sum(1, keepdim=True)
     ids = ids.masked_fill(last & (attention_mask == 1), SEP)
     return ids.masked_fill(attention_mask == 0, PAD)
+
+
+def batch(name: str, side: str = "right", lengths: tuple[int, int] = (SOURCE, 4)) -> dict[str, Tensor]:
+    """What a class of the toolkit takes in training."""
+    attention_mask = padding(list(lengths), SOURCE, side)
+    inputs = {"input_ids": tokens(attention_mask), "attention_mask": attention_mask}
+    if name.endswith("SequenceClassification"):
+        return inputs | {"labels": torch.tensor([0, LABELS - 1])}
+    if name.endswith("TokenClassification"):
+        labels = inputs["input_ids"] % LABELS
+        return inputs | {"labels": labels.masked_fill(attention_mask == 0, -100)}
+    if name.endswith(("ConditionalGeneration", "EncoderDecoderModel")):
+        target = padding([TARGET, 3], TARGET)
+        labels = tokens(target, seed=1).masked_fill(target == 0, -100)
+        return inputs | {"labels": labels}
+    return inputs
+
+
+def loss_of(outputs: Any, attention_mask: Tensor) -> Tensor:
+    """The model's loss, or one made of its hidden states at tokens."""
+    if outputs.get("loss") is not None:
+        loss: Tensor = outputs.loss
+        return loss
+    return outputs.last_hidden_state[attention_mask == 1].square().mean()  # type: ignore[no-any-return]
+
+
+def gradients(model: PreTrainedModel) -> dict[str, Tensor]:
+    """The gradient of each parameter that has one."""
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}

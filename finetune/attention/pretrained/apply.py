@@ -1,0 +1,293 @@
+"""`apply_masks`: a program of masks in place of the masks of a pretrained model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune.attention.masks import Mask
+from finetune.attention.masks.base import Needs
+from finetune.attention.masks.global_tokens import mark_column
+from finetune.attention.pretrained.errors import PretrainedError
+from finetune.attention.pretrained.families import SUPPORTED, AttentionStack, find_stacks
+from finetune.attention.pretrained.hooks import (
+    CarryHook,
+    SourceHook,
+    SpecialTokens,
+    StackHook,
+    install,
+    is_encoder_decoder,
+    parameter_names,
+)
+from finetune.attention.pretrained.interface import NAME, PLACE, Place
+from finetune.attention.pretrained.tokens import Features
+from finetune.attention.program import SITES, Program, SiteName
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+CONFIG_KEY = "attention_masks"
+"""Where a model's config holds its program and the ids of the special tokens that it names."""
+STATE = "_finetune_masks"
+"""The attribute of a model that holds what `remove_masks` needs."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was done to a model.
+
+    Args:
+        program: The masks.
+        handles: Of the hooks.
+        implementation: The attention implementation that the model had.
+    """
+
+    program: Program
+    handles: tuple[torch.utils.hooks.RemovableHandle, ...]
+    implementation: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The masks of one stack, by layer."""
+
+    stack: AttentionStack
+    masks: tuple[Mask, ...]
+    cross_masks: tuple[Mask, ...]
+
+
+def apply_masks(
+    model: ModelT,
+    program: Program | Mapping[str, object],
+    *,
+    special_tokens: Mapping[str, int | Sequence[int]] | None = None,
+) -> ModelT:
+    """Put a program of masks into a pretrained model, in place.
+
+    Weights and the names in state_dict stay as they are; the program is stored in the model's config, so that
+    save_pretrained keeps it. Padding is excluded beside the masks: each example's positions count from 0 at its first
+    token, whatever side the padding is on. A query that may attend to nothing gets zeros.
+
+    What masks read of tokens: `is_<name>` for each special token, `segment` for token_type_ids, and whatever is given
+    as `model(..., mask_features={name: tensor})`, [batch, tokens] for columns and [batch] for values of examples. In an
+    encoder-decoder these are the source's, and `decoder_mask_features` the target's; values are known to both. See
+    `generate` for text generation with such features.
+
+    Without a decoder_attention_mask, the padding of an encoder-decoder's target is told from the labels.
+
+    Args:
+        model: A model of transformers; it may be wrapped (PEFT, DistributedDataParallel).
+        program: The masks, as a Program or in the form of its `from_config`.
+        special_tokens: name -> id or ids, of the tokens that masks name, as `special_token_ids(tokenizer)` gives
+            them; those that the config names (bos, eos, pad, cls, sep) are known anyway.
+
+    Returns:
+        The model.
+
+    Raises:
+        PretrainedError: The model cannot take masks, or has no such site.
+        ProgramError: The program cannot be read, or does not fit the layers.
+        MaskError: A mask does not fit the number of heads.
+    """
+    program = program if isinstance(program, Program) else Program.from_config(program)
+    inner = _transformers_model(model)
+    plans = tuple(_plan(stack, program) for stack in find_stacks(inner))
+    _check_sites(program, plans, inner)
+    remove_masks(inner)
+    known = _known_tokens(inner, special_tokens or {}, Needs.together(_all_masks_needs(plans)))
+    implementation = _switch(inner, plans, NAME)
+    setattr(inner, STATE, Applied(program, _install(inner, plans, known, program), implementation))
+    if not program.is_standard:
+        tokens = {name: list(ids) for name, ids in known.items()}
+        setattr(inner.config, CONFIG_KEY, {"program": program.to_config(), "special_tokens": tokens})
+    return model
+
+
+def remove_masks(model: ModelT) -> ModelT:
+    """Make a model stock again, in place, its config included; nothing happens where it is.
+
+    Raises:
+        PretrainedError: It holds no model of transformers.
+    """
+    inner = _transformers_model(model)
+    applied = getattr(inner, STATE, None)
+    if isinstance(applied, Applied):
+        for handle in applied.handles:
+            handle.remove()
+        for module in inner.modules():
+            if hasattr(module, PLACE):
+                delattr(module, PLACE)
+        inner.set_attn_implementation(applied.implementation)
+        delattr(inner, STATE)
+    if hasattr(inner.config, CONFIG_KEY):
+        delattr(inner.config, CONFIG_KEY)
+    return model
+
+
+def apply_saved_masks(model: ModelT) -> ModelT:
+    """Put the program that a loaded model's config names into the model, in place; nothing where it names none.
+
+    Raises:
+        PretrainedError: As of `apply_masks`, like all that follow, or the config cannot be read.
+        ProgramError: See there.
+        MaskError: See there; so also where a custom predicate is not registered.
+    """
+    saved = saved_masks(_transformers_model(model).config)
+    if saved is None:
+        return model
+    program, special_tokens = saved
+    return apply_masks(model, program, special_tokens=special_tokens)
+
+
+def saved_masks(config: object) -> tuple[Program, dict[str, list[int]]] | None:
+    """The program in a model's config, and the ids of the special tokens that it names; None where there is none.
+
+    Raises:
+        PretrainedError: The entry is not what `apply_masks` writes.
+        ProgramError: The program cannot be read.
+    """
+    saved = getattr(config, CONFIG_KEY, None)
+    if saved is None:
+        return None
+    if not isinstance(saved, Mapping) or not isinstance(saved.get("program"), Mapping):
+        raise PretrainedError(f"the config's {CONFIG_KEY} cannot be read: {saved!r}")
+    return Program.from_config(saved["program"]), dict(saved.get("special_tokens") or {})
+
+
+def special_token_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """The special tokens of a tokenizer by the names that masks use: cls, sep, eos, extra_id_0 ..."""
+    roles = {name.removesuffix("_token"): text for name, text in tokenizer.special_tokens_map.items()}
+    texts = {name: text for name, text in roles.items() if isinstance(text, str)}
+    others = {re.sub(r"\W+", "_", text).strip("_"): text for text in tokenizer.all_special_tokens}
+    named = {name: text for name, text in {**others, **texts}.items() if name}
+    ids = tokenizer.get_vocab()
+    return {name: ids[text] for name, text in named.items() if text in ids}
+
+
+def generate(model: nn.Module, *, mask_features: Features | None = None, **inputs: Any) -> Any:
+    """`model.generate(**inputs)` with features of the source for the masks, which `generate` itself does not take.
+
+    Args:
+        model: An encoder-decoder to which masks were applied.
+        mask_features: As of `apply_masks`.
+        inputs: What `generate` takes.
+
+    Returns:
+        What `generate` returns.
+    """
+    inner = _transformers_model(model)
+    if mask_features is None:
+        return inner.generate(**inputs)  # type: ignore[operator]
+    names = set(inputs) & {"input_ids", "inputs_embeds", "token_type_ids"}
+    source = {name: inputs.pop(name) for name in names}
+    with torch.no_grad():
+        encoder: Any = inner.get_encoder()
+        encoded = encoder(
+            **source, attention_mask=inputs.get("attention_mask"), mask_features=mask_features, return_dict=True
+        )
+    return inner.generate(encoder_outputs=encoded, **inputs)  # type: ignore[operator]
+
+
+def _transformers_model(model: nn.Module) -> PreTrainedModel:
+    """The model of transformers in wrappers of any kind."""
+    for module in model.modules():
+        if isinstance(module, PreTrainedModel):
+            return module
+    raise PretrainedError(f"{type(model).__name__} is no model of transformers; supported are {SUPPORTED}")
+
+
+def _plan(stack: AttentionStack, program: Program) -> Plan:
+    own = stack.own_masks()
+    given = program.by_layer(stack.site, stack.num_layers)
+    masks = tuple(mask & window for mask, window in zip(given, own, strict=True))
+    cross_masks = program.by_layer("cross", stack.num_layers) if stack.cross_attention else ()
+    for mask in (*masks, *cross_masks):
+        if stack.num_heads % mask.needs.heads:
+            raise PretrainedError(
+                f"the mask {mask} needs a multiple of {mask.needs.heads} heads, {type(stack.module).__name__} has "
+                f"{stack.num_heads}"
+            )
+    if stack.family.shared and len(set(masks)) > 1:
+        raise PretrainedError(f"the layers of {type(stack.module).__name__} are one and the same, and take one mask")
+    return Plan(stack, masks, cross_masks)
+
+
+def _check_sites(program: Program, plans: Sequence[Plan], model: PreTrainedModel) -> None:
+    """Refuse masks of sites that the model does not have."""
+    present: set[SiteName] = {plan.stack.site for plan in plans}
+    if any(plan.cross_masks for plan in plans):
+        present.add("cross")
+    for name in SITES:
+        if name not in present and not program.is_standard_at(name):
+            sites = " and ".join(sorted(present))
+            raise PretrainedError(f"the program has a mask for {name}, but {type(model).__name__} has only {sites}")
+
+
+def _all_masks_needs(plans: Sequence[Plan]) -> list[Needs]:
+    return [mask.needs for plan in plans for mask in (*plan.masks, *plan.cross_masks)]
+
+
+def _known_tokens(
+    model: PreTrainedModel, given: Mapping[str, int | Sequence[int]], needs: Needs
+) -> dict[str, tuple[int, ...]]:
+    """The ids of the special tokens that the masks name."""
+    names = ("bos", "eos", "pad", "cls", "sep")
+    of_config = {name: getattr(model.config, f"{name}_token_id", None) for name in names}
+    known = {name: ids for name, ids in {**of_config, **given}.items() if ids is not None}
+    needed = {name: ids for name, ids in known.items() if mark_column(name) in needs.columns}
+    return {name: (ids,) if isinstance(ids, int) else tuple(ids) for name, ids in needed.items()}
+
+
+def _install(
+    model: PreTrainedModel, plans: Sequence[Plan], known: SpecialTokens, program: Program
+) -> tuple[torch.utils.hooks.RemovableHandle, ...]:
+    handles = [_install_stack(plan, known) for plan in plans]
+    decoders = [plan for plan in plans if plan.cross_masks]
+    decoder_masks = _different([mask for plan in decoders for mask in plan.masks])
+    cross_masks = _different([mask for plan in decoders for mask in plan.cross_masks])
+    standard = program.is_standard_at("decoder") and program.is_standard_at("cross")
+    pairs = [part for part in model.modules() if isinstance(part, PreTrainedModel) and is_encoder_decoder(part)]
+    for part in pairs:
+        hook = SourceHook(parameter_names(part), decoder_masks, cross_masks, known, infer_padding=not standard)
+        handles.append(install(part, hook))
+    needs = Needs.together(mask.needs for mask in (*decoder_masks, *cross_masks))
+    if pairs and (needs.columns or needs.values):
+        carry = CarryHook(needs.columns, needs.values)
+        handles += [install(plan.stack.module, carry) for plan in plans if plan.stack.site == "encoder"]
+    return tuple(handles)
+
+
+def _install_stack(plan: Plan, known: SpecialTokens) -> torch.utils.hooks.RemovableHandle:
+    stack = plan.stack
+    masks, cross_masks = _different(plan.masks), _different(plan.cross_masks)
+    for layer in reversed(range(stack.num_layers)):
+        setattr(stack.self_attention[layer], PLACE, Place(stack.site, layer, masks.index(plan.masks[layer])))
+        if plan.cross_masks:
+            place = Place("cross", layer, cross_masks.index(plan.cross_masks[layer]))
+            setattr(stack.cross_attention[layer], PLACE, place)
+    names = parameter_names(stack.module)
+    hook = StackHook(names, stack.site, masks, cross_masks, stack.num_heads, stack.max_length, known)
+    return install(stack.module, hook)
+
+
+def _different(masks: Sequence[Mask]) -> tuple[Mask, ...]:
+    return tuple(dict.fromkeys(masks))
+
+
+def _switch(model: PreTrainedModel, plans: Sequence[Plan], implementation: str) -> str:
+    """Set the attention implementation of all stacks; gives the one before.
+
+    Raises:
+        PretrainedError: transformers did not set it.
+    """
+    before = str(plans[0].stack.module.config._attn_implementation)
+    model.set_attn_implementation(implementation)
+    for plan in plans:
+        if plan.stack.module.config._attn_implementation != implementation:
+            raise PretrainedError(f"{type(plan.stack.module).__name__} does not let its attention be set")
+    return before

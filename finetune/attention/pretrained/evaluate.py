@@ -1,0 +1,142 @@
+"""From a request to boolean masks, each different mask once a forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from finetune.attention.kernels.fused import EVERYTHING, Allowed
+from finetune.attention.layout import padded_mask
+from finetune.attention.masks import Mask, causal, full
+from finetune.attention.masks.causal import Causal
+from finetune.attention.masks.errors import MissingColumn
+from finetune.attention.masks.operators import And, Or
+from finetune.attention.masks.per_head import PerHead
+from finetune.attention.pretrained.errors import PretrainedError
+from finetune.attention.pretrained.tokens import Request, Tokens
+
+
+@dataclass(frozen=True, eq=False)
+class SiteMasks:
+    """The evaluated masks of a site, which reach every layer of it.
+
+    Args:
+        request: What was asked for.
+        allowed: The masks, in the request's order.
+    """
+
+    request: Request
+    allowed: tuple[Allowed, ...]
+
+
+def evaluate(request: Request) -> SiteMasks:
+    """Evaluate each mask of the request.
+
+    Raises:
+        PretrainedError: A mask lacks a column, or means something else in generation than in training.
+        LayoutError: There is padding between tokens.
+        MaskError: A mask cannot be evaluated.
+    """
+    try:
+        return SiteMasks(request, tuple(_allowed(mask, request) for mask in request.masks))
+    except MissingColumn as error:
+        raise PretrainedError(f"{error}; {_how_to_give(request)}") from error
+
+
+def _allowed(mask: Mask, request: Request) -> Allowed:
+    if mask == full():
+        return _keys(request.keys)
+    if mask == causal() and request.site == "decoder":
+        return _causal(request)
+    if request.past:
+        _check_step(mask, request)
+    queries = request.queries.last(request.query_width)
+    if request.site == "cross":
+        return Allowed.of(padded_mask(mask, queries, request.keys.layout, num_heads=request.num_heads))
+    if not request.past:
+        return Allowed.of(padded_mask(mask, queries, num_heads=request.num_heads))
+    whole = request.queries.layout
+    return Allowed.of(padded_mask(mask, whole, num_heads=request.num_heads, query_offset=request.past))
+
+
+def _keys(keys: Tokens) -> Allowed:
+    """All tokens, asked also from padding, as the unchanged model does it."""
+    if keys.valid is None or (not torch.compiler.is_compiling() and bool(keys.valid.all())):
+        return EVERYTHING
+    return Allowed.of(keys.valid[:, None, None, :])
+
+
+def _causal(request: Request) -> Allowed:
+    """The unchanged decoder's mask, by columns."""
+    allowed = _keys(request.keys)
+    if request.query_width == 1:
+        return allowed
+    if allowed is EVERYTHING and not request.past:
+        return Allowed.triangle(request.query_width, request.keys.device)
+    square = torch.ones(request.query_width, request.keys.width, dtype=torch.bool, device=request.keys.device)
+    triangle = square.tril(request.past)[None, None]
+    return Allowed.of(triangle if request.keys.valid is None else triangle & request.keys.valid[:, None, None, :])
+
+
+def _check_step(mask: Mask, request: Request) -> None:
+    """Refuse a step of generation in which the mask is not the one that the model was trained with.
+
+    Raises:
+        PretrainedError: See above.
+    """
+    check_generation(mask, request.site, cached=True)
+    if request.site == "decoder" and not _never_ahead(mask) and bool(_ahead(mask, request).any()):
+        raise PretrainedError(
+            f"the decoder's mask {mask} lets tokens in the cache attend to later ones, which were not there "
+            "when they were computed; generate with use_cache=False, or give the prefix as decoder_input_ids"
+        )
+
+
+def check_generation(mask: Mask, site: str, cached: bool) -> None:
+    """Refuse to generate under a mask that has another meaning while a text grows.
+
+    Args:
+        mask: The mask.
+        site: "decoder" or "cross".
+        cached: Whether earlier tokens come from a cache.
+
+    Raises:
+        PretrainedError: See above.
+    """
+    if mask.needs.length:
+        raise PretrainedError(
+            f"the mask {mask} of site {site!r} depends on the length of the text, which is not known while it is "
+            "generated; leave out random_keys, positions from the end, and custom predicates that read the length"
+        )
+    if cached and site == "decoder" and mask.needs.columns:
+        raise PretrainedError(
+            f"the mask {mask} of the decoder reads token columns, of which the cache has none; generate with "
+            "use_cache=False"
+        )
+
+
+def _never_ahead(mask: Mask) -> bool:
+    """Whether the mask surely never allows a key after the query."""
+    if isinstance(mask, And):
+        return any(map(_never_ahead, mask.members))
+    if isinstance(mask, Or):
+        return all(map(_never_ahead, mask.members))
+    if isinstance(mask, PerHead):
+        return all(map(_never_ahead, mask.masks))
+    return isinstance(mask, Causal)
+
+
+def _ahead(mask: Mask, request: Request) -> Tensor:
+    """What tokens in the cache may see of the new tokens, bool [batch, heads, cached, new]."""
+    whole = request.queries.layout
+    return padded_mask(mask, whole, num_heads=request.num_heads, query_width=request.past)[..., request.past :]
+
+
+def _how_to_give(request: Request) -> str:
+    given = "decoder_mask_features" if request.site == "decoder" else "mask_features"
+    return (
+        f"columns and values are given as model(..., {given}={{name: tensor}}), special tokens as "
+        "apply_masks(..., special_tokens={name: id}), segments as token_type_ids"
+    )

@@ -1,0 +1,280 @@
+"""The hooks that put requests for masks where transformers passes attention masks.
+
+All that masks need travels in the arguments of the model's own calls, never in a place on the side, so that threads,
+gradient checkpointing and copies of a model cannot mix up batches.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.utils.generic import ModelOutput
+
+from finetune.attention.layout import special_token_columns
+from finetune.attention.masks import Mask
+from finetune.attention.pretrained.errors import PretrainedError
+from finetune.attention.pretrained.evaluate import check_generation
+from finetune.attention.pretrained.tokens import Request, Tokens, check_attention_mask, split_features
+from finetune.attention.program import SiteName
+
+SEGMENT = "segment"
+"""The token column that is the model's token_type_ids."""
+COLUMN_KEY, VALUE_KEY = "mask_column_", "mask_value_"
+"""How columns and values of the source are called in the encoder's output."""
+
+SpecialTokens = Mapping[str, Sequence[int]]
+Arguments = dict[str, Any]
+Call = tuple[tuple[Any, ...], Arguments]
+
+
+@dataclass(frozen=True)
+class StackHook:
+    """A forward pre-hook of a stack: replaces its attention masks by requests.
+
+    Args:
+        parameters: The names of the stack's forward's parameters.
+        site: The site of its self-attention.
+        masks: The different masks of its self-attention.
+        cross_masks: Those of its attention to the encoder's output.
+        num_heads: Attention heads.
+        max_length: The longest input in tokens; None for no limit.
+        special_tokens: Ids of the special tokens that masks name.
+    """
+
+    parameters: tuple[str, ...]
+    site: SiteName
+    masks: tuple[Mask, ...]
+    cross_masks: tuple[Mask, ...]
+    num_heads: int
+    max_length: int | None
+    special_tokens: SpecialTokens
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> Call:
+        """The same call, with requests in place of attention masks. Raises PretrainedError where it does not fit."""
+        arguments = named(self.parameters, args, kwargs)
+        features = self._own_features(arguments)
+        past = _past(arguments.get("past_key_values"), self.site)
+        source = self._source(arguments)
+        tokens = self._tokens(arguments, features, past)
+        if tokens is None:
+            return (), arguments
+        if source is not None:
+            tokens = with_values(tokens, source.values)
+            keys = with_values(source, tokens.values)
+            arguments["encoder_attention_mask"] = Request("cross", self.cross_masks, self.num_heads, tokens, keys, past)
+        arguments["attention_mask"] = Request(self.site, self.masks, self.num_heads, tokens, tokens, past)
+        return (), arguments
+
+    def _own_features(self, arguments: Arguments) -> object:
+        """What the caller gave for this stack's tokens; a T5 passes both sides' on to both."""
+        given, of_decoder = arguments.pop("mask_features", None), arguments.pop("decoder_mask_features", None)
+        if self.site == "decoder" and of_decoder is not None:
+            return of_decoder
+        return given
+
+    def _tokens(self, arguments: Arguments, features: object, past: int) -> Tokens | None:
+        given = arguments.get("attention_mask")
+        if isinstance(given, Tokens):
+            tokens = given
+        else:
+            read = read_tokens(arguments, given, features, past, self.special_tokens)
+            if read is None:
+                return None
+            tokens = read
+        if self.max_length is not None and tokens.width > self.max_length:
+            raise PretrainedError(
+                f"the model has {self.max_length} positions and cannot read {tokens.width} tokens; cut the text, or "
+                "use a model with more positions or with relative ones (T5)"
+            )
+        return tokens
+
+    def _source(self, arguments: Arguments) -> Tokens | None:
+        """The encoder's side, where there is attention to it."""
+        states = arguments.get("encoder_hidden_states")
+        if states is None or not self.cross_masks:
+            return None
+        given = arguments.get("encoder_attention_mask")
+        if isinstance(given, Tokens):
+            return given
+        batch, width = states.shape[:2]
+        valid = check_attention_mask(given, batch, width, "encoder_attention_mask")
+        return Tokens(batch, width, states.device, valid)
+
+
+@dataclass(frozen=True)
+class SourceHook:
+    """A forward pre-hook of an encoder-decoder: says what the source holds to both halves.
+
+    Args:
+        parameters: The names of the model's forward's parameters.
+        decoder_masks: The masks of the decoder's self-attention.
+        cross_masks: The masks of its attention to the source.
+        special_tokens: Ids of the special tokens that masks name.
+        infer_padding: Whether the target's padding is to be told from labels where no decoder_attention_mask is given.
+    """
+
+    parameters: tuple[str, ...]
+    decoder_masks: tuple[Mask, ...]
+    cross_masks: tuple[Mask, ...]
+    special_tokens: SpecialTokens
+    infer_padding: bool
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> Call:
+        """The same call, with the source's tokens as attention mask. Raises PretrainedError where it does not fit."""
+        arguments = named(self.parameters, args, kwargs)
+        features = arguments.pop("mask_features", None)
+        given = arguments.get("attention_mask")
+        if isinstance(given, Tokens):
+            return (), arguments
+        if self.infer_padding and arguments.get("decoder_attention_mask") is None:
+            arguments["decoder_attention_mask"] = _target_padding(arguments)
+        encoded = arguments.get("encoder_outputs")
+        if encoded is None:
+            source = read_tokens(arguments, given, features, 0, self.special_tokens)
+        else:
+            self._check_generation(arguments)
+            source = _carried(encoded, given, features)
+        if source is not None:
+            arguments["attention_mask"] = source
+        return (), arguments
+
+    def _check_generation(self, arguments: Arguments) -> None:
+        """Refuse before the first step what a later one would refuse. `generate` always says whether it caches."""
+        use_cache = arguments.get("use_cache")
+        if use_cache is None or arguments.get("labels") is not None:
+            return
+        for mask in self.decoder_masks:
+            check_generation(mask, "decoder", cached=use_cache)
+        for mask in self.cross_masks:
+            check_generation(mask, "cross", cached=use_cache)
+
+
+@dataclass(frozen=True)
+class CarryHook:
+    """A forward hook of an encoder: what later sites need of the source goes with its output through `generate`.
+
+    Args:
+        columns: Names of token columns.
+        values: Names of values of the examples.
+    """
+
+    columns: frozenset[str]
+    values: frozenset[str]
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments, output: object) -> None:
+        """Add to the output in place; `generate` repeats it for each beam as it does with the rest."""
+        request = kwargs.get("attention_mask")
+        if not isinstance(output, ModelOutput) or not isinstance(request, Request):
+            return
+        for name in self.columns & set(request.keys.columns):
+            output[COLUMN_KEY + name] = request.keys.columns[name]
+        for name in self.values & set(request.keys.values):
+            output[VALUE_KEY + name] = request.keys.values[name]
+
+
+def parameter_names(module: nn.Module) -> tuple[str, ...]:
+    """The names of the parameters of a module's forward."""
+    return tuple(inspect.signature(module.forward).parameters)
+
+
+def named(parameters: Sequence[str], args: tuple[Any, ...], kwargs: Arguments) -> Arguments:
+    """The arguments of a call by name."""
+    return dict(zip(parameters, args, strict=False)) | kwargs
+
+
+def read_tokens(
+    arguments: Arguments, attention_mask: object, features: object, past: int, special_tokens: SpecialTokens
+) -> Tokens | None:
+    """The tokens that a call is about; None where it has none, which the model itself will complain of.
+
+    Raises:
+        PretrainedError: Attention mask or features do not fit.
+        MaskError: A feature does not hold integers.
+    """
+    input_ids, embedded = arguments.get("input_ids"), arguments.get("inputs_embeds")
+    given = input_ids if input_ids is not None else embedded
+    if given is None:
+        return None
+    batch, count = given.shape[:2]
+    columns: dict[str, Tensor] = {}
+    values: dict[str, Tensor] = {}
+    if input_ids is not None:
+        columns = special_token_columns(input_ids, special_tokens)
+    if arguments.get("token_type_ids") is not None:
+        columns[SEGMENT] = arguments["token_type_ids"].expand(batch, count).long()
+    if features is not None:
+        own_columns, values = split_features(features, batch, count, given.device, "mask_features")
+        columns |= own_columns
+    valid = check_attention_mask(attention_mask, batch, past + count, "attention_mask")
+    return Tokens(batch, past + count, given.device, None if valid is None else valid.to(given.device), columns, values)
+
+
+def with_values(tokens: Tokens, values: Mapping[str, Tensor]) -> Tokens:
+    """The tokens with values of the examples that another side knows; their own come first."""
+    if not values:
+        return tokens
+    both = {**values, **tokens.values}
+    return Tokens(tokens.batch, tokens.width, tokens.device, tokens.valid, tokens.columns, both)
+
+
+def _carried(encoded: Any, attention_mask: object, features: object) -> Tokens:
+    """The source's tokens where the encoder has run before."""
+    states = encoded[0]
+    batch, width = states.shape[:2]
+    columns, values = {}, {}
+    if isinstance(encoded, Mapping):
+        columns = {key.removeprefix(COLUMN_KEY): encoded[key] for key in encoded if key.startswith(COLUMN_KEY)}
+        values = {key.removeprefix(VALUE_KEY): encoded[key] for key in encoded if key.startswith(VALUE_KEY)}
+    if features is not None:
+        own_columns, own_values = split_features(features, batch, width, states.device, "mask_features")
+        columns, values = columns | own_columns, values | own_values
+    valid = check_attention_mask(attention_mask, batch, width, "attention_mask")
+    return Tokens(batch, width, states.device, valid, columns, values)
+
+
+def _target_padding(arguments: Arguments) -> Tensor | None:
+    """Where the target's tokens are, as far as labels or, where the target is the source, the source say it."""
+    labels = arguments.get("labels")
+    if labels is not None and labels.ndim == 2:
+        # Labels that do not count may lie among others (a prompt); padding is what comes after the last that counts.
+        later: Tensor = (labels != -100).flip(1).cumsum(1).flip(1)
+        return later > 0
+    if arguments.get("decoder_input_ids") is None and arguments.get("decoder_inputs_embeds") is None:
+        of_source: Tensor | None = arguments.get("attention_mask")
+        return of_source
+    return None
+
+
+def _past(cache: Any, site: SiteName) -> int:
+    """Number of tokens in the cache.
+
+    Raises:
+        PretrainedError: The cache is static, or in an encoder.
+    """
+    if cache is None:
+        return 0
+    seen = cache.get_seq_length()
+    if isinstance(seen, Tensor) or getattr(cache, "is_compileable", False):
+        raise PretrainedError("static caches cannot be combined with masks; leave out cache_implementation")
+    if seen and site == "encoder":
+        raise PretrainedError(
+            "an encoder was given a cache, as prefix tuning does, which masks cannot be combined with"
+        )
+    return int(seen)
+
+
+def is_encoder_decoder(module: nn.Module) -> bool:
+    """Whether a module's forward takes a source and a target."""
+    return {"encoder_outputs", "decoder_input_ids"} <= set(parameter_names(module))
+
+
+def install(module: nn.Module, hook: StackHook | SourceHook | CarryHook) -> torch.utils.hooks.RemovableHandle:
+    """Register a hook; the handle removes it."""
+    if isinstance(hook, CarryHook):
+        return module.register_forward_hook(hook, with_kwargs=True)
+    return module.register_forward_pre_hook(hook, with_kwargs=True)
