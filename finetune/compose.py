@@ -63,7 +63,7 @@ def compose(arguments: Sequence[str], default: str | None = None) -> Recipe:
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
-    """Read `dotted.key=value` words into a flat dictionary, values parsed as YAML.
+    """Read `dotted.key=value` words into a flat dictionary, values parsed as YAML; `key=` is an empty text.
 
     Raises:
         UserError: A word has no `=`, is not YAML, or repeats a key.
@@ -81,7 +81,7 @@ def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
             errors.append(UserError(f"{key} is given twice", found=f"{values[key]!r} and {text!r}"))
             continue
         try:
-            values[key] = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
+            values[key] = yaml.load(text, _Loader) if text else ""  # noqa: S506 (a safe loader)
         except yaml.YAMLError as error:
             reason = str(error).splitlines()[0]
             errors.append(UserError(f"the value of {key} is not YAML: {reason}", found=text, fix="put it in quotes"))

@@ -83,6 +83,11 @@ def test_yaml_words_that_old_yaml_takes_for_truth_or_time_stay_words(mine: str) 
     assert (recipe.data.columns.text, recipe.data.columns.label, recipe.data.name) == ("no", "2026-01-01", "1")
 
 
+def test_nothing_after_the_sign_is_an_empty_text_and_null_is_none() -> None:
+    recipe = compose.compose(["recipe=wmt14", "task.prefix=", "data.config=null"])
+    assert (recipe.task.prefix, recipe.data.config) == ("", None)  # type: ignore[union-attr]
+
+
 def test_a_brace_pair_of_files_is_a_plain_word(mine: str) -> None:
     assert compose.compose([mine, "data.path=x/news.{en,de}"]).data.path == "x/news.{en,de}"
 

@@ -129,7 +129,15 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
 
 def _accelerator(recipe: Recipe) -> Accelerator:
     precision = recipe.training.precision
-    accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision) if precision else None)
+    try:
+        accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision) if precision else None)
+    except ValueError as error:
+        raise UserError(
+            f"this machine does not compute in {precision}",
+            found=str(error),
+            where="training.precision",
+            fix="training.precision=bf16 or fp32",
+        ) from error
     launched = "ACCELERATE_MIXED_PRECISION" in os.environ
     alone_on_cpu = accelerator.num_processes == 1 and accelerator.device.type == "cpu"
     if launched and alone_on_cpu and os.environ.get("OMP_NUM_THREADS") == "1":

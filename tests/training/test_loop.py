@@ -131,6 +131,11 @@ def test_two_runs_give_the_same_bits(toy: Toy) -> None:
         ({"training.best_metric": "acuracy"}, "training.best_metric=accuracy"),
         ({"evaluation.metrics": ["acuracy"]}, "accuracy"),
         ({"task.max_length": 600}, "at most 512 tokens"),
+        pytest.param(
+            {"training.precision": "fp16"},
+            "training.precision=bf16",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="GPUs compute in fp16"),
+        ),
     ],
 )
 def test_mistakes_are_found_before_training(toy: Toy, overrides: dict[str, Any], expected: str) -> None:
