@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from finetune.attention.kernels.fused import EVERYTHING, Allowed
-from finetune.attention.layout import padded_mask
+from finetune.attention.layout import Padded, padded_mask
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.masks.causal import Causal
 from finetune.attention.masks.errors import MissingColumn
@@ -39,26 +39,51 @@ def evaluate(request: Request) -> SiteMasks:
         LayoutError: There is padding between tokens.
         MaskError: A mask cannot be evaluated.
     """
+    known = {full(), causal()} if request.site == "decoder" else {full()}
+    layouts = None if known.issuperset(request.masks) else Layouts.of(request)
     try:
-        return SiteMasks(request, tuple(_allowed(mask, request) for mask in request.masks))
+        allowed = [
+            _stock(mask, request) if layouts is None or mask in known else _allowed(mask, request, layouts)
+            for mask in request.masks
+        ]
     except MissingColumn as error:
         raise PretrainedError(f"{error}; {_how_to_give(request)}") from error
+    return SiteMasks(request, tuple(allowed))
 
 
-def _allowed(mask: Mask, request: Request) -> Allowed:
-    if mask == full():
-        return _keys(request.keys)
-    if mask == causal() and request.site == "decoder":
-        return _causal(request)
+@dataclass(frozen=True, eq=False)
+class Layouts:
+    """Where tokens are.
+
+    Args:
+        asking: Those that ask.
+        own: All of their side, those in the cache included.
+        asked: Those that are asked; the same object in self-attention.
+    """
+
+    asking: Padded
+    own: Padded
+    asked: Padded
+
+    @classmethod
+    def of(cls, request: Request) -> Layouts:
+        """The layouts of a request. Raises LayoutError where there is padding between tokens."""
+        own = request.queries.layout()
+        asking = request.queries.last(request.query_width, own)
+        return cls(asking, own, request.keys.layout() if request.site == "cross" else own)
+
+
+def _stock(mask: Mask, request: Request) -> Allowed:
+    """A mask that the unchanged model has too, made as it makes it."""
+    return _causal(request) if mask == causal() else _keys(request.keys)
+
+
+def _allowed(mask: Mask, request: Request, layouts: Layouts) -> Allowed:
     if request.past:
-        _check_step(mask, request)
-    queries = request.queries.last(request.query_width)
+        _check_step(mask, request, layouts)
     if request.site == "cross":
-        return Allowed.of(padded_mask(mask, queries, request.keys.layout, num_heads=request.num_heads))
-    if not request.past:
-        return Allowed.of(padded_mask(mask, queries, num_heads=request.num_heads))
-    whole = request.queries.layout
-    return Allowed.of(padded_mask(mask, whole, num_heads=request.num_heads, query_offset=request.past))
+        return Allowed.of(padded_mask(mask, layouts.asking, layouts.asked, num_heads=request.num_heads))
+    return Allowed.of(padded_mask(mask, layouts.own, num_heads=request.num_heads, query_offset=request.past))
 
 
 def _keys(keys: Tokens) -> Allowed:
@@ -80,14 +105,14 @@ def _causal(request: Request) -> Allowed:
     return Allowed.of(triangle if request.keys.valid is None else triangle & request.keys.valid[:, None, None, :])
 
 
-def _check_step(mask: Mask, request: Request) -> None:
+def _check_step(mask: Mask, request: Request, layouts: Layouts) -> None:
     """Refuse a step of generation in which the mask is not the one that the model was trained with.
 
     Raises:
         PretrainedError: See above.
     """
     check_generation(mask, request.site, cached=True)
-    if request.site == "decoder" and not _never_ahead(mask) and bool(_ahead(mask, request).any()):
+    if request.site == "decoder" and not _never_ahead(mask) and bool(_ahead(mask, request, layouts.own).any()):
         raise PretrainedError(
             f"the decoder's mask {mask} lets tokens in the cache attend to later ones, which were not there "
             "when they were computed; generate with use_cache=False, or give the prefix as decoder_input_ids"
@@ -128,10 +153,9 @@ def _never_ahead(mask: Mask) -> bool:
     return isinstance(mask, Causal)
 
 
-def _ahead(mask: Mask, request: Request) -> Tensor:
+def _ahead(mask: Mask, request: Request, own: Padded) -> Tensor:
     """What tokens in the cache may see of the new tokens, bool [batch, heads, cached, new]."""
-    whole = request.queries.layout
-    return padded_mask(mask, whole, num_heads=request.num_heads, query_width=request.past)[..., request.past :]
+    return padded_mask(mask, own, num_heads=request.num_heads, query_width=request.past)[..., request.past :]
 
 
 def _how_to_give(request: Request) -> str:

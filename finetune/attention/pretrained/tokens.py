@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -44,7 +43,6 @@ class Tokens:
     columns: Mapping[str, Tensor] = field(default_factory=dict)
     values: Mapping[str, Tensor] = field(default_factory=dict)
 
-    @cached_property
     def layout(self) -> Padded:
         """Where the tokens are.
 
@@ -59,9 +57,8 @@ class Tokens:
         )
         return Padded.from_attention_mask(valid, columns, self.values, check=not torch.compiler.is_compiling())
 
-    def last(self, count: int) -> Padded:
-        """The last columns of the rows as rows of their own, in which positions go on counting."""
-        whole = self.layout
+    def last(self, count: int, whole: Padded) -> Padded:
+        """The last columns of the layout `whole` as rows of their own, in which positions go on counting."""
         columns = {name: column[:, -count:] for name, column in self.columns.items()}
         return Padded(whole.starts - (self.width - count), whole.lengths, count, columns, self.values)
 

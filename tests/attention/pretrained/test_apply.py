@@ -210,7 +210,7 @@ def test_both_halves_can_be_called_by_themselves() -> None:
     target = torch.tensor([[0, 4, 5]] * 2)
     decoder = model.get_decoder()  # type: ignore[no-untyped-call]
     found = decoder(target, encoder_hidden_states=memory, encoder_attention_mask=keep).last_hidden_state
-    masks = [program.by_layer(site, LAYERS + 1) for site in ("decoder", "cross")]
+    masks = [program.by_layer(site, LAYERS) for site in ("decoder", "cross")]
     expected = Decoder.from_pretrained(model)(target, memory, *masks, memory_layout=keep)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 

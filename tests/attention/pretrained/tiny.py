@@ -41,7 +41,6 @@ T5 = {
     "d_kv": 6,
     "d_ff": 48,
     "num_layers": LAYERS,
-    "num_decoder_layers": LAYERS + 1,
     "num_heads": HEADS,
     "num_labels": LABELS,
     "relative_attention_num_buckets": 8,

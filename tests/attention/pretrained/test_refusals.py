@@ -1,0 +1,167 @@
+"""What a future transformers, or a caller, could hand over otherwise than expected: refused, never lost."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.masking_utils import create_bidirectional_mask as original
+from transformers.models.bert import modeling_bert
+from transformers.models.t5 import modeling_t5
+
+from finetune.attention.layout import LayoutError
+from finetune.attention.pretrained import PretrainedError, apply_masks
+from finetune.attention.pretrained.interface import PLACE, make_masks, masked_attention
+from finetune.attention.program import Program
+from tests.attention.pretrained.tiny import SOURCE, batch, build
+
+MODULES = {"BertModel": modeling_bert, "T5ForConditionalGeneration": modeling_t5}
+NAMES = pytest.mark.parametrize("name", MODULES)
+PROGRAMS = pytest.mark.parametrize("program", [{"encoder": "window(1)"}, {}], ids=["window", "standard"])
+
+
+@NAMES
+@PROGRAMS
+@pytest.mark.parametrize(
+    ("handed", "kind"),
+    [
+        (None, "nothing"),
+        (torch.ones(2, 1, SOURCE, SOURCE, dtype=torch.bool), r"a tensor of shape \[2, 1, 7, 7\]"),
+        ("flash", "a str"),
+    ],
+)
+def test_masks_that_are_made_without_us(
+    name: str, program: dict[str, str], handed: object, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = apply_masks(build(name), program)
+    monkeypatch.setattr(MODULES[name], "create_bidirectional_mask", lambda *args, **kwargs: handed)
+    with pytest.raises(PretrainedError, match=f"layer 0 at site 'encoder' was handed {kind} in place of its mask"):
+        model(**batch(name))
+
+
+@NAMES
+@PROGRAMS
+def test_an_attention_mask_that_does_not_come_through(
+    name: str, program: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgetful(*args: Any, **kwargs: Any) -> object:
+        return original(*args, **{**kwargs, "attention_mask": None})
+
+    model = apply_masks(build(name), program)
+    monkeypatch.setattr(MODULES[name], "create_bidirectional_mask", forgetful)
+    with pytest.raises(PretrainedError, match="masks are asked for with nothing in place of what apply_masks put in"):
+        model(**batch(name))
+
+
+@NAMES
+def test_a_hook_that_is_not_called(name: str) -> None:
+    model = apply_masks(build(name), {"encoder": "window(1)"})
+    stack = model.get_encoder() if name.startswith("T5") else model
+    with pytest.raises(PretrainedError, match=r"asked for with a tensor of shape \[2, 7\] in place"):
+        stack.forward(**{key: each for key, each in batch(name).items() if key != "labels"})
+
+
+@NAMES
+def test_masks_of_another_pattern_or_size(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = apply_masks(build(name), {"encoder": "window(1)"})
+
+    def of_another_pattern(*args: Any, **kwargs: Any) -> object:
+        return original(*args, **{**kwargs, "and_mask_function": lambda *each: each[2] > 0})
+
+    def of_another_width(*args: Any, **kwargs: Any) -> object:
+        return original(*args, **{**kwargs, "inputs_embeds": kwargs["inputs_embeds"][:, :-1]})
+
+    monkeypatch.setattr(MODULES[name], "create_bidirectional_mask", of_another_pattern)
+    with pytest.raises(PretrainedError, match="asks for a mask of its own beside those of the program"):
+        model(**batch(name))
+    monkeypatch.setattr(MODULES[name], "create_bidirectional_mask", of_another_width)
+    with pytest.raises(PretrainedError, match=r"= \(2, 6, 0, 7, 0\), expected \(2, 7, 0, 7, 0\)"):
+        model(**batch(name))
+
+
+@NAMES
+def test_an_attention_that_was_not_given_a_mask(name: str) -> None:
+    model = apply_masks(build(name), {"encoder": "window(1)"})
+    attention = next(module for module in model.modules() if hasattr(module, PLACE))
+    delattr(attention, PLACE)
+    with pytest.raises(PretrainedError, match=f"{type(attention).__name__} was given no mask by apply_masks"):
+        model(**batch(name))
+
+
+def test_a_mask_of_another_site() -> None:
+    model = apply_masks(build("T5ForConditionalGeneration"), {"cross": "window(1)"})
+    places = [(module, getattr(module, PLACE)) for module in model.modules() if hasattr(module, PLACE)]
+    own, cross = (next(each for each in places if each[1].site == site) for site in ("decoder", "cross"))
+    setattr(own[0], PLACE, cross[1])
+    with pytest.raises(PretrainedError, match=r"handed a mask for site, queries .* but is asked to compute"):
+        model(**batch("T5ForConditionalGeneration"))
+
+
+def handed(model: PreTrainedModel, **changes: Any) -> Any:
+    """Call the attention function as layer 0 of a BERT does, with changes."""
+    attention = next(module for module in model.modules() if hasattr(module, PLACE))
+    states = {name: torch.zeros(2, 4, SOURCE, 8) for name in ("query", "key", "value")}
+    masks: list[object] = []
+
+    def keep(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        masks.append(kwargs.get("attention_mask", args[1] if len(args) > 1 else None))
+
+    handle = attention.register_forward_pre_hook(keep, with_kwargs=True)
+    model(**batch("BertModel"))
+    handle.remove()
+    return masked_attention(attention, **{**states, "attention_mask": masks[0], **changes})
+
+
+def test_the_attention_function_refuses_what_it_does_not_know() -> None:
+    model = apply_masks(build("BertModel"), {"encoder": "window(1)"})
+    assert handed(model)[0].shape == (2, SOURCE, 4, 8)
+    assert handed(model, position_ids=torch.zeros(1), softcap=None)[1] is None
+    for name in ("softcap", "s_aux", "cu_seq_lens_q"):
+        with pytest.raises(PretrainedError, match=f"attention was handed {name}, which it does not know"):
+            handed(model, **{name: 1.0})
+    for name, shape in (
+        ("query", (2, 4, 3, 8)),
+        ("key", (2, 4, 3, 8)),
+        ("key", (2, 2, SOURCE, 8)),
+        ("query", (1, 4, 7, 8)),
+    ):
+        with pytest.raises(PretrainedError, match="is asked to compute"):
+            handed(model, **{name: torch.zeros(shape)})
+
+
+def test_the_mask_function_by_itself() -> None:
+    with pytest.raises(PretrainedError, match="the model was not given masks by apply_masks"):
+        make_masks(batch_size=1, q_length=1, kv_length=1, mask_function=None)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.ones(2, 1, SOURCE, SOURCE), r"attention_mask must be a tensor \[batch, tokens\].* got \[2, 1, 7, 7\]"),
+        (torch.ones(2, SOURCE, SOURCE), r"got \[2, 7, 7\]: who may attend to whom is said by the program"),
+        (torch.ones(2, SOURCE + 2), r"has shape \[2, 9\], but the tokens are \[2, 7\]; .*prefix tuning"),
+        ({"full_attention": None}, "got dict"),
+    ],
+)
+@pytest.mark.parametrize("name", ["BertModel", "T5ForConditionalGeneration", "EncoderDecoderModel"])
+def test_an_attention_mask_of_another_kind(name: str, mask: object, message: str) -> None:
+    for program in ({"encoder": "window(1)"}, Program()):
+        model = apply_masks(build(name), program)
+        with pytest.raises(PretrainedError, match=message):
+            model(**{**batch(name), "attention_mask": mask})
+
+
+def test_padding_between_tokens() -> None:
+    holes = torch.tensor([[1, 1, 0, 1, 1, 1, 1]] * 2)
+    inputs = {**batch("BertModel"), "attention_mask": holes}
+    with pytest.raises(LayoutError, match="row 0 of the attention mask has padding between its tokens"):
+        apply_masks(build("BertModel"), {"encoder": "window(1)"})(**inputs)
+    standard = apply_masks(build("BertModel"), Program())
+    assert standard(**inputs).last_hidden_state.equal(build("BertModel")(**inputs).last_hidden_state)
+
+
+def test_a_call_without_tokens_is_left_to_the_model() -> None:
+    model = apply_masks(build("BertModel"), {"encoder": "window(1)"})
+    with pytest.raises(ValueError, match="You must specify exactly one of input_ids or inputs_embeds"):
+        model()
