@@ -110,10 +110,14 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     try:
         resolved = Recipe.model_validate(tree)
     except ValidationError as error:
-        told = set(unknown)
-        errors += [wrong for wrong in _translate(error) if (wrong.where or "") not in told]
+        errors += [wrong for wrong in _translate(error) if not _is_told(wrong.where or "", unknown)]
     raise_all(errors)
     return resolved
+
+
+def _is_told(where: str, unknown: Sequence[str]) -> bool:
+    """Whether a complaint is about one of the unknown keys, or about a section that only they brought in."""
+    return any(key == where or key.startswith(where + ".") for key in unknown) if where else False
 
 
 def load(name: str) -> Recipe:

@@ -193,3 +193,39 @@ def test_any_resolved_recipe_survives_yaml(seed: int, rate: float, group: bool) 
     assert recipe.training.learning_rate == rate
     tree = yaml.load(compose.to_yaml(recipe), compose._Loader)  # noqa: S506 (a safe loader)
     assert Recipe.model_validate(tree) == recipe
+
+
+def test_masks_are_read_from_text_and_survive_yaml(tmp_path: Path) -> None:
+    words = [
+        "recipe=wmt14",
+        "attention.encoder=window(8) | global_tokens(0)",
+        'attention.cross={layers: {"-1": none()}}',
+    ]
+    recipe = compose.compose(words)
+    assert str(recipe.attention.program.for_layer("encoder", 0, 6)) == "window(8) | global_tokens(0)"
+    assert str(recipe.attention.program.for_layer("cross", 5, 6)) == "none()"
+    path = tmp_path / "again.yaml"
+    path.write_text(compose.to_yaml(recipe))
+    assert compose.load(str(path)).attention == recipe.attention
+
+
+def test_masks_are_written_in_python_too() -> None:
+    from finetune.attention.masks import global_tokens, window
+    from finetune.recipe import Attention, Site
+
+    site = Site(mask=window(3), layers={"-1": window(3) | global_tokens(0)})  # type: ignore[arg-type, dict-item]
+    assert Attention(encoder=site).program.for_layer("encoder", 1, 2) == window(3) | global_tokens(0)
+    assert Attention(encoder=window(3)).program.for_layer("encoder", 0, 2) == window(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("attention.encoder=widnow(8)", "did you mean 'window'?"),
+        ("attention.encoder.bidirectional=true", "only the decoder's masks are made causal"),
+        ("attention.encodr=full()", "did you mean attention.encoder?"),
+        ("attention.encoder.layers={a: full()}", "'a' does not name layers"),
+    ],
+)
+def test_mistakes_in_masks(word: str, expected: str) -> None:
+    assert expected in message(["recipe=sst2", word])

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from finetune.attention.masks.base import Mask
+from finetune.attention.masks.base import Mask, Needs
 from finetune.attention.masks.causal import Causal, causal
 from finetune.attention.masks.errors import MaskError, did_you_mean
 from finetune.attention.masks.full import full
@@ -164,6 +164,12 @@ class Program:
         if name == "decoder":
             return not site.bidirectional and {also_causal(mask) for mask in masks} == {causal()}
         return masks == {full()}
+
+    @property
+    def needs(self) -> Needs:
+        """What must be known of examples to evaluate all its masks."""
+        sites = [self.site(name) for name in SITES]
+        return Needs.together(mask.needs for site in sites for mask in (site.mask, *(mask for _, mask in site.layers)))
 
     @property
     def is_standard(self) -> bool:

@@ -44,6 +44,8 @@ class Batch:
         label_ids: int64, [batch] for one target an input or [batch, length] for one a position; IGNORED where none.
         features: Index of each row in the split's features.
         examples: Index of each row's example in the split.
+        mask_features: What masks read of the source's tokens: name -> int64 [batch, length], or [batch] for values of
+            examples.
         words: Token classification: for each row and position the word whose label is read there, or IGNORED.
     """
 
@@ -51,12 +53,22 @@ class Batch:
     label_ids: Tensor
     features: tuple[int, ...]
     examples: tuple[int, ...]
+    mask_features: dict[str, Tensor] = field(default_factory=dict)
     words: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The keyword arguments of a model, or of an encoder: inputs, and what its masks read."""
+        return self.inputs | ({"mask_features": self.mask_features} if self.mask_features else {})
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
-        inputs = {name: tensor.to(device, non_blocking=True) for name, tensor in self.inputs.items()}
-        return replace(self, inputs=inputs, label_ids=self.label_ids.to(device, non_blocking=True))
+
+        def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+
+        label_ids = self.label_ids.to(device, non_blocking=True)
+        return replace(self, inputs=move(self.inputs), mask_features=move(self.mask_features), label_ids=label_ids)
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,7 @@ class Task(ABC):
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
+        self.program = recipe.attention.program
 
     @property
     @abstractmethod

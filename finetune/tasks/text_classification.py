@@ -12,6 +12,7 @@ from finetune import metrics
 from finetune.data import Field
 from finetune.recipe import Recipe, TextClassification
 from finetune.tasks.base import Batch, Feature, Prediction, Record, Task, Tools
+from finetune.tasks.mask_columns import data_fields, stack_columns, token_columns
 from finetune.tasks.tensors import cross_entropy, input_columns, pad_inputs, row_losses
 
 
@@ -29,7 +30,8 @@ class TextClassificationTask(Task):
     def fields(self) -> tuple[Field, ...]:
         columns = self.recipe.data.columns
         pair = () if columns.text_pair is None else (Field("text_pair", "text", columns.text_pair),)
-        return (Field("text", "text", columns.text), *pair, Field("label", "label", columns.label))
+        masks = data_fields(self.program, by_word=False)
+        return (Field("text", "text", columns.text), *pair, Field("label", "label", columns.label), *masks)
 
     def metric_names(self, tools: Tools) -> tuple[str, ...]:
         return ("accuracy", "precision_recall_f1")
@@ -55,6 +57,7 @@ class TextClassificationTask(Task):
             )
             return {
                 **input_columns(encoding, tools.tokenizer),
+                **token_columns(self.program, encoding, range(len(indices)), batch),
                 "label_ids": [label_ids[label] for label in batch["label"]],
                 "feature": indices,
                 "example": indices,
@@ -66,16 +69,17 @@ class TextClassificationTask(Task):
     def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
         return Batch(
             inputs=pad_inputs(features, tools.tokenizer),
+            mask_features=stack_columns(features),
             label_ids=torch.tensor([feature["label_ids"] for feature in features]),
             features=tuple(feature["feature"] for feature in features),
             examples=tuple(feature["example"] for feature in features),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        return cross_entropy(model(**batch.inputs).logits, batch.label_ids, label_smoothing=label_smoothing)
+        return cross_entropy(model(**batch.source).logits, batch.label_ids, label_smoothing=label_smoothing)
 
     def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
-        logits = model(**batch.inputs).logits.float()  # [batch, classes]
+        logits = model(**batch.source).logits.float()  # [batch, classes]
         probabilities = logits.softmax(dim=-1).tolist()
         losses = row_losses(logits, batch.label_ids)
         return [

@@ -12,6 +12,7 @@ from finetune import metrics
 from finetune.data import Field
 from finetune.recipe import Recipe, TextToText
 from finetune.tasks.base import IGNORED, Batch, Feature, Prediction, Record, Task, Tools
+from finetune.tasks.mask_columns import data_fields, stack_columns, token_columns
 from finetune.tasks.tensors import cross_entropy, input_columns, pad_inputs, pad_rows, row_losses
 
 
@@ -30,6 +31,7 @@ class TextToTextTask(Task):
         return (
             Field("source", "text", columns.source or "source"),
             Field("target", "text", columns.target or "target"),
+            *data_fields(self.program, by_word=False),
         )
 
     @property
@@ -69,6 +71,7 @@ class TextToTextTask(Task):
             label_ids = [ids[1:] if ids[0] == start else ids for ids in targets["input_ids"]]
             columns = input_columns(encoding, tools.tokenizer)
             cut = zip(columns["cut"], input_columns(targets, tools.tokenizer)["cut"], strict=True)
+            columns |= token_columns(self.program, encoding, range(len(indices)), batch)
             return columns | {
                 "label_ids": label_ids,
                 "feature": indices,
@@ -87,17 +90,18 @@ class TextToTextTask(Task):
         inputs["decoder_input_ids"] = pad_rows([[start, *row[:-1]] for row in labels], tools.tokenizer.pad_token_id)
         return Batch(
             inputs=inputs,
+            mask_features=stack_columns(features),
             label_ids=pad_rows(labels, IGNORED),
             features=tuple(feature["feature"] for feature in features),
             examples=tuple(feature["example"] for feature in features),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        logits = model(**batch.inputs, use_cache=False).logits  # [batch, length, vocabulary]
+        logits = model(**batch.source, use_cache=False).logits  # [batch, length, vocabulary]
         return cross_entropy(logits, batch.label_ids, label_smoothing=label_smoothing)
 
     def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
-        inputs = dict(batch.inputs)
+        inputs = batch.source
         decoder_input_ids = inputs.pop("decoder_input_ids")
         attention_mask = inputs["attention_mask"]
         encoder_outputs = model.get_encoder()(**inputs)

@@ -16,6 +16,7 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe, TokenClassification
 from finetune.tasks import labelling
 from finetune.tasks.base import IGNORED, Batch, Feature, Prediction, Record, Task, Tools
+from finetune.tasks.mask_columns import data_fields, stack_columns, token_columns
 from finetune.tasks.tensors import cross_entropy, input_columns, pad_inputs, pad_rows, row_losses
 from finetune.tasks.windows import first_pieces
 
@@ -38,7 +39,8 @@ class TokenClassificationTask(Task):
     @property
     def fields(self) -> tuple[Field, ...]:
         columns = self.recipe.data.columns
-        return (Field("tokens", "words", columns.tokens), Field("labels", "word_labels", columns.labels))
+        masks = data_fields(self.program, by_word=True)
+        return (Field("tokens", "words", columns.tokens), Field("labels", "word_labels", columns.labels), *masks)
 
     def metric_names(self, tools: Tools) -> tuple[str, ...]:
         plain = labelling.detect_scheme([tools.labels or ()]) == "plain"
@@ -105,6 +107,7 @@ class TokenClassificationTask(Task):
             del columns["cut"]
             return {
                 **columns,
+                **token_columns(self.program, encoding, samples, batch),
                 "words": words,
                 "label_ids": [
                     [IGNORED if word == IGNORED else label_ids[batch["labels"][sample][word]] for word in row]
@@ -120,6 +123,7 @@ class TokenClassificationTask(Task):
     def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
         return Batch(
             inputs=pad_inputs(features, tools.tokenizer),
+            mask_features=stack_columns(features),
             label_ids=pad_rows([feature["label_ids"] for feature in features], IGNORED),
             features=tuple(feature["feature"] for feature in features),
             examples=tuple(feature["example"] for feature in features),
@@ -127,10 +131,10 @@ class TokenClassificationTask(Task):
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        return cross_entropy(model(**batch.inputs).logits, batch.label_ids, label_smoothing=label_smoothing)
+        return cross_entropy(model(**batch.source).logits, batch.label_ids, label_smoothing=label_smoothing)
 
     def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
-        logits = model(**batch.inputs).logits  # [batch, length, classes]
+        logits = model(**batch.source).logits  # [batch, length, classes]
         losses = row_losses(logits, batch.label_ids)
         rows = logits.argmax(dim=-1).tolist()
         predictions = []

@@ -6,6 +6,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from finetune.data import Field
 from finetune.recipe import Recipe, Translation
+from finetune.tasks.mask_columns import data_fields
 from finetune.tasks.text_to_text import TextToTextTask
 
 
@@ -24,6 +25,7 @@ class TranslationTask(TextToTextTask):
         return (
             Field("source", "text", data.columns.source or nested + self.pair.source),
             Field("target", "text", data.columns.target or nested + self.pair.target),
+            *data_fields(self.program, by_word=False),
         )
 
     @property

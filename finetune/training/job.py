@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import metrics, models, tasks
+from finetune.attention import Program, pretrained
 from finetune.data import Loaded, load
 from finetune.data.batches import Indices
 from finetune.errors import UserError, nearest
@@ -90,6 +91,7 @@ def prepare(recipe: Recipe) -> Job:
     labels = loaded.labels[task.label_field] if task.label_field else None
     with accelerator.main_process_first():
         model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
+    apply_masks(model, task.program, tokenizer)
     tools = Tools(tokenizer, model.config, labels)
     _check(recipe, task, tools)
     examples = {split: getattr(loaded, split) for split in SPLITS}
@@ -127,6 +129,28 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
         )
 
 
+def apply_masks(model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Put the recipe's masks into the model.
+
+    Raises:
+        UserError: The model cannot take them.
+    """
+    special_tokens = pretrained.special_token_ids(tokenizer)
+    asked = {name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_")}
+    if unknown := sorted(asked - special_tokens.keys()):
+        near = nearest(unknown[0], special_tokens)
+        raise UserError(
+            f"a mask names the special token {unknown[0]!r}, which the tokenizer does not have",
+            where="attention",
+            expected=", ".join(sorted(special_tokens)),
+            fix=f"did you mean {near}?" if near else None,
+        )
+    try:
+        pretrained.apply_masks(model, program, special_tokens=special_tokens)
+    except ValueError as error:
+        raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error
+
+
 def _accelerator(recipe: Recipe) -> Accelerator:
     precision = recipe.training.precision
     try:
@@ -161,10 +185,11 @@ def _tokenizer(
     def texts() -> Iterator[str]:
         return task.texts(loaded.train)
 
+    split_words = task.head == "token_classification"
     if recipe.model.scratch is None or accelerator.num_processes == 1:
-        return models.load_tokenizer(recipe.model, texts)
+        return models.load_tokenizer(recipe.model, texts, split_words=split_words)
     if accelerator.is_main_process:
-        models.load_tokenizer(recipe.model, texts).save_pretrained(folder.model)
+        models.load_tokenizer(recipe.model, texts, split_words=split_words).save_pretrained(folder.model)
     accelerator.wait_for_everyone()
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder.model)
     return tokenizer

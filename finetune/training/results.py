@@ -13,7 +13,7 @@ from finetune.recipe import Model
 from finetune.tasks import Record
 from finetune.training.checkpoint import save_model
 from finetune.training.evaluation import Evaluated, evaluate
-from finetune.training.job import Job
+from finetune.training.job import Job, apply_masks
 from finetune.training.loop import Loop, show
 from finetune.training.progress import results_console, say
 
@@ -41,6 +41,7 @@ def _best_model(loop: Loop) -> PreTrainedModel:
     job = loop.job
     saved = Model(name=str(loop.best_checkpoint))
     model = models.load_model(saved, job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=job.recipe.seed)
+    apply_masks(model, job.task.program, job.tools.tokenizer)
     model.to(job.accelerator.device)
     return model
 
@@ -85,8 +86,8 @@ def _results(loop: Loop, evaluated: Evaluated, peers: dict[str, Scores]) -> dict
 
 def _tell(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
     """Print the test results, with the baselines' beside them."""
-    table = Table(title=f"{job.recipe.name}: test results on {len(job.examples['test']):,} examples")
-    table.add_column("score")
+    results_console.print(f"{job.recipe.name}: test results on {len(job.examples['test']):,} examples", soft_wrap=True)
+    table = Table("score")
     for name in (job.recipe.model.description, *peers):
         table.add_column(name, justify="right")
     for name, value in evaluated.values.items():

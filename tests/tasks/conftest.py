@@ -10,7 +10,7 @@ from transformers import BertConfig, PreTrainedConfig, T5Config
 from finetune import models, recipe, tasks
 from finetune.data import Loaded
 
-TEXTS = ["the red dog sees a green house", "extraordinarily unbelievable things", "der rote hund sieht ein haus"]
+TEXTS = ["the red dog sees a green house.", "extraordinarily unbelievable things", "der rote hund sieht ein haus"]
 
 Make = Callable[..., tuple[Any, tasks.Tools]]
 

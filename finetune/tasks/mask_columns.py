@@ -1,0 +1,143 @@
+"""What masks can ask about tokens: numbers from the tokenizer, and integer columns of the data set.
+
+| column | holds |
+|---|---|
+| `word` | the number of the word a token is part of |
+| `sentence` | the number of its sentence; one ends at a token that ends in . ! ? or their Chinese forms |
+| `segment` | 0 in the first text of a pair, 1 in the second, as BERT's token_type_ids |
+| `is_cls`, `is_sep`, ... | whether it is that special token; found by the model itself |
+| any other | the data set's column of that name: one integer a word (token classification) |
+
+Special tokens belong to no word and no sentence: there both are -1. A value of the whole example, as `prefix(length)`
+reads it, is the data set's column of that name: one integer an example.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import BatchEncoding
+
+from finetune.attention import Program
+from finetune.data import Field
+from finetune.errors import UserError
+from finetune.tasks.tensors import pad_rows
+
+PREFIX = "mask_"
+"""Opens the names of the features that hold what masks read."""
+NO_WORD = -1
+BUILT_IN = ("word", "sentence", "segment")
+
+_SENTENCE_ENDS = (".", "!", "?", "。", "！", "？")  # noqa: RUF001 (full-width on purpose)
+
+
+def needed_columns(program: Program) -> tuple[str, ...]:
+    """Token columns that the program's masks read and that the model does not find out itself, sorted."""
+    return tuple(sorted(name for name in program.needs.columns if not name.startswith("is_")))
+
+
+def data_fields(program: Program, *, by_word: bool) -> tuple[Field, ...]:
+    """Columns of the data set that the masks read.
+
+    Args:
+        program: The masks.
+        by_word: Whether the task's examples are lists of words, to which a column can give one integer each.
+
+    Raises:
+        UserError: A mask reads a token column that nothing gives.
+    """
+    own = [name for name in needed_columns(program) if name not in BUILT_IN]
+    if own and not by_word:
+        raise UserError(
+            f"a mask reads the token column {own[0]!r}, and examples of this task have no words to give it to",
+            expected=f"one of {', '.join(BUILT_IN)}, or the name of a special token",
+            where="attention",
+        )
+    values = [Field(PREFIX + name, "text", name) for name in sorted(program.needs.values)]
+    return (*(Field(PREFIX + name, "words", name) for name in own), *values)
+
+
+def token_columns(
+    program: Program, encoding: BatchEncoding, samples: Sequence[int], batch: Mapping[str, list[Any]]
+) -> dict[str, list[Any]]:
+    """Features for the masks, one entry an encoded row: a list of integers a token, or one integer an example.
+
+    Args:
+        program: The masks.
+        encoding: The encoded rows.
+        samples: For each row the example in `batch` that it is of.
+        batch: The examples, with the columns of `data_fields`.
+
+    Raises:
+        UserError: A data column holds something else than integers.
+    """
+    rows = range(len(samples))
+    columns: dict[str, list[Any]] = {}
+    for name in needed_columns(program):
+        if name == "segment":
+            if "token_type_ids" not in encoding:  # BERT's model reads them itself
+                columns[PREFIX + name] = [_segments(encoding, row) for row in rows]
+        elif name == "sentence":
+            columns[PREFIX + name] = [_sentences(encoding, row) for row in rows]
+        else:
+            numbers = None if name == "word" else batch[PREFIX + name]
+            columns[PREFIX + name] = [
+                [_of_word(word, name, numbers and numbers[sample]) for word in encoding.word_ids(row)]
+                for row, sample in zip(rows, samples, strict=True)
+            ]
+    for name in program.needs.values:
+        columns[PREFIX + name] = [_integer(batch[PREFIX + name][sample], name) for sample in samples]
+    return columns
+
+
+def stack_columns(features: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+    """The features for the masks as tensors: int64 [batch, length], padded with -1, or [batch]."""
+    names = [name for name in features[0] if name.startswith(PREFIX)]
+    stacked: dict[str, Tensor] = {}
+    for name in names:
+        rows = [feature[name] for feature in features]
+        is_value = isinstance(rows[0], int)
+        stacked[name.removeprefix(PREFIX)] = torch.tensor(rows) if is_value else pad_rows(rows, NO_WORD)
+    return stacked
+
+
+def _of_word(word: int | None, name: str, numbers: Sequence[str] | None) -> int:
+    if word is None:
+        return NO_WORD
+    return word if numbers is None else _integer(numbers[word], name)
+
+
+def _integer(text: str, name: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise UserError(
+            f"a mask reads the column {name!r}, which holds something else than whole numbers",
+            expected="whole numbers",
+            found=repr(text),
+            where="attention",
+        ) from None
+
+
+def _segments(encoding: BatchEncoding, row: int) -> list[int]:
+    """Special tokens belong to the text before them, the first to the first text."""
+    segments: list[int] = []
+    for segment in encoding.sequence_ids(row):
+        segments.append(segment if segment is not None else (segments[-1] if segments else 0))
+    return segments
+
+
+def _sentences(encoding: BatchEncoding, row: int) -> list[int]:
+    sentences: list[int] = []
+    current, ended_in = 0, None
+    for token, word in zip(encoding.tokens(row), encoding.word_ids(row), strict=True):
+        if word is None:
+            sentences.append(NO_WORD)
+            continue
+        if ended_in is not None and word != ended_in and not token.endswith(_SENTENCE_ENDS):
+            current, ended_in = current + 1, None
+        if token.endswith(_SENTENCE_ENDS):
+            ended_in = word
+        sentences.append(current)
+    return sentences

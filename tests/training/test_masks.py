@@ -1,0 +1,64 @@
+"""Masks in recipes: they reach the model, change what it computes, and are saved with it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.run import run
+from finetune.training.job import prepare
+
+Toy = Callable[..., Recipe]
+
+
+@pytest.mark.parametrize(
+    ("kind", "architecture", "masks"),
+    [
+        ("text_classification", "bert", {"attention.encoder": "window(1) | global_tokens(cls)"}),
+        ("text_classification", "t5", {"attention.encoder": "same(sentence)", "attention.decoder": "window(8)"}),
+        ("token_classification", "bert", {"attention.encoder": {"mask": "window(2)", "layers": {"-1": "same(word)"}}}),
+        ("text_to_text", "t5", {"attention.encoder": "same(word)", "attention.cross": "per_head(full(), window(2))"}),
+        ("text_to_text", "bert", {"attention.cross": "window(2)", "attention.decoder": "window(2)"}),
+    ],
+)
+def test_a_run_with_masks(toy: Toy, kind: str, architecture: str, masks: dict[str, Any]) -> None:
+    recipe = toy(kind, architecture, train=32, held_out=8, **{"training.epochs": 1}, **masks)
+    assert run(recipe)["loss"] > 0
+    (folder,) = (recipe.output_dir / recipe.name).iterdir()
+    saved = json.loads((folder / "model" / "config.json").read_text())["attention_masks"]["program"]
+    assert saved == recipe.attention.program.to_config()
+
+
+def test_a_mask_that_lets_nothing_through_learns_nothing(toy: Toy) -> None:
+    """The telling word is hidden from [CLS], so that a classifier that did learn would have ignored its mask."""
+    recipe = toy("text_classification", "bert", train=200, **{"attention.encoder": "none()"})
+    assert run(recipe)["accuracy"] < 0.8
+
+
+def test_the_standard_masks_leave_an_ordinary_model(toy: Toy) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=8, **{"training.epochs": 1})
+    run(recipe)
+    (folder,) = (recipe.output_dir / recipe.name).iterdir()
+    assert "attention_masks" not in json.loads((Path(folder) / "model" / "config.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("masks", "expected"),
+    [
+        ({"attention.encoder": "per_head(full(), window(1), none())"}, "multiple of 3 heads"),
+        ({"attention.decoder": "window(2)"}, "decoder"),
+        ({"attention.encoder": {"layers": {"7": "none()"}}}, "7"),
+        (
+            {"attention.encoder": "global_tokens(nothing_special)"},
+            "'nothing_special', which the tokenizer does not have",
+        ),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused_before_training(toy: Toy, masks: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        prepare(toy("text_classification", "bert", train=32, held_out=8, **masks))
+    assert expected in str(caught.value)
