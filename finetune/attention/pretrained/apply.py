@@ -35,6 +35,8 @@ CONFIG_KEY = "attention_masks"
 """Where a model's config holds its program and the ids of the special tokens that it names."""
 STATE = "_finetune_masks"
 """The attribute of a model that holds what `remove_masks` needs."""
+SOURCE_INPUTS = {"input_ids", "inputs_embeds", "token_type_ids"}
+"""What the encoder alone reads."""
 
 
 @dataclass(frozen=True)
@@ -112,21 +114,29 @@ def remove_masks(model: ModelT) -> ModelT:
     """Make a model stock again, in place, its config included; nothing happens where it is.
 
     Raises:
-        PretrainedError: It holds no model of transformers.
+        PretrainedError: It holds no model of transformers, or is part of one that was given masks.
     """
     inner = _transformers_model(model)
-    applied = getattr(inner, STATE, None)
-    if isinstance(applied, Applied):
-        for handle in applied.handles:
-            handle.remove()
-        for module in inner.modules():
-            if hasattr(module, PLACE):
-                delattr(module, PLACE)
-        inner.set_attn_implementation(applied.implementation)
-        delattr(inner, STATE)
+    for part in inner.modules():
+        if isinstance(part, PreTrainedModel) and hasattr(part, STATE):
+            _remove(part, getattr(part, STATE))
+    if any(hasattr(part, PLACE) for part in inner.modules()):
+        raise PretrainedError(
+            f"this {type(inner).__name__} is part of a model that was given masks; apply and remove them there"
+        )
     if hasattr(inner.config, CONFIG_KEY):
         delattr(inner.config, CONFIG_KEY)
     return model
+
+
+def _remove(model: PreTrainedModel, applied: Applied) -> None:
+    for handle in applied.handles:
+        handle.remove()
+    for module in model.modules():
+        if hasattr(module, PLACE):
+            delattr(module, PLACE)
+    model.set_attn_implementation(applied.implementation)
+    delattr(model, STATE)
 
 
 def apply_saved_masks(model: ModelT) -> ModelT:
@@ -175,22 +185,25 @@ def generate(model: nn.Module, *, mask_features: Features | None = None, **input
     Args:
         model: An encoder-decoder to which masks were applied.
         mask_features: As of `apply_masks`.
-        inputs: What `generate` takes.
+        inputs: What `generate` takes; with features, the attention mask is among it.
 
     Returns:
         What `generate` returns.
+
+    Raises:
+        PretrainedError: Features are given without an attention mask, or do not fit.
     """
-    inner = _transformers_model(model)
+    inner: Any = _transformers_model(model)
     if mask_features is None:
-        return inner.generate(**inputs)  # type: ignore[operator]
-    names = set(inputs) & {"input_ids", "inputs_embeds", "token_type_ids"}
-    source = {name: inputs.pop(name) for name in names}
+        return inner.generate(**inputs)
+    if inputs.get("attention_mask") is None:
+        raise PretrainedError("generate needs the attention_mask where mask_features are given")
+    source = {name: inputs.pop(name) for name in SOURCE_INPUTS & inputs.keys()}
     with torch.no_grad():
-        encoder: Any = inner.get_encoder()
-        encoded = encoder(
-            **source, attention_mask=inputs.get("attention_mask"), mask_features=mask_features, return_dict=True
+        encoded = inner.get_encoder()(
+            **source, attention_mask=inputs["attention_mask"], mask_features=mask_features, return_dict=True
         )
-    return inner.generate(encoder_outputs=encoded, **inputs)  # type: ignore[operator]
+    return inner.generate(encoder_outputs=encoded, **inputs)
 
 
 def _transformers_model(model: nn.Module) -> PreTrainedModel:

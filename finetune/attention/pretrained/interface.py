@@ -77,8 +77,8 @@ def make_masks(
     if not isinstance(attention_mask, Request):
         raise PretrainedError(
             f"masks are asked for with {_kind(attention_mask)} in place of what apply_masks put in: the model was not "
-            "given masks by apply_masks, generation uses a static cache (cache_implementation), which cannot be "
-            "combined with masks, or this version of transformers passes masks in another way"
+            "given masks by apply_masks (does it share its config object with one that was?), generation uses a static "
+            "cache (cache_implementation), or this version of transformers passes masks in another way"
         )
     plain = mask_function in (bidirectional_mask_function, causal_mask_function)
     if not plain and local_size is None:

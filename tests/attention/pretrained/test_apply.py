@@ -180,6 +180,17 @@ def test_a_second_program_replaces_the_first() -> None:
     assert not hasattr(back.config, CONFIG_KEY)
 
 
+def test_a_part_and_the_whole_cannot_both_have_masks() -> None:
+    model = apply_masks(build("BertForTokenClassification"), {"encoder": "window(1)"})
+    with pytest.raises(PretrainedError, match="this BertModel is part of a model that was given masks"):
+        apply_masks(model.bert, {"encoder": "none()"})  # type: ignore[type-var]
+    part = build("BertForTokenClassification")
+    apply_masks(part.bert, {"encoder": "none()"})  # type: ignore[type-var]
+    inputs = batch("BertForTokenClassification")
+    assert not part(**inputs).logits.equal(model(**inputs).logits)
+    assert apply_masks(part, {"encoder": "window(1)"})(**inputs).logits.equal(model(**inputs).logits)
+
+
 def test_models_beside_it_stay_stock() -> None:
     stock = build("BertModel")
     inputs = batch("BertModel")

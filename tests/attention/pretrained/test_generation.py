@@ -209,3 +209,5 @@ def test_features_of_another_size_are_refused(name: str) -> None:
             generate(model, mask_features=features, **inputs)  # type: ignore[arg-type]
     with pytest.raises(PretrainedError, match=r"example's value 'opening', which is not given.*mask_features="):
         write(model, inputs)
+    with pytest.raises(PretrainedError, match="generate needs the attention_mask"):
+        generate(model, mask_features={}, input_ids=inputs["input_ids"])

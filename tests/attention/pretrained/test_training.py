@@ -4,11 +4,13 @@ import copy
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, PrefixTuningConfig, TaskType, get_peft_model
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
 from finetune.attention.masks import parse
@@ -97,7 +99,8 @@ def test_gradient_checkpointing_changes_nothing(name: str, use_reentrant: bool) 
 def test_lora_can_come_before_and_after_the_masks(name: str) -> None:
     inputs = inputs_of(name)
     targets = ["q", "v"] if name.startswith("T5") else ["query", "value"]
-    config = LoraConfig(r=2, target_modules=targets, init_lora_weights=False)
+    kind = TaskType.TOKEN_CLS if name.startswith("Bert") else TaskType.SEQ_2_SEQ_LM
+    config = LoraConfig(r=2, target_modules=targets, init_lora_weights=False, task_type=kind)
     torch.manual_seed(0)
     after = get_peft_model(masked(name), config)
     torch.manual_seed(0)
@@ -107,7 +110,7 @@ def test_lora_can_come_before_and_after_the_masks(name: str) -> None:
     stock = get_peft_model(build(name), config)
     found = run(after.eval(), inputs)
     assert_same(run(before.eval(), inputs), found)
-    assert all("lora" in key for key in found[1])
+    assert all("lora" in key or "classifier" in key for key in found[1])
     assert not stock.eval()(**batch(name)).logits.isclose(found[0], atol=1e-3).all(-1).any()
     assert isinstance(after, PeftModel)
     merged = after.merge_and_unload()
@@ -230,3 +233,17 @@ def test_it_learns_under_masks(name: str) -> None:
         optimizer.zero_grad()
     assert loss_of(model(**inputs), torch.ones(1)).item() < 0.3 * before
     assert gradients(model) == {}
+
+
+@ALL
+def test_distributed_data_parallel_passes_features_on(name: str, tmp_path: Path) -> None:
+    model, inputs = masked(name), inputs_of(name)
+    expected = run(model, inputs)
+    distributed = torch.distributed
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        parallel = DistributedDataParallel(model, find_unused_parameters=True)
+        logits, found = run(parallel, inputs)
+    finally:
+        distributed.destroy_process_group()
+    assert_same((logits, {key.removeprefix("module."): each for key, each in found.items()}), expected)

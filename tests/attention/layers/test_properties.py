@@ -1,0 +1,87 @@
+"""Layers under any mask: against dense attention in float64, written out."""
+
+import math
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from finetune.attention.layers import Encoder, LayerConfig, MaskedMultiHeadAttention
+from finetune.attention.layout import Padded, padded_mask
+from finetune.attention.masks import Mask
+from tests.attention.expressions import NUM_HEADS, masks
+
+WIDTH = 8
+properties = settings(deadline=None, max_examples=100)
+lengths = st.lists(st.integers(0, 6), min_size=1, max_size=3)
+sides = st.sampled_from(["left", "right"])
+
+
+def rows(lengths: list[int], side: str, seed: int) -> Padded:
+    """Examples of these lengths with every column and value that the masks read."""
+    width = max(lengths)
+    columns = torch.arange(width)
+    count = torch.tensor(lengths)[:, None]
+    valid = columns >= width - count if side == "left" else columns < count
+    generator = torch.Generator().manual_seed(seed)
+    word, marks = (torch.randint(3, valid.shape, generator=generator) for _ in range(2))
+    values = {"source_length": torch.randint(5, (len(lengths),), generator=generator)}
+    return Padded.from_attention_mask(valid, {"word": word, "is_cls": (marks == 0).long()}, values)
+
+
+def written_out(
+    attention: MaskedMultiHeadAttention, query: Tensor, key: Tensor, allowed: Tensor, bias: Tensor | None
+) -> Tensor:
+    """Head by head and query by query."""
+    projected = (attention.query(query), attention.key(key), attention.value(key))
+    heads = [each.chunk(NUM_HEADS, dim=-1) for each in projected]
+    outputs = []
+    for h, (q, k, v) in enumerate(zip(*heads, strict=True)):
+        scores = q @ k.mT / math.sqrt(WIDTH / NUM_HEADS) + (0 if bias is None else bias[0, h])
+        exponentials = scores.exp() * allowed.expand(-1, NUM_HEADS, -1, -1)[:, h]
+        total = exponentials.sum(-1, keepdim=True)
+        outputs.append(exponentials / total.where(total > 0, 1) @ v)
+    output: Tensor = attention.output(torch.cat(outputs, dim=-1))
+    return output
+
+
+@properties
+@given(mask=masks, queries=lengths, side=sides, cross=st.booleans(), with_bias=st.booleans(), seed=st.integers(0, 99))
+def test_attention_under_any_mask(
+    mask: Mask, queries: list[int], side: str, cross: bool, with_bias: bool, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    attention = MaskedMultiHeadAttention(WIDTH, NUM_HEADS).double()
+    asking = rows(queries, side, seed)
+    asked = rows([(length + seed) % 6 for length in queries], "right", seed + 1) if cross else asking
+    allowed = padded_mask(mask, asking, asked if cross else None, num_heads=NUM_HEADS)
+    query = torch.randn(len(queries), asking.width, WIDTH, dtype=torch.float64, requires_grad=True)
+    key = torch.randn(len(queries), asked.width, WIDTH, dtype=torch.float64, requires_grad=True) if cross else query
+    bias = torch.randn(1, NUM_HEADS, asking.width, asked.width, dtype=torch.float64, requires_grad=True)
+    given_bias = bias if with_bias else None
+    leaves = [query, key, bias, *attention.parameters()]
+    expected = written_out(attention, query, key, allowed, given_bias)
+    slopes = torch.autograd.grad(expected.square().sum(), leaves, allow_unused=True, materialize_grads=True)
+    for return_weights in (True, False):
+        found, _ = attention(query, key, key, allowed, position_bias=given_bias, return_weights=return_weights)
+        torch.testing.assert_close(found, expected)
+        found_slopes = torch.autograd.grad(found.square().sum(), leaves, allow_unused=True, materialize_grads=True)
+        torch.testing.assert_close(found_slopes, slopes)
+
+
+@properties
+@given(mask=masks, tokens=lengths, side=sides, seed=st.integers(0, 99))
+def test_padded_is_one_example_at_a_time(mask: Mask, tokens: list[int], side: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    encoder = Encoder(LayerConfig(WIDTH, NUM_HEADS, 8, dropout=0.0), 2).double()
+    layout = rows(tokens, side, seed)
+    hidden = torch.randn(len(tokens), layout.width, WIDTH, dtype=torch.float64)
+    together = encoder(hidden, mask, layout=layout)
+    assert together.isfinite().all()
+    for row, valid in enumerate(layout.valid):
+        columns = {name: column[row : row + 1, valid] for name, column in layout.columns.items()}
+        values = {name: value[row : row + 1] for name, value in layout.values.items()}
+        alone = Padded.from_attention_mask(valid[valid][None], columns, values)
+        expected = encoder(hidden[row : row + 1, valid], mask, layout=alone)
+        torch.testing.assert_close(together[row : row + 1, valid], expected)
