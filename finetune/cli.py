@@ -1,6 +1,8 @@
 """The `finetune` command: a thin skin over the packages."""
 
 import sys
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +19,14 @@ app = typer.Typer(
     add_completion=False,
 )
 Words = Annotated[list[str] | None, typer.Argument(metavar="recipe=NAME key=value ...", show_default=False)]
+
+
+class SiteName(StrEnum):
+    """Sites of attention, as typer wants choices."""
+
+    encoder = "encoder"
+    decoder = "decoder"
+    cross = "cross"
 
 
 @app.command("run")
@@ -44,6 +54,52 @@ def list_command() -> None:
 def show_command(words: Words = None) -> None:
     """Print a recipe with everything resolved, as YAML that can be run again."""
     print(compose.to_yaml(compose.compose(words or [])), end="")
+
+
+@app.command("mask")
+def mask_command(
+    expression: Annotated[str, typer.Argument(help="A mask: window(3) | global_tokens(0). Or recipe=NAME.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
+    length: Annotated[int, typer.Option(help="Positions, where no text is given.", min=0)] = 24,
+    heads: Annotated[int, typer.Option(help="Attention heads; those that see the same are drawn once.", min=1)] = 1,
+    layers: Annotated[int, typer.Option(help="Layers of each site, for a recipe's masks.", min=1)] = 12,
+    text: Annotated[str | None, typer.Option(help="Draw over the tokens of this text.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="The second text of a pair.")] = None,
+    model: Annotated[str, typer.Option(help="Whose tokens: a Hub name, a folder, or minilm.")] = "minilm",
+    png: Annotated[Path | None, typer.Option(help="Write a picture here, too.")] = None,
+) -> None:
+    """Draw a mask, or a recipe's masks where they are not the standard ones."""
+    from finetune import report
+    from finetune.attention import Program, Site
+    from finetune.report.drawings import Axis, read_mask
+
+    of_recipe = expression.startswith("recipe=")
+    if words and not of_recipe:
+        raise UserError(f"{words[0]!r} is one argument too many", fix="put the mask in quotes")
+    if of_recipe:
+        program = compose.compose([expression, *(words or [])]).attention.program
+    else:
+        program = Program(encoder=Site(read_mask(expression)))
+    axis = Axis(length) if text is None else Axis.of_text(text, text_pair, model, program)
+    if of_recipe:
+        print(report.draw_program(program, axis, layers=layers, heads=heads, png=png))
+    else:
+        print(report.draw_mask(program.encoder.mask, axis, heads=heads, png=png))
+
+
+@app.command("attention")
+def attention_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    text: Annotated[str, typer.Option(help="What the model reads.")],
+    text_pair: Annotated[str | None, typer.Option(help="The second text of a pair.")] = None,
+    site: Annotated[SiteName, typer.Option(help="Which attention.")] = SiteName.encoder,
+    layer: Annotated[int, typer.Option(help="Which layer, from 0; negative from the end.")] = -1,
+    png: Annotated[Path | None, typer.Option(help="Write a picture here, too.")] = None,
+) -> None:
+    """Draw what the heads of a trained model attend to."""
+    from finetune import report
+
+    print(report.draw_weights(run, text, pair=text_pair, site=site.value, layer=layer, png=png))
 
 
 @app.callback(invoke_without_command=True)

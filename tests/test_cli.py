@@ -93,3 +93,25 @@ def test_wmt14_without_a_hub_names_the_three_ways_on() -> None:
 def test_main_gives_the_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert run.main(["recipe=nothing_like_it"]) == 2
     assert "there is no recipe" in capsys.readouterr().err
+
+
+def test_mask_is_drawn_over_positions() -> None:
+    shown = finetune("mask", "window(1) | global_tokens(0)", "--length", "5")
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("window(1) | global_tokens(0)")
+
+
+def test_a_recipes_masks_are_drawn() -> None:
+    shown = finetune("mask", "recipe=wmt14", "attention.cross=window(2)", "--length", "5", "--layers", "2")
+    assert shown.returncode == 0
+    assert shown.stdout.startswith("cross")
+
+
+@pytest.mark.parametrize(
+    "words", [["mask", "widnow(1)"], ["mask", "window(1)", "global_tokens(0)"], ["attention", ".", "--text", "a"]]
+)
+def test_mistakes_in_drawing(words: list[str]) -> None:
+    shown = finetune(*words)
+    assert shown.returncode == 2
+    assert shown.stderr.startswith("error: ")
+    assert "Traceback" not in shown.stderr

@@ -1,0 +1,146 @@
+"""Drawing masks, over positions or over the tokens of a text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+from finetune import models
+from finetune.attention import Mask, MaskError, Program, ProgramError, parse
+from finetune.attention.drawing import MissingDrawExtra, Panel, mask_panels, program_panels, save_png, to_text
+from finetune.attention.layout import special_token_columns
+from finetune.attention.masks.scope import Features
+from finetune.attention.pretrained import special_token_ids
+from finetune.attention.program import SITES
+from finetune.errors import MissingExtra, UserError
+from finetune.recipe import Model
+from finetune.tasks.mask_columns import BUILT_IN, PREFIX, token_columns
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What the rows and columns of a drawing are: a number of positions, or tokens and what masks read of them."""
+
+    length: int
+    tokens: tuple[str, ...] | None = None
+    features: Features = field(default_factory=dict)
+
+    @classmethod
+    def of_text(cls, text: str, pair: str | None, model: str, program: Program) -> "Axis":
+        """The tokens of a text as a model reads it.
+
+        Args:
+            text: The text.
+            pair: A second text, or None.
+            model: Hub name or folder of the tokenizer; `minilm` is the sample model.
+            program: Its masks tell which columns are wanted.
+
+        Raises:
+            UserError: There is no such model, or a mask reads a column that a text alone does not give.
+        """
+        source = Model(sample="minilm") if model == "minilm" else Model(name=model)
+        tokenizer = models.load_tokenizer(source, lambda: ())
+        encoding = tokenizer([text], None if pair is None else [pair])
+        return cls.of_encoding(encoding, tokenizer, program)
+
+    @classmethod
+    def of_encoding(cls, encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase, program: Program) -> "Axis":
+        """The tokens of an encoded text."""
+        unknown = sorted(
+            name for name in program.needs.columns if not name.startswith("is_") and name not in BUILT_IN
+        ) + sorted(program.needs.values)
+        if unknown:
+            raise UserError(
+                f"the mask reads the data column {unknown[0]!r}, which a text alone does not have",
+                expected=f"{', '.join(BUILT_IN)}, or special tokens",
+                fix="draw it over positions: --length 24",
+            )
+        columns = token_columns(program, encoding, [0], {})
+        features = {name.removeprefix(PREFIX): torch.tensor(rows[0]) for name, rows in columns.items()}
+        if "token_type_ids" in encoding:
+            features["segment"] = torch.tensor(encoding["token_type_ids"][0])
+        ids = torch.tensor(encoding["input_ids"][0])
+        features |= special_token_columns(ids, special_token_ids(tokenizer))
+        return cls(len(ids), tuple(encoding.tokens(0)), features)
+
+
+def draw_mask(mask: Mask, axis: Axis, *, heads: int = 1, png: Path | None = None) -> str:
+    """Draw one expression.
+
+    Args:
+        mask: The mask.
+        axis: Its queries and keys.
+        heads: Attention heads; those that see the same share a panel.
+        png: Write a picture here too.
+
+    Raises:
+        UserError: The mask cannot be evaluated, or the picture cannot be written.
+    """
+    try:
+        panels = mask_panels(mask, axis.length, num_heads=heads, features=axis.features)
+    except MaskError as error:
+        raise _no_drawing(error) from error
+    return show(panels, axis.tokens, png=png)
+
+
+def draw_program(program: Program, axis: Axis, *, layers: int, heads: int, png: Path | None = None) -> str:
+    """Draw the masks of every site that are not the standard ones, layer by layer where they differ.
+
+    Args:
+        program: The masks of a recipe.
+        axis: Queries and keys, also of the decoder.
+        layers: Layers at each site.
+        heads: Attention heads.
+        png: Write a picture here too.
+
+    Raises:
+        UserError: The masks do not fit, or the picture cannot be written.
+    """
+    sites = [name for name in SITES if not program.is_standard_at(name)] or list(SITES)
+    try:
+        panels = [
+            panel
+            for name in sites
+            for panel in program_panels(program, name, layers, axis.length, num_heads=heads, features=axis.features)
+        ]
+    except (MaskError, ProgramError) as error:
+        raise _no_drawing(error) from error
+    return show(panels, axis.tokens, png=png)
+
+
+def read_mask(text: str) -> Mask:
+    """The mask that a text says. Raises UserError with the place of the mistake."""
+    try:
+        return parse(text)
+    except MaskError as error:
+        raise UserError(f"the mask cannot be read: {error}") from error
+
+
+def show(
+    panels: Sequence[Panel],
+    query_tokens: Sequence[str] | None,
+    key_tokens: Sequence[str] | None = None,
+    *,
+    png: Path | None = None,
+    width: int = 100,
+) -> str:
+    """Panels as text, and as a picture where a path is given.
+
+    Raises:
+        UserError: The picture cannot be written.
+        MissingExtra: matplotlib is not installed.
+    """
+    if png is not None:
+        try:
+            save_png(panels, png, query_tokens, key_tokens)
+        except MissingDrawExtra as error:
+            raise MissingExtra("a picture", "draw") from error
+        except OSError as error:
+            raise UserError(f"the picture {png} cannot be written", found=error.strerror) from error
+    return to_text(panels, query_tokens, key_tokens, width)
+
+
+def _no_drawing(error: ValueError) -> UserError:
+    return UserError(f"the mask cannot be drawn: {error}", fix='--text "..." --model NAME gives it tokens to read')

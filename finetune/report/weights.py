@@ -1,0 +1,132 @@
+"""Drawing what the heads of a trained model attend to."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune import compose, models, tasks
+from finetune.attention.drawing import Panel
+from finetune.errors import UserError
+from finetune.recipe import Model, Recipe
+from finetune.report.drawings import Axis, show
+from finetune.tasks import Task
+from finetune.training.job import apply_masks
+
+SiteName = Literal["encoder", "decoder", "cross"]
+
+
+def draw_weights(
+    run: Path,
+    text: str,
+    *,
+    pair: str | None = None,
+    site: SiteName = "encoder",
+    layer: int = -1,
+    png: Path | None = None,
+) -> str:
+    """Draw the attention weights of a finished run's model, one panel a head.
+
+    Args:
+        run: The run's folder.
+        text: What the model reads.
+        pair: A second text, or None.
+        site: Which attention; decoder and cross are those of the output that the model generates greedily.
+        layer: Which layer, from 0; negative from the end.
+        png: Write a picture here too.
+
+    Raises:
+        UserError: There is no finished run in the folder, or the model has no such site or layer.
+    """
+    recipe = _recipe(run)
+    task = tasks.create(recipe)
+    model, tokenizer = _load(run, recipe, task)
+    words = task.head == "token_classification"
+    encoding = tokenizer(
+        [text.split()] if words else [_prefix(task) + text], None if pair is None else [pair], is_split_into_words=words
+    )
+    axis = Axis.of_encoding(encoding, tokenizer, task.program)
+    inputs = _inputs(encoding, axis, tokenizer)
+    with torch.inference_mode():
+        if site == "encoder":
+            layers, queries = _encoder(model)(**inputs, output_attentions=True).attentions, axis.tokens
+        else:
+            layers, queries = _decoder_weights(model, inputs, tokenizer, site)
+    keys = queries if site == "decoder" else axis.tokens
+    weights = _layer(layers, layer)
+    panels = [Panel(f"{site}, layer {layer % len(layers)}, head {head}", values) for head, values in enumerate(weights)]
+    return show(panels, queries, keys, png=png)
+
+
+def _recipe(run: Path) -> Recipe:
+    path = run / "recipe.yaml"
+    if not path.is_file() or not (run / "model").is_dir():
+        raise UserError(
+            f"{run} holds no finished run",
+            expected="a folder with recipe.yaml and model/, as finetune run leaves it",
+            fix="runs/<recipe>/<time>, say",
+        )
+    return compose.load(str(path))
+
+
+def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    saved = Model(name=str(run / "model"))
+    tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.head == "token_classification")
+    labels = _labels(run) if task.label_field else None
+    model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=recipe.seed)
+    apply_masks(model, task.program, tokenizer)
+    return model, tokenizer
+
+
+def _labels(run: Path) -> tuple[str, ...]:
+    from transformers import AutoConfig
+
+    names: dict[int, str] = AutoConfig.from_pretrained(run / "model").id2label
+    return tuple(names[index] for index in range(len(names)))
+
+
+def _prefix(task: Task) -> str:
+    return str(getattr(task, "prefix", ""))
+
+
+def _inputs(encoding: BatchEncoding, axis: Axis, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    names = [name for name in tokenizer.model_input_names if name in encoding]
+    given_by_us = {
+        name: values[None]
+        for name, values in axis.features.items()
+        if isinstance(values, Tensor)
+        and not name.startswith("is_")
+        and not (name == "segment" and "token_type_ids" in encoding)
+    }
+    inputs: dict[str, Any] = {name: torch.tensor(encoding[name]) for name in names}
+    return inputs | ({"mask_features": given_by_us} if given_by_us else {})
+
+
+def _encoder(model: PreTrainedModel) -> Any:
+    return model.get_encoder() if model.config.is_encoder_decoder else model.base_model
+
+
+def _decoder_weights(
+    model: PreTrainedModel, inputs: dict[str, Any], tokenizer: PreTrainedTokenizerBase, site: SiteName
+) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
+    if not model.config.is_encoder_decoder or not model.can_generate():
+        raise UserError(f"the run's model has no {site} that writes text", expected="encoder", where="--site")
+    encoded = model.get_encoder()(**inputs)
+    generator: Any = model
+    mask = inputs["attention_mask"]
+    ids = generator.generate(encoder_outputs=encoded, attention_mask=mask, max_new_tokens=64, num_beams=1)[:, :-1]
+    output = model(
+        encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=ids, output_attentions=True, use_cache=False
+    )
+    layers = output.decoder_attentions if site == "decoder" else output.cross_attentions
+    return layers, tuple(tokenizer.convert_ids_to_tokens(ids[0].tolist()))
+
+
+def _layer(layers: tuple[Tensor, ...], layer: int) -> Tensor:
+    """Weights of one layer, [heads, queries, keys]."""
+    if not -len(layers) <= layer < len(layers):
+        expected = f"0 to {len(layers) - 1}, or -1 for the last"
+        raise UserError(f"there is no layer {layer}", expected=expected, where="--layer")
+    return layers[layer][0].float()

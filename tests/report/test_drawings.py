@@ -1,0 +1,77 @@
+"""Masks over positions and tokens, in the terminal and as pictures."""
+
+from pathlib import Path
+
+import pytest
+
+from finetune.attention import Program, parse
+from finetune.errors import MissingExtra, UserError
+from finetune.models import load_tokenizer
+from finetune.recipe import Model, Scratch
+from finetune.report import draw_mask, draw_program
+from finetune.report.drawings import Axis, read_mask
+
+MODEL = Model(scratch=Scratch(architecture="bert", size="tiny", vocab_size=120))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    load_tokenizer(MODEL, lambda: ["a red dog. the house"]).save_pretrained(folder)
+    (folder / "config.json").write_text('{"model_type": "bert"}')
+    return str(folder)
+
+
+def test_one_cell_a_pair() -> None:
+    drawn = draw_mask(parse("causal()"), Axis(3)).splitlines()
+    rows = [line.split()[1] for line in drawn if line.strip()[:1].isdigit() and len(line.split()) == 2]
+    assert rows == ["██····", "████··", "██████"]
+
+
+def test_heads_that_differ_have_panels_of_their_own() -> None:
+    drawn = draw_mask(parse("per_head(full(), window(1))"), Axis(4), heads=4)
+    assert "heads 0-1" in drawn
+    assert "heads 2-3" in drawn
+
+
+def test_tokens_of_a_text_are_on_the_axes_and_special_tokens_are_known(model: str) -> None:
+    mask = parse("global_tokens(cls) | same(sentence)")
+    axis = Axis.of_text("a dog. a house", None, model, Program.from_config({"encoder": mask}))
+    assert axis.tokens is not None
+    assert axis.tokens[0] == "[CLS]"
+    assert "[CLS]" in draw_mask(mask, axis)
+
+
+def test_a_recipes_masks_are_drawn_where_they_are_not_standard() -> None:
+    program = Program.from_config({"encoder": {"mask": "window(1)", "layers": {"-1": "full()"}}, "cross": "window(2)"})
+    drawn = draw_program(program, Axis(4), layers=3, heads=1)
+    assert "encoder, layers 0-1" in drawn
+    assert "encoder, layer 2" in drawn
+    assert "cross" in drawn
+    assert "decoder" not in drawn
+
+
+def test_a_picture_is_written(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    draw_mask(parse("window(2)"), Axis(5), png=tmp_path / "mask.png")
+    assert (tmp_path / "mask.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(UserError, match="cannot be written"):
+        draw_mask(parse("window(2)"), Axis(5), png=tmp_path / "nowhere" / "mask.png")
+
+
+def test_a_picture_without_matplotlib_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtra, match="draw"):
+        draw_mask(parse("window(2)"), Axis(5), png=tmp_path / "mask.png")
+
+
+def test_a_mistake_in_the_text_is_shown_in_its_place() -> None:
+    with pytest.raises(UserError, match="did you mean 'window'"):
+        read_mask("causal() & widnow(3)")
+
+
+def test_what_a_mask_reads_must_be_there(model: str) -> None:
+    with pytest.raises(UserError, match="--text"):
+        draw_mask(parse("same(word)"), Axis(3))
+    with pytest.raises(UserError, match="'topic'"):
+        Axis.of_text("a", None, model, Program.from_config({"encoder": "same(topic)"}))

@@ -1,0 +1,81 @@
+"""Weights of a finished run's heads."""
+
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune import report
+from finetune.compose import override
+from finetune.errors import UserError
+from finetune.recipe import Data, Model, Recipe, Scratch, TextClassification, TextToText, TokenClassification, Training
+from finetune.run import run
+
+ROWS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
+    "text_classification": lambda r: {"text": "a red dog. so", "label": r.choice("ab")},
+    "token_classification": lambda r: {"tokens": ["a", "dog"], "labels": ["O", r.choice("OX")]},
+    "text_to_text": lambda r: {"source": "a red dog", "target": r.choice(["ein hund", "hund"])},
+}
+TASKS = {
+    "text_classification": TextClassification(max_length=16),
+    "token_classification": TokenClassification(max_length=16, stride=2),
+    "text_to_text": TextToText(max_source_length=16, max_target_length=8, num_beams=1),
+}
+
+
+def finished(folder: Path, kind: str, architecture: str, **overrides: Any) -> Path:
+    """The folder of a short run."""
+    generator = random.Random(0)
+    for split in ("train", "dev", "test"):
+        rows = [ROWS[kind](generator) for _ in range(12)]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = Recipe(
+        name="toy",
+        task=TASKS[kind],
+        model=Model(scratch=Scratch(architecture=architecture, size="tiny", vocab_size=100)),
+        data=Data(path=str(folder)),
+        training=Training(steps=1, batch_size=4),
+        output_dir=folder / "runs",
+    )
+    run(override(recipe, overrides))
+    (path,) = (folder / "runs" / "toy").iterdir()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("kind", "architecture", "site"),
+    [
+        ("text_classification", "bert", "encoder"),
+        ("text_classification", "t5", "encoder"),
+        ("token_classification", "t5", "encoder"),
+        ("text_to_text", "t5", "cross"),
+        ("text_to_text", "bert", "decoder"),
+    ],
+)
+def test_a_panel_a_head(tmp_path: Path, kind: str, architecture: str, site: Any) -> None:
+    drawn = report.draw_weights(finished(tmp_path, kind, architecture), "a red dog", site=site)
+    assert f"{site}, layer 1, head 0" in drawn
+    assert f"{site}, layer 1, head 1" in drawn
+    assert "dog" in drawn or site != "encoder"
+
+
+def test_weights_obey_the_runs_masks(tmp_path: Path) -> None:
+    masks = {"attention.encoder": {"mask": "window(0)", "layers": {"-1": "same(word)"}}}
+    path = finished(tmp_path, "text_classification", "bert", **masks)
+    first = report.draw_weights(path, "a red dog", layer=0)
+    rows = [line.split()[-1] for line in first.splitlines() if "██" in line]
+    assert rows
+    assert all(row.count("██") == 1 and set(row) == {"█", "·"} for row in rows if set(row) <= set("█·"))
+
+
+def test_mistakes(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no finished run"):
+        report.draw_weights(tmp_path, "a")
+    path = finished(tmp_path, "text_classification", "bert")
+    with pytest.raises(UserError, match="there is no layer 9"):
+        report.draw_weights(path, "a", layer=9)
+    with pytest.raises(UserError, match="no decoder that writes text"):
+        report.draw_weights(path, "a", site="decoder")
