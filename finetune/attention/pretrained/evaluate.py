@@ -39,7 +39,7 @@ def evaluate(request: Request) -> SiteMasks:
         LayoutError: There is padding between tokens.
         MaskError: A mask cannot be evaluated.
     """
-    known = {full(), causal()} if request.site == "decoder" else {full()}
+    known = _stock_masks(request)
     layouts = None if known.issuperset(request.masks) else Layouts.of(request)
     try:
         allowed = [
@@ -71,6 +71,14 @@ class Layouts:
         own = request.queries.layout()
         asking = request.queries.last(request.query_width, own)
         return cls(asking, own, request.keys.layout() if request.site == "cross" else own)
+
+
+def _stock_masks(request: Request) -> set[Mask]:
+    """The masks of the request's site that `_stock` makes."""
+    if request.site != "decoder":
+        return {full()}
+    # Under full(), tokens in a cache ought to have seen later ones, which is looked into with the other masks.
+    return {causal()} if request.past else {causal(), full()}
 
 
 def _stock(mask: Mask, request: Request) -> Allowed:

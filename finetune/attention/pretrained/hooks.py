@@ -208,7 +208,7 @@ def read_tokens(
     if arguments.get("token_type_ids") is not None:
         columns[SEGMENT] = arguments["token_type_ids"].expand(batch, count).long()
     if features is not None:
-        own_columns, values = split_features(features, batch, count, given.device, "mask_features")
+        own_columns, values = split_features(features, batch, count, given.device)
         columns |= own_columns
     valid = check_attention_mask(attention_mask, batch, past + count, "attention_mask")
     return Tokens(batch, past + count, given.device, None if valid is None else valid.to(given.device), columns, values)
@@ -231,7 +231,7 @@ def _carried(encoded: Any, attention_mask: object, features: object) -> Tokens:
         columns = {key.removeprefix(COLUMN_KEY): encoded[key] for key in encoded if key.startswith(COLUMN_KEY)}
         values = {key.removeprefix(VALUE_KEY): encoded[key] for key in encoded if key.startswith(VALUE_KEY)}
     if features is not None:
-        own_columns, own_values = split_features(features, batch, width, states.device, "mask_features")
+        own_columns, own_values = split_features(features, batch, width, states.device)
         columns, values = columns | own_columns, values | own_values
     valid = check_attention_mask(attention_mask, batch, width, "attention_mask")
     return Tokens(batch, width, states.device, valid, columns, values)

@@ -124,7 +124,7 @@ def check_attention_mask(attention_mask: object, batch: int, width: int, name: s
 
 
 def split_features(
-    features: object, batch: int, width: int, device: torch.device, name: str
+    features: object, batch: int, width: int, device: torch.device
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Token columns [batch, width] and values [batch] apart, as int64.
 
@@ -133,13 +133,15 @@ def split_features(
         MaskError: A feature does not hold integers.
     """
     if not isinstance(features, Mapping):
-        raise PretrainedError(f"{name} must be a mapping from names to tensors, got {type(features).__name__}")
+        raise PretrainedError(
+            f"features of masks must be a mapping from names to tensors, got {type(features).__name__}"
+        )
     tensors = {key: integers(key, feature, device) for key, feature in features.items()}
     for key, tensor in tensors.items():
         if tuple(tensor.shape) not in ((batch, width), (batch,)):
             raise PretrainedError(
-                f"{name}[{key!r}] has shape {list(tensor.shape)}; expected [{batch}, {width}], a number a token, or "
-                f"[{batch}], a number an example"
+                f"the feature {key!r} of the masks has shape {list(tensor.shape)}; expected [{batch}, {width}], a "
+                f"number a token, or [{batch}], a number an example"
             )
     columns = {key: tensor for key, tensor in tensors.items() if tensor.ndim == 2}
     return columns, {key: tensor for key, tensor in tensors.items() if tensor.ndim == 1}

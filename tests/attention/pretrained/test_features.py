@@ -104,7 +104,10 @@ def test_embedded_inputs_have_no_special_tokens() -> None:
 @pytest.mark.parametrize(
     ("features", "message"),
     [
-        ({"word": torch.zeros(2, SOURCE - 1).long()}, r"\['word'\] has shape \[2, 6\]; expected \[2, 7\]"),
+        (
+            {"word": torch.zeros(2, SOURCE - 1).long()},
+            r"feature 'word' of the masks has shape \[2, 6\]; expected \[2, 7\]",
+        ),
         ({"word": torch.zeros(2, SOURCE)}, "must hold integers"),
         ("word", "must be a mapping from names to tensors, got str"),
     ],

@@ -180,11 +180,10 @@ def test_a_mask_that_depends_on_the_length_is_refused(name: str, site: str, mask
 
 
 @NAMES
-def test_tokens_in_the_cache_that_ought_to_have_seen_later_ones_are_refused(name: str) -> None:
-    model, inputs = masked(name, {"decoder": "causal() | prefix(3)"}), source(name)
-    with pytest.raises(
-        PretrainedError, match=r"causal\(\) \| prefix\(3\) lets tokens in the cache attend to later ones"
-    ):
+@pytest.mark.parametrize("mask", ["causal() | prefix(3)", "full()", "window(1)"])
+def test_tokens_in_the_cache_that_ought_to_have_seen_later_ones_are_refused(name: str, mask: str) -> None:
+    model, inputs = masked(name, {"decoder": {"mask": mask, "bidirectional": True}}), source(name)
+    with pytest.raises(PretrainedError, match="lets tokens in the cache attend to later ones"):
         write(model, inputs)
     assert write(model, inputs, use_cache=False).tokens.shape == (2, 1 + STEPS)
 
@@ -200,10 +199,10 @@ def test_features_of_another_size_are_refused(name: str) -> None:
     for features, message in (
         (
             {"opening": torch.tensor([1])},
-            r"mask_features\['opening'\] has shape \[1\]; expected \[2, 7\].*\[2\], a number",
+            r"the feature 'opening' of the masks has shape \[1\]; expected \[2, 7\].*\[2\], a number",
         ),
         ({"opening": torch.ones(2, SOURCE + 1).long()}, r"has shape \[2, 8\]"),
-        ([1, 2], "mask_features must be a mapping from names to tensors, got list"),
+        ([1, 2], "features of masks must be a mapping from names to tensors, got list"),
     ):
         with pytest.raises(PretrainedError, match=message):
             generate(model, mask_features=features, **inputs)  # type: ignore[arg-type]
