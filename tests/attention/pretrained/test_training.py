@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, PeftModel, PrefixTuningConfig, TaskType, get_peft_model
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
 from finetune.attention.masks import parse
-from finetune.attention.pretrained import PretrainedError, apply_masks
+from finetune.attention.pretrained import apply_masks
 from finetune.attention.pretrained.interface import PLACE
 from finetune.attention.program import Program
 from tests.attention.pretrained.tiny import HEADS, SOURCE, TARGET, batch, build, gradients, loss_of
@@ -93,35 +92,6 @@ def test_gradient_checkpointing_changes_nothing(name: str, use_reentrant: bool) 
     model.train()
     set_dropout(model, 0.0)
     assert_same(run(model, inputs), expected)
-
-
-@ALL
-def test_lora_can_come_before_and_after_the_masks(name: str) -> None:
-    inputs = inputs_of(name)
-    targets = ["q", "v"] if name.startswith("T5") else ["query", "value"]
-    kind = TaskType.TOKEN_CLS if name.startswith("Bert") else TaskType.SEQ_2_SEQ_LM
-    config = LoraConfig(r=2, target_modules=targets, init_lora_weights=False, task_type=kind)
-    torch.manual_seed(0)
-    after = get_peft_model(masked(name), config)
-    torch.manual_seed(0)
-    before = get_peft_model(build(name), config)
-    apply_masks(before, ENCODER if name.startswith("Bert") else PROGRAM, special_tokens=TOKENS)
-    torch.manual_seed(0)
-    stock = get_peft_model(build(name), config)
-    found = run(after.eval(), inputs)
-    assert_same(run(before.eval(), inputs), found)
-    assert all("lora" in key or "classifier" in key for key in found[1])
-    assert not stock.eval()(**batch(name)).logits.isclose(found[0], atol=1e-3).all(-1).any()
-    assert isinstance(after, PeftModel)
-    merged = after.merge_and_unload()
-    torch.testing.assert_close(merged(**inputs).logits, found[0], atol=1e-4, rtol=1e-4)
-
-
-def test_prefix_tuning_is_refused() -> None:
-    config = PrefixTuningConfig(task_type=TaskType.TOKEN_CLS, num_virtual_tokens=2)
-    model = get_peft_model(apply_masks(build("BertForTokenClassification"), {"encoder": "window(1)"}), config)
-    with pytest.raises(PretrainedError, match="prefix tuning"):
-        model(**batch("BertForTokenClassification"))
 
 
 @pytest.mark.parametrize("name", ["BertForTokenClassification", "T5ForConditionalGeneration"])
