@@ -1,6 +1,15 @@
-"""CoNLL-2003: names of persons, organisations, places and others in English news.
+r"""CoNLL-2003: names of persons, organisations, places and others in English news.
 
-accelerate launch finetune/run.py recipe=conll2003
+    accelerate launch finetune/run.py recipe=conll2003
+
+On local files in CoNLL columns, with a small model that needs no Hub:
+
+    accelerate launch finetune/run.py recipe=conll2003 data.format=conll data.path=wnut17train.conll \
+        data.dev_path=emerging.dev.conll data.test_path=emerging.test.annotated model.name=null model.sample=minilm \
+        training.learning_rate=2e-4 training.group_by_length=true training.precision=bf16
+
+with the three files of WNUT-17, whose test entities do not occur in train: test F1 0.431 after 3 minutes on 2 CPU
+cores.
 """
 
 from finetune.recipe import Columns, Data, Model, Recipe, TokenClassification, Training

@@ -148,7 +148,8 @@ def apply_masks(model: PreTrainedModel, program: Program, tokenizer: PreTrainedT
     try:
         pretrained.apply_masks(model, program, special_tokens=special_tokens)
     except ValueError as error:
-        raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error
+        if not program.is_standard:  # otherwise the stock model's own masks are the same
+            raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error
 
 
 def _accelerator(recipe: Recipe) -> Accelerator:
