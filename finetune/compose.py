@@ -81,12 +81,18 @@ def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
             errors.append(UserError(f"{key} is given twice", found=f"{values[key]!r} and {text!r}"))
             continue
         try:
-            values[key] = yaml.load(text, _Loader) if text else ""  # noqa: S506 (a safe loader)
+            values[key] = _parse_value(text)
         except yaml.YAMLError as error:
             reason = str(error).splitlines()[0]
             errors.append(UserError(f"the value of {key} is not YAML: {reason}", found=text, fix="put it in quotes"))
     raise_all(errors)
     return values
+
+
+def _parse_value(text: str) -> Any:
+    value = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
+    is_null = text.strip().lower() in ("null", "~")
+    return text if value is None and not is_null else value  # nothing at all, or what YAML takes for a comment
 
 
 def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:

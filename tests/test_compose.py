@@ -86,6 +86,7 @@ def test_yaml_words_that_old_yaml_takes_for_truth_or_time_stay_words(mine: str) 
 def test_nothing_after_the_sign_is_an_empty_text_and_null_is_none() -> None:
     recipe = compose.compose(["recipe=wmt14", "task.prefix=", "data.config=null"])
     assert (recipe.task.prefix, recipe.data.config) == ("", None)  # type: ignore[union-attr]
+    assert compose.compose(["recipe=sst2", "data.columns.text=#1 String"]).data.columns.text == "#1 String"
 
 
 def test_a_brace_pair_of_files_is_a_plain_word(mine: str) -> None:

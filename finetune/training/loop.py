@@ -119,7 +119,7 @@ class Loop:
             if self.training.eval_every and state.step % self.training.eval_every == 0:
                 self._evaluate(bar)
                 if self._out_of_patience():
-                    return
+                    break
         self._evaluate(bar)
         self._tell_epoch(self._read(epoch_mean))
 
