@@ -109,8 +109,17 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
     """Find out now what would otherwise stop the run at its first evaluation.
 
     Raises:
-        UserError: Inputs longer than the model's, metrics that cannot be had, a best_metric that none of them gives.
+        UserError: Baselines that the task does not have, inputs longer than the model's, metrics that cannot be had, a
+            best_metric that none of them gives.
     """
+    if recipe.evaluation.baselines and task.head != "text_classification":
+        raise UserError(
+            "there are no baselines for this task",
+            where="evaluation.baselines",
+            expected="text_classification",
+            found=recipe.task.kind,
+            fix="evaluation.baselines=false",
+        )
     for key, length in task.lengths.items():
         models.check_length(tools.config, length, key)
     names = recipe.evaluation.metrics or task.metric_names(tools)

@@ -125,6 +125,20 @@ def test_two_runs_give_the_same_bits(toy: Toy) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_baselines_are_for_text_classification(toy: Toy) -> None:
+    with pytest.raises(UserError, match="no baselines for this task"):
+        prepare(toy("token_classification", "bert", train=32, held_out=8, **{"evaluation.baselines": True}))
+
+
+def test_baselines_stand_beside_the_model(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
+    recipe = toy("text_classification", "bert", train=200, **{"training.epochs": 1, "evaluation.baselines": True})
+    run(recipe)
+    peers = json.loads((only_run(recipe) / "results.json").read_text())["baselines"]
+    assert 0.3 < peers["majority class"]["accuracy"] < 0.7
+    assert peers["TF-IDF + logistic regression"]["accuracy"] > 0.9
+    assert "TF-IDF + logistic regression" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
