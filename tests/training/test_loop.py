@@ -136,7 +136,7 @@ def test_baselines_stand_beside_the_model(toy: Toy, capfd: pytest.CaptureFixture
     peers = json.loads((only_run(recipe) / "results.json").read_text())["baselines"]
     assert 0.3 < peers["majority class"]["accuracy"] < 0.7
     assert peers["TF-IDF + logistic regression"]["accuracy"] > 0.9
-    assert "TF-IDF + logistic regression" in capfd.readouterr().out
+    assert "TF-IDF" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
