@@ -4,11 +4,11 @@ A recipe is named by its module in recipes/, by a path to a .py or .yaml file, o
 imported. Overrides are `dotted.key=value` with values in YAML. All mistakes are collected and shown together.
 """
 
-import importlib
 import importlib.util
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
@@ -20,8 +20,8 @@ from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Recipe, Task
 
 DEFAULT_RECIPE = "sentiment_sample"
-KINDS = tuple(task.model_fields["kind"].default for task in get_args(get_args(Task)[0]))
-"""Names of the tasks, as `task.kind` gives them."""
+TASKS: dict[str, type[BaseModel]] = {task.model_fields["kind"].default: task for task in get_args(get_args(Task)[0])}
+"""The sections of the tasks, by `task.kind`."""
 _PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = (_PACKAGE.parent / "recipes", _PACKAGE / "recipes")  # in a checkout; in an installed wheel
 
@@ -29,20 +29,27 @@ _FOLDERS = (_PACKAGE.parent / "recipes", _PACKAGE / "recipes")  # in a checkout;
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's plain values: `no` is Norwegian, 1e-3 is a number, 2026-01-01 a word."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012 (as its base class has it)
-        first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] in ("null", "int")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    yaml_implicit_resolvers = {}  # noqa: RUF012 (as its base class has it)
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.(inf|nan))$"),
-    list("-+0123456789."),
-)
+class _Dumper(yaml.SafeDumper):
+    """Writes what `_Loader` reads back as it was."""
+
+    yaml_implicit_resolvers = {}  # noqa: RUF012 (as its base class has it)
+
+
+_PLAIN_VALUES = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (r"[-+]?(0|[1-9]\d*)", list("-+0123456789")),
+    "float": (
+        r"[-+]?(\d+\.\d*([eE][-+]?\d+)?|\.\d+([eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.inf)|\.nan",
+        list("-+0123456789."),
+    ),
+}
+for _tag, (_pattern, _first) in _PLAIN_VALUES.items():
+    for _class in (_Loader, _Dumper):
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), _first)
 
 
 def compose(arguments: Sequence[str], default: str | None = None) -> Recipe:
@@ -91,8 +98,11 @@ def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
 
 def _parse_value(text: str) -> Any:
     value = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
-    is_null = text.strip().lower() in ("null", "~")
-    return text if value is None and not is_null else value  # nothing at all, or what YAML takes for a comment
+    if value is None and text.strip().lower() not in ("null", "~"):
+        return text  # nothing at all, or what YAML takes for a comment
+    if isinstance(value, dict | list) and not text.lstrip().startswith(("{", "[")):
+        return text  # "translate English to German: " is a prefix and no mapping
+    return value
 
 
 def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
@@ -101,8 +111,12 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     Raises:
         UserError: Unknown keys or wrong values, all at once.
     """
+    errors = _contradictions(overrides)
+    raise_all(errors)
     tree = recipe.model_dump(mode="json")
-    errors: list[UserError] = []
+    kind = overrides.get("task.kind", recipe.task.kind)
+    if kind != recipe.task.kind and kind in TASKS:
+        tree["task"] = {key: value for key, value in tree["task"].items() if key in TASKS[kind].model_fields}
     for key, value in overrides.items():
         path = key.split(".")
         section: dict[str, Any] = tree
@@ -119,6 +133,19 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
         errors += [wrong for wrong in _translate(error) if not _is_told(wrong.where or "", unknown)]
     raise_all(errors)
     return resolved
+
+
+def _contradictions(overrides: Mapping[str, Any]) -> list[UserError]:
+    """A key together with one inside it: the one would undo the other."""
+    return [
+        UserError(
+            f"{outer} and {inner} are both given",
+            fix=f"give the parts one by one ({outer}.mask=..., say), or {outer} as a whole: {{...}}",
+        )
+        for inner in overrides
+        for outer in overrides
+        if inner.startswith(outer + ".")
+    ]
 
 
 def _is_told(where: str, unknown: Sequence[str]) -> bool:
@@ -160,7 +187,7 @@ def recipe_names() -> list[str]:
 
 def to_yaml(recipe: Recipe) -> str:
     """The whole recipe as YAML, which `recipe=that.yaml` runs again."""
-    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def keys(section: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:
@@ -196,6 +223,26 @@ def _unknown_key(key: str, value: object) -> UserError:
 def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"finetune_recipe_{path.stem}", path)
     assert spec is not None
+    return _execute(spec)
+
+
+def _import_dotted(name: str) -> ModuleType | None:
+    """The module of that dotted name, or None where there is none."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return None if spec is None or spec.loader is None else _execute(spec)
+
+
+def _execute(spec: ModuleSpec) -> ModuleType:
+    """Run a recipe's module.
+
+    Raises:
+        UserError: It fails.
+    """
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -204,9 +251,10 @@ def _import_file(path: Path) -> ModuleType:
     except UserError:
         raise
     except ValidationError as error:
-        raise_all(_translate(error, where=str(path)))
+        raise_all(_translate(error, where=spec.origin))
     except Exception as error:
-        raise UserError(f"the recipe {path} fails: {type(error).__name__}: {error}", where=_line_of(error)) from error
+        message = f"the recipe {spec.origin} fails: {type(error).__name__}: {error}"
+        raise UserError(message, where=_line_of(error)) from error
     return module
 
 
@@ -217,13 +265,6 @@ def _line_of(error: BaseException) -> str | None:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" if trace else None
-
-
-def _import_dotted(name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError:
-        return None
 
 
 def _from_module(module: ModuleType, name: str) -> Recipe:
@@ -264,7 +305,7 @@ def _translate(error: ValidationError, where: str | None = None) -> list[UserErr
 
 def _translate_one(detail: dict[str, Any], where: str | None) -> UserError:
     location = [str(part) for part in detail["loc"]]
-    if location[:1] == ["task"] and len(location) > 1 and location[1] in KINDS:
+    if location[:1] == ["task"] and len(location) > 1 and location[1] in TASKS:
         del location[1]  # pydantic puts the union's tag there
     key = ".".join(location)
     if detail["type"] == "extra_forbidden":

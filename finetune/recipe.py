@@ -295,7 +295,7 @@ class Training(Section):
     batch_size: PositiveInt = 32
     """Examples in one forward pass of one process."""
     tokens_per_batch: PositiveInt | None = None
-    """Instead of batch_size: fill each batch up to this many tokens (source and target together)."""
+    """Instead of batch_size: fill each batch with about this many tokens (source and target together)."""
     group_by_length: bool = False
     """Batch examples of like length: less padding, at the price of less random batches."""
     gradient_accumulation: PositiveInt = 1

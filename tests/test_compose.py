@@ -65,6 +65,16 @@ def test_a_recipe_is_found_by_module(mine: str, monkeypatch: pytest.MonkeyPatch,
     assert compose.compose(["recipe=somepackage.special"]).name == "special"
 
 
+def test_a_module_that_fails_is_told_as_a_file_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    package = tmp_path / "otherpackage"
+    package.mkdir()
+    (package / "wrong.py").write_text("from finetune.recipe import Training\nTraining(epoch=3)")
+    (package / "lost.py").write_text("import nothing_of_that_name")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "epoch" in message(["recipe=otherpackage.wrong"])
+    assert "nothing_of_that_name" in message(["recipe=otherpackage.lost"])
+
+
 def test_the_first_word_may_be_the_recipe_alone(mine: str) -> None:
     assert compose.compose([mine]) == compose.compose([f"recipe={mine}"])
 
@@ -91,6 +101,21 @@ def test_nothing_after_the_sign_is_an_empty_text_and_null_is_none() -> None:
 
 def test_a_brace_pair_of_files_is_a_plain_word(mine: str) -> None:
     assert compose.compose([mine, "data.path=x/news.{en,de}"]).data.path == "x/news.{en,de}"
+
+
+def test_another_kind_of_task_keeps_what_both_have() -> None:
+    recipe = compose.compose(["recipe=wmt14", "task.kind=text_to_text", "task.num_beams=2", "task.prefix=say: "])
+    assert (recipe.task.kind, recipe.task.max_source_length) == ("text_to_text", 128)  # type: ignore[union-attr]
+    assert "text_classification" in message(["recipe=wmt14", "task.kind=text_classifcation"])
+
+
+@pytest.mark.parametrize("value", ["1e5", "7e12345", "0123456", "1_000", "1:30", "no", "null", "true", "1.5", "", "#a"])
+def test_words_that_look_like_numbers_survive_yaml(mine: str, tmp_path: Path, value: str) -> None:
+    recipe = compose.override(compose.load(mine), {"data.labels": [value, "b"], "model.revision": value})
+    path = tmp_path / "again.yaml"
+    path.write_text(compose.to_yaml(recipe))
+    again = compose.load(str(path))
+    assert (again.data.labels, again.model.revision) == ((value, "b"), value)
 
 
 def test_another_task_replaces_the_recipes(mine: str) -> None:
@@ -143,6 +168,9 @@ def test_an_unknown_recipe_is_answered_with_the_nearest(mine: str) -> None:
         (["recipe=sst2", "model.scratch.architecture=bert"], "exactly one of name, sample and scratch"),
         (["recipe=sst2", "data.name=null"], "one of path, name and sample is needed"),
         (["recipe=sst2", "data.dev_path=x.csv"], "dev_path and test_path need path"),
+        (["recipe=sst2", "attention.encoder=window(3)", "attention.encoder.mask=full()"], "are both given"),
+        (["recipe=../mine"], "there is no recipe '../mine'"),
+        (["recipe=no.such.module"], "there is no recipe 'no.such.module'"),
     ],
 )
 def test_mistakes_in_words(words: list[str], expected: str) -> None:

@@ -44,6 +44,9 @@ def draw_weights(
     task = tasks.create(recipe)
     model, tokenizer = _load(run, recipe, task)
     words = task.head == "token_classification"
+    if pair is not None and task.head != "text_classification":
+        raise UserError("the run's model reads one text, not a pair", where="--text-pair", fix="leave it out")
+    models.check_length(model.config, len(tokenizer(_prefix(task) + text, pair)["input_ids"]), "--text")
     encoding = tokenizer(
         [text.split()] if words else [_prefix(task) + text], None if pair is None else [pair], is_split_into_words=words
     )

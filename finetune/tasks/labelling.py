@@ -42,6 +42,13 @@ def split_label(label: str) -> tuple[str, str]:
     return prefix, kind
 
 
+def fits(label: str, scheme: Scheme) -> bool:
+    """Whether a label is of the scheme."""
+    prefixes = {"iob1": "BI", "iob2": "BI", "bmes": "BIMES"}
+    prefix, kind = split_label(label)
+    return scheme == "plain" or label == OUTSIDE or (bool(kind) and len(prefix) == 1 and prefix in prefixes[scheme])
+
+
 def normalize(labels: Sequence[str], scheme: Scheme) -> list[str]:
     """Labels of one sentence in IOB2 (from iob1), IOBES (from bmes), or unchanged."""
     if scheme == "iob1":

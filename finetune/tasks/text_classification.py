@@ -6,10 +6,11 @@ from typing import Any, cast
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import BatchEncoding, PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field
+from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
 from finetune.tasks.base import Batch, Feature, Prediction, Record, Task, Tools
 from finetune.tasks.mask_columns import data_fields, stack_columns, token_columns
@@ -55,6 +56,7 @@ class TextClassificationTask(Task):
             encoding = tools.tokenizer(
                 batch["text"], batch.get("text_pair"), truncation=True, max_length=self.config.max_length
             )
+            self._check_ends(encoding, batch["id"], tools)
             return {
                 **input_columns(encoding, tools.tokenizer),
                 **token_columns(self.program, encoding, range(len(indices)), batch),
@@ -65,6 +67,24 @@ class TextClassificationTask(Task):
             }
 
         return split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
+
+    def _check_ends(self, encoding: BatchEncoding, ids: Sequence[int], tools: Tools) -> None:
+        """T5's classifier reads the state at the last end-of-sequence token and wants as many of them in each input.
+
+        Raises:
+            UserError: A text has the token's name in it, which the tokenizer takes for the token.
+        """
+        end = tools.tokenizer.eos_token_id
+        if not tools.config.is_encoder_decoder or end is None:
+            return
+        counts = [row.count(end) for row in encoding["input_ids"]]
+        odd = [example for example, count in zip(ids, counts, strict=True) if count > min(counts)]
+        if odd:
+            raise UserError(
+                f"a text holds {tools.tokenizer.eos_token!r}, which the tokenizer takes for the end of the text",
+                where=f"example {odd[0]} of its split (counted from 0), of {len(odd):,} such examples",
+                fix="remove it from the text",
+            )
 
     def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
         return Batch(

@@ -88,6 +88,9 @@ class TextToTextTask(Task):
         start = decoder_start(tools)
         inputs = pad_inputs(features, tools.tokenizer)
         inputs["decoder_input_ids"] = pad_rows([[start, *row[:-1]] for row in labels], tools.tokenizer.pad_token_id)
+        if not (self.program.is_standard_at("decoder") and self.program.is_standard_at("cross")):
+            # Causal masks never see the padding, which is on the right; others may.
+            inputs["decoder_attention_mask"] = pad_rows([[1] * len(row) for row in labels], 0)
         return Batch(
             inputs=inputs,
             mask_features=stack_columns(features),
@@ -102,13 +105,13 @@ class TextToTextTask(Task):
 
     def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
         inputs = batch.source
-        decoder_input_ids = inputs.pop("decoder_input_ids")
+        decoder_inputs = {name: inputs.pop(name) for name in list(inputs) if name.startswith("decoder_")}
         attention_mask = inputs["attention_mask"]
         encoder_outputs = model.get_encoder()(**inputs)
         logits = model(
             encoder_outputs=encoder_outputs,
             attention_mask=attention_mask,
-            decoder_input_ids=decoder_input_ids,
+            **decoder_inputs,
             use_cache=False,
         ).logits  # [batch, length, vocabulary]
         # Last, because generate widens encoder_outputs in place for its beams.

@@ -55,17 +55,11 @@ class TokenClassificationTask(Task):
         Raises:
             UserError: The labels are not of the scheme that the recipe names.
         """
-        found = labelling.detect_scheme(loaded.train["labels"])
-        scheme: labelling.Scheme = found if self.config.scheme == "auto" else self.config.scheme
-        if found == "plain" and scheme != "plain":
-            odd = next(label for label in loaded.labels["labels"] if labelling.detect_scheme([[label]]) == "plain")
-            raise UserError(
-                f"the labels are not in the scheme {scheme}",
-                expected="O, or a prefix, a dash and a type: B-PER",
-                found=odd,
-                where="task.scheme",
-                fix="task.scheme=plain takes labels as they stand",
-            )
+        named = self.config.scheme
+        scheme = labelling.detect_scheme(loaded.train["labels"]) if named == "auto" else named
+        odd = {label for label in loaded.labels["labels"] if not labelling.fits(label, scheme)}
+        if odd:
+            raise _not_of_scheme(odd, scheme, loaded)
 
         def normalize(batch: Mapping[str, list[list[str]]]) -> dict[str, list[list[str]]]:
             return {"labels": [labelling.normalize(labels, scheme) for labels in batch["labels"]]}
@@ -165,3 +159,21 @@ class TokenClassificationTask(Task):
         flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
         by_sentence = dict.fromkeys(("seqeval", "word_accuracy"), (predictions, references))
         return self.compute(by_sentence, (flat[0], flat[1]), tools)
+
+
+def _not_of_scheme(odd: set[str], scheme: labelling.Scheme, loaded: Loaded) -> UserError:
+    """Tell the first word whose label is not of the scheme."""
+    split, example, label = next(
+        (split, row["id"], label)
+        for split in ("train", "dev", "test")
+        for row in getattr(loaded, split)
+        for label in row["labels"]
+        if label in odd
+    )
+    return UserError(
+        f"the labels are not all in the scheme {scheme}",
+        expected="O, or a prefix, a dash and a type: B-PER",
+        found=label,
+        where=f"the {split} split, example {example} (counted from 0)",
+        fix="correct the label; or task.scheme=plain, which takes labels as they stand",
+    )

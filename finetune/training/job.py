@@ -99,8 +99,8 @@ def prepare(recipe: Recipe) -> Job:
     encoded = {split: Encoded.of(features[split]) for split in SPLITS}
     set_seed(recipe.seed, device_specific=True)
     job = Job(recipe, accelerator, task, tools, model, examples, encoded, folder)
+    _rehearse(job)
     if accelerator.is_main_process:
-        folder.create(recipe)
         _introduce(job, [*loaded.notes, *task.notes(features)])
     return job
 
@@ -109,8 +109,8 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
     """Find out now what would otherwise stop the run at its first evaluation.
 
     Raises:
-        UserError: Baselines that the task does not have, inputs longer than the model's, metrics that cannot be had, a
-            best_metric that none of them gives.
+        UserError: A single class, baselines that the task does not have, inputs longer than the model's, metrics that
+            cannot be had, a best_metric that none of them gives.
     """
     if recipe.evaluation.baselines and task.head != "text_classification":
         raise UserError(
@@ -119,6 +119,14 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
             expected="text_classification",
             found=recipe.task.kind,
             fix="evaluation.baselines=false",
+        )
+    if task.head == "text_classification" and len(tools.labels or ()) < 2:
+        raise UserError(
+            "there is nothing to tell apart: all examples have one class",
+            where=f"column {recipe.data.columns.label!r}",
+            expected="two classes or more",
+            found=", ".join(tools.labels or ()),
+            fix="data.columns.label=... names another column",
         )
     for key, length in task.lengths.items():
         models.check_length(tools.config, length, key)
@@ -136,6 +144,24 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
             found=best,
             fix=f"training.best_metric={near or values[-1]}, or name its metric in evaluation.metrics",
         )
+
+
+def _rehearse(job: Job) -> None:
+    """Compute one small batch under masks of the recipe's own: some can be refused by the model at work alone.
+
+    Raises:
+        UserError: The model cannot compute under the masks, or not generate.
+    """
+    if job.task.program.is_standard:
+        return
+    (batch,) = job.batches("dev", [np.arange(min(2, len(job.encoded["dev"].features)))])
+    job.model.to(job.accelerator.device)
+    try:
+        with torch.inference_mode():
+            job.task.loss(job.model, batch, 0.0)
+            job.task.predict(job.model, batch, job.tools, final=False)
+    except ValueError as error:
+        raise UserError(f"the model cannot work under the recipe's masks: {error}", where="attention") from error
 
 
 def apply_masks(model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -176,13 +202,20 @@ def _accelerator(recipe: Recipe) -> Accelerator:
     alone_on_cpu = accelerator.num_processes == 1 and accelerator.device.type == "cpu"
     if launched and alone_on_cpu and os.environ.get("OMP_NUM_THREADS") == "1":
         # `accelerate launch` gives a single process one thread, whatever the number of cores.
-        torch.set_num_threads(psutil.cpu_count(logical=False) or 1)
+        torch.set_num_threads(_cores())
     return accelerator
 
 
+def _cores() -> int:
+    """Physical cores that this process may use."""
+    physical = psutil.cpu_count(logical=False) or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical
+    return min(physical, allowed)
+
+
 def _shared_folder(recipe: Recipe, accelerator: Accelerator) -> RunFolder:
-    """One folder for all processes, though their clocks differ."""
-    paths = [str(RunFolder.name_for(recipe).path)]
+    """One new folder for all processes."""
+    paths = [str(RunFolder.create(recipe).path) if accelerator.is_main_process else ""]
     broadcast_object_list(paths)
     return RunFolder(Path(paths[0]))
 

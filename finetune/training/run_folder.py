@@ -1,6 +1,8 @@
 """`runs/<recipe>/<time>/`: everything that a run leaves behind."""
 
+import contextlib
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -39,26 +41,24 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def name_for(cls, recipe: Recipe) -> "RunFolder":
-        """A folder named by recipe and time; nothing is created."""
-        return cls(recipe.output_dir / recipe.name / datetime.now().strftime("%Y-%m-%d_%H-%M-%S"))
-
-    def create(self, recipe: Recipe) -> None:
-        """Make the folder and write the recipe and the environment into it.
+    def create(cls, recipe: Recipe) -> "RunFolder":
+        """Make a new folder named by recipe and time, and write the recipe and the environment into it.
 
         Raises:
             UserError: The folder cannot be made.
         """
+        path = recipe.output_dir / recipe.name / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            (self.path / "recipe.yaml").write_text(compose.to_yaml(recipe), encoding="utf-8")
+            folder = cls(_make_new(path))
+            (folder.path / "recipe.yaml").write_text(compose.to_yaml(recipe), encoding="utf-8")
         except OSError as error:
             raise UserError(
-                f"the run folder {self.path} cannot be written",
+                f"the run folder {path} cannot be written",
                 found=error.strerror,
                 fix="name a folder of yours: output_dir=...",
             ) from error
-        self._write_json("environment.json", environment())
+        folder._write_json("environment.json", environment())
+        return folder
 
     @property
     def model(self) -> Path:
@@ -93,6 +93,16 @@ class RunFolder:
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         (self.path / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _make_new(path: Path) -> Path:
+    """Make a folder that was not there, numbered where another run of the same second has the name."""
+    for number in itertools.count(1):
+        numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            numbered.mkdir(parents=True)
+            return numbered
+    raise AssertionError("unreachable")
 
 
 def environment() -> dict[str, Any]:

@@ -77,5 +77,7 @@ def test_mistakes(tmp_path: Path) -> None:
     path = finished(tmp_path, "text_classification", "bert")
     with pytest.raises(UserError, match="there is no layer 9"):
         report.draw_weights(path, "a", layer=9)
+    with pytest.raises(UserError, match="at most 512 tokens"):
+        report.draw_weights(path, "a " * 700)
     with pytest.raises(UserError, match="no decoder that writes text"):
         report.draw_weights(path, "a", site="decoder")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
+from finetune.errors import UserError
 from finetune.recipe import TextClassification
 
 ROWS = {"text": ["the red dog", "a house", "the dog sees a red house"], "label": ["b", "a", "b"], "id": [0, 1, 2]}
@@ -36,6 +37,14 @@ def test_pairs_keep_their_segments(make: Any) -> None:
     features = task.encode(Dataset.from_dict(ROWS | {"text_pair": ["a", "b", "c"]}), tools)
     assert features["input_ids"][0] == tools.tokenizer("the red dog", "a")["input_ids"]
     assert set(features["token_type_ids"][0]) == {0, 1}
+
+
+def test_the_end_token_written_in_a_text_is_refused_for_t5(make: Any) -> None:
+    task, tools = make(TextClassification(), "t5", labels=("a", "b"))
+    rows = ROWS | {"text": ["the red dog", f"a {tools.tokenizer.eos_token} house", "a dog"], "id": [3, 4, 5]}
+    with pytest.raises(UserError, match="end of the text") as caught:
+        task.encode(Dataset.from_dict(rows), tools)
+    assert "example 4" in str(caught.value)
 
 
 def test_cut_inputs_are_counted_and_told(make: Any) -> None:

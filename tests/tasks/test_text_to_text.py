@@ -3,9 +3,11 @@
 from typing import Any
 
 import pytest
+import torch
 from datasets import Dataset
 
-from finetune.recipe import TextToText, Translation
+from finetune.recipe import Attention, TextToText, Translation
+from finetune.tasks import create
 from finetune.tasks.base import IGNORED
 
 ROWS = {"source": ["the red dog", "a house"], "target": ["der rote hund", "ein haus"], "id": [0, 1]}
@@ -24,6 +26,17 @@ def test_the_decoder_reads_the_target_one_token_late(make: Any, architecture: st
         assert shifted[: len(labels)] == [start, *labels[:-1]]
         assert set(shifted[len(labels) :]) <= {tools.tokenizer.pad_token_id}
         assert batch.label_ids[row].tolist() == labels + [IGNORED] * (len(shifted) - len(labels))
+
+
+def test_the_targets_padding_is_masked_where_a_mask_could_see_it(make: Any) -> None:
+    task, tools = make(TextToText(), "t5")
+    recipe = task.recipe.model_copy(update={"attention": Attention(decoder="causal() | prefix(3)")})
+    for masked, expected in ((task, False), (create(recipe), True)):
+        features = masked.encode(Dataset.from_dict(ROWS), tools)
+        batch = masked.collate([features[0], features[1]], tools)
+        assert ("decoder_attention_mask" in batch.inputs) == expected
+        if expected:
+            assert torch.equal(batch.inputs["decoder_attention_mask"].bool(), batch.label_ids != IGNORED)
 
 
 def test_the_target_is_read_back_from_its_labels(make: Any) -> None:

@@ -1,5 +1,6 @@
 """Words and pieces: the label on the first piece, every word scored once, schemes told and checked."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -99,10 +100,21 @@ def test_schemes_are_told_and_normalized(
 def test_labels_that_are_not_of_the_scheme_are_refused(make: Any, load: Any) -> None:
     task, _ = make(TokenClassification(scheme="iob2"))
     loaded = load({"tokens": [["a", "b"]], "labels": [["O", "PER"]]}, {"labels": ("O", "PER")})
-    with pytest.raises(UserError, match="not in the scheme iob2") as caught:
+    with pytest.raises(UserError, match="not all in the scheme iob2") as caught:
         task.prepare(loaded)
     assert "PER" in str(caught.value)
     assert "task.scheme=plain" in str(caught.value)
+
+
+@pytest.mark.parametrize("label", ["PER", "S-PER", "B-", "X-PER"])
+def test_a_label_outside_the_scheme_that_train_shows_is_told_with_its_place(make: Any, load: Any, label: str) -> None:
+    task, _ = make(TokenClassification())
+    loaded = load({"tokens": [["a", "b"]], "labels": [["B-PER", "I-PER"]]}, {"labels": ("B-PER", "I-PER", label)})
+    dev = Dataset.from_dict({"tokens": [["a"], ["b"]], "labels": [["O"], [label]], "id": [0, 7]})
+    with pytest.raises(UserError) as caught:
+        task.prepare(dataclasses.replace(loaded, dev=dev))
+    assert "dev split, example 7" in str(caught.value)
+    assert label in str(caught.value)
 
 
 def test_plain_labels_are_scored_word_by_word(make: Any) -> None:

@@ -18,6 +18,7 @@ from finetune.run import run
 from finetune.training.evaluation import Evaluated
 from finetune.training.job import prepare
 from finetune.training.loop import Loop
+from finetune.training.run_folder import RunFolder
 
 KINDS = ["text_classification", "token_classification", "text_to_text"]
 NO_DROPOUT = {"model.scratch.dropout": 0.0, "training.max_grad_norm": None}
@@ -123,6 +124,28 @@ def test_two_runs_give_the_same_bits(toy: Toy) -> None:
     recipe = toy("text_classification", "bert", train=64, held_out=16, **{"training.epochs": 1})
     first, second = (training.fit(prepare(recipe)).unwrapped.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_runs_of_one_second_have_folders_of_their_own(toy: Toy) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=8)
+    folders = {RunFolder.create(recipe).path for _ in range(3)}
+    assert len(folders) == 3
+    assert all((folder / "recipe.yaml").is_file() for folder in folders)
+
+
+def test_a_run_folder_that_cannot_be_made_is_told(toy: Toy, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    recipe = toy("text_classification", "bert", train=32, held_out=8, output_dir=str(tmp_path / "file"))
+    with pytest.raises(UserError, match="cannot be written"):
+        RunFolder.create(recipe)
+
+
+def test_a_single_class_is_refused_before_training(toy: Toy) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=8)
+    for path in Path(str(recipe.data.path)).iterdir():
+        path.write_text(path.read_text().replace('"bad"', '"good"'))
+    with pytest.raises(UserError, match="one class"):
+        prepare(recipe)
 
 
 def test_baselines_are_for_text_classification(toy: Toy) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from finetune.errors import UserError
 from finetune.recipe import Recipe
@@ -44,6 +45,41 @@ def test_the_standard_masks_leave_an_ordinary_model(toy: Toy) -> None:
     run(recipe)
     (folder,) = (recipe.output_dir / recipe.name).iterdir()
     assert "attention_masks" not in json.loads((Path(folder) / "model" / "config.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "masks",
+    [
+        {"attention.decoder": "causal() & global_tokens(-1)"},
+        {"attention.decoder": "causal() & same(word)"},
+        {"attention.cross": "window(3) | global_tokens(-1)"},
+    ],
+)
+def test_masks_under_which_no_text_can_be_written_are_refused_before_training(toy: Toy, masks: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="masks"):
+        prepare(toy("text_to_text", "t5", train=32, held_out=8, **masks))
+
+
+@pytest.mark.parametrize("mask", ["causal() | prefix(3)", "window(2)"])
+def test_the_loss_of_an_example_does_not_depend_on_its_neighbours(
+    toy: Toy, mask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "finetune.training.job._rehearse", lambda job: None
+    )  # a prefix cannot be generated with a cache
+    recipe = toy("text_to_text", "t5", train=32, held_out=8, **{"attention.decoder": mask})
+    dev = Path(str(recipe.data.path)) / "dev.jsonl"
+    rows = [json.loads(line) for line in dev.read_text().splitlines()]
+    shorter = [row | {"target": " ".join(row["target"].split()[: 1 + number % 4])} for number, row in enumerate(rows)]
+    dev.write_text("".join(json.dumps(row) + "\n" for row in shorter))
+    job = prepare(recipe)
+    features = job.encoded["dev"].features
+    rows = [features[index] for index in range(8)]
+    assert len({row["targets"] for row in rows}) > 1  # or there is no padding
+    with torch.no_grad():
+        alone = sum(float(job.task.loss(job.model, job.task.collate([row], job.tools), 0.0)) for row in rows)
+        together = float(job.task.loss(job.model, job.task.collate(rows, job.tools), 0.0))
+    assert together == pytest.approx(alone, rel=1e-5)
 
 
 @pytest.mark.parametrize(
