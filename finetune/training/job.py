@@ -15,11 +15,11 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from datasets import Dataset
 from torch.utils.data import DataLoader
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import metrics, models, tasks
 from finetune.attention import Program, pretrained
-from finetune.data import Loaded, load
+from finetune.data import load
 from finetune.data.batches import Indices
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
@@ -86,8 +86,10 @@ def prepare(recipe: Recipe) -> Job:
     task = tasks.create(recipe)
     with accelerator.main_process_first():
         loaded = task.prepare(load(recipe.data, task.fields))
-    folder = _shared_folder(recipe, accelerator)
-    tokenizer = _tokenizer(recipe, task, loaded, folder, accelerator)
+    # Trained by each process where it is from scratch: training a tokenizer gives the same one every time.
+    tokenizer = models.load_tokenizer(
+        recipe.model, lambda: task.texts(loaded.train), split_words=task.head == "token_classification"
+    )
     labels = loaded.labels[task.label_field] if task.label_field else None
     with accelerator.main_process_first():
         model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
@@ -98,6 +100,7 @@ def prepare(recipe: Recipe) -> Job:
     features = {split: task.encode(examples[split], tools) for split in SPLITS}
     encoded = {split: Encoded.of(features[split]) for split in SPLITS}
     set_seed(recipe.seed, device_specific=True)
+    folder = _shared_folder(recipe, accelerator)
     job = Job(recipe, accelerator, task, tools, model, examples, encoded, folder)
     _rehearse(job)
     if accelerator.is_main_process:
@@ -218,24 +221,6 @@ def _shared_folder(recipe: Recipe, accelerator: Accelerator) -> RunFolder:
     paths = [str(RunFolder.create(recipe).path) if accelerator.is_main_process else ""]
     broadcast_object_list(paths)
     return RunFolder(Path(paths[0]))
-
-
-def _tokenizer(
-    recipe: Recipe, task: Task, loaded: Loaded, folder: RunFolder, accelerator: Accelerator
-) -> PreTrainedTokenizerBase:
-    """The model's tokenizer; one from scratch is trained by the main process and read by the others."""
-
-    def texts() -> Iterator[str]:
-        return task.texts(loaded.train)
-
-    split_words = task.head == "token_classification"
-    if recipe.model.scratch is None or accelerator.num_processes == 1:
-        return models.load_tokenizer(recipe.model, texts, split_words=split_words)
-    if accelerator.is_main_process:
-        models.load_tokenizer(recipe.model, texts, split_words=split_words).save_pretrained(folder.model)
-    accelerator.wait_for_everyone()
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder.model)
-    return tokenizer
 
 
 def _introduce(job: Job, notes: list[str]) -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from finetune.data.batches import BatchPlan, Window, windows
+from finetune.errors import UserError
 from finetune.metrics import higher_is_better
 from finetune.tasks import Batch
 from finetune.training.checkpoint import prune, save_model
@@ -174,6 +175,12 @@ class Loop:
 
     def _is_best(self, evaluated: Evaluated) -> bool:
         name = self.job.best_metric
+        if name not in evaluated.values:  # of a Hub metric, whose values only an evaluation tells
+            raise UserError(
+                f"the dev scores have no {name!r}, by which the best checkpoint is chosen",
+                where="training.best_metric",
+                expected=", ".join(evaluated.values),
+            )
         best, value = self.state.best_value, evaluated.values[name]
         return best is None or (value > best if higher_is_better(name) else value < best)
 

@@ -109,6 +109,15 @@ def test_the_best_checkpoint_is_the_one_that_is_tested(toy: Toy, monkeypatch: py
     assert loop.best_checkpoint.name == "step-000008"
 
 
+def test_a_best_metric_that_no_score_gives_is_told(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = prepare(toy("text_classification", "bert", train=32, held_out=8))
+    evaluated = Evaluated(Scores(values={"something": 0.5}), 1.0, ())
+    monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
+    with pytest.raises(UserError, match="no 'accuracy'") as caught:
+        training.fit(job)
+    assert "loss, something" in str(caught.value)
+
+
 def test_patience_ends_the_run(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = {"training.epochs": 9, "training.patience": 2}
     job = prepare(toy("text_classification", "bert", train=64, held_out=8, **overrides))
@@ -176,6 +185,8 @@ def test_baselines_stand_beside_the_model(toy: Toy, capfd: pytest.CaptureFixture
     ],
 )
 def test_mistakes_are_found_before_training(toy: Toy, overrides: dict[str, Any], expected: str) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=8, **overrides)
     with pytest.raises(UserError) as caught:
-        prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides))
+        prepare(recipe)
     assert expected in str(caught.value)
+    assert not recipe.output_dir.exists()
