@@ -1,6 +1,10 @@
 """MRPC: do two sentences of the news say the same?
 
-accelerate launch finetune/run.py recipe=mrpc
+    accelerate launch finetune/run.py recipe=mrpc
+
+The first two layers read each sentence alone, the others compare them; attention.encoder=null reads both at once from
+the start. The Hub's validation split is the test split here, and dev is cut from train. Not scored yet, with the mask
+or without.
 """
 
 from finetune.recipe import Attention, Columns, Data, Model, Recipe, Site, Splits, TextClassification, Training
