@@ -298,6 +298,8 @@ class Training(Section):
     """Instead of batch_size: fill each batch with about this many tokens (source and target together)."""
     group_by_length: bool = False
     """Batch examples of like length: less padding, at the price of less random batches."""
+    layout: Literal["ragged", "padded"] = "ragged"
+    """How a batch lies in memory: ragged, one stream of tokens without padding; or padded rows. Results are the same."""
     gradient_accumulation: PositiveInt = 1
     """Batches summed into one optimizer step; the gradient is that of their union."""
     optimizer: Literal["adamw", "adafactor"] = "adamw"

@@ -33,6 +33,8 @@ class Tools:
     tokenizer: PreTrainedTokenizerBase
     config: PreTrainedConfig
     labels: tuple[str, ...] | None = None
+    ragged: bool = False
+    """Whether batches are streams of tokens; padded rows otherwise."""
 
 
 @dataclass(frozen=True)
