@@ -139,8 +139,11 @@ class Ragged:
         values: Mapping[str, Tensor] | None = None,
     ) -> Ragged:
         """The layout of examples of these lengths; columns and values may be of any integer type."""
-        lengths = integers("lengths", lengths, None)
-        return cls(_cumulative(lengths), _integers(columns, lengths.device), _integers(values, lengths.device))
+        tensor = integers("lengths", lengths, None)
+        layout = cls(_cumulative(tensor), _integers(columns, tensor.device), _integers(values, tensor.device))
+        if not isinstance(lengths, Tensor):
+            layout.__dict__["sizes"] = tuple(map(int, lengths))
+        return layout
 
     @property
     def starts(self) -> Tensor:
@@ -153,9 +156,28 @@ class Ragged:
         return self.cu_seqlens.diff()
 
     @cached_property
+    def sizes(self) -> tuple[int, ...]:
+        """The lengths as numbers, which waits for the device where they came as a tensor."""
+        return tuple(self.lengths.tolist())
+
+    @cached_property
     def total(self) -> int:
         """Tokens in the stream."""
-        return int(self.cu_seqlens[-1])
+        return sum(self.sizes)
+
+    def to(self, device: torch.device) -> Ragged:
+        """The same layout on `device`."""
+        columns = {name: column.to(device, non_blocking=True) for name, column in self.columns.items()}
+        values = {name: value.to(device, non_blocking=True) for name, value in self.values.items()}
+        moved = Ragged(self.cu_seqlens.to(device, non_blocking=True), columns, values)
+        moved.__dict__["sizes"] = self.sizes
+        return moved
+
+    def with_features(self, columns: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Ragged:
+        """The same examples with these columns and values in place of its own."""
+        layout = Ragged(self.cu_seqlens, columns, values)
+        layout.__dict__["sizes"] = self.sizes
+        return layout
 
     @cached_property
     def example_ids(self) -> Tensor:

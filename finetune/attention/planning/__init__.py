@@ -1,0 +1,9 @@
+"""From a mask and a layout to the rectangles that are computed: the choice of the cheapest exact way.
+
+Here live the ways to cut a mask's pairs into rectangles, what each costs, and the choice between them. Nothing here
+computes attention, and nothing knows models.
+"""
+
+from finetune.attention.planning.whole import whole_examples
+
+__all__ = ["whole_examples"]
