@@ -4,6 +4,7 @@ Here live the ways to cut a mask's pairs into rectangles, what each costs, and t
 computes attention, and nothing knows models.
 """
 
-from finetune.attention.planning.whole import whole_examples
+from finetune.attention.planning.choice import KERNELS, plan
+from finetune.attention.planning.errors import PlanError
 
-__all__ = ["whole_examples"]
+__all__ = ["KERNELS", "PlanError", "plan"]
