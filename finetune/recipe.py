@@ -295,11 +295,11 @@ class Training(Section):
     batch_size: PositiveInt = 32
     """Examples in one forward pass of one process."""
     tokens_per_batch: PositiveInt | None = None
-    """Instead of batch_size: fill each batch with about this many tokens (source and target together)."""
+    """Instead of batch_size: about this many tokens, without padding, source and target together."""
     group_by_length: bool = False
     """Batch examples of like length: less padding, at the price of less random batches."""
     layout: Literal["ragged", "padded"] = "ragged"
-    """How a batch lies in memory: ragged, one stream of tokens without padding; or padded rows. Results are the same."""
+    """How a batch lies in memory: ragged, one stream of tokens without padding; or padded rows. Same results."""
     gradient_accumulation: PositiveInt = 1
     """Batches summed into one optimizer step; the gradient is that of their union."""
     optimizer: Literal["adamw", "adafactor"] = "adamw"
@@ -326,8 +326,8 @@ class Training(Section):
     """Stop after this many evaluations in a row without a better best_metric."""
     log_every: PositiveInt = 50
     """Steps between entries in metrics.jsonl."""
-    workers: NonNegativeInt = 0
-    """Processes that prepare batches ahead, for each training process; 0 prepares them in between."""
+    prefetch: NonNegativeInt = 4
+    """Batches that a thread prepares ahead; 0 prepares each when it is needed."""
 
 
 class Evaluation(Section):
@@ -335,11 +335,19 @@ class Evaluation(Section):
 
     metrics: tuple[str, ...] | None = None
     """Names of our own metrics or of Hub metrics; the task's own where not given."""
-    batch_size: PositiveInt = 64
-    """Examples in one forward pass of one process."""
+    tokens_per_batch: PositiveInt | None = 4096
+    """Most tokens, without padding, source and target together, in one forward pass of one process."""
+    batch_size: PositiveInt | None = None
+    """Most examples in one forward pass of one process, where that is fewer."""
     baselines: bool = False
     """Score simple peers beside the model on the same splits (text classification: the majority class, and
     TF-IDF with logistic regression)."""
+
+    @model_validator(mode="after")
+    def _some_limit(self) -> Self:
+        if self.tokens_per_batch is None and self.batch_size is None:
+            raise ValueError("one of tokens_per_batch and batch_size is needed")
+        return self
 
 
 class Recipe(Section):

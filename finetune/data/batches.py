@@ -4,6 +4,7 @@ Every process computes the same plan and takes its part, so that the batches are
 processes.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,8 @@ class BatchPlan:
     Args:
         lengths: Tokens of each example, without padding; int64, [examples].
         batch_size: Examples in a batch.
-        tokens_per_batch: Instead: a batch starts each time this many tokens have gone by, so that batches hold
-            about this many; an example longer than that has a batch of its own.
+        tokens_per_batch: Instead: the fewest batches that hold this many tokens each on average. All hold about the
+            same number, off by at most the longest example's; which examples share a batch is left to chance.
         group_by_length: Batch examples of like length, drawn from pools of 100 batches.
         seed: Fixes the order, together with the epoch.
     """
@@ -35,22 +36,26 @@ class BatchPlan:
     group_by_length: bool = False
     seed: int = 0
 
+    def __len__(self) -> int:
+        """Batches in an epoch, of which each has as many."""
+        if self.tokens_per_batch is None:
+            return math.ceil(len(self.lengths) / self.batch_size)
+        return min(math.ceil(int(self.lengths.sum()) / self.tokens_per_batch), len(self.lengths))
+
     def epoch(self, epoch: int) -> list[Indices]:
         """The batches of an epoch in order; each example is in exactly one."""
         generator = np.random.default_rng((self.seed, epoch))
         order = generator.permutation(len(self.lengths))
         if self.group_by_length:
             order = self._sort_pools(order)
-        batches = [batch for batch in np.split(order, self._cuts(order)) if len(batch)]
+        batches = np.split(order, self._cuts(order))
         if self.group_by_length:
             batches = [batches[index] for index in generator.permutation(len(batches))]
         return batches
 
     def _sort_pools(self, order: Indices) -> Indices:
         """Sort by length within each pool; examples of one length stay in random order."""
-        examples = self.batch_size
-        if self.tokens_per_batch:
-            examples = max(1, round(self.tokens_per_batch / max(float(self.lengths.mean()), 1.0)))
+        examples = math.ceil(len(order) / len(self))  # in a batch, on average
         pool = np.arange(len(order)) // (examples * _POOL)
         return order[np.lexsort((self.lengths[order], pool))]
 
@@ -58,9 +63,13 @@ class BatchPlan:
         """Where in the order each batch but the first begins."""
         if self.tokens_per_batch is None:
             return np.arange(self.batch_size, len(order), self.batch_size)
-        lengths = self.lengths[order]
-        starts = np.cumsum(lengths) - lengths
-        return np.flatnonzero(np.diff(starts // self.tokens_per_batch)) + 1
+        count, ends = len(self), np.cumsum(self.lengths[order])
+        number = np.arange(1, count)
+        cuts: Indices = np.searchsorted(ends - self.lengths[order], number * (ends[-1] / count))
+        # An example longer than a batch would leave those after it empty: they take one example each.
+        cuts = np.maximum.accumulate(cuts - number) + number
+        latest: Indices = len(order) - count + number
+        return np.minimum(cuts, latest)
 
 
 @dataclass(frozen=True)
@@ -91,11 +100,44 @@ def windows(batches: Sequence[Indices], accumulation: int, processes: int, rank:
         yield Window(mine + window[:1] * spare, spare, np.concatenate(window))
 
 
-def shards(lengths: Indices, batch_size: int, processes: int, rank: int) -> list[Indices]:
+@dataclass(frozen=True)
+class Limits:
+    """The most that a batch may hold; an example that exceeds them alone has a batch of its own.
+
+    Args:
+        examples: Examples.
+        tokens: Tokens, without padding.
+    """
+
+    examples: int | None = None
+    tokens: int | None = None
+
+
+def shards(lengths: Indices, limits: Limits, processes: int, rank: int) -> list[Indices]:
     """Batches of like length for evaluation: the longest first, every example on exactly one process.
 
     Longest first, so that memory that does not suffice is found out at once and the time left is not underestimated.
+    Each batch goes to the process that has the fewest tokens so far.
     """
-    order = np.argsort(-lengths, kind="stable")
-    batches = np.split(order, np.arange(batch_size, len(order), batch_size)) if len(order) else []
-    return batches[rank::processes]
+    mine: list[Indices] = []
+    tokens = [0] * processes
+    for batch in _fill(np.argsort(-lengths, kind="stable"), lengths, limits):
+        process = tokens.index(min(tokens))
+        tokens[process] += int(lengths[batch].sum())
+        if process == rank:
+            mine.append(batch)
+    return mine
+
+
+def _fill(order: Indices, lengths: Indices, limits: Limits) -> Iterator[Indices]:
+    """Cut the order into batches as large as the limits allow."""
+    ends = np.cumsum(lengths[order])
+    start = 0
+    while start < len(order):
+        end = len(order) if limits.examples is None else start + limits.examples
+        if limits.tokens is not None:
+            before = ends[start] - lengths[order[start]]
+            end = min(end, int(np.searchsorted(ends, before + limits.tokens, side="right")))
+        end = max(end, start + 1)
+        yield order[start:end]
+        start = end

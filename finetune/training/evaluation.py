@@ -1,13 +1,14 @@
 """Scoring a model on a split: every example once, on any number of processes."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PreTrainedModel
 
-from finetune.data.batches import shards
+from finetune.data.batches import Limits, shards
 from finetune.metrics import Scores
 from finetune.tasks import Prediction, Record
 from finetune.training.job import Job
@@ -56,14 +57,14 @@ def evaluate(job: Job, model: PreTrainedModel, split: str, *, final: bool = Fals
 
 def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:
     accelerator, encoded = job.accelerator, job.encoded[split]
-    size = job.recipe.evaluation.batch_size
-    batches = shards(encoded.lengths, size, accelerator.num_processes, accelerator.process_index)
+    limits = Limits(job.recipe.evaluation.batch_size, job.recipe.evaluation.tokens_per_batch)
+    batches = shards(encoded.lengths, limits, accelerator.num_processes, accelerator.process_index)
     predictions: list[Prediction] = []
     was_training = model.training
     model.train(False)
     bar = Bar(f"evaluating {split}", len(batches), enabled=accelerator.is_main_process)
-    with bar, torch.inference_mode(), accelerator.autocast():
-        for indices, batch in zip(batches, job.batches(split, batches), strict=True):
+    with bar, torch.inference_mode(), accelerator.autocast(), closing(job.batches(split, batches)) as collated:
+        for indices, batch in zip(batches, collated, strict=True):
             predictions += job.task.predict(model, batch, job.tools, final=final)
             bar.advance(int(encoded.lengths[indices].sum()))
     model.train(was_training)

@@ -1,11 +1,11 @@
 """Everything a run needs, loaded and encoded: from a recipe to a `Job`."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import cast
 
 import datasets
 import numpy as np
@@ -14,16 +14,17 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from datasets import Dataset
-from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import metrics, models, tasks
 from finetune.attention import Program, pretrained
 from finetune.data import load
 from finetune.data.batches import Indices
+from finetune.data.features import Features
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
+from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
 from finetune.training.run_folder import RunFolder
 
@@ -34,15 +35,16 @@ SPLITS = ("train", "dev", "test")
 class Encoded:
     """A split's features, and the figures that batches are planned by; int64, [features] each."""
 
-    features: Dataset
+    features: Features
     lengths: Indices
     targets: Indices
 
     @classmethod
-    def of(cls, features: Dataset) -> "Encoded":
-        """Read the figures from the features once."""
-        arrays = features.with_format("numpy")
-        return cls(features, np.asarray(arrays["length"][:]), np.asarray(arrays["targets"][:]))
+    def of(cls, encoded: Dataset) -> "Encoded":
+        """Read the features into memory once."""
+        features = Features.of(encoded)
+        lengths, targets = (features.columns[name].values.astype(np.int64) for name in ("length", "targets"))
+        return cls(features, lengths, targets)
 
 
 @dataclass
@@ -63,15 +65,17 @@ class Job:
         """Dev value that chooses the best checkpoint."""
         return self.recipe.training.best_metric or self.task.best_metric(self.tools)
 
-    def batches(self, split: str, batches: list[Indices]) -> Iterator[Batch]:
-        """The features of the given indices, collated, on this process's device."""
-        loader = DataLoader(
-            cast("torch.utils.data.Dataset[object]", self.encoded[split].features),
-            batch_sampler=[batch.tolist() for batch in batches],
-            collate_fn=lambda features: self.task.collate(features, self.tools),
-            num_workers=self.recipe.training.workers,
-        )
-        return (batch.to(self.accelerator.device) for batch in loader)
+    def batches(self, split: str, batches: Iterable[Indices]) -> Generator[Batch]:
+        """The features of the given indices, collated ahead, on this process's device; to be closed if not used up."""
+        features, device = self.encoded[split].features, self.accelerator.device
+
+        def collate(indices: Indices) -> Batch:
+            batch = self.task.collate(features.take(indices), self.tools)
+            return pinned(batch) if device.type == "cuda" else batch
+
+        with closing(prefetch(collate, batches, ahead=self.recipe.training.prefetch)) as collated:
+            for batch in collated:
+                yield batch.to(device)
 
 
 def prepare(recipe: Recipe) -> Job:

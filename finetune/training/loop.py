@@ -1,7 +1,9 @@
 """The loop: windows of batches in, optimizer steps out, evaluated now and then."""
 
 import contextlib
+import math
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,8 +67,10 @@ class Loop:
             self.training.group_by_length,
             job.recipe.seed,
         )
-        self.epochs = self._count_epochs()
-        self.state = State(total_steps=self._count_steps())
+        batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
+        steps_per_epoch = math.ceil(len(self.plan) / batches_per_step)
+        self.state = State(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)
+        self.epochs = math.ceil(self.state.total_steps / steps_per_epoch)
         optimizer = build_optimizer(job.model, self.training)
         self.schedule = build_schedule(optimizer, self.training, self.state.total_steps)
         self.model, self.optimizer = self.accelerator.prepare(job.model, optimizer)
@@ -75,22 +79,6 @@ class Loop:
         accelerator = self.accelerator
         accumulation = self.training.gradient_accumulation
         return windows(self.plan.epoch(epoch), accumulation, accelerator.num_processes, accelerator.process_index)
-
-    def _steps_of(self, epoch: int) -> int:
-        batches_per_step: int = self.training.gradient_accumulation * self.accelerator.num_processes
-        return -(-len(self.plan.epoch(epoch)) // batches_per_step)
-
-    def _count_epochs(self) -> int:
-        if self.training.steps is None:
-            return self.training.epochs
-        epochs = steps = 0
-        while steps < self.training.steps:
-            steps += self._steps_of(epochs)
-            epochs += 1
-        return epochs
-
-    def _count_steps(self) -> int:
-        return self.training.steps or sum(self._steps_of(epoch) for epoch in range(self.epochs))
 
     def run(self) -> None:
         """Train to the end, or until patience runs out."""
@@ -106,21 +94,23 @@ class Loop:
     def _epoch(self, bar: Bar) -> None:
         state = self.state
         plan = list(self._windows(state.epoch))[: state.total_steps - state.step]
-        batches = self.job.batches("train", [batch for window in plan for batch in window.mine])
+        mine = (batch for window in plan for batch in window.mine)
         epoch_mean, log_mean = self._mean(), self._mean()
-        for window in plan:
-            targets = int(self.job.encoded["train"].targets[window.everyone].sum())
-            loss = self._step(window, batches, targets)
-            epoch_mean.add(loss, targets)
-            log_mean.add(loss, targets)
-            bar.advance(int(self.plan.lengths[window.everyone].sum()), note=self._note())
-            if state.step % self.training.log_every == 0:
-                self._log({"train_loss": self._read(log_mean), "learning_rate": float(self.schedule.get_last_lr()[0])})
-                log_mean = self._mean()
-            if self.training.eval_every and state.step % self.training.eval_every == 0:
-                self._evaluate(bar)
-                if self._out_of_patience():
-                    break
+        with closing(self.job.batches("train", mine)) as batches:
+            for window in plan:
+                targets = int(self.job.encoded["train"].targets[window.everyone].sum())
+                loss = self._step(window, batches, targets)
+                epoch_mean.add(loss, targets)
+                log_mean.add(loss, targets)
+                bar.advance(int(self.plan.lengths[window.everyone].sum()), note=self._note())
+                if state.step % self.training.log_every == 0:
+                    rate = float(self.schedule.get_last_lr()[0])
+                    self._log({"train_loss": self._read(log_mean), "learning_rate": rate})
+                    log_mean = self._mean()
+                if self.training.eval_every and state.step % self.training.eval_every == 0:
+                    self._evaluate(bar)
+                    if self._out_of_patience():
+                        break
         self._evaluate(bar)
         self._tell_epoch(self._read(epoch_mean))
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.data.batches import BatchPlan, shards, windows
+from finetune.data.batches import BatchPlan, Limits, shards, windows
 
 LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(lambda x: np.array(x, dtype=np.int64))
 
@@ -13,17 +13,38 @@ def plans(lengths: np.ndarray, tokens: int | None, group: bool, seed: int = 0) -
     return BatchPlan(lengths, batch_size=7, tokens_per_batch=tokens, group_by_length=group, seed=seed)
 
 
-@given(LENGTHS, st.sampled_from([None, 50, 500]), st.booleans(), st.integers(0, 5))
+@given(LENGTHS, st.sampled_from([None, 1, 50, 500]), st.booleans(), st.integers(0, 5))
 def test_an_epoch_holds_every_example_once(lengths: np.ndarray, tokens: int | None, group: bool, epoch: int) -> None:
-    batches = plans(lengths, tokens, group).epoch(epoch)
+    plan = plans(lengths, tokens, group)
+    batches = plan.epoch(epoch)
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     assert all(len(batch) for batch in batches)
+    assert len(batches) == len(plan)
 
 
 @given(LENGTHS, st.booleans())
 def test_batches_by_tokens_hold_about_that_many(lengths: np.ndarray, group: bool) -> None:
-    for batch in plans(lengths, 100, group).epoch(0):
-        assert lengths[batch].sum() < 100 + lengths.max()
+    batches = plans(lengths, 100, group).epoch(0)
+    assert all(lengths[batch].sum() < 100 + lengths.max() for batch in batches)
+    assert lengths.sum() <= 100 * len(batches) or len(batches) == len(lengths)
+
+
+def test_batches_by_tokens_are_alike_where_no_example_is_longer_than_one() -> None:
+    lengths = np.random.default_rng(0).integers(1, 40, 5000)
+    tokens = np.array([lengths[batch].sum() for batch in plans(lengths, 1000, False).epoch(0)])
+    assert np.ptp(tokens) < 2 * lengths.max()
+
+
+def test_which_examples_share_a_batch_by_tokens_is_left_to_chance() -> None:
+    """Long examples meet long ones as often as anyone: lengths within a batch do not go together."""
+    lengths = np.random.default_rng(0).choice([1, 40], 5000)
+    batches = [batch for epoch in range(20) for batch in plans(lengths, 1000, False).epoch(epoch)]
+    long = np.array([(lengths[batch] == 40).mean() for batch in batches])
+    sizes = np.array([len(batch) for batch in batches])
+    share = (lengths == 40).mean()
+    expected = np.sqrt(share * (1 - share) / sizes.mean())  # of as many draws of a coin
+    assert abs(long.mean() - share) < 0.1 * share
+    assert long.std() < 1.5 * expected
 
 
 def test_the_order_depends_on_seed_and_epoch_alone() -> None:
@@ -60,7 +81,33 @@ def test_processes_share_each_step_and_stay_in_step(lengths: np.ndarray, accumul
     assert sorted(everyone) == list(range(len(lengths)))
 
 
-@given(LENGTHS, st.integers(1, 4))
-def test_evaluation_reads_every_example_on_exactly_one_process(lengths: np.ndarray, processes: int) -> None:
-    parts = [batch for rank in range(processes) for batch in shards(lengths, 8, processes, rank)]
+LIMITS = st.sampled_from([Limits(examples=8), Limits(tokens=100), Limits(examples=8, tokens=300)])
+
+
+@given(LENGTHS, LIMITS, st.integers(1, 4))
+def test_evaluation_reads_every_example_on_exactly_one_process(
+    lengths: np.ndarray, limits: Limits, processes: int
+) -> None:
+    parts = [batch for rank in range(processes) for batch in shards(lengths, limits, processes, rank)]
     assert sorted(np.concatenate(parts)) == list(range(len(lengths)))
+
+
+@given(LENGTHS, LIMITS, st.integers(1, 4))
+def test_evaluation_keeps_to_its_limits_with_the_longest_first(
+    lengths: np.ndarray, limits: Limits, processes: int
+) -> None:
+    for rank in range(processes):
+        batches = shards(lengths, limits, processes, rank)
+        for batch in batches:
+            assert limits.examples is None or len(batch) <= limits.examples
+            assert limits.tokens is None or lengths[batch].sum() <= limits.tokens or len(batch) == 1
+        in_order = [int(lengths[index]) for batch in batches for index in batch]
+        assert in_order == sorted(in_order, reverse=True)
+
+
+@given(LENGTHS, LIMITS, st.integers(2, 4))
+def test_evaluation_gives_each_process_as_much_work(lengths: np.ndarray, limits: Limits, processes: int) -> None:
+    shares = [shards(lengths, limits, processes, rank) for rank in range(processes)]
+    work = [sum(int(lengths[batch].sum()) for batch in batches) for batches in shares]
+    largest = max(int(lengths[batch].sum()) for batches in shares for batch in batches)
+    assert max(work) - min(work) <= largest

@@ -1,6 +1,7 @@
 """The loop's promises on one process: exact means, whole epochs, best checkpoint, early end."""
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from finetune import compose, training
+from finetune.data.batches import BatchPlan, Indices
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
@@ -190,3 +192,37 @@ def test_mistakes_are_found_before_training(toy: Toy, overrides: dict[str, Any],
         prepare(recipe)
     assert expected in str(caught.value)
     assert not recipe.output_dir.exists()
+
+
+@pytest.mark.parametrize("overrides", [{}, {"training.patience": 1, "training.eval_every": 1}])
+def test_no_thread_stays_behind(toy: Toy, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]) -> None:
+    """Neither where the run stops early nor where it fails."""
+    job = prepare(toy("text_classification", "bert", train=200, held_out=8, **overrides))
+    if overrides:
+        evaluated = Evaluated(Scores(values={"accuracy": 0.5}), 1.0, ())
+        monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
+        assert training.fit(job).state.step == 2
+    else:
+        monkeypatch.setattr(job.task, "loss", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            training.fit(job)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
+
+
+@pytest.mark.parametrize("overrides", [{}, {"training.tokens_per_batch": 50}, {"training.tokens_per_batch": 4}])
+def test_a_run_has_as_many_steps_as_it_says(toy: Toy, monkeypatch: pytest.MonkeyPatch, overrides: Any) -> None:
+    plans: list[int] = []
+    original = BatchPlan.epoch
+
+    def counted(plan: BatchPlan, epoch: int) -> list[Indices]:
+        plans.append(epoch)
+        return original(plan, epoch)
+
+    monkeypatch.setattr(BatchPlan, "epoch", counted)
+    settings = {"training.epochs": 2, "training.gradient_accumulation": 3}
+    job = prepare(toy("text_classification", "bert", train=50, held_out=8, **settings, **overrides))
+    evaluated = Evaluated(Scores(values={"accuracy": 0.5}), 1.0, ())
+    monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
+    loop = training.fit(job)
+    assert loop.state.step == loop.state.total_steps
+    assert plans == [0, 1]  # each made once

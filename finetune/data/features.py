@@ -1,0 +1,112 @@
+"""Encoded examples in memory: every column one flat array, so that a batch is a few slices."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, TypeAlias, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from datasets import Dataset
+
+from finetune.data.batches import Indices
+
+Row: TypeAlias = Mapping[str, Any]
+"""For each column a Python integer, or a one-dimensional array of integers."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of integers, or of lists of integers one after another.
+
+    Args:
+        values: All integers in the rows' order; [rows], or [sum of the rows' lengths].
+        offsets: Where each row begins in `values`, and where the last ends; int64, [rows + 1]. None where each row is
+            one integer.
+    """
+
+    values: npt.NDArray[np.integer[Any]]
+    offsets: Indices | None = None
+
+    @classmethod
+    def of(cls, stored: pa.ChunkedArray) -> "Column":
+        """Read an Arrow column, in the width of integers that it is stored in."""
+        if pa.types.is_integer(stored.type):
+            return cls(stored.to_numpy())
+        chunks = stored.chunks or [pa.array([], stored.type)]
+        lengths = np.concatenate([np.diff(chunk.offsets.to_numpy()) for chunk in chunks])
+        return cls(np.concatenate([chunk.flatten().to_numpy() for chunk in chunks]), _offsets(lengths))
+
+    def take(self, indices: Indices) -> "Column":
+        """The given rows in the given order, as int64."""
+        if self.offsets is None:
+            return Column(self.values[indices].astype(np.int64))
+        starts, ends = self.offsets[indices], self.offsets[indices + 1]
+        bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+        rows = [self.values[:0], *(self.values[start:end] for start, end in bounds)]
+        return Column(np.concatenate(rows).astype(np.int64), _offsets(ends - starts))
+
+    def rows(self) -> list[Any]:
+        """Every row: a Python integer, or a view of its integers."""
+        if self.offsets is None:
+            return list(self.values.tolist())
+        offsets = self.offsets.tolist()
+        return [self.values[start:end] for start, end in pairwise(offsets)]
+
+
+class Features(Sequence[Row]):
+    """Rows of integers and of lists of integers, read by row or by column.
+
+    For a batch, `columns["input_ids"].values` is the stream of its tokens and `.offsets` says where each example lies.
+
+    Args:
+        columns: The columns by name, all of `size` rows.
+        size: How many rows there are.
+    """
+
+    def __init__(self, columns: Mapping[str, Column], size: int) -> None:
+        self.columns = columns
+        self._size = size
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Features":
+        """Read a data set's columns of integers; others, truth values among them, are left out."""
+        table: pa.Table = dataset.with_format("arrow")[:]
+        names = [name for name in table.column_names if _holds_integers(table[name].type)]
+        return cls({name: Column.of(table[name]) for name in names}, len(dataset))
+
+    def take(self, indices: Indices) -> "Features":
+        """The given rows in the given order, as int64."""
+        return Features({name: column.take(indices) for name, column in self.columns.items()}, len(indices))
+
+    def __len__(self) -> int:
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "Features": ...
+
+    def __getitem__(self, index: int | slice) -> "Row | Features":
+        chosen = np.arange(self._size)[index]
+        return self.take(chosen) if isinstance(index, slice) else self.take(chosen[None])._rows[0]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+    @cached_property
+    def _rows(self) -> list[Row]:
+        by_column = [column.rows() for column in self.columns.values()]
+        return [dict(zip(self.columns, row, strict=True)) for row in zip(*by_column, strict=True)]
+
+
+def _offsets(lengths: npt.NDArray[np.integer[Any]]) -> Indices:
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def _holds_integers(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(pa.types.is_integer(kind.value_type if is_list else kind))
