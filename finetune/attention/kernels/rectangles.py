@@ -234,7 +234,8 @@ def rectangle_attention(
         [queries, heads, value width], of the query's type.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    output: Tensor = _RectangleAttention.apply(query, key, value, bias_table, schedule, scale, dropout)
+    with torch.autocast(query.device.type, enabled=False):  # the types are chosen here
+        output: Tensor = _RectangleAttention.apply(query, key, value, bias_table, schedule, scale, dropout)  # type: ignore[no-untyped-call]
     return output
 
 

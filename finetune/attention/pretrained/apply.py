@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from finetune.attention.pretrained.hooks import (
     parameter_names,
 )
 from finetune.attention.pretrained.interface import NAME, PLACE, Place
+from finetune.attention.pretrained.streams import BiasHook, FirstTokensHook, reads_first_token, why_no_stream
 from finetune.attention.pretrained.tokens import Features
 from finetune.attention.program import SITES, Program, SiteName
 
@@ -68,6 +69,7 @@ def apply_masks(
     program: Program | Mapping[str, object],
     *,
     special_tokens: Mapping[str, int | Sequence[int]] | None = None,
+    kernel: str | None = None,
 ) -> ModelT:
     """Put a program of masks into a pretrained model, in place.
 
@@ -80,6 +82,11 @@ def apply_masks(
     encoder-decoder these are the source's, and `decoder_mask_features` the target's; values are known to both. See
     `generate` for text generation with such features.
 
+    The model then also reads ragged streams: `model(input_ids, layout=Ragged.from_lengths(...), use_cache=False)` with
+    all examples in one row [1, tokens] and no attention_mask; in an encoder-decoder `layout` is the source's and
+    `decoder_layout` the target's. Outputs are of the one row too, [1, tokens, ...], and [examples, ...] where a head
+    pools examples. Columns are then [1, tokens] and values [examples]. See `why_no_stream` for models that cannot.
+
     Without a decoder_attention_mask, the padding of an encoder-decoder's target is told from the labels.
 
     Args:
@@ -87,6 +94,7 @@ def apply_masks(
         program: The masks, as a Program or in the form of its `from_config`.
         special_tokens: name -> id or ids, of the tokens that masks name, as `special_token_ids(tokenizer)` gives
             them; those that the config names (bos, eos, pad, cls, sep) are known anyway.
+        kernel: How attention in streams is computed; None leaves it to the plan.
 
     Returns:
         The model.
@@ -103,7 +111,7 @@ def apply_masks(
     remove_masks(inner)
     known = _known_tokens(inner, special_tokens or {}, Needs.together(_all_masks_needs(plans)))
     implementation = _switch(inner, plans, NAME)
-    setattr(inner, STATE, Applied(program, _install(inner, plans, known, program), implementation))
+    setattr(inner, STATE, Applied(program, _install(inner, plans, known, program, kernel), implementation))
     if not program.is_standard:
         tokens = {name: list(ids) for name, ids in known.items()}
         setattr(inner.config, CONFIG_KEY, {"program": program.to_config(), "special_tokens": tokens})
@@ -177,6 +185,16 @@ def special_token_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
     named = {name: text for name, text in {**others, **texts}.items() if name}
     ids = tokenizer.get_vocab()
     return {name: ids[text] for name, text in named.items() if text in ids}
+
+
+def reads_streams(model: nn.Module) -> bool:
+    """Whether a model reads ragged streams: it was given masks, and has no part that reads rows.
+
+    Raises:
+        PretrainedError: It is no model of transformers.
+    """
+    inner = _transformers_model(model)
+    return hasattr(inner, STATE) and all(why_no_stream(inner, stack.module) is None for stack in find_stacks(inner))
 
 
 def generate(model: nn.Module, *, mask_features: Features | None = None, **inputs: Any) -> Any:
@@ -257,9 +275,9 @@ def _known_tokens(
 
 
 def _install(
-    model: PreTrainedModel, plans: Sequence[Plan], known: SpecialTokens, program: Program
+    model: PreTrainedModel, plans: Sequence[Plan], known: SpecialTokens, program: Program, kernel: str | None
 ) -> tuple[torch.utils.hooks.RemovableHandle, ...]:
-    handles = [_install_stack(plan, known) for plan in plans]
+    handles = [handle for plan in plans for handle in _install_stack(model, plan, known, kernel)]
     decoders = [plan for plan in plans if plan.cross_masks]
     decoder_masks = _different([mask for plan in decoders for mask in plan.masks])
     cross_masks = _different([mask for plan in decoders for mask in plan.cross_masks])
@@ -275,7 +293,9 @@ def _install(
     return tuple(handles)
 
 
-def _install_stack(plan: Plan, known: SpecialTokens) -> torch.utils.hooks.RemovableHandle:
+def _install_stack(
+    model: PreTrainedModel, plan: Plan, known: SpecialTokens, kernel: str | None
+) -> Iterator[torch.utils.hooks.RemovableHandle]:
     stack = plan.stack
     masks, cross_masks = _different(plan.masks), _different(plan.cross_masks)
     for layer in reversed(range(stack.num_layers)):
@@ -283,9 +303,25 @@ def _install_stack(plan: Plan, known: SpecialTokens) -> torch.utils.hooks.Remova
         if plan.cross_masks:
             place = Place("cross", layer, cross_masks.index(plan.cross_masks[layer]))
             setattr(stack.cross_attention[layer], PLACE, place)
-    names = parameter_names(stack.module)
-    hook = StackHook(names, stack.site, masks, cross_masks, stack.num_heads, stack.max_length, known)
-    return install(stack.module, hook)
+    hook = StackHook(
+        parameters=parameter_names(stack.module),
+        site=stack.site,
+        masks=masks,
+        cross_masks=cross_masks,
+        num_heads=stack.num_heads,
+        head_width=stack.head_width,
+        max_length=stack.max_length,
+        special_tokens=known,
+        first_position=stack.first_position,
+        biased=stack.biased,
+        no_stream=why_no_stream(model, stack.module),
+        kernel=kernel,
+    )
+    yield install(stack.module, hook)
+    yield install(stack.module, FirstTokensHook(reads_first_token(model)))
+    if stack.biased:
+        for attention in (*stack.self_attention[:1], *stack.cross_attention[:1]):
+            yield install(attention, BiasHook())
 
 
 def _different(masks: Sequence[Mask]) -> tuple[Mask, ...]:

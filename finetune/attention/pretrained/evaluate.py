@@ -1,4 +1,4 @@
-"""From a request to boolean masks, each different mask once a forward."""
+"""From a request to boolean masks or to schedules of a stream, each different mask once a forward."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 
 from finetune.attention.kernels.fused import EVERYTHING, Allowed
+from finetune.attention.kernels.rectangles import Schedule
 from finetune.attention.layout import Padded, padded_mask
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.masks.causal import Causal
 from finetune.attention.masks.errors import MissingColumn
 from finetune.attention.masks.operators import And, Or
 from finetune.attention.masks.per_head import PerHead
+from finetune.attention.planning import plan
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.tokens import Request, Tokens
 
@@ -24,11 +26,13 @@ class SiteMasks:
 
     Args:
         request: What was asked for.
-        allowed: The masks, in the request's order.
+        allowed: The masks, in the request's order; of padded rows.
+        schedules: How to compute attention under each, likewise; of a ragged stream.
     """
 
     request: Request
-    allowed: tuple[Allowed, ...]
+    allowed: tuple[Allowed, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
 
 
 def evaluate(request: Request) -> SiteMasks:
@@ -39,16 +43,38 @@ def evaluate(request: Request) -> SiteMasks:
         LayoutError: There is padding between tokens.
         MaskError: A mask cannot be evaluated.
     """
-    known = _stock_masks(request)
-    layouts = None if known.issuperset(request.masks) else Layouts.of(request)
     try:
-        allowed = [
-            _stock(mask, request) if layouts is None or mask in known else _allowed(mask, request, layouts)
-            for mask in request.masks
-        ]
+        if request.queries.stream is not None:
+            return SiteMasks(request, schedules=_schedules(request))
+        return SiteMasks(request, allowed=_of_rows(request))
     except MissingColumn as error:
         raise PretrainedError(f"{error}; {_how_to_give(request)}") from error
-    return SiteMasks(request, tuple(allowed))
+
+
+def _schedules(request: Request) -> tuple[Schedule, ...]:
+    queries = request.queries.ragged
+    keys = queries if request.keys is request.queries else request.keys.ragged
+    return tuple(
+        plan(
+            mask,
+            queries,
+            keys,
+            request.num_heads,
+            width=request.head_width,
+            biased=request.biased,
+            kernel=request.kernel,
+        )
+        for mask in request.masks
+    )
+
+
+def _of_rows(request: Request) -> tuple[Allowed, ...]:
+    known = _stock_masks(request)
+    layouts = None if known.issuperset(request.masks) else Layouts.of(request)
+    return tuple(
+        _stock(mask, request) if layouts is None or mask in known else _allowed(mask, request, layouts)
+        for mask in request.masks
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,12 +89,33 @@ class AttentionStack:
         return int(self.module.config.num_attention_heads)
 
     @property
+    def head_width(self) -> int:
+        """Width of a head."""
+        config = self.module.config
+        return int(getattr(config, "d_kv", None) or config.hidden_size // self.num_heads)
+
+    @property
+    def biased(self) -> bool:
+        """Whether its self-attention adds a relative bias."""
+        return self.family.cross == "EncDecAttention"
+
+    @property
+    def first_position(self) -> int:
+        """Position id of the first token: RoBERTa counts from padding_idx + 1."""
+        positions = self._positions
+        return 0 if positions is None or positions.padding_idx is None else positions.padding_idx + 1
+
+    @property
     def max_length(self) -> int | None:
         """The longest input in tokens; None where the model has no learned positions."""
+        positions = self._positions
+        return None if positions is None else positions.num_embeddings - self.first_position
+
+    @property
+    def _positions(self) -> nn.Embedding | None:
         for name, module in self.module.named_modules():
             if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
-                # RoBERTa numbers positions from padding_idx + 1 on.
-                return module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1)
+                return module
         return None
 
     def own_masks(self) -> tuple[Mask, ...]:

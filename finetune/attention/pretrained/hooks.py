@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers.utils.generic import ModelOutput
 
-from finetune.attention.layout import special_token_columns
+from finetune.attention.layout import Ragged, special_token_columns
 from finetune.attention.masks import Mask
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import check_generation
-from finetune.attention.pretrained.tokens import Request, Tokens, check_attention_mask, split_features
+from finetune.attention.pretrained.streams import BiasHook, FirstTokensHook
+from finetune.attention.pretrained.tokens import (
+    Request,
+    Tokens,
+    check_attention_mask,
+    check_stream,
+    split_features,
+)
 from finetune.attention.program import SiteName
 
 SEGMENT = "segment"
@@ -42,8 +49,13 @@ class StackHook:
         masks: The different masks of its self-attention.
         cross_masks: Those of its attention to the encoder's output.
         num_heads: Attention heads.
+        head_width: Width of a head.
         max_length: The longest input in tokens; None for no limit.
         special_tokens: Ids of the special tokens that masks name.
+        first_position: Position id of an example's first token.
+        biased: Whether its self-attention adds a relative bias.
+        no_stream: Why the stack cannot read a ragged stream; None where it can.
+        kernel: How a stream is computed; None leaves it to the plan.
     """
 
     parameters: tuple[str, ...]
@@ -51,44 +63,67 @@ class StackHook:
     masks: tuple[Mask, ...]
     cross_masks: tuple[Mask, ...]
     num_heads: int
+    head_width: int
     max_length: int | None
     special_tokens: SpecialTokens
+    first_position: int = 0
+    biased: bool = False
+    no_stream: str | None = None
+    kernel: str | None = None
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> Call:
         """The same call, with requests in place of attention masks. Raises PretrainedError where it does not fit."""
         arguments = named(self.parameters, args, kwargs)
-        features = self._own_features(arguments)
+        features, layout = self._own(arguments, "mask_features"), self._own(arguments, "layout")
         past = _past(arguments.get("past_key_values"), self.site)
         source = self._source(arguments)
-        tokens = self._tokens(arguments, features, past)
+        tokens = self._tokens(arguments, features, layout, past)
         if tokens is None:
             return (), arguments
+        if tokens.stream is not None:
+            self._place(arguments, tokens.stream, past)
         if source is not None:
+            if (source.stream is None) != (tokens.stream is None):
+                raise PretrainedError("source and target must both be ragged streams, or both padded rows")
             tokens = with_values(tokens, source.values)
             keys = with_values(source, tokens.values)
-            arguments["encoder_attention_mask"] = Request("cross", self.cross_masks, self.num_heads, tokens, keys, past)
-        arguments["attention_mask"] = Request(self.site, self.masks, self.num_heads, tokens, tokens, past)
+            arguments["encoder_attention_mask"] = self._request("cross", self.cross_masks, tokens, keys, past)
+        arguments["attention_mask"] = self._request(self.site, self.masks, tokens, tokens, past)
         return (), arguments
 
-    def _own_features(self, arguments: Arguments) -> object:
+    def _request(self, site: SiteName, masks: tuple[Mask, ...], queries: Tokens, keys: Tokens, past: int) -> Request:
+        biased = self.biased and site != "cross"
+        return Request(site, masks, self.num_heads, queries, keys, past, self.head_width, biased, self.kernel)
+
+    def _place(self, arguments: Arguments, stream: Ragged, past: int) -> None:
+        """Give each token of a stream its position in its example."""
+        if self.no_stream or past or arguments.get("use_cache"):
+            reason = self.no_stream or "a cache holds padded rows (give use_cache=False)"
+            raise PretrainedError(f"this model cannot read a ragged stream: {reason}")
+        if arguments.get("position_ids") is None and "position_ids" in self.parameters:
+            arguments["position_ids"] = (stream.positions + self.first_position)[None]
+        if self.site == "decoder":
+            arguments["use_cache"] = False
+
+    def _own(self, arguments: Arguments, name: str) -> object:
         """What the caller gave for this stack's tokens; a T5 passes both sides' on to both."""
-        given, of_decoder = arguments.pop("mask_features", None), arguments.pop("decoder_mask_features", None)
+        given, of_decoder = arguments.pop(name, None), arguments.pop(f"decoder_{name}", None)
         if self.site == "decoder" and of_decoder is not None:
             return of_decoder
         return given
 
-    def _tokens(self, arguments: Arguments, features: object, past: int) -> Tokens | None:
+    def _tokens(self, arguments: Arguments, features: object, layout: object, past: int) -> Tokens | None:
         given = arguments.get("attention_mask")
         if isinstance(given, Tokens):
             tokens = given
         else:
-            read = read_tokens(arguments, given, features, past, self.special_tokens)
+            read = read_tokens(arguments, given, features, layout, past, self.special_tokens)
             if read is None:
                 return None
             tokens = read
-        if self.max_length is not None and tokens.width > self.max_length:
+        if self.max_length is not None and tokens.longest > self.max_length:
             raise PretrainedError(
-                f"the model has {self.max_length} positions and cannot read {tokens.width} tokens; cut the text, or "
+                f"the model has {self.max_length} positions and cannot read {tokens.longest} tokens; cut the text, or "
                 "use a model with more positions or with relative ones (T5)"
             )
         return tokens
@@ -127,18 +162,19 @@ class SourceHook:
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> Call:
         """The same call, with the source's tokens as attention mask. Raises PretrainedError where it does not fit."""
         arguments = named(self.parameters, args, kwargs)
-        features = arguments.pop("mask_features", None)
+        features, layout = arguments.pop("mask_features", None), arguments.pop("layout", None)
         given = arguments.get("attention_mask")
         if isinstance(given, Tokens):
             return (), arguments
-        if self.infer_padding and arguments.get("decoder_attention_mask") is None:
+        to_infer = self.infer_padding and arguments.get("decoder_layout") is None
+        if to_infer and arguments.get("decoder_attention_mask") is None:
             arguments["decoder_attention_mask"] = _target_padding(arguments)
         encoded = arguments.get("encoder_outputs")
         if encoded is None:
-            source = read_tokens(arguments, given, features, 0, self.special_tokens)
+            source = read_tokens(arguments, given, features, layout, 0, self.special_tokens)
         else:
             self._check_generation(arguments)
-            source = _carried(encoded, given, features)
+            source = _carried(encoded, given, features, layout)
         if source is not None:
             arguments["attention_mask"] = source
         return (), arguments
@@ -188,12 +224,17 @@ def named(parameters: Sequence[str], args: tuple[Any, ...], kwargs: Arguments) -
 
 
 def read_tokens(
-    arguments: Arguments, attention_mask: object, features: object, past: int, special_tokens: SpecialTokens
+    arguments: Arguments,
+    attention_mask: object,
+    features: object,
+    layout: object,
+    past: int,
+    special_tokens: SpecialTokens,
 ) -> Tokens | None:
     """The tokens that a call is about; None where it has none, which the model itself will complain of.
 
     Raises:
-        PretrainedError: Attention mask or features do not fit.
+        PretrainedError: Attention mask, layout or features do not fit.
         MaskError: A feature does not hold integers.
     """
     input_ids, embedded = arguments.get("input_ids"), arguments.get("inputs_embeds")
@@ -201,6 +242,7 @@ def read_tokens(
     if given is None:
         return None
     batch, count = given.shape[:2]
+    stream = check_stream(layout, batch, count, "layout")
     columns: dict[str, Tensor] = {}
     values: dict[str, Tensor] = {}
     if input_ids is not None:
@@ -208,10 +250,17 @@ def read_tokens(
     if arguments.get("token_type_ids") is not None:
         columns[SEGMENT] = arguments["token_type_ids"].expand(batch, count).long()
     if features is not None:
-        own_columns, values = split_features(features, batch, count, given.device)
+        own_columns, values = split_features(features, batch, count, given.device, stream)
         columns |= own_columns
-    valid = check_attention_mask(attention_mask, batch, past + count, "attention_mask")
-    return Tokens(batch, past + count, given.device, None if valid is None else valid.to(given.device), columns, values)
+    valid = _valid(attention_mask, batch, past + count, stream)
+    valid = None if valid is None else valid.to(given.device)
+    return Tokens(batch, past + count, given.device, valid, columns, values, stream)
+
+
+def _valid(attention_mask: object, batch: int, width: int, stream: Ragged | None) -> Tensor | None:
+    if stream is not None and attention_mask is not None:
+        raise PretrainedError("a ragged stream has no padding: give its layout, and no attention_mask")
+    return check_attention_mask(attention_mask, batch, width, "attention_mask")
 
 
 def with_values(tokens: Tokens, values: Mapping[str, Tensor]) -> Tokens:
@@ -219,22 +268,23 @@ def with_values(tokens: Tokens, values: Mapping[str, Tensor]) -> Tokens:
     if not values:
         return tokens
     both = {**values, **tokens.values}
-    return Tokens(tokens.batch, tokens.width, tokens.device, tokens.valid, tokens.columns, both)
+    return replace(tokens, values=both)
 
 
-def _carried(encoded: Any, attention_mask: object, features: object) -> Tokens:
+def _carried(encoded: Any, attention_mask: object, features: object, layout: object) -> Tokens:
     """The source's tokens where the encoder has run before."""
     states = encoded[0]
     batch, width = states.shape[:2]
+    stream = check_stream(layout, batch, width, "layout")
     columns, values = {}, {}
     if isinstance(encoded, Mapping):
         columns = {key.removeprefix(COLUMN_KEY): encoded[key] for key in encoded if key.startswith(COLUMN_KEY)}
         values = {key.removeprefix(VALUE_KEY): encoded[key] for key in encoded if key.startswith(VALUE_KEY)}
     if features is not None:
-        own_columns, own_values = split_features(features, batch, width, states.device)
+        own_columns, own_values = split_features(features, batch, width, states.device, stream)
         columns, values = columns | own_columns, values | own_values
-    valid = check_attention_mask(attention_mask, batch, width, "attention_mask")
-    return Tokens(batch, width, states.device, valid, columns, values)
+    valid = _valid(attention_mask, batch, width, stream)
+    return Tokens(batch, width, states.device, valid, columns, values, stream)
 
 
 def _target_padding(arguments: Arguments) -> Tensor | None:
@@ -273,8 +323,10 @@ def is_encoder_decoder(module: nn.Module) -> bool:
     return {"encoder_outputs", "decoder_input_ids"} <= set(parameter_names(module))
 
 
-def install(module: nn.Module, hook: StackHook | SourceHook | CarryHook) -> torch.utils.hooks.RemovableHandle:
+def install(
+    module: nn.Module, hook: StackHook | SourceHook | CarryHook | FirstTokensHook | BiasHook
+) -> torch.utils.hooks.RemovableHandle:
     """Register a hook; the handle removes it."""
-    if isinstance(hook, CarryHook):
+    if isinstance(hook, CarryHook | FirstTokensHook):
         return module.register_forward_hook(hook, with_kwargs=True)
     return module.register_forward_pre_hook(hook, with_kwargs=True)

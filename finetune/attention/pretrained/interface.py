@@ -14,8 +14,10 @@ from transformers.masking_utils import bidirectional_mask_function, causal_mask_
 
 from finetune.attention.kernels.dense import dense_attention
 from finetune.attention.kernels.fused import fused_attention
+from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import SiteMasks, evaluate
+from finetune.attention.pretrained.streams import bias_table
 from finetune.attention.pretrained.tokens import Request
 from finetune.attention.program import SiteName
 
@@ -145,6 +147,8 @@ def masked_attention(
     _check_sizes(place, attention_mask.request, query, key)
     if lost := sorted(name for name, option in options.items() if option is not None and name not in HARMLESS):
         raise PretrainedError(f"attention was handed {', '.join(lost)}, which it does not know and would lose")
+    if attention_mask.request.queries.stream is not None:
+        return _in_stream(module, query, key, value, attention_mask, scaling, dropout, position_bias, options), None
     allowed = attention_mask.allowed[place.number]
     weights = None
     if _wants_weights(module, options):
@@ -154,6 +158,31 @@ def masked_attention(
     else:
         output = fused_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
     return output.transpose(1, 2).contiguous(), weights
+
+
+def _in_stream(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    masks: SiteMasks,
+    scaling: float | None,
+    dropout: float,
+    position_bias: Tensor | None,
+    options: dict[str, object],
+) -> Tensor:
+    """As `masked_attention`, in a ragged stream: its one row is [1, heads, tokens, width]."""
+    if _wants_weights(module, options):
+        raise PretrainedError("attention weights can be had of padded rows, not of a ragged stream")
+    place: Place = getattr(module, PLACE)
+    output = rectangle_attention(
+        *(tensor[0].transpose(0, 1) for tensor in (query, key, value)),
+        masks.schedules[place.number],
+        bias_table=bias_table(position_bias, masks.request),
+        scale=scaling,
+        dropout=dropout,
+    )
+    return output[None]
 
 
 def _wants_weights(module: nn.Module, options: dict[str, object]) -> bool:

@@ -1,5 +1,7 @@
 """What a stack is told of its tokens, on its way through transformers to the place where masks are made.
 
+Tokens lie in padded rows, [batch, width], or in one ragged stream, which the model sees as a single row, [1, tokens].
+
 transformers passes a stack's `attention_mask` on to the mask function, and nothing else that a mask could ask for. So
 what stands there is a `Request` of ours, put in by a hook: it carries the padding, the columns and the masks, and it
 behaves like the 2-D attention mask in the little that transformers looks at.
@@ -13,19 +15,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from finetune.attention.layout import Padded
+from finetune.attention.layout import Padded, Ragged
 from finetune.attention.masks import Mask
 from finetune.attention.masks.scope import integers
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.program import SiteName
 
 Features = Mapping[str, Tensor]
-"""Integers that masks read: [batch, tokens] is a token column, [batch] a value of each example."""
+"""Integers that masks read: [batch, tokens] is a token column, [batch] a value of each example; for a ragged stream
+[1, tokens] and [examples]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tokens:
-    """The tokens of one side of a batch, in padded rows.
+    """The tokens of one side of a batch.
 
     Args:
         batch: Rows.
@@ -33,7 +36,8 @@ class Tokens:
         device: Where the model computes.
         valid: bool [batch, width], True at tokens; None where there is no padding.
         columns: Token columns, int64 [batch, width]; in generation with a cache only the last columns of the rows.
-        values: Values of the examples, int64 [batch].
+        values: Values of the examples, int64 [batch]; of a stream's, [examples].
+        stream: Where the examples lie in the one row of a ragged stream; None for padded rows.
     """
 
     batch: int
@@ -42,9 +46,21 @@ class Tokens:
     valid: Tensor | None = None
     columns: Mapping[str, Tensor] = field(default_factory=dict)
     values: Mapping[str, Tensor] = field(default_factory=dict)
+    stream: Ragged | None = None
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest example, padding of the others included."""
+        return self.width if self.stream is None else max(self.stream.sizes, default=0)
+
+    @property
+    def ragged(self) -> Ragged:
+        """The layout of a stream, with the columns and values that masks read."""
+        assert self.stream is not None
+        return self.stream.with_features({name: column[0] for name, column in self.columns.items()}, self.values)
 
     def layout(self) -> Padded:
-        """Where the tokens are.
+        """Where the tokens are in padded rows.
 
         Raises:
             LayoutError: There is padding between tokens.
@@ -74,6 +90,9 @@ class Request:
         queries: The stack's own tokens, those in the cache included.
         keys: What is attended to; the same object in self-attention.
         past: Tokens that are in the cache, before the first that asks.
+        head_width: Width of a head.
+        biased: Whether the attention adds a relative bias.
+        kernel: How a stream is computed; None leaves it to the plan.
     """
 
     site: SiteName
@@ -82,6 +101,9 @@ class Request:
     queries: Tokens
     keys: Tokens
     past: int = 0
+    head_width: int = 64
+    biased: bool = False
+    kernel: str | None = None
 
     ndim = 2
 
@@ -123,10 +145,27 @@ def check_attention_mask(attention_mask: object, batch: int, width: int, name: s
     return attention_mask.bool()
 
 
+def check_stream(layout: object, batch: int, width: int, name: str) -> Ragged | None:
+    """A layout of a ragged stream that fits the tokens, or None where none is given.
+
+    Raises:
+        PretrainedError: It does not fit.
+    """
+    if layout is None:
+        return None
+    if not isinstance(layout, Ragged):
+        raise PretrainedError(f"{name} must be a Ragged layout, got {type(layout).__name__}")
+    if (batch, width) != (1, layout.total):
+        raise PretrainedError(
+            f"a ragged stream is one row, [1, {layout.total}] tokens by its {name}, but the tokens are [{batch}, {width}]"
+        )
+    return layout
+
+
 def split_features(
-    features: object, batch: int, width: int, device: torch.device
+    features: object, batch: int, width: int, device: torch.device, stream: Ragged | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Token columns [batch, width] and values [batch] apart, as int64.
+    """Token columns [batch, width] and values [batch] (of a stream [examples]) apart, as int64.
 
     Raises:
         PretrainedError: A feature is neither.
@@ -137,11 +176,12 @@ def split_features(
             f"features of masks must be a mapping from names to tensors, got {type(features).__name__}"
         )
     tensors = {key: integers(key, feature, device) for key, feature in features.items()}
+    examples = batch if stream is None else len(stream.sizes)
     for key, tensor in tensors.items():
-        if tuple(tensor.shape) not in ((batch, width), (batch,)):
+        if tuple(tensor.shape) not in ((batch, width), (examples,)):
             raise PretrainedError(
                 f"the feature {key!r} of the masks has shape {list(tensor.shape)}; expected [{batch}, {width}], a "
-                f"number a token, or [{batch}], a number an example"
+                f"number a token, or [{examples}], a number an example"
             )
     columns = {key: tensor for key, tensor in tensors.items() if tensor.ndim == 2}
     return columns, {key: tensor for key, tensor in tensors.items() if tensor.ndim == 1}
