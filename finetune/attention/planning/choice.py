@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from finetune.attention.kernels.rectangles import Schedule
+from finetune.attention.kernels.schedule import Schedule
 from finetune.attention.layout import Ragged
 from finetune.attention.masks import Mask
 from finetune.attention.masks.errors import did_you_mean

@@ -5,7 +5,6 @@ The constants were fitted to measurements on two CPU cores; only their ratios ma
 
 from __future__ import annotations
 
-
 import numpy as np
 import numpy.typing as npt
 

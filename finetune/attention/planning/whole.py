@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from finetune.attention.kernels.rectangles import Distances, Schedule, Stack
+from finetune.attention.kernels.schedule import Distances, Schedule, Stack
 from finetune.attention.layout import Ragged, ragged_mask
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.planning.cost import STACK_COST, rectangle_cost
@@ -123,7 +123,7 @@ def _stack(group: Group, mask: Mask, queries: Ragged, keys: Ragged, num_heads: i
     distances = None
     if longest is not None:
         index = torch.arange(group.keys, device=device) - torch.arange(group.queries, device=device)[:, None]
-        distances = Distances((index + longest - 1)[None], 2 * longest - 1)
+        distances = Distances((index + longest - 1)[None])
     return Stack(query_tokens, key_tokens, allowed, None, distances)
 
 

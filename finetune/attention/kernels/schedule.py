@@ -1,0 +1,194 @@
+"""What is to be computed: rectangles of the score matrix in stacks, and the parts that are computed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+PART_WEIGHTS = 2**19
+"""Attention weights computed at once, 2 MiB: all that is done to them happens in the cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Which entry of a bias table each pair of a rectangle reads: its key's position less its query's.
+
+    Args:
+        index: int64 [rectangles of one head, queries, keys], or [1, ...] where they are the same in all.
+    """
+
+    index: Tensor
+
+    @property
+    def shared(self) -> bool:
+        """Whether all rectangles read the same entries."""
+        return len(self.index) == 1
+
+    def bias(self, table: Tensor, rectangles: slice) -> Tensor:
+        """The bias [rectangles, heads, queries, keys] (or [1, ...]) from a table [heads, distances]."""
+        index = self._of(rectangles)
+        flat = table.index_select(1, index.flatten())
+        return flat.view(len(table), *index.shape).transpose(0, 1)
+
+    def add_gradient(self, table: Tensor, gradient: Tensor, rectangles: slice) -> None:
+        """Add the gradient of a bias, [rectangles, heads, queries, keys], to a table [distances, heads]."""
+        if self.shared:
+            gradient = gradient.sum(0, keepdim=True)
+        index = self._of(rectangles)
+        table.index_add_(0, index.flatten(), gradient.permute(0, 2, 3, 1).reshape(-1, gradient.shape[1]))
+
+    def _of(self, rectangles: slice) -> Tensor:
+        return self.index if self.shared else self.index[rectangles]
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """Rectangles of one size, of the same heads, computed together.
+
+    Args:
+        queries: int64 [rectangles, queries], tokens of the query stream; -1 at slots that stand for nothing.
+        keys: int64 [rectangles, keys], likewise of the key stream.
+        allowed: bool, broadcastable to [rectangles, heads, queries, keys], True means attend; None allows every pair
+            of real slots, of which there are no others.
+        heads: The heads; all where None.
+        distances: For models with a relative bias.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    allowed: Tensor | None = None
+    heads: range | None = None
+    distances: Distances | None = None
+
+    @property
+    def area(self) -> int:
+        """Attention weights of one head of one rectangle."""
+        return self.queries.shape[1] * self.keys.shape[1]
+
+    @cached_property
+    def additive(self) -> Tensor | None:
+        """0 where allowed and -inf elsewhere, float32; a row that would be -inf alone is 0, see `empty`."""
+        if self.allowed is None:
+            return None
+        excluded = ~self.allowed & self.allowed.any(-1, keepdim=True)
+        return torch.zeros(excluded.shape, device=excluded.device).masked_fill_(excluded, -torch.inf)
+
+    @cached_property
+    def empty(self) -> Tensor | None:
+        """The queries that may attend to nothing: bool [rectangles, heads, queries, 1]; None where there are none."""
+        if self.allowed is None:
+            return None
+        lost = ~self.allowed.any(-1, keepdim=True) & (self.queries >= 0)[:, None, :, None]
+        return lost if bool(lost.any()) else None
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rectangles of a stack that are computed at once, in some of its heads.
+
+    Args:
+        stack: The stack.
+        number: Of the part in the schedule.
+        rectangles: Which of the stack's.
+        heads: Which of the model's.
+        num_heads: Of the model.
+        num_queries: Tokens of the query stream.
+    """
+
+    stack: Stack
+    number: int
+    rectangles: slice
+    heads: range
+    num_heads: int
+    num_queries: int
+
+    @cached_property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Rectangles, heads, queries, keys."""
+        count = self.rectangles.stop - self.rectangles.start
+        return count, len(self.heads), self.stack.queries.shape[1], self.stack.keys.shape[1]
+
+    @cached_property
+    def query_slots(self) -> Tensor:
+        """int64 [slots], the row in [tokens * heads] of each query; one past the last for padding."""
+        tokens = self.stack.queries[self.rectangles]
+        return self._rows(tokens.where(tokens >= 0, self.num_queries), last=self.num_queries * self.num_heads)
+
+    @cached_property
+    def query_rows(self) -> Tensor:
+        """int64 [slots], a row in [tokens * heads] for each query, for padding too."""
+        return self._rows(self.stack.queries[self.rectangles].clamp(min=0))
+
+    @cached_property
+    def key_rows(self) -> Tensor:
+        """int64 [slots], a row in [tokens * heads] for each key, for padding too."""
+        return self._rows(self.stack.keys[self.rectangles].clamp(min=0))
+
+    @cached_property
+    def padding(self) -> Tensor | None:
+        """int64, the slots of queries that stand for nothing; None where there are none."""
+        padded = self.query_slots == self.num_queries * self.num_heads
+        return padded.nonzero().flatten() if bool(padded.any()) else None
+
+    def select(self, by_rectangle: Tensor | None) -> Tensor | None:
+        """The part's share of something broadcastable to [rectangles, heads, queries, keys] of the stack."""
+        if by_rectangle is None:
+            return None
+        if len(by_rectangle) > 1:
+            by_rectangle = by_rectangle[self.rectangles]
+        if by_rectangle.shape[1] > 1:
+            first = 0 if self.stack.heads is None else self.stack.heads.start
+            by_rectangle = by_rectangle[:, self.heads.start - first : self.heads.stop - first]
+        return by_rectangle
+
+    def _rows(self, tokens: Tensor, last: int | None = None) -> Tensor:
+        heads = torch.arange(self.heads.start, self.heads.stop, device=tokens.device)
+        rows = (tokens[:, None, :] * self.num_heads + heads[:, None]).flatten()  # [rectangles, heads, slots]
+        return rows if last is None else rows.clamp(max=last)
+
+
+@dataclass(frozen=True, eq=False)
+class Schedule:
+    """What is computed: stacks that together hold every query of every head once, but those that see nothing.
+
+    Args:
+        stacks: The rectangles.
+        num_queries: Tokens of the query stream.
+        num_keys: Tokens of the key stream.
+        num_heads: Attention heads.
+    """
+
+    stacks: tuple[Stack, ...]
+    num_queries: int
+    num_keys: int
+    num_heads: int
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """What is computed at once, one after the other."""
+        cuts = [(stack, *cut) for stack in self.stacks for cut in self._cuts(stack)]
+        return tuple(
+            Part(stack, number, rectangles, heads, self.num_heads, self.num_queries)
+            for number, (stack, rectangles, heads) in enumerate(cuts)
+        )
+
+    @cached_property
+    def weights(self) -> int:
+        """Attention weights that are computed, padding included."""
+        return sum(stack.area * len(stack.queries) * len(self._heads(stack)) for stack in self.stacks)
+
+    def _heads(self, stack: Stack) -> range:
+        return range(self.num_heads) if stack.heads is None else stack.heads
+
+    def _cuts(self, stack: Stack) -> Iterator[tuple[slice, range]]:
+        heads = self._heads(stack)
+        heads_at_once = min(len(heads), max(1, PART_WEIGHTS // max(1, stack.area)))
+        at_once = max(1, PART_WEIGHTS // max(1, stack.area * heads_at_once))
+        for start in range(0, len(stack.queries), at_once):
+            rectangles = slice(start, min(start + at_once, len(stack.queries)))
+            for first in range(heads.start, heads.stop, heads_at_once):
+                yield rectangles, range(first, min(first + heads_at_once, heads.stop))
