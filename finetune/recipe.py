@@ -316,8 +316,9 @@ class Training(Section):
     """Longest gradient; longer ones are scaled down to it. null: never."""
     label_smoothing: Share = 0.0
     """Share of each target's probability spread over all classes."""
-    precision: Literal["fp32", "bf16", "fp16"] | None = None
-    """Of the matrix products; what accelerate was told where not given."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] | None = "auto"
+    """Of the matrix products. auto: accelerate's --mixed_precision, else bf16 where the hardware is fast at it, else
+    fp32. null: what accelerate was told."""
     eval_every: PositiveInt | None = None
     """Steps between evaluations on dev; once an epoch where not given."""
     best_metric: str | None = None

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -24,6 +25,7 @@ from finetune.data.features import Features
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
+from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
 from finetune.training.run_folder import RunFolder
@@ -53,6 +55,7 @@ class Job:
 
     recipe: Recipe
     accelerator: Accelerator
+    precision: Precision
     task: Task
     tools: Tools
     model: PreTrainedModel
@@ -84,7 +87,8 @@ def prepare(recipe: Recipe) -> Job:
     Raises:
         UserError: Something in the recipe or the data is wrong.
     """
-    accelerator = _accelerator(recipe)
+    precision = choose_precision(recipe.training.precision)
+    accelerator = _accelerator(precision)
     if not (console.is_terminal and accelerator.is_main_process):
         datasets.disable_progress_bars()
     task = tasks.create(recipe)
@@ -98,14 +102,15 @@ def prepare(recipe: Recipe) -> Job:
     with accelerator.main_process_first():
         model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
     apply_masks(model, task.program, tokenizer)
-    tools = Tools(tokenizer, model.config, labels)
+    ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
+    tools = Tools(tokenizer, model.config, labels, ragged)
     _check(recipe, task, tools)
     examples = {split: getattr(loaded, split) for split in SPLITS}
     features = {split: task.encode(examples[split], tools) for split in SPLITS}
     encoded = {split: Encoded.of(features[split]) for split in SPLITS}
     set_seed(recipe.seed, device_specific=True)
-    folder = _shared_folder(recipe, accelerator)
-    job = Job(recipe, accelerator, task, tools, model, examples, encoded, folder)
+    folder = _shared_folder(recipe, accelerator, {"precision": asdict(precision)})
+    job = Job(recipe, accelerator, precision, task, tools, model, examples, encoded, folder)
     _rehearse(job)
     if accelerator.is_main_process:
         _introduce(job, [*loaded.notes, *task.notes(features)])
@@ -194,17 +199,8 @@ def apply_masks(model: PreTrainedModel, program: Program, tokenizer: PreTrainedT
             raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error
 
 
-def _accelerator(recipe: Recipe) -> Accelerator:
-    precision = recipe.training.precision
-    try:
-        accelerator = Accelerator(mixed_precision={"fp32": "no"}.get(precision, precision) if precision else None)
-    except ValueError as error:
-        raise UserError(
-            f"this machine does not compute in {precision}",
-            found=str(error),
-            where="training.precision",
-            fix="training.precision=bf16 or fp32",
-        ) from error
+def _accelerator(precision: Precision) -> Accelerator:
+    accelerator = precision.accelerator()
     launched = "ACCELERATE_MIXED_PRECISION" in os.environ
     alone_on_cpu = accelerator.num_processes == 1 and accelerator.device.type == "cpu"
     if launched and alone_on_cpu and os.environ.get("OMP_NUM_THREADS") == "1":
@@ -220,9 +216,9 @@ def _cores() -> int:
     return min(physical, allowed)
 
 
-def _shared_folder(recipe: Recipe, accelerator: Accelerator) -> RunFolder:
+def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any]) -> RunFolder:
     """One new folder for all processes."""
-    paths = [str(RunFolder.create(recipe).path) if accelerator.is_main_process else ""]
+    paths = [str(RunFolder.create(recipe, chosen).path) if accelerator.is_main_process else ""]
     broadcast_object_list(paths)
     return RunFolder(Path(paths[0]))
 
@@ -237,4 +233,5 @@ def _introduce(job: Job, notes: list[str]) -> None:
     )
     for note in notes:
         say(f"  {note}")
+    say(f"  precision: {job.precision}")
     say(f"  run folder: {job.folder.path}")

@@ -41,8 +41,12 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, recipe: Recipe) -> "RunFolder":
+    def create(cls, recipe: Recipe, chosen: Mapping[str, Any] | None = None) -> "RunFolder":
         """Make a new folder named by recipe and time, and write the recipe and the environment into it.
+
+        Args:
+            recipe: The run.
+            chosen: What the run chose for this machine, kept with the environment.
 
         Raises:
             UserError: The folder cannot be made.
@@ -57,7 +61,7 @@ class RunFolder:
                 found=error.strerror,
                 fix="name a folder of yours: output_dir=...",
             ) from error
-        folder._write_json("environment.json", environment())
+        folder._write_json("environment.json", environment() | dict(chosen or {}))
         return folder
 
     @property

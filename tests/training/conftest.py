@@ -100,7 +100,7 @@ def toy(tmp_path: Path) -> Callable[..., Recipe]:
             task=TASKS[kind][1],
             model=Model(scratch=Scratch(architecture=architecture, size="tiny", vocab_size=200)),
             data=Data(path=str(write_rows(tmp_path / "data", kind, sizes))),
-            training=Training(epochs=3, batch_size=16, learning_rate=2e-3, warmup=0.1),
+            training=Training(epochs=3, batch_size=16, learning_rate=2e-3, warmup=0.1, precision="fp32"),
             output_dir=tmp_path / "runs",
         )
         return override(recipe, overrides)
