@@ -9,10 +9,10 @@ On local files with the same two columns, with a small model that needs no Hub:
 
     accelerate launch finetune/run.py recipe=sst2 data.path=folder data.column_names="[sentence, label]" \
         model.name=null model.sample=minilm training.epochs=2 training.learning_rate=1e-4 \
-        training.group_by_length=true training.precision=bf16
+        training.group_by_length=true
 
 where folder holds train.tsv, dev.tsv and test.tsv with SST-2's 6,920, 872 and 1,821 whole sentences: test accuracy
-0.891 after 3 minutes on 2 CPU cores.
+0.891 after 3 minutes on 2 CPU cores, in bf16.
 """
 
 from finetune.recipe import Columns, Data, Model, Recipe, Splits, TextClassification, Training

@@ -87,6 +87,6 @@ def test_fp16_is_refused_on_a_cpu_whoever_asks_for_it(
     with pytest.raises(UserError, match=r"where: +training\.precision"):
         prepare(override(recipe, {"training.precision": "fp16"}))
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "fp16")
-    with pytest.raises(UserError, match="where: +--mixed_precision"):
+    with pytest.raises(UserError, match=r"where: +--mixed_precision"):
         prepare(override(recipe, {"training.precision": "auto"}))
     assert not recipe.output_dir.exists()
