@@ -11,7 +11,9 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import metrics
+from finetune.attention.layout import Ragged
 from finetune.data import Field, Loaded
+from finetune.data.features import Features
 from finetune.recipe import Recipe
 
 IGNORED = -100
@@ -42,16 +44,18 @@ class Batch:
     """Features put into tensors.
 
     Args:
-        inputs: The model's keyword arguments; int64 tensors, [batch, length] each.
-        label_ids: int64, [batch] for one target an input or [batch, length] for one a position; IGNORED where none.
+        inputs: The model's keyword arguments: int64 tensors, [batch, length] each with an attention mask, or
+            [1, tokens] each with the layout of the stream.
+        label_ids: int64, [batch] for one target an input, or for one a position [batch, length] or [1, tokens];
+            IGNORED where none.
         features: Index of each row in the split's features.
         examples: Index of each row's example in the split.
-        mask_features: What masks read of the source's tokens: name -> int64 [batch, length], or [batch] for values of
-            examples.
+        mask_features: What masks read of the source's tokens: name -> int64 [batch, length] or [1, tokens], or [batch]
+            for values of examples.
         words: Token classification: for each row and position the word whose label is read there, or IGNORED.
     """
 
-    inputs: dict[str, Tensor]
+    inputs: dict[str, Any]
     label_ids: Tensor
     features: tuple[int, ...]
     examples: tuple[int, ...]
@@ -63,11 +67,20 @@ class Batch:
         """The keyword arguments of a model, or of an encoder: inputs, and what its masks read."""
         return self.inputs | ({"mask_features": self.mask_features} if self.mask_features else {})
 
+    @property
+    def target_layout(self) -> Ragged | None:
+        """Where examples lie in the stream that the targets are of; None for padded rows."""
+        layout: Ragged | None = self.inputs.get("decoder_layout", self.inputs.get("layout"))
+        return layout
+
     def to(self, device: torch.device) -> "Batch":
         """The same batch on `device`."""
 
-        def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+        def move(inputs: dict[str, Any]) -> dict[str, Any]:
+            return {
+                name: given.to(device) if isinstance(given, Ragged) else given.to(device, non_blocking=True)
+                for name, given in inputs.items()
+            }
 
         label_ids = self.label_ids.to(device, non_blocking=True)
         return replace(self, inputs=move(self.inputs), mask_features=move(self.mask_features), label_ids=label_ids)
@@ -153,8 +166,8 @@ class Task(ABC):
         """Features of a split; each row is a `Feature`."""
 
     @abstractmethod
-    def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
-        """Put features into one padded batch."""
+    def collate(self, features: Features, tools: Tools) -> Batch:
+        """Put features into one batch, laid out as the tools say."""
 
     @abstractmethod
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:

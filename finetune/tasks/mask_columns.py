@@ -21,8 +21,9 @@ from transformers import BatchEncoding
 
 from finetune.attention import Program
 from finetune.data import Field
+from finetune.data.features import Features
 from finetune.errors import UserError
-from finetune.tasks.tensors import pad_rows
+from finetune.tasks.tensors import lay_out
 
 PREFIX = "mask_"
 """Opens the names of the features that hold what masks read."""
@@ -91,15 +92,13 @@ def token_columns(
     return columns
 
 
-def stack_columns(features: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
-    """The features for the masks as tensors: int64 [batch, length], padded with -1, or [batch]."""
-    names = [name for name in features[0] if name.startswith(PREFIX)]
-    stacked: dict[str, Tensor] = {}
-    for name in names:
-        rows = [feature[name] for feature in features]
-        is_value = isinstance(rows[0], int)
-        stacked[name.removeprefix(PREFIX)] = torch.tensor(rows) if is_value else pad_rows(rows, NO_WORD)
-    return stacked
+def lay_out_columns(features: Features, *, ragged: bool) -> dict[str, Tensor]:
+    """The features for the masks as tensors: int64 [1, tokens], or [batch, length] padded with -1; values [batch]."""
+    columns = {name.removeprefix(PREFIX): each for name, each in features.columns.items() if name.startswith(PREFIX)}
+    return {
+        name: torch.from_numpy(column.values) if column.offsets is None else lay_out(column, NO_WORD, ragged=ragged)
+        for name, column in columns.items()
+    }
 
 
 def _of_word(word: int | None, name: str, numbers: Sequence[str] | None) -> int:

@@ -1,13 +1,17 @@
 """Small tensor functions that tasks share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from finetune.tasks.base import IGNORED, Feature
+from finetune.attention.layout import Ragged, pad
+from finetune.data.batches import Indices
+from finetune.data.features import Column, Features
+from finetune.tasks.base import IGNORED, Tools
 
 
 def input_columns(encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[Any]]:
@@ -19,23 +23,50 @@ def input_columns(encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase) -
     return columns
 
 
-def pad_rows(rows: Sequence[Sequence[int]], value: int) -> Tensor:
-    """Stack rows of unequal length, filled up with `value` on the right.
+def lay_out(column: Column, fill: int, *, ragged: bool) -> Tensor:
+    """A column of lists as one stream, or as rows filled up with `fill` on the right.
 
     Returns:
-        int64, [rows, longest].
+        int64, [1, tokens] or [rows, longest].
     """
-    longest = max(map(len, rows), default=0)
-    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows], dtype=torch.int64)
+    values = torch.from_numpy(column.values)
+    if ragged:
+        return values[None]
+    valid = valid_rows(column)
+    return values.new_full(valid.shape, fill).masked_scatter_(valid, values)
 
 
-def pad_inputs(features: Sequence[Feature], tokenizer: PreTrainedTokenizerBase) -> dict[str, Tensor]:
-    """The tokenizer's own columns of `features`, padded to the longest; int64, [batch, length] each."""
+def layout_of(column: Column) -> Ragged:
+    """Where each example lies in a stream."""
+    return Ragged.from_lengths(np.diff(_offsets(column)).tolist())
+
+
+def valid_rows(column: Column) -> Tensor:
+    """Where padded rows hold a token: bool [rows, longest]."""
+    lengths = np.diff(_offsets(column))
+    return torch.from_numpy(np.arange(lengths.max(initial=0)) < lengths[:, None])
+
+
+def _offsets(column: Column) -> Indices:
+    assert column.offsets is not None
+    return column.offsets
+
+
+def lay_out_inputs(features: Features, tools: Tools) -> dict[str, Any]:
+    """The tokenizer's own columns, laid out, with the layout of a stream or the attention mask of padded rows."""
+    tokenizer = tools.tokenizer
     fill: Mapping[str, int] = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
-    names = [name for name in tokenizer.model_input_names if name in features[0]]
-    inputs = {name: pad_rows([feature[name] for feature in features], fill.get(name, 0)) for name in names}
-    inputs["attention_mask"] = pad_rows([[1] * len(feature["input_ids"]) for feature in features], 0)
-    return inputs
+    names = [name for name in tokenizer.model_input_names if name in features.columns]
+    inputs: dict[str, Any] = {
+        name: lay_out(features.columns[name], fill.get(name, 0), ragged=tools.ragged) for name in names
+    }
+    tokens = features.columns["input_ids"]
+    return inputs | ({"layout": layout_of(tokens)} if tools.ragged else {"attention_mask": valid_rows(tokens).long()})
+
+
+def numbers(features: Features, name: str) -> tuple[int, ...]:
+    """A column of one number a feature."""
+    return tuple(features.columns[name].values.tolist())
 
 
 def cross_entropy(logits: Tensor, label_ids: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
@@ -55,15 +86,29 @@ def cross_entropy(logits: Tensor, label_ids: Tensor, *, label_smoothing: float =
     )
 
 
-def row_losses(logits: Tensor, label_ids: Tensor) -> list[float]:
-    """Cross-entropy of each row, summed over its targets.
+def example_losses(logits: Tensor, label_ids: Tensor, layout: Ragged | None = None) -> list[float]:
+    """Cross-entropy of each example, summed over its targets.
 
     Args:
-        logits: [batch, classes] or [batch, length, classes].
-        label_ids: int64, [batch] or [batch, length].
+        logits: [batch, classes] or [batch, length, classes]; of a stream [1, tokens, classes].
+        label_ids: int64, [batch] or [batch, length]; of a stream [1, tokens].
+        layout: Where examples lie in the stream.
     """
     losses = torch.nn.functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(), label_ids.reshape(-1), ignore_index=IGNORED, reduction="none"
     )
-    sums: list[float] = losses.view(len(label_ids), -1).sum(dim=1).tolist()
+    rows = losses.view(len(label_ids), -1) if layout is None else _padded(losses, layout)
+    sums: list[float] = rows.sum(dim=1).tolist()
     return sums
+
+
+def _padded(values: Tensor, layout: Ragged) -> Tensor:
+    return pad(values, layout.to_padded())
+
+
+def example_rows(values: Tensor, layout: Ragged | None = None) -> list[list[int]]:
+    """The values of each example: those of [batch, length], or of a stream [1, tokens]."""
+    if layout is None:
+        rows: list[list[int]] = values.tolist()
+        return rows
+    return [part.tolist() for part in torch.split(values[0], list(layout.sizes))]

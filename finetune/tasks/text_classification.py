@@ -10,11 +10,12 @@ from transformers import BatchEncoding, PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field
+from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
-from finetune.tasks.base import Batch, Feature, Prediction, Record, Task, Tools
-from finetune.tasks.mask_columns import data_fields, stack_columns, token_columns
-from finetune.tasks.tensors import cross_entropy, input_columns, pad_inputs, row_losses
+from finetune.tasks.base import Batch, Prediction, Record, Task, Tools
+from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.tensors import cross_entropy, example_losses, input_columns, lay_out_inputs, numbers
 
 
 class TextClassificationTask(Task):
@@ -86,13 +87,13 @@ class TextClassificationTask(Task):
                 fix="remove it from the text",
             )
 
-    def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
+    def collate(self, features: Features, tools: Tools) -> Batch:
         return Batch(
-            inputs=pad_inputs(features, tools.tokenizer),
-            mask_features=stack_columns(features),
-            label_ids=torch.tensor([feature["label_ids"] for feature in features]),
-            features=tuple(feature["feature"] for feature in features),
-            examples=tuple(feature["example"] for feature in features),
+            inputs=lay_out_inputs(features, tools),
+            mask_features=lay_out_columns(features, ragged=tools.ragged),
+            label_ids=torch.from_numpy(features.columns["label_ids"].values),
+            features=numbers(features, "feature"),
+            examples=numbers(features, "example"),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
@@ -101,7 +102,7 @@ class TextClassificationTask(Task):
     def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
         logits = model(**batch.source).logits.float()  # [batch, classes]
         probabilities = logits.softmax(dim=-1).tolist()
-        losses = row_losses(logits, batch.label_ids)
+        losses = example_losses(logits, batch.label_ids)
         return [
             Prediction(feature, example, loss, 1, row)
             for feature, example, loss, row in zip(batch.features, batch.examples, losses, probabilities, strict=True)

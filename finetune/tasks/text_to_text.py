@@ -3,17 +3,31 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel
+from transformers.utils.generic import ModelOutput
 
 from finetune import metrics
+from finetune.attention import pretrained
 from finetune.data import Field
+from finetune.data.features import Column, Features
 from finetune.recipe import Recipe, TextToText
-from finetune.tasks.base import IGNORED, Batch, Feature, Prediction, Record, Task, Tools
-from finetune.tasks.mask_columns import data_fields, stack_columns, token_columns
-from finetune.tasks.tensors import cross_entropy, input_columns, pad_inputs, pad_rows, row_losses
+from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools
+from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.tensors import (
+    cross_entropy,
+    example_losses,
+    example_rows,
+    input_columns,
+    lay_out,
+    lay_out_inputs,
+    layout_of,
+    numbers,
+    valid_rows,
+)
 
 
 class TextToTextTask(Task):
@@ -83,55 +97,62 @@ class TextToTextTask(Task):
 
         return split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
 
-    def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
-        labels = [feature["label_ids"] for feature in features]
-        start = decoder_start(tools)
-        inputs = pad_inputs(features, tools.tokenizer)
-        inputs["decoder_input_ids"] = pad_rows([[start, *row[:-1]] for row in labels], tools.tokenizer.pad_token_id)
-        if not (self.program.is_standard_at("decoder") and self.program.is_standard_at("cross")):
+    def collate(self, features: Features, tools: Tools) -> Batch:
+        labels = features.columns["label_ids"]
+        shifted = _after_start(labels, decoder_start(tools))
+        inputs = lay_out_inputs(features, tools)
+        inputs["decoder_input_ids"] = lay_out(shifted, tools.tokenizer.pad_token_id, ragged=tools.ragged)
+        if tools.ragged:
+            inputs["decoder_layout"] = layout_of(labels)
+        elif not (self.program.is_standard_at("decoder") and self.program.is_standard_at("cross")):
             # Causal masks never see the padding, which is on the right; others may.
-            inputs["decoder_attention_mask"] = pad_rows([[1] * len(row) for row in labels], 0)
+            inputs["decoder_attention_mask"] = valid_rows(labels).long()
         return Batch(
             inputs=inputs,
-            mask_features=stack_columns(features),
-            label_ids=pad_rows(labels, IGNORED),
-            features=tuple(feature["feature"] for feature in features),
-            examples=tuple(feature["example"] for feature in features),
+            mask_features=lay_out_columns(features, ragged=tools.ragged),
+            label_ids=lay_out(labels, IGNORED, ragged=tools.ragged),
+            features=numbers(features, "feature"),
+            examples=numbers(features, "example"),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        logits = model(**batch.source, use_cache=False).logits  # [batch, length, vocabulary]
+        logits = model(**batch.source, use_cache=False).logits  # [batch, length, vocabulary] or [1, tokens, ...]
         return cross_entropy(logits, batch.label_ids, label_smoothing=label_smoothing)
 
     def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
-        inputs = batch.source
-        decoder_inputs = {name: inputs.pop(name) for name in list(inputs) if name.startswith("decoder_")}
-        attention_mask = inputs["attention_mask"]
-        encoder_outputs = model.get_encoder()(**inputs)
-        logits = model(
-            encoder_outputs=encoder_outputs,
-            attention_mask=attention_mask,
-            **decoder_inputs,
-            use_cache=False,
-        ).logits  # [batch, length, vocabulary]
+        of_decoder = {name: given for name, given in batch.inputs.items() if name.startswith("decoder_")}
+        of_encoder = {name: given for name, given in batch.source.items() if name not in of_decoder}
+        encoded = model.get_encoder()(**of_encoder)
+        place: dict[str, Any] = {name: of_encoder[name] for name in ("attention_mask", "layout") if name in of_encoder}
+        logits = model(encoder_outputs=encoded, **place, **of_decoder, use_cache=False).logits
+        losses = example_losses(logits, batch.label_ids, batch.target_layout)
+        guessed = example_rows(logits.argmax(dim=-1), batch.target_layout)
         # Last, because generate widens encoder_outputs in place for its beams.
+        texts = self._generate(model, encoded, place, tools, final=final)
+        predictions = []
+        for row, labels in enumerate(example_rows(batch.label_ids, batch.target_layout)):
+            length = sum(label != IGNORED for label in labels)
+            output = {"text": texts[row].strip(), "guessed": guessed[row][:length], "labels": labels[:length]}
+            predictions.append(Prediction(batch.features[row], batch.examples[row], losses[row], length, output))
+        return predictions
+
+    def _generate(
+        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], tools: Tools, *, final: bool
+    ) -> list[str]:
+        if "layout" in place:
+            encoded, attention_mask = pretrained.to_rows(encoded, place["layout"])
+        else:
+            attention_mask = place["attention_mask"]
         generated: Tensor = cast("Any", model).generate(
-            encoder_outputs=encoder_outputs,
+            encoder_outputs=encoded,
             attention_mask=attention_mask,
             num_beams=self.config.num_beams if final else self.config.dev_num_beams,
             max_new_tokens=self.config.max_target_length,
             length_penalty=self.config.length_penalty,
             do_sample=False,
         )
-        texts = tools.tokenizer.batch_decode(generated, skip_special_tokens=True)
-        losses = row_losses(logits, batch.label_ids)
-        guessed = logits.argmax(dim=-1).tolist()
-        predictions = []
-        for row, labels in enumerate(batch.label_ids.tolist()):
-            length = sum(label != IGNORED for label in labels)
-            output = {"text": texts[row].strip(), "guessed": guessed[row][:length], "labels": labels[:length]}
-            predictions.append(Prediction(batch.features[row], batch.examples[row], losses[row], length, output))
-        return predictions
+        texts: list[str] = tools.tokenizer.batch_decode(generated, skip_special_tokens=True)
+        return texts
 
     def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
         return [
@@ -155,3 +176,11 @@ def decoder_start(tools: Tools) -> int:
     """Id of the token that every output starts after."""
     start: int = tools.config.decoder_start_token_id
     return start
+
+
+def _after_start(labels: Column, start: int) -> Column:
+    """What the decoder reads to say the labels: each example's one place later, after the start token."""
+    assert labels.offsets is not None
+    values = np.roll(labels.values, 1)
+    values[labels.offsets[:-1]] = start
+    return Column(values, labels.offsets)

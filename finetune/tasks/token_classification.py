@@ -12,12 +12,21 @@ from transformers import PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field, Loaded
+from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TokenClassification
 from finetune.tasks import labelling
-from finetune.tasks.base import IGNORED, Batch, Feature, Prediction, Record, Task, Tools
-from finetune.tasks.mask_columns import data_fields, stack_columns, token_columns
-from finetune.tasks.tensors import cross_entropy, input_columns, pad_inputs, pad_rows, row_losses
+from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools
+from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.tensors import (
+    cross_entropy,
+    example_losses,
+    example_rows,
+    input_columns,
+    lay_out,
+    lay_out_inputs,
+    numbers,
+)
 from finetune.tasks.windows import first_pieces
 
 
@@ -114,23 +123,23 @@ class TokenClassificationTask(Task):
         features = split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
         return features.add_column("feature", list(range(len(features))))
 
-    def collate(self, features: Sequence[Feature], tools: Tools) -> Batch:
+    def collate(self, features: Features, tools: Tools) -> Batch:
         return Batch(
-            inputs=pad_inputs(features, tools.tokenizer),
-            mask_features=stack_columns(features),
-            label_ids=pad_rows([feature["label_ids"] for feature in features], IGNORED),
-            features=tuple(feature["feature"] for feature in features),
-            examples=tuple(feature["example"] for feature in features),
-            words=tuple(tuple(feature["words"]) for feature in features),
+            inputs=lay_out_inputs(features, tools),
+            mask_features=lay_out_columns(features, ragged=tools.ragged),
+            label_ids=lay_out(features.columns["label_ids"], IGNORED, ragged=tools.ragged),
+            features=numbers(features, "feature"),
+            examples=numbers(features, "example"),
+            words=tuple(tuple(row.tolist()) for row in features.columns["words"].rows()),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
         return cross_entropy(model(**batch.source).logits, batch.label_ids, label_smoothing=label_smoothing)
 
     def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
-        logits = model(**batch.source).logits  # [batch, length, classes]
-        losses = row_losses(logits, batch.label_ids)
-        rows = logits.argmax(dim=-1).tolist()
+        logits = model(**batch.source).logits  # [batch, length, classes] or [1, tokens, classes]
+        losses = example_losses(logits, batch.label_ids, batch.target_layout)
+        rows = example_rows(logits.argmax(dim=-1), batch.target_layout)
         predictions = []
         for row, words in enumerate(batch.words):
             output = {word: label for word, label in zip(words, rows[row], strict=False) if word != IGNORED}

@@ -8,6 +8,7 @@ from datasets import Dataset
 from finetune import tasks
 from finetune.attention import Program
 from finetune.errors import UserError
+from finetune.data.features import Features
 from finetune.recipe import Attention, TextClassification, TextToText, TokenClassification
 
 ROWS = {"text": ["the red dog. a house", "a"], "label": ["b", "a"], "id": [0, 1]}
@@ -31,7 +32,7 @@ def test_words_and_sentences_are_numbered(make: Any, architecture: str) -> None:
         texts.setdefault(sentence, []).append(token)
     assert sorted(texts) == [-1, 0, 1]
     assert texts[0][-1].endswith(".")
-    batch = task.collate([features[0], features[1]], tools)
+    batch = task.collate(Features.of(features)[:], tools)
     assert batch.mask_features["word"].shape == batch.inputs["input_ids"].shape
 
 
@@ -60,7 +61,7 @@ def test_a_column_of_the_data_gives_each_example_a_value(make: Any) -> None:
     assert task.fields[-1].column == "instruction"
     rows = {"source": ["the dog", "a"], "target": ["der hund", "ein"], "mask_instruction": ["3", "1"], "id": [0, 1]}
     features = task.encode(Dataset.from_dict(rows), tools)
-    batch = task.collate([features[0], features[1]], tools)
+    batch = task.collate(Features.of(features)[:], tools)
     assert batch.mask_features["instruction"].tolist() == [3, 1]
 
 

@@ -6,6 +6,7 @@ import pytest
 from datasets import Dataset
 
 from finetune.errors import UserError
+from finetune.data.features import Features
 from finetune.recipe import TextClassification
 
 ROWS = {"text": ["the red dog", "a house", "the dog sees a red house"], "label": ["b", "a", "b"], "id": [0, 1, 2]}
@@ -24,7 +25,7 @@ def test_inputs_are_the_tokenizers_and_labels_are_numbered(make: Any, architectu
 def test_padding_is_on_the_right_and_masked(make: Any) -> None:
     task, tools = make(TextClassification(), labels=("a", "b"))
     features = task.encode(Dataset.from_dict(ROWS), tools)
-    batch = task.collate([features[index] for index in range(3)], tools)
+    batch = task.collate(Features.of(features)[:], tools)
     assert batch.inputs["attention_mask"].sum(dim=1).tolist() == features["length"][:]
     padding = batch.inputs["input_ids"][batch.inputs["attention_mask"] == 0]
     assert (padding == tools.tokenizer.pad_token_id).all()

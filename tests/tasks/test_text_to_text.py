@@ -6,6 +6,7 @@ import pytest
 import torch
 from datasets import Dataset
 
+from finetune.data.features import Features
 from finetune.recipe import Attention, TextToText, Translation
 from finetune.tasks import create
 from finetune.tasks.base import IGNORED
@@ -17,7 +18,7 @@ ROWS = {"source": ["the red dog", "a house"], "target": ["der rote hund", "ein h
 def test_the_decoder_reads_the_target_one_token_late(make: Any, architecture: str) -> None:
     task, tools = make(TextToText(), architecture)
     features = task.encode(Dataset.from_dict(ROWS), tools)
-    batch = task.collate([features[0], features[1]], tools)
+    batch = task.collate(Features.of(features)[:], tools)
     start, end = tools.config.decoder_start_token_id, features["label_ids"][0][-1]
     for row, labels in enumerate(features["label_ids"]):
         assert labels[0] != start
@@ -33,7 +34,7 @@ def test_the_targets_padding_is_masked_where_a_mask_could_see_it(make: Any) -> N
     recipe = task.recipe.model_copy(update={"attention": Attention(decoder="causal() | prefix(3)")})
     for masked, expected in ((task, False), (create(recipe), True)):
         features = masked.encode(Dataset.from_dict(ROWS), tools)
-        batch = masked.collate([features[0], features[1]], tools)
+        batch = masked.collate(Features.of(features)[:], tools)
         assert ("decoder_attention_mask" in batch.inputs) == expected
         if expected:
             assert torch.equal(batch.inputs["decoder_attention_mask"].bool(), batch.label_ids != IGNORED)

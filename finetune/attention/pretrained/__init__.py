@@ -20,8 +20,10 @@ from finetune.attention.pretrained.apply import (
     saved_masks,
     special_token_ids,
 )
+from finetune.attention.pretrained.caching import can_cache
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.families import SUPPORTED
+from finetune.attention.pretrained.streams import to_rows
 
 __all__ = [
     "CONFIG_KEY",
@@ -29,9 +31,11 @@ __all__ = [
     "PretrainedError",
     "apply_masks",
     "apply_saved_masks",
+    "can_cache",
     "generate",
     "reads_streams",
     "remove_masks",
     "saved_masks",
     "special_token_ids",
+    "to_rows",
 ]

@@ -26,7 +26,14 @@ from finetune.attention.pretrained.hooks import (
     parameter_names,
 )
 from finetune.attention.pretrained.interface import NAME, PLACE, Place
-from finetune.attention.pretrained.streams import BiasHook, FirstTokensHook, reads_first_token, why_no_stream
+from finetune.attention.pretrained.streams import (
+    BiasHook,
+    EndOfTextHook,
+    PoolHook,
+    finds_ends,
+    read_token,
+    why_no_stream,
+)
 from finetune.attention.pretrained.tokens import Features
 from finetune.attention.program import SITES, Program, SiteName
 
@@ -286,6 +293,8 @@ def _install(
     for part in pairs:
         hook = SourceHook(parameter_names(part), decoder_masks, cross_masks, known, infer_padding=not standard)
         handles.append(install(part, hook))
+    if finds_ends(model):
+        handles.append(install(model, EndOfTextHook(parameter_names(model))))
     needs = Needs.together(mask.needs for mask in (*decoder_masks, *cross_masks))
     if pairs and (needs.columns or needs.values):
         carry = CarryHook(needs.columns, needs.values)
@@ -318,7 +327,7 @@ def _install_stack(
         kernel=kernel,
     )
     yield install(stack.module, hook)
-    yield install(stack.module, FirstTokensHook(reads_first_token(model)))
+    yield install(stack.module, PoolHook(read_token(model, stack.module)))
     if stack.biased:
         for attention in (*stack.self_attention[:1], *stack.cross_attention[:1]):
             yield install(attention, BiasHook())

@@ -146,7 +146,7 @@ def _check_step(mask: Mask, request: Request, layouts: Layouts) -> None:
         PretrainedError: See above.
     """
     check_generation(mask, request.site, cached=True)
-    if request.site == "decoder" and not _never_ahead(mask) and bool(_ahead(mask, request, layouts.own).any()):
+    if request.site == "decoder" and not never_ahead(mask) and bool(_ahead(mask, request, layouts.own).any()):
         raise PretrainedError(
             f"the decoder's mask {mask} lets tokens in the cache attend to later ones, which were not there "
             "when they were computed; generate with use_cache=False, or give the prefix as decoder_input_ids"
@@ -176,14 +176,14 @@ def check_generation(mask: Mask, site: str, cached: bool) -> None:
         )
 
 
-def _never_ahead(mask: Mask) -> bool:
+def never_ahead(mask: Mask) -> bool:
     """Whether the mask surely never allows a key after the query."""
     if isinstance(mask, And):
-        return any(map(_never_ahead, mask.members))
+        return any(map(never_ahead, mask.members))
     if isinstance(mask, Or):
-        return all(map(_never_ahead, mask.members))
+        return all(map(never_ahead, mask.members))
     if isinstance(mask, PerHead):
-        return all(map(_never_ahead, mask.masks))
+        return all(map(never_ahead, mask.masks))
     return isinstance(mask, Causal)
 
 

@@ -19,8 +19,10 @@ from finetune.attention.layout import Ragged, special_token_columns
 from finetune.attention.masks import Mask
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import check_generation
-from finetune.attention.pretrained.streams import BiasHook, FirstTokensHook
+from finetune.attention.pretrained.streams import BiasHook, EndOfTextHook, PoolHook
 from finetune.attention.pretrained.tokens import (
+    COLUMN_KEY,
+    VALUE_KEY,
     Request,
     Tokens,
     check_attention_mask,
@@ -31,8 +33,6 @@ from finetune.attention.program import SiteName
 
 SEGMENT = "segment"
 """The token column that is the model's token_type_ids."""
-COLUMN_KEY, VALUE_KEY = "mask_column_", "mask_value_"
-"""How columns and values of the source are called in the encoder's output."""
 
 SpecialTokens = Mapping[str, Sequence[int]]
 Arguments = dict[str, Any]
@@ -116,6 +116,8 @@ class StackHook:
         given = arguments.get("attention_mask")
         if isinstance(given, Tokens):
             tokens = given
+            if tokens.ids is not None:
+                arguments["input_ids"] = tokens.ids
         else:
             read = read_tokens(arguments, given, features, layout, past, self.special_tokens)
             if read is None:
@@ -324,9 +326,9 @@ def is_encoder_decoder(module: nn.Module) -> bool:
 
 
 def install(
-    module: nn.Module, hook: StackHook | SourceHook | CarryHook | FirstTokensHook | BiasHook
+    module: nn.Module, hook: StackHook | SourceHook | CarryHook | PoolHook | BiasHook | EndOfTextHook
 ) -> torch.utils.hooks.RemovableHandle:
     """Register a hook; the handle removes it."""
-    if isinstance(hook, CarryHook | FirstTokensHook):
+    if isinstance(hook, CarryHook | PoolHook):
         return module.register_forward_hook(hook, with_kwargs=True)
     return module.register_forward_pre_hook(hook, with_kwargs=True)

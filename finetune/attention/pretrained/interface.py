@@ -176,7 +176,9 @@ def _in_stream(
         raise PretrainedError("attention weights can be had of padded rows, not of a ragged stream")
     place: Place = getattr(module, PLACE)
     output = rectangle_attention(
-        *(tensor[0].transpose(0, 1) for tensor in (query, key, value)),
+        query[0].transpose(0, 1),
+        key[0].transpose(0, 1),
+        value[0].transpose(0, 1),
         masks.schedules[place.number],
         bias_table=bias_table(position_bias, masks.request),
         scale=scaling,

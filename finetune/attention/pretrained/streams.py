@@ -6,29 +6,34 @@ token, and a relative bias that is made for every pair of the row.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils.generic import ModelOutput
 
+from finetune.attention.layout import Ragged, pad
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import SiteMasks
-from finetune.attention.pretrained.tokens import Request
+from finetune.attention.pretrained.tokens import COLUMN_KEY, VALUE_KEY, Request, Tokens
+
+Reads = Literal["first", "last"] | None
+"""Which token of each example a head of the model reads, and nothing else; None for heads that read all."""
 
 
 @dataclass(frozen=True)
-class FirstTokensHook:
+class PoolHook:
     """A forward hook of a stack: each example of a stream is pooled, not the row that they make.
 
     Args:
-        head_reads_first: Whether a head of the model reads nothing but the first token's hidden state; it is then
-            given those, as [examples, 1, width].
+        reads: What a head reads of the stack's output; where it is one token, it is given those alone, as
+            [examples, 1, width].
     """
 
-    head_reads_first: bool
+    reads: Reads
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:
         """Change the output in place. Raises PretrainedError where it has no names."""
@@ -38,21 +43,55 @@ class FirstTokensHook:
         if not isinstance(output, ModelOutput):
             raise PretrainedError("a ragged stream needs return_dict=True")
         pooler = getattr(module, "pooler", None)
-        if pooler is None and not self.head_reads_first:
+        if pooler is None and self.reads is None:
             return
-        first = output["last_hidden_state"][0, request.queries.stream.starts, None]  # [examples, 1, width]
+        bounds = request.queries.stream.cu_seqlens
+        chosen = bounds[1:] - 1 if self.reads == "last" else bounds[:-1]
+        tokens = output["last_hidden_state"][0, chosen, None]  # [examples, 1, width]
         if pooler is not None:
-            output["pooler_output"] = _pooled(module, first)
-        if self.head_reads_first:
-            output["last_hidden_state"] = first
+            output["pooler_output"] = _pooled(module, tokens)
+        if self.reads is not None:
+            output["last_hidden_state"] = tokens
 
 
-def _pooled(module: Any, first: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class EndOfTextHook:
+    """A forward pre-hook of T5's classifier of texts, which finds the end-of-text token of each row by itself.
+
+    The stream goes on to the encoder beside the call; what is left of the call is a row of its end for each example.
+    Each example's last token must be the end of text, as T5's tokenizer gives it.
+
+    Args:
+        parameters: The names of the model's forward's parameters.
+    """
+
+    parameters: tuple[str, ...]
+
+    def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+        """The same call for the rows' ends, where it is one of a stream."""
+        tokens = kwargs.get("attention_mask")
+        if not isinstance(tokens, Tokens) or tokens.stream is None:
+            return None
+        arguments = dict(zip(self.parameters, args, strict=False)) | kwargs
+        ids: Tensor = arguments["input_ids"]
+        shifted = ids.roll(1, 1)
+        shifted[0, tokens.stream.starts] = module.config.decoder_start_token_id
+        arguments |= {
+            "input_ids": ids.new_full((len(tokens.stream.sizes), 1), module.config.eos_token_id),
+            "attention_mask": replace(tokens, ids=ids),
+            "decoder_input_ids": shifted,
+            "decoder_layout": tokens.stream,
+            "use_cache": False,
+        }
+        return (), arguments
+
+
+def _pooled(module: Any, tokens: Tensor) -> Tensor:
     pooled: Tensor
     if type(module).__name__ == "AlbertModel":  # whose pooler is a linear layer alone
-        pooled = module.pooler_activation(module.pooler(first[:, 0]))
+        pooled = module.pooler_activation(module.pooler(tokens[:, 0]))
     else:
-        pooled = module.pooler(first)
+        pooled = module.pooler(tokens)
     return pooled
 
 
@@ -105,20 +144,48 @@ def bias_table(position_bias: Tensor | None, request: Request) -> Tensor | None:
     return position_bias[0, :, 0]
 
 
+def to_rows(encoded: ModelOutput, layout: Ragged) -> tuple[ModelOutput, Tensor]:
+    """An encoder's output of a stream as padded rows, as generation with a cache reads it.
+
+    Args:
+        encoded: With last_hidden_state [1, tokens, width], and what masks will read of the source.
+        layout: Where the examples lie.
+
+    Returns:
+        The output, last_hidden_state [examples, longest, width], and its attention mask, int64 [examples, longest].
+    """
+    rows = layout.to_padded()
+    padded = {
+        key: pad(tensor[0], rows)
+        for key, tensor in encoded.items()
+        if key == "last_hidden_state" or key.startswith(COLUMN_KEY)
+    }
+    values = {key: tensor for key, tensor in encoded.items() if key.startswith(VALUE_KEY)}
+    output = BaseModelOutput(last_hidden_state=padded.pop("last_hidden_state"))
+    for key, tensor in (padded | values).items():
+        output[key] = tensor
+    return output, rows.valid.long()
+
+
 def why_no_stream(model: PreTrainedModel, stack: PreTrainedModel) -> str | None:
     """Why a stack cannot read a ragged stream in this model; None where it can."""
     if type(stack).__name__ == "UMT5Stack":
         return "UMT5 makes its relative bias for every pair of tokens, in each layer"
     name = type(model).__name__
-    if "T5For" in name and reads_first_token(model):
-        return f"{name} has a head that looks for the end of each row"
-    if reads_first_token(model) and getattr(stack.config, "classifier_pooling", "cls") != "cls":
+    if read_token(model, stack) and getattr(stack.config, "classifier_pooling", "cls") != "cls":
         return f"its head averages a row's tokens (classifier_pooling={stack.config.classifier_pooling!r})"
     known = (None, "ForTokenClassification", "ForSequenceClassification", "ForMaskedLM", "ForConditionalGeneration")
     _, separator, head = name.partition("For")
     return None if (separator + head or None) in known else f"{name} has a head that reads rows"
 
 
-def reads_first_token(model: PreTrainedModel) -> bool:
-    """Whether the model's head classifies by each row's first token."""
-    return type(model).__name__.endswith("ForSequenceClassification")
+def finds_ends(model: PreTrainedModel) -> bool:
+    """Whether the model looks for the end of text in each row, as T5's classifier of texts does."""
+    return type(model).__name__ in ("T5ForSequenceClassification", "MT5ForSequenceClassification")
+
+
+def read_token(model: PreTrainedModel, stack: PreTrainedModel) -> Reads:
+    """Which token of each example the model's head reads of the stack's output."""
+    if finds_ends(model):
+        return "last" if stack.config.is_decoder else None
+    return "first" if type(model).__name__.endswith("ForSequenceClassification") else None

@@ -21,6 +21,9 @@ from finetune.attention.masks.scope import integers
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.program import SiteName
 
+COLUMN_KEY, VALUE_KEY = "mask_column_", "mask_value_"
+"""How columns and values of the source are called in the encoder's output."""
+
 Features = Mapping[str, Tensor]
 """Integers that masks read: [batch, tokens] is a token column, [batch] a value of each example; for a ragged stream
 [1, tokens] and [examples]."""
@@ -38,6 +41,7 @@ class Tokens:
         columns: Token columns, int64 [batch, width]; in generation with a cache only the last columns of the rows.
         values: Values of the examples, int64 [batch]; of a stream's, [examples].
         stream: Where the examples lie in the one row of a ragged stream; None for padded rows.
+        ids: The encoder's input_ids, where they do not come in its own arguments.
     """
 
     batch: int
@@ -47,6 +51,7 @@ class Tokens:
     columns: Mapping[str, Tensor] = field(default_factory=dict)
     values: Mapping[str, Tensor] = field(default_factory=dict)
     stream: Ragged | None = None
+    ids: Tensor | None = None
 
     @property
     def longest(self) -> int:
@@ -157,7 +162,8 @@ def check_stream(layout: object, batch: int, width: int, name: str) -> Ragged | 
         raise PretrainedError(f"{name} must be a Ragged layout, got {type(layout).__name__}")
     if (batch, width) != (1, layout.total):
         raise PretrainedError(
-            f"a ragged stream is one row, [1, {layout.total}] tokens by its {name}, but the tokens are [{batch}, {width}]"
+            f"a ragged stream is one row, [1, {layout.total}] tokens by its {name}, "
+            f"but the tokens are [{batch}, {width}]"
         )
     return layout
 
