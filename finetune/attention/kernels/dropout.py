@@ -42,4 +42,5 @@ class Dropout:
         bits = drawn.random_(-(2**63), None, generator=generator).view(torch.int16)[: weights.numel()]
         dropped = min(round(self.probability * 2**_BITS), 2**_BITS - 1)
         kept = bits.view(weights.shape) >= dropped - 2 ** (_BITS - 1)
-        return kept.to(weights.dtype).div_(1 - dropped / 2**_BITS)
+        factors: Tensor = kept.to(weights.dtype).div_(1 - dropped / 2**_BITS)
+        return factors

@@ -48,7 +48,8 @@ def rectangle_attention(
         [queries, heads, value width], of the query's type.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
-    output: Tensor = _RectangleAttention.apply(query, key, value, bias_table, schedule, scale, Dropout.draw(dropout))
+    arguments = query, key, value, bias_table, schedule, scale, Dropout.draw(dropout)
+    output: Tensor = _RectangleAttention.apply(*arguments)  # type: ignore[no-untyped-call]
     return output
 
 
@@ -139,7 +140,7 @@ class _Work:
         if bias is not None:
             by_head += bias
         if additive is not None:
-            by_head += additive
+            by_head[..., -additive.shape[-1] :] += additive
         weights = torch.softmax(scores, -1)
         empty = part.select(part.stack.empty)
         if empty is not None:

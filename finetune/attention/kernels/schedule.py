@@ -15,22 +15,26 @@ PART_WEIGHTS = 2**19
 
 @dataclass(frozen=True, eq=False)
 class Distances:
-    """Which entry of a bias table each pair of a rectangle reads: its key's position less its query's.
+    """Which entry of a bias table each pair of a rectangle reads: its key's position less its query's, plus `zero`.
 
     Args:
-        index: int64 [rectangles of one head, queries, keys], or [1, ...] where they are the same in all.
+        queries: int64 [rectangles of one head, queries], positions; or [1, queries] where they are the same in all.
+        keys: int64 [rectangles of one head, keys], likewise.
+        zero: The entry of distance 0.
     """
 
-    index: Tensor
+    queries: Tensor
+    keys: Tensor
+    zero: int
 
     @property
     def shared(self) -> bool:
         """Whether all rectangles read the same entries."""
-        return len(self.index) == 1
+        return len(self.queries) == 1
 
     def bias(self, table: Tensor, rectangles: slice) -> Tensor:
         """The bias [rectangles, heads, queries, keys] (or [1, ...]) from a table [heads, distances]."""
-        index = self._of(rectangles)
+        index = self.index(rectangles, table.shape[1])
         flat = table.index_select(1, index.flatten())
         return flat.view(len(table), *index.shape).transpose(0, 1)
 
@@ -38,11 +42,13 @@ class Distances:
         """Add the gradient of a bias, [rectangles, heads, queries, keys], to a table [distances, heads]."""
         if self.shared:
             gradient = gradient.sum(0, keepdim=True)
-        index = self._of(rectangles)
+        index = self.index(rectangles, len(table))
         table.index_add_(0, index.flatten(), gradient.permute(0, 2, 3, 1).reshape(-1, gradient.shape[1]))
 
-    def _of(self, rectangles: slice) -> Tensor:
-        return self.index if self.shared else self.index[rectangles]
+    def index(self, rectangles: slice, width: int) -> Tensor:
+        """The entries of a table of that width, int64 [rectangles, queries, keys] (or [1, ...])."""
+        queries, keys = (each if self.shared else each[rectangles] for each in (self.queries, self.keys))
+        return (keys[:, None, :] - queries[:, :, None] + self.zero).clamp_(0, width - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +58,8 @@ class Stack:
     Args:
         queries: int64 [rectangles, queries], tokens of the query stream; -1 at slots that stand for nothing.
         keys: int64 [rectangles, keys], likewise of the key stream.
-        allowed: bool, broadcastable to [rectangles, heads, queries, keys], True means attend; None allows every pair
+        allowed: bool, broadcastable to [rectangles, heads, queries, masked keys], True means attend; it speaks of the
+            last keys of each rectangle, and those before them are allowed to every query. None allows every pair
             of real slots, of which there are no others.
         heads: The heads; all where None.
         distances: For models with a relative bias.
@@ -74,16 +81,27 @@ class Stack:
         """0 where allowed and -inf elsewhere, float32; a row that would be -inf alone is 0, see `empty`."""
         if self.allowed is None:
             return None
-        excluded = ~self.allowed & self.allowed.any(-1, keepdim=True)
+        excluded = ~self.allowed
+        if self.allowed.shape[-1] == self.keys.shape[1]:
+            excluded &= self.allowed.any(-1, keepdim=True)
         return torch.zeros(excluded.shape, device=excluded.device).masked_fill_(excluded, -torch.inf)
 
     @cached_property
     def empty(self) -> Tensor | None:
         """The queries that may attend to nothing: bool [rectangles, heads, queries, 1]; None where there are none."""
-        if self.allowed is None:
+        if self.allowed is None or self.allowed.shape[-1] < self.keys.shape[1]:
             return None
         lost = ~self.allowed.any(-1, keepdim=True) & (self.queries >= 0)[:, None, :, None]
         return lost if bool(lost.any()) else None
+
+    def to(self, device: torch.device) -> Stack:
+        """The same stack on a device."""
+        queries, keys = (tensor.to(device, non_blocking=True) for tensor in (self.queries, self.keys))
+        allowed = None if self.allowed is None else self.allowed.to(device, non_blocking=True)
+        distances = self.distances
+        if distances is not None:
+            distances = Distances(distances.queries.to(device), distances.keys.to(device), distances.zero)
+        return Stack(queries, keys, allowed, self.heads, distances)
 
 
 @dataclass(frozen=True, eq=False)

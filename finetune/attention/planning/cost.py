@@ -15,7 +15,12 @@ PAIR_COST = 6.0
 SLOT_COST = 12.0
 """Of one slot, for a query or a key, of one head."""
 
+Numbers = npt.NDArray[np.int64] | int
 
-def rectangle_cost(queries: npt.NDArray[np.int64], keys: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Cost of one head of a rectangle."""
-    return PAIR_COST * queries * keys + SLOT_COST * (queries + keys)
+
+def stack_costs(rectangles: Numbers, queries: Numbers, keys: Numbers, num_heads: int) -> npt.NDArray[np.float64]:
+    """Cost of stacks of so many rectangles of this size."""
+    pairs = np.multiply(queries, keys)
+    one = PAIR_COST * pairs + SLOT_COST * np.add(queries, keys)
+    cost: npt.NDArray[np.float64] = STACK_COST + np.multiply(rectangles, num_heads) * one
+    return cost

@@ -1,0 +1,68 @@
+"""Which rectangles are stacked: those of like sizes, at the least cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from finetune.attention.planning.cost import stack_costs
+from finetune.attention.planning.view import Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Rectangles that are stacked.
+
+    Args:
+        members: int64 [rectangles], which.
+        queries: Slots for each one's queries.
+        keys: Slots for each one's keys.
+    """
+
+    members: Integers
+    queries: int
+    keys: int
+
+
+def group(queries: Integers, keys: Integers, num_heads: int) -> list[Group]:
+    """The cheapest way to stack rectangles of these numbers of queries and keys; those without either are left out.
+
+    Ordered by sizes, neighbours go together: the best cuts are found by dynamic programming over the different sizes.
+    """
+    real = np.flatnonzero((queries > 0) & (keys > 0))
+    if not len(real):
+        return []
+    sizes = np.stack([_rounded(keys[real]), queries[real]], axis=1)
+    unique, member, counts = np.unique(sizes, axis=0, return_inverse=True, return_counts=True)
+    order = np.argsort(member, kind="stable")  # rectangles by keys, then queries
+    ends = np.cumsum(counts)
+    groups = []
+    for first, stop in _cuts(unique[:, 1], unique[:, 0], counts, num_heads):
+        members = real[order[ends[first] - counts[first] : ends[stop - 1]]]
+        groups.append(Group(members, int(queries[members].max()), int(keys[members].max())))
+    return groups
+
+
+def _rounded(keys: Integers) -> Integers:
+    """Large numbers in steps of an eighth or less, so that there are not too many different ones."""
+    step = 2 ** np.maximum(0, np.log2(keys).astype(np.int64) - 4)
+    rounded: Integers = -(-keys // step) * step
+    return rounded
+
+
+def _cuts(queries: Integers, keys: Integers, counts: Integers, num_heads: int) -> list[tuple[int, int]]:
+    """The runs of sizes (keys ascending) that are stacked, as first and stop."""
+    best = np.zeros(len(queries) + 1)
+    previous = np.zeros(len(queries) + 1, dtype=np.int64)
+    for stop in range(1, len(queries) + 1):
+        tallest = np.maximum.accumulate(queries[:stop][::-1])[::-1]
+        together = np.cumsum(counts[:stop][::-1])[::-1]
+        costs = best[:stop] + stack_costs(together, tallest, keys[stop - 1], num_heads)
+        previous[stop] = costs.argmin()
+        best[stop] = costs[previous[stop]]
+    cuts, stop = [], len(queries)
+    while stop:
+        cuts.append((int(previous[stop]), stop))
+        stop = int(previous[stop])
+    return cuts[::-1]
