@@ -319,6 +319,8 @@ class Training(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] | None = "auto"
     """Of the matrix products. auto: accelerate's --mixed_precision, else bf16 where the hardware is fast at it, else
     fp32. null: what accelerate was told."""
+    fp32_matmul: Literal["auto", "default", "onednn"] = "auto"
+    """Library of fp32 products on a CPU. auto: oneDNN where a trial of a moment finds it faster and no less exact."""
     eval_every: PositiveInt | None = None
     """Steps between evaluations on dev; once an epoch where not given."""
     best_metric: str | None = None

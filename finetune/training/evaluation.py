@@ -63,7 +63,13 @@ def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> li
     was_training = model.training
     model.train(False)
     bar = Bar(f"evaluating {split}", len(batches), enabled=accelerator.is_main_process)
-    with bar, torch.inference_mode(), accelerator.autocast(), closing(job.batches(split, batches)) as collated:
+    with (
+        bar,
+        job.matmul.used(),
+        torch.inference_mode(),
+        accelerator.autocast(),
+        closing(job.batches(split, batches)) as collated,
+    ):
         for indices, batch in zip(batches, collated, strict=True):
             predictions += job.task.predict(model, batch, job.tools, final=final)
             bar.advance(int(encoded.lengths[indices].sum()))

@@ -25,6 +25,7 @@ from finetune.data.features import Features
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
+from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
@@ -56,6 +57,7 @@ class Job:
     recipe: Recipe
     accelerator: Accelerator
     precision: Precision
+    matmul: Matmul
     task: Task
     tools: Tools
     model: PreTrainedModel
@@ -109,8 +111,9 @@ def prepare(recipe: Recipe) -> Job:
     features = {split: task.encode(examples[split], tools) for split in SPLITS}
     encoded = {split: Encoded.of(features[split]) for split in SPLITS}
     set_seed(recipe.seed, device_specific=True)
-    folder = _shared_folder(recipe, accelerator, {"precision": asdict(precision)})
-    job = Job(recipe, accelerator, precision, task, tools, model, examples, encoded, folder)
+    matmul = _shared_matmul(recipe, accelerator, precision, model)
+    folder = _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
+    job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder)
     _rehearse(job)
     if accelerator.is_main_process:
         _introduce(job, [*loaded.notes, *task.notes(features)])
@@ -216,6 +219,16 @@ def _cores() -> int:
     return min(physical, allowed)
 
 
+def _shared_matmul(recipe: Recipe, accelerator: Accelerator, precision: Precision, model: PreTrainedModel) -> Matmul:
+    """One choice for all processes, tried by one of them while the others leave it the cores."""
+    applies = precision.name == "fp32" and accelerator.device.type == "cpu"
+    chosen: list[Matmul] = [DEFAULT]
+    if accelerator.is_main_process:
+        chosen = [choose_matmul(recipe.training.fp32_matmul, model, computes_fp32_on_cpu=applies)]
+    broadcast_object_list(chosen)
+    return chosen[0]
+
+
 def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any]) -> RunFolder:
     """One new folder for all processes."""
     paths = [str(RunFolder.create(recipe, chosen).path) if accelerator.is_main_process else ""]
@@ -234,4 +247,6 @@ def _introduce(job: Job, notes: list[str]) -> None:
     for note in notes:
         say(f"  {note}")
     say(f"  precision: {job.precision}")
+    if job.precision.name == "fp32" and job.accelerator.device.type == "cpu":
+        say(f"  fp32 products: {job.matmul}")
     say(f"  run folder: {job.folder.path}")

@@ -83,7 +83,8 @@ class Loop:
     def run(self) -> None:
         """Train to the end, or until patience runs out."""
         self.model.train()
-        with Bar("training", self.state.total_steps, enabled=self.accelerator.is_main_process) as bar:
+        bar = Bar("training", self.state.total_steps, enabled=self.accelerator.is_main_process)
+        with bar, self.job.matmul.used():
             for epoch in range(self.epochs):
                 self.state.epoch = epoch
                 self._epoch(bar)
