@@ -26,6 +26,7 @@ from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
 from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
+from finetune.training.allocator import keep_memory
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
@@ -91,6 +92,8 @@ def prepare(recipe: Recipe) -> Job:
     """
     precision = choose_precision(recipe.training.precision)
     accelerator = _accelerator(precision)
+    if accelerator.device.type == "cpu":
+        keep_memory()
     if not (console.is_terminal and accelerator.is_main_process):
         datasets.disable_progress_bars()
     task = tasks.create(recipe)
