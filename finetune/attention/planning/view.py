@@ -82,10 +82,11 @@ class View:
 
         def evaluate(example: Tensor, q: Tensor, k: Tensor) -> Tensor:
             found = self.mask.allowed(self._scope(example), torch.tensor(self.head), q, k)
-            return found.expand(_shape(example, q, k))[None]
+            allowed: Tensor = found.expand(_shape(example, q, k))[None]
+            return allowed
 
-        (allowed,) = _in_chunks(evaluate, examples, queries, keys)
-        return allowed
+        answer: Booleans = _in_chunks(evaluate, examples, queries, keys)[0]
+        return answer
 
     def _scope(self, example: Tensor) -> Scope:
         return layout_scope(self.queries, self.keys, example, self.num_heads)
@@ -96,7 +97,7 @@ def _stacked(bounds: Bounds, shape: torch.Size) -> Tensor:
 
 
 def _shape(*tensors: Tensor) -> torch.Size:
-    return torch.broadcast_tensors(*tensors)[0].shape
+    return torch.Size(np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors)))
 
 
 def _in_chunks(evaluate: Callable[..., Tensor], *arguments: Integers) -> Booleans:

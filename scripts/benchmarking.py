@@ -1,0 +1,155 @@
+"""What all benchmarks share: ways timed in turn in one process, ratios with quartiles, a table, the machine in words.
+
+A machine's speed drifts, and others may use it: so ways are compared round by round, in an order that changes, and what
+is reported is the median of the rounds' ratios with its quartiles.
+"""
+
+import multiprocessing
+import platform
+import random
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median and quartiles."""
+
+    lower: float
+    median: float
+    upper: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Of one value or more."""
+        if len(values) == 1:
+            return cls(values[0], values[0], values[0])
+        lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
+        return cls(lower, median, upper)
+
+    def __str__(self) -> str:
+        return f"{self.median:.3g} ({self.lower:.3g} to {self.upper:.3g})"
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds of each way in each round, by name; round i of one belongs with round i of the others."""
+
+    seconds: Mapping[str, Sequence[float]]
+
+    def of(self, name: str) -> Spread:
+        """Seconds of one way."""
+        return Spread.of(self.seconds[name])
+
+    def speedup(self, name: str, over: str) -> Spread:
+        """How many times as fast as another way, round by round."""
+        pairs = zip(self.seconds[over], self.seconds[name], strict=True)
+        return Spread.of([other / own for other, own in pairs])
+
+
+def interleave(ways: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1, seed: int = 0) -> Timings:
+    """Time each way once a round, in an order drawn anew for each round.
+
+    Args:
+        ways: What to time, by name.
+        rounds: How often.
+        warmup: Calls of each way before that, which are not timed.
+        seed: Of the orders.
+    """
+    for way in ways.values():
+        for _ in range(warmup):
+            way()
+    order = random.Random(seed)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name in order.sample(list(ways), len(ways)):
+            synchronize()
+            start = time.perf_counter()
+            ways[name]()
+            synchronize()
+            seconds[name].append(time.perf_counter() - start)
+    return Timings(seconds)
+
+
+def synchronize() -> None:
+    """Wait until a GPU has done what it was given, where there is one."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def peak_memory(function: Callable[[], object], *, prepare: Callable[[], object] | None = None) -> float:
+    """MiB that a call of `function` adds to the peak of a process of its own; it must be picklable.
+
+    Args:
+        function: What is measured.
+        prepare: Called first in that process; what it needs is not counted.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiving, sending = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(function, prepare, sending))
+    process.start()
+    sending.close()
+    try:
+        added: float = receiving.recv()
+    finally:
+        process.join()
+    return added
+
+
+def _measure(function: Callable[[], object], prepare: Callable[[], object] | None, connection: Connection) -> None:
+    if prepare is not None:
+        prepare()
+    before = _peak_mebibytes()
+    function()
+    connection.send(_peak_mebibytes() - before)
+
+
+def _peak_mebibytes() -> float:
+    # On Linux a new process may report its parent's peak as its own in getrusage, but not here.
+    own = _line_of("/proc/self/status", "VmHWM")
+    if own is not None:
+        return int(own.removesuffix("kB")) / 2**10
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _line_of(path: str, name: str) -> str | None:
+    """What stands behind `name` and a colon in a file that Linux has; None where there is none."""
+    if not Path(path).exists():
+        return None
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(name)), None)
+
+
+def machine() -> str:
+    """Where this runs, in words."""
+    cpu = platform.processor() or platform.machine()
+    named = _line_of("/proc/cpuinfo", "model name")
+    cpu = cpu if named is None else named
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{cpu} ({capability}), {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}"
+
+
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], console: Console | None = None
+) -> None:
+    """A table on the terminal; the first column is left-aligned, the others right-aligned."""
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*map(str, row))
+    console = console or Console()
+    console.print(table)
+    console.print(machine(), highlight=False)
