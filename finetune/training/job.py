@@ -119,7 +119,10 @@ def prepare(recipe: Recipe) -> Job:
     job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder)
     _rehearse(job)
     if accelerator.is_main_process:
-        _introduce(job, [*loaded.notes, *task.notes(features)])
+        notes = [*loaded.notes, *task.notes(features)]
+        if recipe.training.layout == "ragged" and not ragged:
+            notes.append("batches are padded: this model reads rows, not ragged streams")
+        _introduce(job, notes)
     return job
 
 

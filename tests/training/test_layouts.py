@@ -54,3 +54,12 @@ def test_streams_and_rows_give_the_same(toy: Toy, task: str, architecture: str, 
         assert found.loss == pytest.approx(expected.loss, rel=1e-5, abs=1e-6)
         is_shares = task == "text_classification"
         assert found.output == (pytest.approx(expected.output, rel=1e-5) if is_shares else expected.output)
+
+
+def test_a_model_that_reads_rows_is_given_rows(
+    toy: Toy, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("finetune.attention.pretrained.reads_streams", lambda model: False)
+    job = prepare(toy("text_classification", "bert", train=32, held_out=8))
+    assert not job.tools.ragged
+    assert "batches are padded: this model reads rows" in " ".join(capsys.readouterr().err.split())
