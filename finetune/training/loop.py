@@ -16,6 +16,7 @@ from finetune.errors import UserError
 from finetune.metrics import higher_is_better
 from finetune.tasks import Batch
 from finetune.training.checkpoint import prune, save_model
+from finetune.training.dropout import fast_dropout
 from finetune.training.evaluation import Evaluated, evaluate
 from finetune.training.job import Job
 from finetune.training.optimizer import build_optimizer, build_schedule
@@ -84,7 +85,7 @@ class Loop:
         """Train to the end, or until patience runs out."""
         self.model.train()
         bar = Bar("training", self.state.total_steps, enabled=self.accelerator.is_main_process)
-        with bar, self.job.matmul.used():
+        with bar, self.job.matmul.used(), fast_dropout(self.model):
             for epoch in range(self.epochs):
                 self.state.epoch = epoch
                 self._epoch(bar)

@@ -140,8 +140,8 @@ def _gain(products: Sequence[tuple[_Product, int]]) -> float:
                 seconds[:] = [min(before, _time(one)) for before, (one, _) in zip(seconds, products, strict=True)]
         rounds += 1
     counts = [count for _, count in products]
-    default, onednn = (sum(map(operator.mul, counts, seconds)) for seconds in shortest.values())
-    return default / onednn
+    total = {matmul: sum(map(operator.mul, counts, seconds)) for matmul, seconds in shortest.items()}
+    return float(total[DEFAULT] / total[ONEDNN])
 
 
 def _time(call: Callable[[], object]) -> float:
