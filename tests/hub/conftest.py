@@ -1,0 +1,3 @@
+"""A Hub on this machine."""
+
+from tests.hub_server.fixtures import hub as hub
