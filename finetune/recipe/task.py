@@ -1,0 +1,62 @@
+"""The recipe's `task`: what is learnt."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from finetune.recipe.section import Section
+
+
+class TextClassification(Section):
+    """One class for each text or pair of texts."""
+
+    implementation: ClassVar[str] = "finetune.tasks.text_classification:TextClassificationTask"
+    kind: Literal["text_classification"] = "text_classification"
+    max_length: PositiveInt = 128
+    """Tokens kept of each input; the rest is cut, and the number of cut inputs is said."""
+
+
+class TokenClassification(Section):
+    """One label for each word."""
+
+    implementation: ClassVar[str] = "finetune.tasks.token_classification:TokenClassificationTask"
+    kind: Literal["token_classification"] = "token_classification"
+    scheme: Literal["auto", "iob1", "iob2", "bmes", "plain"] = "auto"
+    """How labels mark entities; told from the labels where auto. Plain labels stand for themselves."""
+    max_length: PositiveInt = 128
+    """Tokens of one window; longer inputs are read in several."""
+    stride: NonNegativeInt = 32
+    """Tokens that neighbouring windows share as context."""
+
+
+class TextToText(Section):
+    """A text from a text."""
+
+    implementation: ClassVar[str] = "finetune.tasks.text_to_text:TextToTextTask"
+    kind: Literal["text_to_text"] = "text_to_text"
+    prefix: str = ""
+    """Put before every input, as T5 was trained ("translate English to German: ")."""
+    max_source_length: PositiveInt = 128
+    """Tokens kept of each input."""
+    max_target_length: PositiveInt = 128
+    """Tokens kept of each output, and the longest that is generated."""
+    num_beams: PositiveInt = 4
+    """Beams of the search that generates the test split's outputs."""
+    dev_num_beams: PositiveInt = 1
+    """Beams of the search that generates the dev split's outputs while training; 1 is greedy and fast."""
+    length_penalty: float = 1.0
+    """Exponent of the length by which a beam's score is divided."""
+
+
+class Translation(TextToText):
+    """A text in one language from a text in another."""
+
+    implementation: ClassVar[str] = "finetune.tasks.translation:TranslationTask"
+    kind: Literal["translation"] = "translation"  # type: ignore[assignment]
+    source: str = "en"
+    """Language of the input (ISO 639)."""
+    target: str = "de"
+    """Language of the output."""
+
+
+Task = Annotated[TextClassification | TokenClassification | TextToText | Translation, Field(discriminator="kind")]
