@@ -73,12 +73,17 @@ def interleave(ways: Mapping[str, Callable[[], object]], rounds: int, warmup: in
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name in order.sample(list(ways), len(ways)):
-            synchronize()
-            start = time.perf_counter()
-            ways[name]()
-            synchronize()
-            seconds[name].append(time.perf_counter() - start)
+            seconds[name].append(time_once(ways[name]))
     return Timings(seconds)
+
+
+def time_once(function: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    synchronize()
+    start = time.perf_counter()
+    function()
+    synchronize()
+    return time.perf_counter() - start
 
 
 def synchronize() -> None:

@@ -4,7 +4,8 @@ Here live the ways to cut a mask's pairs into rectangles, what each costs, and t
 computes attention, and nothing knows models.
 """
 
-from finetune.attention.planning.choice import KERNELS, plan
+from finetune.attention.planning.choice import plan
 from finetune.attention.planning.errors import PlanError
+from finetune.attention.planning.ways import KERNELS
 
 __all__ = ["KERNELS", "PlanError", "plan"]

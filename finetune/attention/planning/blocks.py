@@ -15,7 +15,7 @@ from torch import Tensor
 
 from finetune.attention.kernels.schedule import Distances, Stack
 from finetune.attention.planning.grouping import Group, group
-from finetune.attention.planning.reach import QueryBlocks, Reach, apart, cut, reach
+from finetune.attention.planning.reach import QueryBlocks, Reach, apart, cut, near, reach
 from finetune.attention.planning.view import Booleans, Integers, View
 
 
@@ -48,14 +48,13 @@ def find_rectangles(view: View, far: Booleans, size: int, step: int, sample: int
         far: The queries that reach far, see `far_reaching`.
         size: Queries of a block.
         step: From each query of a block to the next.
-        sample: Take only about this many blocks.
+        sample: Take only about this many blocks, and no queries that reach far.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
-    blocks = apart(view, cut(view.query_sizes, size, step), far)
-    if sample is not None:
-        blocks = blocks.some(sample)
+    blocks = cut(view.query_sizes, size, step)
+    blocks = apart(view, blocks, far) if sample is None else near(view, blocks.some(sample), far)
     found = reach(view, blocks, far)
     real = blocks.positions[found.blocks] >= 0
     allowed = real.copy()
@@ -68,23 +67,23 @@ def find_rectangles(view: View, far: Booleans, size: int, step: int, sample: int
     return Rectangles(blocks, Reach(found.blocks[kept], found.keys[kept], found.certain[kept]), allowed[kept])
 
 
-def stacks(view: View, rectangles: Rectangles, heads: range | None, longest: int | None) -> list[Stack]:
+def stacks(view: View, rectangles: Rectangles, heads: range, width: int, longest: int | None) -> list[Stack]:
     """Rectangles of like sizes in one stack.
 
     Args:
         view: The mask.
         rectangles: What to stack.
         heads: Whose they are.
+        width: Of a head.
         longest: Tokens of the longest example where a relative bias is added; None where there is none.
     """
-    num_heads = view.num_heads if heads is None else len(heads)
     return [
         _stack(view, rectangles, part, heads, longest)
-        for part in group(rectangles.blocks.counts, rectangles.counts, num_heads)
+        for part in group(rectangles.blocks.counts, rectangles.counts, len(heads), width)
     ]
 
 
-def _stack(view: View, rectangles: Rectangles, part: Group, heads: range | None, longest: int | None) -> Stack:
+def _stack(view: View, rectangles: Rectangles, part: Group, heads: range, longest: int | None) -> Stack:
     blocks, found = rectangles.blocks, rectangles.reach
     examples, queries = blocks.examples[part.members], blocks.positions[part.members, : part.queries]
     number = np.full(len(blocks.examples), -1)

@@ -1,26 +1,45 @@
 """What attention costs, in nanoseconds, as far as the choice between ways to compute it needs to know.
 
-The constants were fitted to measurements on two CPU cores; only their ratios matter.
+The constants were fitted by scripts/fit_attention_costs.py on two CPU cores; only their ratios matter.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
-
-STACK_COST = 150_000.0
-"""Of one more stack, forward and backward, whatever is in it."""
-PAIR_COST = 6.0
-"""Of one attention weight of one head."""
-SLOT_COST = 12.0
-"""Of one slot, for a query or a key, of one head."""
 
 Numbers = npt.NDArray[np.int64] | int
 
 
-def stack_costs(rectangles: Numbers, queries: Numbers, keys: Numbers, num_heads: int) -> npt.NDArray[np.float64]:
-    """Cost of stacks of so many rectangles of this size."""
-    pairs = np.multiply(queries, keys)
-    one = PAIR_COST * pairs + SLOT_COST * np.add(queries, keys)
-    cost: npt.NDArray[np.float64] = STACK_COST + np.multiply(rectangles, num_heads) * one
-    return cost
+@dataclass(frozen=True)
+class Costs:
+    """Nanoseconds, forward and backward.
+
+    Args:
+        stack: Of one more stack, whatever is in it.
+        pair: Of one attention weight of one head: softmax and mask.
+        pair_width: Of one attention weight, for each number of a head's width: matrix products.
+        slot: Of one slot, for a query or a key, of one head.
+        slot_width: Of one slot, for each number of a head's width: gathering and scattering.
+    """
+
+    stack: float
+    pair: float
+    pair_width: float
+    slot: float
+    slot_width: float
+
+    def of_stacks(
+        self, rectangles: Numbers, queries: Numbers, keys: Numbers, num_heads: int, width: int
+    ) -> npt.NDArray[np.float64]:
+        """Cost of stacks of so many rectangles of this size, in so many heads."""
+        pairs, slots = np.multiply(queries, keys), np.add(queries, keys)
+        one = (self.pair + self.pair_width * width) * pairs + (self.slot + self.slot_width * width) * slots
+        cost: npt.NDArray[np.float64] = self.stack + np.multiply(rectangles, num_heads) * one
+        return cost
+
+
+COSTS = Costs(stack=150_000, pair=2.0, pair_width=0.08, slot=4.0, slot_width=0.15)
+"""Measured."""

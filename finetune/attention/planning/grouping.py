@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.attention.planning.cost import stack_costs
+from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.view import Integers
 
 
@@ -25,7 +25,7 @@ class Group:
     keys: int
 
 
-def group(queries: Integers, keys: Integers, num_heads: int) -> list[Group]:
+def group(queries: Integers, keys: Integers, num_heads: int, width: int) -> list[Group]:
     """The cheapest way to stack rectangles of these numbers of queries and keys; those without either are left out.
 
     Ordered by sizes, neighbours go together: the best cuts are found by dynamic programming over the different sizes.
@@ -38,7 +38,7 @@ def group(queries: Integers, keys: Integers, num_heads: int) -> list[Group]:
     order = np.argsort(member, kind="stable")  # rectangles by keys, then queries
     ends = np.cumsum(counts)
     groups = []
-    for first, stop in _cuts(unique[:, 1], unique[:, 0], counts, num_heads):
+    for first, stop in _cuts(unique[:, 1], unique[:, 0], counts, num_heads, width):
         members = real[order[ends[first] - counts[first] : ends[stop - 1]]]
         groups.append(Group(members, int(queries[members].max()), int(keys[members].max())))
     return groups
@@ -51,14 +51,14 @@ def _rounded(keys: Integers) -> Integers:
     return rounded
 
 
-def _cuts(queries: Integers, keys: Integers, counts: Integers, num_heads: int) -> list[tuple[int, int]]:
+def _cuts(queries: Integers, keys: Integers, counts: Integers, num_heads: int, width: int) -> list[tuple[int, int]]:
     """The runs of sizes (keys ascending) that are stacked, as first and stop."""
     best = np.zeros(len(queries) + 1)
     previous = np.zeros(len(queries) + 1, dtype=np.int64)
     for stop in range(1, len(queries) + 1):
         tallest = np.maximum.accumulate(queries[:stop][::-1])[::-1]
         together = np.cumsum(counts[:stop][::-1])[::-1]
-        costs = best[:stop] + stack_costs(together, tallest, keys[stop - 1], num_heads)
+        costs = best[:stop] + COSTS.of_stacks(together, tallest, keys[stop - 1], num_heads, width)
         previous[stop] = costs.argmin()
         best[stop] = costs[previous[stop]]
     cuts, stop = [], len(queries)

@@ -98,14 +98,22 @@ def _key_blocks(view: View, examples: Integers, first: Integers, last: Integers)
     return np.bincount(run, minlength=len(examples))
 
 
-def apart(view: View, blocks: QueryBlocks, far: Booleans) -> QueryBlocks:
-    """The blocks without the queries that reach far, followed by blocks of those alone."""
+def near(view: View, blocks: QueryBlocks, far: Booleans) -> QueryBlocks:
+    """The blocks without the queries that reach far."""
     if not far.any():
         return blocks
     tokens = view.query_starts[blocks.examples][:, None] + blocks.positions
     remaining = np.where(far[tokens], -1, blocks.positions)
     remaining = np.take_along_axis(remaining, np.argsort(remaining < 0, axis=1, kind="stable"), 1)
     kept = remaining[:, 0] >= 0
+    return QueryBlocks(blocks.examples[kept], remaining[kept])
+
+
+def apart(view: View, blocks: QueryBlocks, far: Booleans) -> QueryBlocks:
+    """The blocks without the queries that reach far, followed by blocks of those alone."""
+    if not far.any():
+        return blocks
+    rest = near(view, blocks, far)
     tokens = np.nonzero(far)[0]
     examples = np.searchsorted(view.query_starts, tokens, side="right") - 1
     members = np.bincount(examples, minlength=len(view.query_sizes))
@@ -113,9 +121,7 @@ def apart(view: View, blocks: QueryBlocks, far: Booleans) -> QueryBlocks:
     numbers = cut(members, size)
     index = (np.cumsum(members) - members)[numbers.examples][:, None] + numbers.positions
     positions = np.where(numbers.positions >= 0, (tokens - view.query_starts[examples])[index.clip(0)], -1)
-    return QueryBlocks(
-        np.concatenate([blocks.examples[kept], numbers.examples]), np.concatenate([remaining[kept], positions])
-    )
+    return QueryBlocks(np.concatenate([rest.examples, numbers.examples]), np.concatenate([rest.positions, positions]))
 
 
 def reach(view: View, blocks: QueryBlocks, far: Booleans) -> Reach:

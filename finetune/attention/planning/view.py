@@ -62,6 +62,10 @@ class View:
         """Keys of each example."""
         return np.asarray(self.keys.sizes, dtype=np.int64)
 
+    def check(self) -> None:
+        """Raises MaskError where the mask cannot be evaluated: bounds do not say what is missing."""
+        self.allowed(*(np.zeros(min(1, len(self.query_sizes)), dtype=np.int64) for _ in range(3)))
+
     def bounds(
         self, examples: Integers, first_query: Integers, last_query: Integers, first_key: Integers, last_key: Integers
     ) -> tuple[Booleans, Booleans]:

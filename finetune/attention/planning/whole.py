@@ -7,14 +7,21 @@ import torch
 from torch import Tensor
 
 from finetune.attention.kernels.schedule import Distances, Stack
-from finetune.attention.layout import LayoutError, Ragged, ragged_mask
+from finetune.attention.layout import Ragged, ragged_mask
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.planning.grouping import Group, group
 from finetune.attention.planning.view import Integers
 
 
 def whole_examples(
-    mask: Mask, queries: Ragged, keys: Ragged, num_heads: int, *, heads: range | None = None, biased: bool = False
+    mask: Mask,
+    queries: Ragged,
+    keys: Ragged,
+    num_heads: int,
+    *,
+    width: int = 64,
+    heads: range | None = None,
+    biased: bool = False,
 ) -> list[Stack]:
     """The stacks that compute each example's whole square.
 
@@ -23,18 +30,16 @@ def whole_examples(
         queries: The stream of the queries.
         keys: The stream of the keys; the same object in self-attention.
         num_heads: Attention heads.
+        width: Of a head.
         heads: The heads that the stacks are for; all where None.
         biased: Whether a relative bias is added, from a table whose middle is distance 0.
 
     Raises:
         MaskError: The mask cannot be evaluated.
-        LayoutError: The sides have different numbers of examples.
     """
-    if len(queries.sizes) != len(keys.sizes):
-        raise LayoutError(f"there are {len(queries.sizes)} examples of queries and {len(keys.sizes)} of keys")
     longest = max((*queries.sizes, *keys.sizes), default=0)
     query_sizes, key_sizes = (np.asarray(side.sizes, dtype=np.int64) for side in (queries, keys))
-    groups = group(query_sizes, key_sizes, num_heads if heads is None else len(heads))
+    groups = group(query_sizes, key_sizes, num_heads if heads is None else len(heads), width)
     return [_stack(part, mask, queries, keys, num_heads, heads, longest if biased else None) for part in groups]
 
 

@@ -1,0 +1,115 @@
+"""Every plan is exact, whatever the mask, the lengths and the kernel."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from finetune.attention.kernels.dense import dense_attention
+from finetune.attention.kernels.rectangles import rectangle_attention
+from finetune.attention.layout import LayoutError, Ragged, ragged_mask
+from finetune.attention.masks import Mask, MaskError, MissingColumn, parse
+from finetune.attention.planning import KERNELS, PlanError, plan
+from tests.attention.expressions import NUM_HEADS, masks
+
+WIDTH = 3
+lengths = st.lists(st.integers(0, 12), min_size=0, max_size=5)
+kernels = st.sampled_from([None, *KERNELS])
+
+
+def stream(sizes: list[int], seed: int) -> Ragged:
+    """Examples with every column and value that random masks read."""
+    generator = torch.Generator().manual_seed(seed)
+    columns = {
+        "word": torch.randint(0, 4, (sum(sizes),), generator=generator).sort().values,
+        "is_cls": (torch.rand(sum(sizes), generator=generator) < 0.1).long(),
+    }
+    return Ragged.from_lengths(sizes, columns, {"source_length": torch.tensor(sizes, dtype=torch.int64) // 2})
+
+
+def outcomes(
+    mask: Mask, queries: Ragged, keys: Ragged, biased: bool, kernel: str | None, seed: int
+) -> tuple[list[Tensor], list[Tensor]]:
+    """Output and all gradients by the plan, and by the reference."""
+    generator = torch.Generator().manual_seed(seed)
+    longest = max((*queries.sizes, *keys.sizes, 1))
+    shapes = [(queries.total, NUM_HEADS, WIDTH), (keys.total, NUM_HEADS, WIDTH), (keys.total, NUM_HEADS, WIDTH + 1)]
+    shapes += [(NUM_HEADS, 2 * longest - 1)] if biased else []
+    leaves = [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    schedule = plan(mask, queries, keys, NUM_HEADS, width=WIDTH, biased=biased, kernel=kernel)
+    found = rectangle_attention(*leaves[:3], schedule, bias_table=leaves[3] if biased else None)
+    index = keys.positions - queries.positions[:, None] + longest - 1
+    bias = leaves[3][:, index.clamp(0, 2 * longest - 2)] if biased else None
+    rows = [leaf.transpose(0, 1)[None] for leaf in leaves[:3]]
+    expected, _ = dense_attention(*rows, ragged_mask(mask, queries, keys, num_heads=NUM_HEADS), bias=bias)
+    expected = expected[0].transpose(0, 1)
+    gradient = torch.randn(found.shape, generator=generator, dtype=torch.float64)
+    return tuple(  # type: ignore[return-value]
+        [output.detach(), *torch.autograd.grad(output, leaves, gradient, materialize_grads=True)]
+        for output in (found, expected)
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(masks, lengths, st.booleans(), kernels, st.integers(0, 2**31))
+def test_self_attention_is_the_reference(
+    mask: Mask, sizes: list[int], biased: bool, kernel: str | None, seed: int
+) -> None:
+    layout = stream(sizes, seed)
+    found, expected = outcomes(mask, layout, layout, biased, kernel, seed)
+    torch.testing.assert_close(found, expected)
+
+
+@settings(max_examples=100, deadline=None)
+@given(masks, st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=5), kernels, st.integers(0, 2**31))
+def test_cross_attention_is_the_reference(
+    mask: Mask, sizes: list[tuple[int, int]], kernel: str | None, seed: int
+) -> None:
+    queries, keys = stream([size for size, _ in sizes], seed), stream([size for _, size in sizes], seed + 1)
+    found, expected = outcomes(mask, queries, keys, False, kernel, seed)
+    torch.testing.assert_close(found, expected)
+
+
+LONG = [
+    "full()",
+    "causal()",
+    "causal() & window(40)",
+    "window(20) | global_tokens(0, -1)",
+    "window(20) | global_tokens(cls)",
+    "dilated(60, 4) | global_tokens(7)",
+    "dilated(60, 4) & causal() | global_tokens(cls)",
+    "blocks(50)",
+    "strided(9)",
+    "same(word)",
+    "random_keys(5, 1)",
+    "~window(100)",
+    "prefix(source_length) | causal()",
+    "per_head(window(10), full(), none(), custom(every_third))",
+]
+
+
+@pytest.mark.parametrize("kernel", [None, *KERNELS])
+@pytest.mark.parametrize("text", LONG)
+def test_long_examples_among_short_ones_are_the_reference(text: str, kernel: str | None) -> None:
+    queries, keys = stream([3, 300, 0, 65, 1], 0), stream([300, 90, 5, 0, 2], 1)
+    for layouts in ((queries, queries), (queries, keys)):
+        found, expected = outcomes(parse(text), *layouts, layouts[0] is layouts[1], kernel, 0)
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("kernel", [None, *KERNELS])
+def test_what_a_mask_lacks_is_said(kernel: str | None) -> None:
+    layout = Ragged.from_lengths([3, 200])
+    with pytest.raises(MissingColumn, match="'word'"):
+        plan(parse("same(word)"), layout, layout, NUM_HEADS, kernel=kernel)
+    with pytest.raises(MaskError, match="multiple of 3"):
+        plan(parse("per_head(full(), none(), causal())"), layout, layout, NUM_HEADS, kernel=kernel)
+    with pytest.raises(LayoutError, match="2 examples of queries and 1 of keys"):
+        plan(parse("window(3)"), layout, Ragged.from_lengths([3]), NUM_HEADS, kernel=kernel)
+
+
+def test_a_wrong_kernel_is_told_what_there_is() -> None:
+    layout = Ragged.from_lengths([3])
+    with pytest.raises(PlanError, match=r"no kernel 'block'; there are whole, blocks.*did you mean 'blocks'"):
+        plan(parse("full()"), layout, layout, NUM_HEADS, kernel="block")
