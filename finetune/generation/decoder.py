@@ -1,0 +1,95 @@
+"""A model's decoder, asked for one token more of each row at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+from finetune.generation.cache import BeamCache
+from finetune.generation.search import Move
+
+STATES = "last_hidden_state"
+
+
+class Decoder:
+    """A decoder, with the source that each of its rows reads.
+
+    Args:
+        model: An encoder-decoder of transformers.
+        encoded: What the encoder gave, by name: tensors whose first dimension is the example, the states [examples,
+            source, width] among them.
+        attention_mask: [examples, source], not 0 at tokens; None where there is no padding.
+        cached: Keep keys and values between steps, in place of computing each text anew.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, encoded: Mapping[str, Tensor], attention_mask: Tensor | None, cached: bool
+    ) -> None:
+        self.model: Any = model
+        self.encoded = encoded
+        self.attention_mask = attention_mask
+        self.widths = _widths(encoded[STATES], attention_mask)
+        self.cache = BeamCache() if cached else None
+        self.example = torch.arange(len(encoded[STATES]), device=encoded[STATES].device)
+        self.source = self._source(encoded[STATES].shape[1])
+
+    def logits(self, sequences: Tensor) -> Tensor:
+        """The next token's logits, float32 [rows, vocabulary], after the texts [rows, length]."""
+        outputs = self.model(
+            **self.source,
+            decoder_input_ids=sequences if self.cache is None or not self.cache.get_seq_length() else sequences[:, -1:],
+            past_key_values=self.cache,
+            use_cache=self.cache is not None,
+            return_dict=True,
+        )
+        logits: Tensor = outputs.logits[:, -1].float()
+        return logits
+
+    def follow(self, move: Move) -> None:
+        """Put the rows where the search has put them."""
+        if move.rows is None:
+            return
+        if move.same_examples:
+            if self.cache is not None:
+                self.cache.permute(move.rows, move.settled)
+            return
+        self.example = self.example[move.rows]
+        width = max(self.widths[example] for example in self.example.tolist())
+        if self.cache is not None:
+            self.cache.select(move.rows, width)
+        self.source = self._source(width)
+
+    def _source(self, width: int) -> dict[str, object]:
+        """The source of each row, its first `width` columns, as the model takes it."""
+        rows = {name: self._cut(tensor, width) for name, tensor in self.encoded.items() if name != STATES}
+        states = BaseModelOutput(last_hidden_state=self._states(width))
+        for name, tensor in rows.items():
+            states[name] = tensor
+        mask = self.attention_mask
+        return {"encoder_outputs": states, "attention_mask": None if mask is None else self._cut(mask, width)}
+
+    def _states(self, width: int) -> Tensor:
+        states = self.encoded[STATES]
+        if self.cache is None or not self.cache.get_seq_length():
+            return self._cut(states, width)
+        # The cache has their keys and values; only the shape is still looked at.
+        return states.new_zeros(()).expand(len(self.example), width, states.shape[2])
+
+    def _cut(self, tensor: Tensor, width: int) -> Tensor:
+        """Rows of a tensor of the examples; cut where it has a number a token."""
+        of_tokens = tensor.ndim > 1 and tensor.shape[1] == self.encoded[STATES].shape[1]
+        return (tensor[:, :width] if of_tokens else tensor).index_select(0, self.example)
+
+
+def _widths(states: Tensor, attention_mask: Tensor | None) -> list[int]:
+    """The columns up to each example's last token."""
+    examples, width = states.shape[:2]
+    if attention_mask is None:
+        return [width] * examples
+    places = torch.arange(1, width + 1, device=states.device)
+    return [max(last, 1) for last in (places * (attention_mask != 0)).amax(1).tolist()]
