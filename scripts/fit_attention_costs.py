@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scripts.benchmarking import print_table, time_once
 from scipy.optimize import nnls
 
 from finetune.attention.kernels.rectangles import rectangle_attention
-from finetune.attention.kernels.schedule import Schedule, Stack
+from finetune.attention.kernels.schedule import PART_WEIGHTS, Schedule, Stack
 from finetune.attention.planning.cost import Costs
+from scripts.benchmarking import print_table, time_once
 
 HEADS = 12
 WIDTHS = (32, 64)
@@ -22,6 +22,8 @@ SIZES = (8, 16, 24, 40, 64, 128, 256)
 """Queries of a rectangle."""
 RATIOS = (1, 3)
 """Keys for each query."""
+SPILLING = (1024, 2048)
+"""Queries, and keys, of rectangles whose weights do not fit the cache."""
 WEIGHTS = (2**12, 2**16, 2**20)
 """Attention weights of a stack, about."""
 
@@ -39,7 +41,8 @@ class Case:
         """What the constants of `Costs` are multiplied by, in their order."""
         batch = self.rectangles * HEADS
         pairs, slots = batch * self.queries * self.keys, batch * (self.queries + self.keys)
-        return [1, pairs, pairs * self.width, slots, slots * self.width]
+        spilled = pairs * (self.queries * self.keys > PART_WEIGHTS)
+        return [1, pairs, pairs * self.width, spilled, slots, slots * self.width]
 
     def seconds(self, rounds: int) -> float:
         """The least of several times, forward and backward: what others do on the machine only adds."""
@@ -48,14 +51,14 @@ class Case:
         allowed = torch.ones(self.rectangles, 1, self.queries, self.keys, dtype=torch.bool)
         stack = Stack(query_tokens, key_tokens, allowed)
         schedule = Schedule((stack,), query_tokens.numel(), key_tokens.numel(), HEADS)
-        leaves = [
+        query, key, value = (
             torch.randn(tokens.numel(), HEADS, self.width, requires_grad=True)
             for tokens in (query_tokens, key_tokens, key_tokens)
-        ]
-        gradient = torch.randn_like(leaves[0])
+        )
+        gradient = torch.randn_like(query)
 
         def step() -> None:
-            torch.autograd.grad(rectangle_attention(*leaves[:3], schedule), leaves, gradient)
+            torch.autograd.grad(rectangle_attention(query, key, value, schedule), (query, key, value), gradient)
 
         step()
         return min(time_once(step) for _ in range(rounds))
@@ -63,7 +66,8 @@ class Case:
 
 def cases() -> list[Case]:
     """Stacks of many shapes and amounts of work."""
-    return [
+    spilling = [Case(1, size, size, width) for size, width in itertools.product(SPILLING, WIDTHS)]
+    return spilling + [
         Case(max(1, weights // (HEADS * size * size * ratio)), size, size * ratio, width)
         for weights, size, ratio, width in itertools.product(WEIGHTS, SIZES, RATIOS, WIDTHS)
     ]

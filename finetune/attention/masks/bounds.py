@@ -7,6 +7,7 @@ need not be looked at (FlexAttention calls these empty and full blocks).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,15 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """Runs of neighbouring positions, both ends included.
+    """Runs of positions, both ends included.
 
     Args:
         first: Lowest positions, int64, of any shape.
         last: Highest positions, int64, broadcastable with `first` and nowhere below it.
+        step: From each position to the next, which divides last - first; 0 where every run is one position.
     """
 
     first: Tensor
     last: Tensor
+    step: int = 1
 
     @property
     def single(self) -> Tensor:
@@ -33,7 +36,8 @@ class Span:
 
     def holds(self, position: Tensor | int) -> Tensor:
         """Where the run contains `position`."""
-        return (self.first <= position) & (self.last >= position)
+        within = (self.first <= position) & (self.last >= position)
+        return within if self.step < 2 else within & ((position - self.first) % self.step == 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,5 +69,5 @@ def unknown(queries: Span, keys: Span) -> Bounds:
 
 
 def distance(queries: Span, keys: Span) -> Span:
-    """The values that k - q takes in each block; every one between the ends is taken."""
-    return Span(keys.first - queries.last, keys.last - queries.first)
+    """The values that k - q takes in each block; perhaps not every one, but no other."""
+    return Span(keys.first - queries.last, keys.last - queries.first, math.gcd(queries.step, keys.step))

@@ -30,7 +30,10 @@ class Dilated(Mask):
 
     def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
         ahead = distance(queries, keys)
-        reached = Span(ahead.first.clamp(min=-self.radius), ahead.last.clamp(max=self.radius))
+        # The first distance of the run that is within the radius.
+        skipped = (-self.radius - ahead.first).clamp(min=0)
+        first = ahead.first + -(-skipped // max(ahead.step, 1)) * max(ahead.step, 1)
+        reached = Span(first, ahead.last.clamp(max=self.radius), ahead.step)
         within = (ahead.first >= -self.radius) & (ahead.last <= self.radius)
         return Bounds(holds_multiple(reached, self.step), within & only_multiples(ahead, self.step))
 
@@ -48,10 +51,12 @@ def dilated(radius: int, step: int) -> Mask:
 
 
 def holds_multiple(numbers: Span, step: int) -> Tensor:
-    """Where a multiple of `step` lies between the ends; nowhere in a span whose ends are crossed."""
+    """Where there may be a multiple of `step`; nowhere in a span whose ends are crossed."""
+    if numbers.step % step == 0:
+        return (numbers.first % step == 0) & (numbers.first <= numbers.last)
     return numbers.last // step * step >= numbers.first
 
 
 def only_multiples(numbers: Span, step: int) -> Tensor:
-    """Where every number between the ends is a multiple of `step`."""
-    return (numbers.single | (step == 1)) & (numbers.first % step == 0)
+    """Where every number is a multiple of `step`."""
+    return (numbers.single | (numbers.step % step == 0)) & (numbers.first % step == 0)

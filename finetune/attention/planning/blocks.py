@@ -8,6 +8,7 @@ BigBird, arXiv 2007.14062, gather blocks of keys likewise, for one pattern each)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,6 +19,9 @@ from finetune.attention.planning.grouping import Group, group
 from finetune.attention.planning.reach import QueryBlocks, Reach, apart, cut, near, reach
 from finetune.attention.planning.view import Booleans, Integers, View
 
+AT_ONCE = 2**22
+"""Pairs that the mask may be evaluated for together; the answers for keys that are not used are not kept."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rectangles:
@@ -26,14 +30,14 @@ class Rectangles:
     Args:
         blocks: The queries.
         reach: The keys, those first that every query of the block may attend to.
-        allowed: bool [entries, size], for each block and key, whether it is allowed to each of the block's queries.
+        allowed: bool [entries that are not certain, size], whether the key is allowed to each of the block's queries.
     """
 
     blocks: QueryBlocks
     reach: Reach
     allowed: Booleans
 
-    @property
+    @cached_property
     def counts(self) -> Integers:
         """Keys of each block."""
         counts: Integers = np.bincount(self.reach.blocks, minlength=len(self.blocks.examples))
@@ -55,16 +59,30 @@ def find_rectangles(view: View, far: Booleans, size: int, step: int, sample: int
     """
     blocks = cut(view.query_sizes, size, step)
     blocks = apart(view, blocks, far) if sample is None else near(view, blocks.some(sample), far)
-    found = reach(view, blocks, far)
-    real = blocks.positions[found.blocks] >= 0
-    allowed = real.copy()
-    open_ = np.nonzero(~found.certain)[0]
-    examples, positions = blocks.examples[found.blocks[open_]], blocks.positions[found.blocks[open_]]
-    allowed[open_] &= view.allowed(examples[:, None], positions.clip(0), found.keys[open_][:, None])
+    at_once = max(1, AT_ONCE // max(1, size * int(view.key_sizes.max(initial=0))))
+    starts = range(0, max(len(blocks.examples), 1), at_once)
+    found = [_reached(view, blocks.slice(start, start + at_once), far, step) for start in starts]
+    return Rectangles(
+        blocks,
+        Reach(
+            np.concatenate([each.blocks + start for start, (each, _) in zip(starts, found, strict=True)]),
+            np.concatenate([each.keys for each, _ in found]),
+            np.concatenate([each.certain for each, _ in found]),
+        ),
+        np.concatenate([allowed for _, allowed in found]),
+    )
+
+
+def _reached(view: View, blocks: QueryBlocks, far: Booleans, step: int) -> tuple[Reach, Booleans]:
+    """The keys that each block uses, certain ones first, and who may attend to the others."""
+    found = reach(view, blocks, far, step)
+    unsure = np.flatnonzero(~found.certain)
+    examples, positions = blocks.examples[found.blocks[unsure]], blocks.positions[found.blocks[unsure]]
+    allowed = view.allowed(examples[:, None], positions.clip(0), found.keys[unsure][:, None]) & (positions >= 0)
     used = allowed.any(1)
-    order = np.lexsort((~found.certain[used], found.blocks[used]))
-    kept = np.nonzero(used)[0][order]
-    return Rectangles(blocks, Reach(found.blocks[kept], found.keys[kept], found.certain[kept]), allowed[kept])
+    kept = np.sort(np.concatenate([np.flatnonzero(found.certain), unsure[used]]))
+    order = kept[np.lexsort((~found.certain[kept], found.blocks[kept]))]
+    return Reach(found.blocks[order], found.keys[order], found.certain[order]), allowed[used]
 
 
 def stacks(view: View, rectangles: Rectangles, heads: range, width: int, longest: int | None) -> list[Stack]:
@@ -88,7 +106,7 @@ def _stack(view: View, rectangles: Rectangles, part: Group, heads: range, longes
     examples, queries = blocks.examples[part.members], blocks.positions[part.members, : part.queries]
     number = np.full(len(blocks.examples), -1)
     number[part.members] = np.arange(len(part.members))
-    entry = np.nonzero(number[found.blocks] >= 0)[0]
+    entry = np.flatnonzero(number[found.blocks] >= 0)
     row = number[found.blocks[entry]]
     starts = np.cumsum(rectangles.counts) - rectangles.counts
     slot = entry - starts[found.blocks[entry]]
@@ -96,8 +114,11 @@ def _stack(view: View, rectangles: Rectangles, part: Group, heads: range, longes
     keys[row, slot] = found.keys[entry]
     free = int(np.bincount(row, weights=found.certain[entry], minlength=len(part.members)).min())
     allowed = np.zeros((len(part.members), part.keys - free, part.queries), dtype=bool)
-    masked = slot >= free
-    allowed[row[masked], slot[masked] - free] = rectangles.allowed[entry[masked], : part.queries]
+    masked = (slot >= free) & found.certain[entry]
+    allowed[row[masked], slot[masked] - free] = (queries >= 0)[row[masked]]
+    unsure = ~found.certain[entry]
+    line = (np.cumsum(~found.certain) - 1)[entry[unsure]]
+    allowed[row[unsure], slot[unsure] - free] = rectangles.allowed[line, : part.queries]
     return Stack(
         torch.from_numpy(np.where(queries >= 0, view.query_starts[examples][:, None] + queries, -1)),
         torch.from_numpy(np.where(keys >= 0, view.key_starts[examples][:, None] + keys, -1)),

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from finetune.attention.kernels.schedule import PART_WEIGHTS
+
 Numbers = npt.NDArray[np.int64] | int
 
 
@@ -21,6 +23,7 @@ class Costs:
         stack: Of one more stack, whatever is in it.
         pair: Of one attention weight of one head: softmax and mask.
         pair_width: Of one attention weight, for each number of a head's width: matrix products.
+        spilled: Of one attention weight more, where those of a rectangle do not fit the cache.
         slot: Of one slot, for a query or a key, of one head.
         slot_width: Of one slot, for each number of a head's width: gathering and scattering.
     """
@@ -28,6 +31,7 @@ class Costs:
     stack: float
     pair: float
     pair_width: float
+    spilled: float
     slot: float
     slot_width: float
 
@@ -36,10 +40,11 @@ class Costs:
     ) -> npt.NDArray[np.float64]:
         """Cost of stacks of so many rectangles of this size, in so many heads."""
         pairs, slots = np.multiply(queries, keys), np.add(queries, keys)
-        one = (self.pair + self.pair_width * width) * pairs + (self.slot + self.slot_width * width) * slots
+        spilled = np.where(pairs > PART_WEIGHTS, self.spilled, 0.0)
+        one = (self.pair + self.pair_width * width + spilled) * pairs + (self.slot + self.slot_width * width) * slots
         cost: npt.NDArray[np.float64] = self.stack + np.multiply(rectangles, num_heads) * one
         return cost
 
 
-COSTS = Costs(stack=150_000, pair=2.0, pair_width=0.08, slot=4.0, slot_width=0.15)
+COSTS = Costs(stack=150_000, pair=2.0, pair_width=0.08, spilled=10.0, slot=4.0, slot_width=0.15)
 """Measured."""

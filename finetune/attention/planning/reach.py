@@ -10,6 +10,8 @@ from finetune.attention.planning.view import Booleans, Integers, View
 
 KEY_BLOCK = 64
 """Keys that are first asked about together."""
+SAMPLED_KEYS = 128
+"""Keys that tell whether a query reaches far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +31,10 @@ class QueryBlocks:
         """Queries of each block."""
         counts: Integers = (self.positions >= 0).sum(1)
         return counts
+
+    def slice(self, start: int, stop: int) -> QueryBlocks:
+        """Neighbouring blocks."""
+        return QueryBlocks(self.examples[start:stop], self.positions[start:stop])
 
     def some(self, number: int) -> QueryBlocks:
         """About this many of the blocks, evenly chosen."""
@@ -67,35 +73,38 @@ def cut(sizes: Integers, size: int, step: int = 1) -> QueryBlocks:
 def far_reaching(view: View) -> Booleans:
     """Which queries of the stream can reach many more keys than their neighbours: bool [queries].
 
-    Global tokens are such; computed together with their neighbours they would make those see everything.
+    Global tokens are such; computed together with their neighbours they would make those see everything. What is not
+    found costs time, nothing else.
     """
     found = np.zeros(view.queries.total, dtype=bool)
     blocks = cut(view.query_sizes, KEY_BLOCK)
-    candidates = np.nonzero(_key_blocks(view, blocks.examples, blocks.positions[:, 0], blocks.positions.max(1)) > 4)[0]
-    # Where no query stands out in a few of them, none does: most masks have no global tokens.
-    for chosen in (_spread(candidates, 8), candidates):
+    run, _, _ = _possible_blocks(view, blocks.examples, blocks.positions[:, 0], blocks.positions.max(1, initial=0))
+    reached = np.bincount(run, minlength=len(blocks.examples))
+    candidates = np.argsort(-reached, kind="stable")[: np.count_nonzero(reached > 4)]
+    # Where no query stands out in a few of them, it is taken that none does: most masks have no global tokens.
+    for chosen in (candidates[_spread(len(candidates))], candidates):
         positions, examples = blocks.positions[chosen], blocks.examples[chosen]
-        block, slot = np.nonzero(positions >= 0)
-        counts = np.full(positions.shape, np.iinfo(np.int64).max)
-        counts[block, slot] = _key_blocks(view, examples[block], positions[block, slot], positions[block, slot])
-        usual = np.sort(counts, axis=1)[:, :1]
-        standing_out = (counts > 3 * usual) & (positions >= 0)
+        counts = _sampled_keys(view, examples, positions)
+        usual = np.where(positions >= 0, counts, SAMPLED_KEYS).min(1, initial=SAMPLED_KEYS)
+        standing_out = (counts > 3 * usual[:, None] + SAMPLED_KEYS // 8) & (positions >= 0)
         if not standing_out.any():
             break
         found[(view.query_starts[examples][:, None] + positions)[standing_out]] = True
     return found
 
 
-def _spread(numbers: Integers, count: int) -> Integers:
-    if len(numbers) <= count:
-        return numbers
-    return numbers[np.linspace(0, len(numbers) - 1, count).astype(np.int64)]
+def _spread(count: int) -> Integers:
+    """The first few of them, and some of the others."""
+    others = np.linspace(0, max(count - 1, 0), min(count, 4)).astype(np.int64)
+    return np.unique(np.concatenate([np.arange(min(count, 4)), others]))
 
 
-def _key_blocks(view: View, examples: Integers, first: Integers, last: Integers) -> Integers:
-    """How many blocks of keys each run of queries can reach."""
-    run, _, _ = _possible_blocks(view, examples, first, last)
-    return np.bincount(run, minlength=len(examples))
+def _sampled_keys(view: View, examples: Integers, positions: Integers) -> Integers:
+    """How many of some keys, drawn by chance, each query may attend to: int64 [blocks, queries]."""
+    shares = np.random.default_rng(0).random(SAMPLED_KEYS)
+    keys = (view.key_sizes[examples][:, None, None] * shares).astype(np.int64)
+    counts: Integers = view.allowed(examples[:, None, None], positions.clip(0)[:, :, None], keys).sum(-1)
+    return counts
 
 
 def near(view: View, blocks: QueryBlocks, far: Booleans) -> QueryBlocks:
@@ -124,7 +133,7 @@ def apart(view: View, blocks: QueryBlocks, far: Booleans) -> QueryBlocks:
     return QueryBlocks(np.concatenate([rest.examples, numbers.examples]), np.concatenate([rest.positions, positions]))
 
 
-def reach(view: View, blocks: QueryBlocks, far: Booleans) -> Reach:
+def reach(view: View, blocks: QueryBlocks, far: Booleans, step: int) -> Reach:
     """The keys that each block's queries can possibly reach.
 
     Args:
@@ -132,12 +141,13 @@ def reach(view: View, blocks: QueryBlocks, far: Booleans) -> Reach:
         blocks: Those made by `apart`.
         far: The queries that reach far: what lies between two queries of a block is asked about with them, but not
             such a query.
+        step: From each query of a block to the next.
     """
     runs, examples, first, last = _runs(view, blocks, far)
     run, start, stop = _possible_blocks(view, examples, first, last)
     keys = start[:, None] + np.arange(KEY_BLOCK)
     column = (examples[run][:, None], first[run][:, None], last[run][:, None])
-    possible, certain = view.bounds(*column, keys, keys)
+    possible, certain = view.bounds(*column, keys, keys, steps=(step, 0))
     chosen = np.nonzero(possible & (keys <= stop[:, None]))
     found = Reach(runs[run[chosen[0]]], keys[chosen], certain[chosen])
     return found if len(runs) == len(blocks.examples) else _merged(found, np.bincount(runs))

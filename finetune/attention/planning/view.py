@@ -67,15 +67,23 @@ class View:
         self.allowed(*(np.zeros(min(1, len(self.query_sizes)), dtype=np.int64) for _ in range(3)))
 
     def bounds(
-        self, examples: Integers, first_query: Integers, last_query: Integers, first_key: Integers, last_key: Integers
+        self,
+        examples: Integers,
+        first_query: Integers,
+        last_query: Integers,
+        first_key: Integers,
+        last_key: Integers,
+        steps: tuple[int, int] = (1, 1),
     ) -> tuple[Booleans, Booleans]:
         """Where any pair is possible and where all are certain, for blocks of pairs of examples [blocks, ...].
 
-        All arguments broadcast to the answers' shape; ends are included.
+        All arrays broadcast to the answers' shape; ends are included, and the steps are those of `Span`.
         """
 
         def evaluate(example: Tensor, *ends: Tensor) -> Tensor:
-            found = self.mask.bounds(self._scope(example), torch.tensor(self.head), Span(*ends[:2]), Span(*ends[2:]))
+            first_q, last_q, first_k, last_k = ends
+            queries, keys = Span(first_q, last_q, steps[0]), Span(first_k, last_k, steps[1])
+            found = self.mask.bounds(self._scope(example), torch.tensor(self.head), queries, keys)
             return _stacked(found, _shape(example, *ends))
 
         possible, certain = _in_chunks(evaluate, examples, first_query, last_query, first_key, last_key)
