@@ -10,6 +10,7 @@ from transformers import BatchEncoding, PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field
+from finetune.data.encoding import encode
 from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
@@ -67,7 +68,9 @@ class TextClassificationTask(Task):
                 "targets": [1] * len(indices),
             }
 
-        return split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
+        needs, is_encoder_decoder = self.program.needs, tools.config.is_encoder_decoder
+        settings = (self.config, needs.columns, needs.values, tools.labels, is_encoder_decoder)
+        return encode(split, encode_batch, tools.tokenizer, *settings)
 
     def _check_ends(self, encoding: BatchEncoding, ids: Sequence[int], tools: Tools) -> None:
         """T5's classifier reads the state at the last end-of-sequence token and wants as many of them in each input.

@@ -13,6 +13,7 @@ from transformers.utils.generic import ModelOutput
 from finetune import metrics
 from finetune.attention import pretrained
 from finetune.data import Field
+from finetune.data.encoding import encode
 from finetune.data.features import Column, Features
 from finetune.recipe import Recipe, TextToText
 from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools
@@ -95,7 +96,8 @@ class TextToTextTask(Task):
                 "cut": [source or target for source, target in cut],
             }
 
-        return split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
+        settings = (self.config, self.program.needs.columns, self.program.needs.values, self.prefix, start)
+        return encode(split, encode_batch, tools.tokenizer, *settings)
 
     def collate(self, features: Features, tools: Tools) -> Batch:
         labels = features.columns["label_ids"]

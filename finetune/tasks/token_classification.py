@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field, Loaded
+from finetune.data.encoding import encode
 from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TokenClassification
@@ -120,7 +121,8 @@ class TokenClassificationTask(Task):
                 "targets": [sum(word != IGNORED for word in row) for row in words],
             }
 
-        features = split.map(encode_batch, batched=True, with_indices=True, remove_columns=split.column_names)
+        settings = (self.config, self.program.needs.columns, self.program.needs.values, tools.labels)
+        features = encode(split, encode_batch, tools.tokenizer, *settings)
         return features.add_column("feature", list(range(len(features))))
 
     def collate(self, features: Features, tools: Tools) -> Batch:

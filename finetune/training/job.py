@@ -25,8 +25,8 @@ from finetune.data.features import Features
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
-from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.allocator import keep_memory
+from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
@@ -111,7 +111,8 @@ def prepare(recipe: Recipe) -> Job:
     tools = Tools(tokenizer, model.config, labels, ragged)
     _check(recipe, task, tools)
     examples = {split: getattr(loaded, split) for split in SPLITS}
-    features = {split: task.encode(examples[split], tools) for split in SPLITS}
+    with accelerator.local_main_process_first():  # the others read what it has kept
+        features = {split: task.encode(examples[split], tools) for split in SPLITS}
     encoded = {split: Encoded.of(features[split]) for split in SPLITS}
     set_seed(recipe.seed, device_specific=True)
     matmul = _shared_matmul(recipe, accelerator, precision, model)

@@ -1,0 +1,147 @@
+"""Tokenises a split, once: the same examples under the same tokenizer and settings are read back by later runs.
+
+Encoded splits lie in `features/` of the cache folder (FINETUNE_CACHE), each in a folder named by a hash of all that it
+was made from. Such a folder is filled aside and then renamed, so that it is whole or not there, whoever else writes. Of
+more than 10 GB the longest unused are deleted; all may be, at any time.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import datasets
+import psutil
+import pyarrow as pa
+import tokenizers
+import transformers
+from datasets import Dataset, concatenate_datasets
+from transformers import PreTrainedTokenizerBase
+
+from finetune.data.samples.fetch import cache_folder
+
+EncodeBatch = Callable[[Mapping[str, list[Any]], list[int]], dict[str, list[Any]]]
+"""Features of some examples, from their columns and numbers."""
+
+_VERSION = 1
+"""Of what tasks make of an example: to be raised where they make something else."""
+_WORTH_KEEPING = 2000
+"""Examples of the smallest split that is kept: a smaller one is encoded again as fast as it is read back."""
+_PER_PROCESS = 50_000
+"""Examples that are worth a process of their own; below, the tokenizer's threads do."""
+_MOST_BYTES = 10 * 2**30
+
+
+def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedTokenizerBase, *settings: Any) -> Dataset:
+    """`encode_batch` over a split, by several processes where it is large; read back where it has been done before.
+
+    Args:
+        split: The examples.
+        encode_batch: Makes features of them; does the same for the same examples, tokenizer and settings.
+        tokenizer: The tokenizer that it uses.
+        settings: All else that it depends on: sets of names, and what repr tells apart.
+    """
+    is_kept = len(split) >= _WORTH_KEEPING and tokenizer.is_fast and datasets.is_caching_enabled()
+    if not is_kept:
+        return _map(split, encode_batch, keep_in_memory=True)
+    name = _hash(split, tokenizer, settings)
+    folder = cache_folder().parent / "features"
+    try:
+        if not (folder / name).is_dir():
+            _write(split, encode_batch, folder / name)
+            _prune(folder, keep=name)
+        os.utime(folder / name)
+        return _read(folder / name)
+    except OSError:  # a full disk, or a folder that cannot be written: a run does without
+        return _map(split, encode_batch, keep_in_memory=True)
+
+
+def _map(split: Dataset, encode_batch: EncodeBatch, **options: Any) -> Dataset:
+    processes = min(len(split) // _PER_PROCESS, psutil.cpu_count(logical=False) or 1)
+    return split.map(
+        encode_batch,
+        batched=True,
+        with_indices=True,
+        remove_columns=split.column_names,
+        num_proc=processes if processes > 1 else None,
+        load_from_cache_file=False,
+        new_fingerprint=secrets.token_hex(8),  # datasets would hash the tokenizer, which changes as it is used
+        **options,
+    )
+
+
+def _write(split: Dataset, encode_batch: EncodeBatch, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-", ignore_cleanup_errors=True) as aside:
+        made = Path(aside) / target.name
+        made.mkdir()
+        _map(split, encode_batch, cache_file_name=str(made / "part.arrow"))
+        try:
+            made.rename(target)
+        except OSError:
+            if not target.is_dir():  # another process was first
+                raise
+
+
+def _read(folder: Path) -> Dataset:
+    return concatenate_datasets([Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))])
+
+
+def _prune(folder: Path, keep: str) -> None:
+    """Delete the longest unused until what is left is small enough."""
+    by_age = sorted((path for path in folder.iterdir() if path.name != keep), key=lambda path: path.stat().st_mtime)
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in (*by_age, folder / keep)}
+    excess = sum(sizes.values()) - _MOST_BYTES
+    for path in by_age:
+        if excess <= 0:
+            break
+        shutil.rmtree(path, ignore_errors=True)
+        excess -= sizes[path]
+
+
+def _hash(split: Dataset, tokenizer: PreTrainedTokenizerBase, settings: tuple[Any, ...]) -> str:
+    """Hash of all that the features depend on; the same in every process."""
+    versions = (_VERSION, tokenizers.__version__, transformers.__version__)
+    sink = _Hash()
+    sink.write(repr((versions, [_settled(one) for one in settings], _describe(tokenizer))).encode())
+    table: pa.Table = split.with_format("arrow")[:].combine_chunks().replace_schema_metadata(None)
+    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as stream:
+        stream.write_table(table)
+    return sink.hash.hexdigest()
+
+
+def _settled(value: Any) -> Any:
+    """The value, a set in order: that of its representation changes from process to process."""
+    return sorted(value) if isinstance(value, set | frozenset) else value
+
+
+class _Hash:
+    """A file that is written to and hashed, and kept nowhere."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self.hash = hashlib.blake2b(digest_size=16)
+
+    def write(self, data: bytes) -> int:
+        self.hash.update(data)
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _describe(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
+    """All that a fast tokenizer does to a text, apart from what each call says anew."""
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    rules = json.dumps({name: part for name, part in backend.items() if name not in ("truncation", "padding")})
+    names = ("model_input_names", "truncation_side", "padding_side", "split_special_tokens", "special_tokens_map")
+    return (type(tokenizer).__name__, rules, *(repr(getattr(tokenizer, name, None)) for name in names))
