@@ -5,6 +5,6 @@ the batches of encoded examples. Tokens, models and metrics are the business of 
 """
 
 from finetune.data.fields import Field
-from finetune.data.loading import Loaded, load
+from finetune.data.loading import Given, Loaded, assemble, load, read
 
-__all__ = ["Field", "Loaded", "load"]
+__all__ = ["Field", "Given", "Loaded", "assemble", "load", "read"]

@@ -21,14 +21,23 @@ def canonical_column(rows: Rows, field: Field) -> pa.ChunkedArray:
     Raises:
         UserError: The column holds something else, or a row holds nothing.
     """
-    values = rows.columns[field.column]
-    column = arrow_column(values, rows, field) if isinstance(values, list) else values
-    listed = field.kind in ("words", "word_labels")
-    strings = _lists(column, rows, field) if listed else _strings(column, rows, field)
-    empty = where_true(blank(pc.binary_join(strings, "") if listed else strings))
+    strings = string_column(rows, field)
+    empty = where_true(blank(pc.binary_join(strings, "") if pa.types.is_list(strings.type) else strings))
     if empty:
         raise _empty(empty, rows, field)
     return strings
+
+
+def string_column(rows: Rows, field: Field) -> pa.ChunkedArray:
+    """One field's values: string, or list<string> for words and their labels; null or blank where a row holds nothing.
+
+    Raises:
+        UserError: The column holds something else.
+    """
+    values = rows.columns[field.column]
+    column = arrow_column(values, rows, field) if isinstance(values, list) else values
+    listed = field.kind in ("words", "word_labels")
+    return _lists(column, rows, field) if listed else _strings(column, rows, field)
 
 
 def where_true(mask: pa.ChunkedArray) -> list[int]:

@@ -38,6 +38,14 @@ class Loaded:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Given:
+    """What the recipe's source gives, unchecked: the rows of every split that it has, and what to say about them."""
+
+    rows: Mapping[str, Rows]
+    notes: tuple[str, ...] = ()
+
+
 def load(data: Data, fields: Sequence[Field]) -> Loaded:
     """Read, check and split the examples that a recipe names.
 
@@ -48,7 +56,16 @@ def load(data: Data, fields: Sequence[Field]) -> Loaded:
     Raises:
         UserError: The source cannot be found or read, or rows are wrong: with file and line, or data set and row.
     """
-    rows, notes = _read(data, fields)
+    return assemble(read(data, fields), data, fields)
+
+
+def assemble(given: Given, data: Data, fields: Sequence[Field]) -> Loaded:
+    """Check and split what was read.
+
+    Raises:
+        UserError: Rows are wrong: with file and line, or data set and row.
+    """
+    rows, notes = given.rows, given.notes
     columns = checked_columns(rows, fields)
     names = _label_names(data, fields, rows, columns)
     splits = {split: _dataset(rows[split], fields, columns[split]) for split in rows}
@@ -58,12 +75,17 @@ def load(data: Data, fields: Sequence[Field]) -> Loaded:
     return Loaded(**splits, labels=names, notes=(*notes, *cut_notes, *lacking, *kept_notes))
 
 
-def _read(data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[str, ...]]:
+def read(data: Data, fields: Sequence[Field]) -> Given:
+    """Read the rows, as they are.
+
+    Raises:
+        UserError: The source cannot be found or read.
+    """
     if data.path is not None:
-        return read_files(data, fields), ()
+        return Given(read_files(data, fields))
     if data.name is not None:
-        return read_hub(data, fields)
-    return _read_sample(data, fields), ()
+        return Given(*read_hub(data, fields))
+    return Given(_read_sample(data, fields))
 
 
 def _read_sample(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
