@@ -15,6 +15,7 @@ from finetune.attention import pretrained
 from finetune.data import Field
 from finetune.data.encoding import encode
 from finetune.data.features import Column, Features
+from finetune.generation import generate
 from finetune.recipe import Recipe, TextToText
 from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
@@ -129,7 +130,6 @@ class TextToTextTask(Task):
         logits = model(encoder_outputs=encoded, **place, **of_decoder, use_cache=False).logits
         losses = example_losses(logits, batch.label_ids, batch.target_layout)
         guessed = example_rows(logits.argmax(dim=-1), batch.target_layout)
-        # Last, because generate widens encoder_outputs in place for its beams.
         texts = self._generate(model, encoded, place, tools, final=final)
         predictions = []
         for row, labels in enumerate(example_rows(batch.label_ids, batch.target_layout)):
@@ -145,13 +145,13 @@ class TextToTextTask(Task):
             encoded, attention_mask = pretrained.to_rows(encoded, place["layout"])
         else:
             attention_mask = place["attention_mask"]
-        generated: Tensor = cast("Any", model).generate(
-            encoder_outputs=encoded,
-            attention_mask=attention_mask,
+        generated = generate(
+            model,
+            encoded,
+            attention_mask,
             num_beams=self.config.num_beams if final else self.config.dev_num_beams,
             max_new_tokens=self.config.max_target_length,
             length_penalty=self.config.length_penalty,
-            do_sample=False,
         )
         texts: list[str] = tools.tokenizer.batch_decode(generated, skip_special_tokens=True)
         return texts
