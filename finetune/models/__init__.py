@@ -4,7 +4,22 @@ Here lives what loads pretrained models, builds models from scratch, trains thei
 which task. Nothing here knows data sets, batches, losses or attention masks.
 """
 
+from finetune.models.adapters import adapt, is_adapted, learns_prefix, merge_adapter
 from finetune.models.families import Head, check_head, check_length, family, max_positions
 from finetune.models.load import load_model, load_tokenizer
+from finetune.models.saving import save_weights
 
-__all__ = ["Head", "check_head", "check_length", "family", "load_model", "load_tokenizer", "max_positions"]
+__all__ = [
+    "Head",
+    "adapt",
+    "check_head",
+    "check_length",
+    "family",
+    "is_adapted",
+    "learns_prefix",
+    "load_model",
+    "load_tokenizer",
+    "max_positions",
+    "merge_adapter",
+    "save_weights",
+]

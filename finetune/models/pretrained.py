@@ -22,6 +22,7 @@ from transformers import (
 
 from finetune import recipe
 from finetune.errors import UserError
+from finetune.models.adapters import base_of, find_adapter, load_adapter
 from finetune.models.configuration import configure, set_dropout
 from finetune.models.families import Head, check_head
 from finetune.models.heads import AUTO_CLASSES, finish, head_names, renew_head, rescale_t5_token_head
@@ -65,6 +66,10 @@ def load_pretrained(
             return finish(_put_together(source, config, tokenizer))
         stored_labels = tuple(label for _, label in sorted((config.id2label or {}).items()))
         configure(config, head, tokenizer, labels)
+        if (adapter := find_adapter(source)) is not None:
+            base = base_of(adapter, source)
+            with base.access():
+                return load_adapter(_load_weights(AUTO_CLASSES[head], base, config).model, source)
         loaded = _load_weights(AUTO_CLASSES[head], source, config)
     if labels is not None:
         _settle_head(loaded, stored_labels, tuple(labels), source)

@@ -75,6 +75,15 @@ def tokenizer_source(model: recipe.Model) -> Source:
     return _source(model.tokenizer, "model.tokenizer", "main", model.cache_dir)
 
 
+def base_source(name: str, key: str, revision: str, cache_dir: Path | None) -> Source:
+    """Where the weights are that an adapter belongs to, as its configuration names them.
+
+    Raises:
+        UserError: A folder is named that is none.
+    """
+    return _source(name, key, revision, cache_dir)
+
+
 def _source(name: str, key: str, revision: str, cache_dir: Path | None) -> Source:
     source = Source(str(Path(name).expanduser()) if name.startswith("~") else name, key, revision, cache_dir)
     if (name.startswith(("./", "../", "/", "~")) or Path(name).exists()) and not source.is_folder:

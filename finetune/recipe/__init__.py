@@ -4,6 +4,7 @@ Everything a run depends on is a field here; the resolved recipe, stored in the 
 imported, so that `--help`, `list` and `show` answer at once.
 """
 
+from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention, Site
 from finetune.recipe.data import Columns, Data, Splits
 from finetune.recipe.evaluation import Evaluation
@@ -14,6 +15,7 @@ from finetune.recipe.training import Training
 from finetune.recipe.whole import Recipe
 
 __all__ = [
+    "Adapter",
     "Attention",
     "Columns",
     "Data",

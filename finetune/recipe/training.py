@@ -1,8 +1,8 @@
 """The recipe's `training`: how the weights are fitted."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from finetune.recipe.section import Section, Share
 
@@ -24,20 +24,37 @@ class Training(Section):
     """How a batch lies in memory: ragged, one stream of tokens without padding; or padded rows. Same results."""
     gradient_accumulation: PositiveInt = 1
     """Batches summed into one optimizer step; the gradient is that of their union."""
-    optimizer: Literal["adamw", "adafactor"] = "adamw"
-    """adamw (fused), or adafactor with steps scaled by each weight's size: for T5 from scratch."""
+    freeze: tuple[str, ...] = ()
+    """Weights that are not trained, by name or pattern: [bert.embeddings, "*.layer.[0-5].*"]."""
+    optimizer: Literal["adamw", "adafactor", "sgd", "schedule_free"] = "adamw"
+    """adamw (fused); adafactor with steps scaled by each weight's size: for T5 from scratch; sgd with a momentum of
+    0.9; schedule_free, AdamW that needs no schedule (Defazio et al. 2024; takes schedule=constant)."""
     learning_rate: PositiveFloat = 5e-5
     """Peak rate."""
+    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
+    """Rate of each layer as a share of the rate of the layer above it, embeddings the lowest; the head has the full
+    rate."""
     weight_decay: NonNegativeFloat = 0.01
-    """Decoupled decay of weights; biases and norms are left alone."""
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the rate falls after the warm-up: to 0, or not at all."""
+    """Decay of weights, decoupled but for sgd; biases and norms are left alone."""
+    schedule: Literal["linear", "cosine", "constant", "polynomial", "inverse_sqrt", "wsd"] = "linear"
+    """How the rate falls after the warm-up: to 0 by a line, a cosine or a power; by the square root of the step; not at
+    all; or wsd, not at all until the last `cooldown` steps, then to 0."""
     warmup: NonNegativeFloat = 0.1
     """Warm-up of the rate: a share of all steps below 1, a number of steps from 1 on."""
+    cooldown: NonNegativeFloat = 0.2
+    """schedule=wsd: the fall at the end, counted like the warm-up."""
+    power: PositiveFloat = 2.0
+    """schedule=polynomial: exponent of the share of steps that are left."""
+    ema: Share = 0.0
+    """Score and save a moving average of the weights, which keeps this share of itself in each step (0.999, say); in
+    the first steps less. 0: the weights themselves."""
     max_grad_norm: PositiveFloat | None = 1.0
     """Longest gradient; longer ones are scaled down to it. null: never."""
     label_smoothing: Share = 0.0
     """Share of each target's probability spread over all classes."""
+    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = None
+    """What an example counts in the loss by its class, scaled to 1 in the mean over train: {spam: 5}, others 1; or
+    balanced, as if each class had as many. Classification only. Dev and test losses are unweighted."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] | None = "auto"
     """Of the matrix products. auto: accelerate's --mixed_precision, else bf16 where the hardware is fast at it, else
     fp32. null: what accelerate was told."""
@@ -51,5 +68,15 @@ class Training(Section):
     """Stop after this many evaluations in a row without a better best_metric."""
     log_every: PositiveInt = 50
     """Steps between entries in metrics.jsonl."""
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
+    """Where the entries of metrics.jsonl also go."""
     prefetch: NonNegativeInt = 4
     """Batches that a thread prepares ahead; 0 prepares each when it is needed."""
+
+    @model_validator(mode="after")
+    def _one_schedule(self) -> Self:
+        if self.optimizer == "schedule_free" and self.schedule != "constant":
+            raise ValueError(f"optimizer=schedule_free takes schedule=constant, found {self.schedule}")
+        if self.optimizer == "schedule_free" and self.ema:
+            raise ValueError("optimizer=schedule_free averages weights by itself: set ema=0")
+        return self

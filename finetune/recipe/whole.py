@@ -1,9 +1,11 @@
 """`Recipe`: a whole run."""
 
 from pathlib import Path
+from typing import Self
 
-from pydantic import NonNegativeInt
+from pydantic import NonNegativeInt, model_validator
 
+from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention
 from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
@@ -23,6 +25,8 @@ class Recipe(Section):
     task: Task
     model: Model
     data: Data
+    adapter: Adapter | None = None
+    """Train an adapter in place of the model's own weights."""
     attention: Attention = Attention()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
@@ -30,3 +34,20 @@ class Recipe(Section):
     """Fixes initialisation, order and dropout."""
     output_dir: Path = Path("runs")
     """The run's folder is made in <output_dir>/<name>/."""
+
+    @model_validator(mode="after")
+    def _adapter_fits(self) -> Self:
+        if self.adapter is None:
+            return self
+        if self.model.scratch is not None:
+            raise ValueError("adapter is for pretrained models (model.name), not for random weights (model.scratch)")
+        if self.training.freeze:
+            raise ValueError(
+                "with an adapter all weights but its own and the head's are frozen: set training.freeze=[]"
+            )
+        if self.adapter.kind == "prefix_tuning" and not self.attention.program.is_standard:
+            raise ValueError(
+                "prefix tuning puts keys before the text, of which masks know nothing: take adapter.kind=lora or ia3, "
+                "or no attention masks"
+            )
+        return self

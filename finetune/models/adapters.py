@@ -1,0 +1,244 @@
+"""Adapters of the peft library: made, loaded, merged.
+
+A folder with an adapter holds adapter_config.json and adapter_model.safetensors, beside the config.json of the whole
+model. The model that it belongs to is loaded from where it came.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from torch import nn
+from transformers import EncoderDecoderModel, PreTrainedModel
+from transformers.utils.hub import cached_file
+
+from finetune import recipe
+from finetune.errors import MissingExtra, UserError, nearest
+from finetune.models.families import Head, family
+from finetune.models.heads import head_names
+from finetune.models.quiet import quiet, seeded
+from finetune.models.source import Source, base_source
+
+if TYPE_CHECKING:
+    from peft import PeftConfig
+
+ADAPTER_CONFIG = "adapter_config.json"
+TASK_TYPES: dict[Head, str] = {
+    "text_classification": "SEQ_CLS",
+    "token_classification": "TOKEN_CLS",
+    "text_to_text": "SEQ_2_SEQ_LM",
+}
+ALL_LINEAR = ("all-linear",)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Ends of the names of modules that an adapter changes, and those among them that are feed-forward layers."""
+
+    names: tuple[str, ...]
+    feed_forward: tuple[str, ...] = ()
+
+
+LORA_TARGETS = (Targets(("query", "value")), Targets(("q", "v")), Targets(("q_lin", "v_lin")))
+"""Queries and values in BERT, T5 and DistilBERT: what Hu et al. 2021 adapt."""
+IA3_TARGETS = (
+    Targets(("key", "value", "output.dense"), ("output.dense",)),
+    Targets(("k", "v", "wo"), ("wo",)),
+    Targets(("k_lin", "v_lin", "lin2"), ("lin2",)),
+)
+"""Keys, values and the inputs of the feed-forward's second layer, as of Liu et al. 2022."""
+
+
+def is_adapted(model: nn.Module) -> bool:
+    """Whether a model carries an adapter."""
+    return hasattr(model, "peft_config") and hasattr(model, "get_base_model")
+
+
+def learns_prefix(model: nn.Module) -> bool:
+    """Whether the adapter puts learned keys and values before the text, which masks do not allow."""
+    return bool(getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False))
+
+
+def adapt(model: PreTrainedModel, adapter: recipe.Adapter | None, head: Head, *, seed: int) -> PreTrainedModel:
+    """The model with a new adapter to train, or without one where the recipe names none.
+
+    An adapter that the model was loaded with is merged into it first.
+
+    Args:
+        model: What `load_model` gave.
+        adapter: The recipe's adapter.
+        head: The model's head; where it has weights of its own, they are trained too, and saved with the adapter.
+        seed: Fixes the adapter's first weights. The global random generators are left as they were.
+
+    Returns:
+        The model itself, or a `peft.PeftModel` around it, which passes on what it is asked.
+
+    Raises:
+        UserError: The model cannot be adapted so.
+        MissingExtra: peft is not installed.
+    """
+    if is_adapted(model):
+        model = merge_adapter(model)
+    if adapter is None:
+        return model
+    peft = _peft()
+    if isinstance(model, EncoderDecoderModel) and not model.name_or_path:
+        raise UserError(
+            "two encoders put together have new weights between them, which an adapter would leave as they are",
+            where="adapter",
+            expected="a pretrained encoder-decoder (google-t5/t5-small)",
+            fix="train all weights first (adapter=null), then adapt the run's model by model.name",
+        )
+    with quiet(), seeded(seed):
+        config = _config(model, adapter, head)
+        return cast(PreTrainedModel, peft.get_peft_model(cast("Any", model), config))
+
+
+def merge_adapter(model: PreTrainedModel) -> PreTrainedModel:
+    """The plain model that computes the same: the adapter is multiplied into its weights.
+
+    Raises:
+        UserError: The adapter is a prefix, which no weights can hold.
+    """
+    if not is_adapted(model):
+        return model
+    if learns_prefix(model):
+        raise UserError(
+            "a prefix cannot be merged into a model's weights",
+            where="adapter",
+            expected="an adapter of kind lora or ia3",
+            fix="start from the model that the prefix was trained for",
+        )
+    merged: PreTrainedModel = cast("Any", model).merge_and_unload()
+    if hasattr(merged, "peft_config"):
+        del merged.peft_config  # otherwise transformers would save an adapter that is no more
+    return merged.requires_grad_(True)
+
+
+def find_adapter(source: Source) -> "PeftConfig | None":
+    """The configuration of the adapter that a folder or a place on the Hub holds; None where it holds none."""
+    found = cached_file(
+        source.path,
+        ADAPTER_CONFIG,
+        revision=source.revision,
+        cache_dir=source.cache_dir,
+        _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    if found is None:
+        return None
+    return cast("PeftConfig", _peft().PeftConfig.from_pretrained(str(found).removesuffix(ADAPTER_CONFIG)))
+
+
+def base_of(config: "PeftConfig", source: Source) -> Source:
+    """Where the model is that an adapter belongs to.
+
+    Raises:
+        UserError: The adapter names none, or a folder that is not there.
+    """
+    key = f"base_model_name_or_path of {source.path}/{ADAPTER_CONFIG}"
+    if not config.base_model_name_or_path:
+        raise UserError("the adapter does not say which model it belongs to", where=key)
+    return base_source(config.base_model_name_or_path, key, config.revision or "main", source.cache_dir)
+
+
+def load_adapter(model: PreTrainedModel, source: Source) -> PreTrainedModel:
+    """A model with the trained adapter of `source`, in evaluation mode.
+
+    Raises:
+        UserError: The adapter does not fit the model.
+    """
+    peft: Any = _peft()
+    try:
+        adapted = peft.PeftModel.from_pretrained(
+            model, source.path, revision=source.revision, cache_dir=source.cache_dir, is_trainable=False
+        )
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"the adapter of {source.path} does not fit this run's model",
+            where=source.key,
+            expected="the model and the labels that the adapter was trained for",
+            found=str(error).strip().splitlines()[-1].strip(),
+            fix="save it merged (adapter.merge=true), or start from the model that it belongs to",
+        ) from error
+    adapted.train(False)
+    return cast(PreTrainedModel, adapted)
+
+
+def _peft() -> Any:
+    try:
+        import peft
+    except ImportError as error:
+        raise MissingExtra("an adapter", "peft") from error
+    return peft
+
+
+def _config(model: PreTrainedModel, adapter: recipe.Adapter, head: Head) -> Any:
+    peft = _peft()
+    trained = sorted({name.partition(".")[0] for name in head_names(model)}) or None
+    common: dict[str, Any] = {"task_type": TASK_TYPES[head], "inference_mode": False}
+    if adapter.kind == "prefix_tuning":
+        _check_takes_prefix(model, head)
+        return peft.PrefixTuningConfig(num_virtual_tokens=adapter.num_virtual_tokens or 20, **common)
+    if adapter.kind == "ia3":
+        targets = _targets(model, adapter.targets, IA3_TARGETS)
+        return peft.IA3Config(
+            target_modules=list(targets.names),
+            feedforward_modules=list(targets.feed_forward),
+            modules_to_save=trained,
+            **common,
+        )
+    rank = adapter.rank or 8
+    everywhere = adapter.targets == ALL_LINEAR
+    return peft.LoraConfig(
+        r=rank,
+        lora_alpha=adapter.alpha or 2 * rank,
+        lora_dropout=adapter.dropout or 0.0,
+        target_modules=ALL_LINEAR[0] if everywhere else list(_targets(model, adapter.targets, LORA_TARGETS).names),
+        modules_to_save=trained,
+        **common,
+    )
+
+
+def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: Sequence[Targets]) -> Targets:
+    """The named modules, or the first usual ones that the model has."""
+    modules = [f".{name}" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+
+    def present(target: str) -> bool:
+        return any(name.endswith(f".{target}") for name in modules)
+
+    if named is None:
+        for targets in usual:
+            if all(map(present, targets.names)):
+                return targets
+    missing = [target for target in named or () if not present(target)]
+    if missing or not named:
+        ends = sorted({name.rpartition(".")[2] for name in modules})
+        near = nearest(missing[0], ends) if missing else None
+        raise UserError(
+            f"the model has no module {missing[0]!r} to adapt" if missing else "it is not known what to adapt here",
+            where="adapter.targets",
+            expected=f"ends of names such as {', '.join(ends)}",
+            fix=f"did you mean {near}?" if near else "adapter.targets=[...]",
+        )
+    known = {name for targets in usual for name in targets.feed_forward}
+    return Targets(tuple(named), tuple(name for name in named if name in known))
+
+
+def _check_takes_prefix(model: PreTrainedModel, head: Head) -> None:
+    """Refuse models whose attention takes no keys and values from outside.
+
+    Raises:
+        UserError: It is such a model.
+    """
+    t5 = family(model.config) == "t5"
+    takes = t5 and not isinstance(model, EncoderDecoderModel) if head == "text_to_text" else not t5
+    if not takes:
+        raise UserError(
+            "prefix tuning does not go with this model and task",
+            where="adapter.kind",
+            expected="a BERT for text and token classification, a T5 for text to text",
+            found=f"{type(model).__name__} for {head.replace('_', ' ')}",
+            fix="adapter.kind=lora or ia3",
+        )

@@ -1,0 +1,23 @@
+"""Writing a model so that `load_model` reads it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from transformers import PreTrainedModel
+
+from finetune.models.adapters import is_adapted
+
+
+def save_weights(model: PreTrainedModel, folder: Path, weights: Mapping[str, Any] | None = None) -> None:
+    """Write a model's configuration and weights in the safetensors format; of an adapted model the adapter alone.
+
+    Args:
+        model: The model, without accelerate's wrapping.
+        folder: Made where it is not there.
+        weights: The model's state_dict, where it is spread over processes.
+    """
+    model.save_pretrained(folder, state_dict=cast("Any", weights))
+    if is_adapted(model):
+        model.config.save_pretrained(folder)  # the labels, and the masks
+        (folder / "README.md").unlink(missing_ok=True)  # peft's empty form
