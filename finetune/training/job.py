@@ -106,6 +106,7 @@ def prepare(recipe: Recipe) -> Job:
     labels = loaded.labels[task.label_field] if task.label_field else None
     with accelerator.main_process_first():
         model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
+        model = models.adapt(model, recipe.adapter, task.head, seed=recipe.seed)
     apply_masks(model, task.program, tokenizer)
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
     tools = Tools(tokenizer, model.config, labels, ragged)
@@ -192,6 +193,8 @@ def apply_masks(model: PreTrainedModel, program: Program, tokenizer: PreTrainedT
     Raises:
         UserError: The model cannot take them.
     """
+    if program.is_standard and models.learns_prefix(model):
+        return  # the stock attention takes the prefix, ours would refuse it
     special_tokens = pretrained.special_token_ids(tokenizer)
     asked = {name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_")}
     if unknown := sorted(asked - special_tokens.keys()):
