@@ -107,6 +107,7 @@ def prepare(recipe: Recipe) -> Job:
     with accelerator.main_process_first():
         model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
         model = models.adapt(model, recipe.adapter, task.head, seed=recipe.seed)
+    models.freeze(model, recipe.training.freeze)
     apply_masks(model, task.program, tokenizer)
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
     tools = Tools(tokenizer, model.config, labels, ragged)
@@ -124,6 +125,8 @@ def prepare(recipe: Recipe) -> Job:
         notes = [*loaded.notes, *task.notes(features)]
         if recipe.training.layout == "ragged" and not ragged:
             notes.append("batches are padded: this model reads rows, not ragged streams")
+        if recipe.adapter or recipe.training.freeze:
+            notes.append(models.trained_share(model))
         _introduce(job, notes)
     return job
 

@@ -16,6 +16,7 @@ from finetune.errors import UserError
 from finetune.metrics import higher_is_better
 from finetune.tasks import Batch
 from finetune.training.checkpoint import prune, save_model
+from finetune.training.averaging import build_averaging
 from finetune.training.dropout import fast_dropout
 from finetune.training.evaluation import Evaluated, evaluate
 from finetune.training.job import Job
@@ -72,9 +73,10 @@ class Loop:
         steps_per_epoch = math.ceil(len(self.plan) / batches_per_step)
         self.state = State(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)
         self.epochs = math.ceil(self.state.total_steps / steps_per_epoch)
-        optimizer = build_optimizer(job.model, self.training)
+        optimizer = build_optimizer(job.model, self.training, self.state.total_steps)
         self.schedule = build_schedule(optimizer, self.training, self.state.total_steps)
         self.model, self.optimizer = self.accelerator.prepare(job.model, optimizer)
+        self.averaging = build_averaging(self.model, self.optimizer.optimizer, self.training, self.accelerator)
 
     def _windows(self, epoch: int) -> Iterator[Window]:
         accelerator = self.accelerator

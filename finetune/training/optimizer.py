@@ -1,6 +1,7 @@
 """Optimizers and schedules by name."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from typing import Any, cast
 
 import torch
 from torch.optim import Optimizer
@@ -8,39 +9,84 @@ from torch.optim.lr_scheduler import LRScheduler
 from transformers import get_scheduler
 from transformers.optimization import Adafactor
 
+from finetune import models
+from finetune.errors import MissingExtra
 from finetune.recipe import Training
 
+_MOMENTUM = 0.9
+_SCHEDULES = {"constant": "constant_with_warmup", "wsd": "warmup_stable_decay"}
+"""Names of transformers for ours, where they differ."""
 
-def build_optimizer(model: torch.nn.Module, training: Training) -> Optimizer:
+
+def build_optimizer(model: torch.nn.Module, training: Training, total_steps: int) -> Optimizer:
     """The recipe's optimizer over the model's trainable weights.
 
-    Decay leaves biases and normalisation weights alone (Loshchilov and Hutter, "Decoupled Weight Decay
-    Regularization", 2019, decays weights; BERT's own training excludes these two kinds).
+    Raises:
+        MissingExtra: The optimizer's package is not installed.
     """
-    groups = [
-        {"params": list(_trainable(model, decayed=True)), "weight_decay": training.weight_decay},
-        {"params": list(_trainable(model, decayed=False)), "weight_decay": 0.0},
-    ]
+    groups, rate = parameter_groups(model, training), training.learning_rate
     if training.optimizer == "adafactor":
-        return Adafactor(  # type: ignore[no-untyped-call]
-            groups, lr=training.learning_rate, scale_parameter=True, relative_step=False
-        )
-    return torch.optim.AdamW(groups, lr=training.learning_rate, fused=True)
+        return Adafactor(groups, lr=rate, scale_parameter=True, relative_step=False)  # type: ignore[no-untyped-call]
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=_MOMENTUM)
+    if training.optimizer == "schedule_free":
+        return _schedule_free(groups, rate, steps_of(training.warmup, total_steps))
+    return torch.optim.AdamW(groups, lr=rate, fused=True)
 
 
-def _trainable(model: torch.nn.Module, *, decayed: bool) -> Iterator[torch.nn.Parameter]:
-    """Weights with two or more dimensions are matrices and embeddings; biases and norms have one."""
-    return (weight for weight in model.parameters() if weight.requires_grad and (weight.ndim > 1) == decayed)
+def _schedule_free(groups: list[dict[str, Any]], rate: float, warmup: int) -> Optimizer:
+    try:
+        from schedulefree import AdamWScheduleFree
+    except ImportError as error:
+        raise MissingExtra("training.optimizer=schedule_free", "schedule_free") from error
+    optimizer = AdamWScheduleFree(groups, lr=rate, warmup_steps=warmup)
+    optimizer.train()
+    return cast(Optimizer, optimizer)
+
+
+def parameter_groups(model: torch.nn.Module, training: Training) -> list[dict[str, Any]]:
+    """Trainable weights by their decay and rate.
+
+    Decay leaves biases and normalisation weights alone (Loshchilov and Hutter, "Decoupled Weight Decay
+    Regularization", 2019, decays weights; BERT's own training excludes these two kinds). They have one dimension,
+    matrices and embeddings have two.
+    """
+    depths = models.layers_below_top(model) if training.layer_decay < 1 else {}
+    grouped: dict[tuple[bool, int], list[torch.nn.Parameter]] = defaultdict(list)
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            grouped[weight.ndim > 1, depths.get(name, 0)].append(weight)
+    return [
+        {
+            "params": weights,
+            "weight_decay": training.weight_decay if is_decayed else 0.0,
+            "lr": training.learning_rate * training.layer_decay**depth,
+        }
+        for (is_decayed, depth), weights in sorted(grouped.items(), key=lambda group: group[0], reverse=True)
+    ]
 
 
 def build_schedule(optimizer: Optimizer, training: Training, total_steps: int) -> LRScheduler:
-    """Warm-up, then the recipe's schedule down to 0 at the last step."""
-    name = "constant_with_warmup" if training.schedule == "constant" else training.schedule
-    steps = warmup_steps(training, total_steps)
-    schedule: LRScheduler = get_scheduler(name, optimizer, num_warmup_steps=steps, num_training_steps=total_steps)
+    """Warm-up, then the recipe's schedule, which is at its end at the last step."""
+    warmup = steps_of(training.warmup, total_steps)
+    if training.optimizer == "schedule_free":
+        warmup = 0  # the optimizer has its own
+    given: dict[str, Any] = {}
+    if training.schedule == "polynomial":
+        given = {"power": training.power, "lr_end": 0.0}
+    if training.schedule == "wsd":
+        cooldown = min(steps_of(training.cooldown, total_steps), total_steps - warmup)
+        given = {"num_decay_steps": cooldown, "decay_type": "linear"}
+    schedule: LRScheduler = get_scheduler(
+        _SCHEDULES.get(training.schedule, training.schedule),
+        optimizer,
+        num_warmup_steps=warmup,
+        num_training_steps=total_steps,
+        scheduler_specific_kwargs=given,
+    )
     return schedule
 
 
-def warmup_steps(training: Training, total_steps: int) -> int:
-    """Steps of the warm-up, which the recipe gives as a share or a number."""
-    return round(training.warmup * total_steps if training.warmup < 1 else training.warmup)
+def steps_of(share: float, total_steps: int) -> int:
+    """Steps that the recipe gives as a share below 1, or as a number from 1 on."""
+    return round(share * total_steps if share < 1 else share)
