@@ -1,0 +1,261 @@
+"""Training, against transformers' Trainer: tokens a second, peak memory, and share of what the matrix products allow.
+
+    python scripts/bench_training.py --model minilm
+
+trains a model of random weights on made-up sentences of realistic lengths, batches of 32, by
+
+    (a) the Trainer, every input padded to 128 tokens,
+    (b) the Trainer as in transformers' examples: padded to the longest of the batch, fp32,
+    (c) the Trainer as fast as its options make it: batches grouped by length, bf16, fused optimizer,
+    finetune, with a recipe's defaults, in fp32 and in bf16.
+
+All take turns in one process with the same threads; each round's ratios are taken, and their median and quartiles
+printed. Tokens are those of texts, never padding. A step is forward, backward, clipping and optimizer on a batch
+that is ready; an epoch goes from tokens to the last step. (a) and (b) do an epoch of --examples examples, the others
+one of four times as many, which also lets (c) group lengths among more.
+"""
+
+import argparse
+import gc
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":  # the checkout, so that `scripts` is a package
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import torch
+from rich.console import Console
+
+from finetune.training.matmul import choose_matmul
+from scripts.benchmark_models import shape, write
+from scripts.benchmarking import Spread, Timings, interleave, machine, peak_memory, print_table, synchronize
+from scripts.training_variants import VARIANTS, Amount, Prepared, Variant
+
+PEERS = {"(a)": "(a) Trainer, padded to 128", "(b)": "(b) Trainer, dynamic padding", "(c)": "(c) Trainer, tuned"}
+FAST_EXAMPLES = 4
+"""Times --examples, in an epoch of the faster variants."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How fast each variant was in each round, by name.
+
+    Args:
+        tokens: Seconds a token.
+        operations: Seconds an operation; of the largest products too.
+    """
+
+    tokens: Timings
+    operations: Timings
+
+    @classmethod
+    def of(
+        cls,
+        seconds: Mapping[str, Sequence[float]],
+        amounts: Mapping[str, Sequence[Amount]],
+        peaks: Mapping[str, Sequence[float]],
+    ) -> "Rates":
+        """From the seconds of rounds and what was computed in them; of peaks, seconds an operation."""
+        pairs = {name: list(zip(seconds[name], done, strict=True)) for name, done in amounts.items()}
+        tokens = {name: [second / amount.tokens for second, amount in rounds] for name, rounds in pairs.items()}
+        operations = {name: [second / amount.operations for second, amount in rounds] for name, rounds in pairs.items()}
+        return cls(Timings(tokens), Timings(operations | dict(peaks)))
+
+    def figures(self, name: str, names: Sequence[str]) -> dict[str, Any]:
+        """Tokens a second of a variant, and how many times as fast as its peers it is."""
+        rate = Spread.of([1 / second for second in self.tokens.seconds[name]])
+        compared = {peer: over for peer, over in PEERS.items() if over in names and over != name}
+        speedups = {peer: asdict(self.tokens.speedup(name, over)) for peer, over in compared.items()}
+        return {"tokens_per_second": asdict(rate), "speedups": speedups}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as a command."""
+    args = _parse(arguments)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    chosen = shape(args.model, quick=args.quick)
+    names = [name for letter, name in zip("abc12", VARIANTS, strict=True) if letter in args.variants]
+    with tempfile.TemporaryDirectory(prefix="bench_training_") as folder:
+        prepared = Prepared(chosen, Path(folder), args.examples)
+        write(chosen, prepared.folder, args.examples * FAST_EXAMPLES)
+        memory = {} if args.no_memory else measure_memory(prepared, names)
+        variants = {name: VARIANTS[name](prepared) for name in names}
+        steps = time_steps(variants, args.rounds, args.steps)
+        epochs = time_epochs(variants, args.epoch_rounds) if args.epoch_rounds else None
+    rows = report(chosen.title, names, steps, epochs, memory)
+    if args.json:
+        figures = {"model": chosen.title, "machine": machine(), "arguments": vars(args), "rows": rows}
+        args.json.write_text(json.dumps(figures, indent=1, default=str), encoding="utf-8")
+    if args.picture:
+        draw(chosen.title, rows, args.picture)
+    return 0
+
+
+def measure_memory(prepared: Prepared, names: Sequence[str]) -> dict[str, float]:
+    """MiB that a few training steps, with the model and all else, add to a process that has imported what it needs."""
+    return {name: peak_memory(partial(_few_steps, prepared, name)) for name in names}
+
+
+def _few_steps(prepared: Prepared, name: str) -> None:
+    variant = VARIANTS[name](prepared)
+    for step in variant.steps(6):
+        with variant.at_work():
+            step()
+
+
+def time_steps(variants: Mapping[str, Variant], rounds: int, steps: int) -> Rates:
+    """Let all variants take turns, `steps` optimizer steps at a time, and the largest products between."""
+    waiting = {name: iter(variant.steps((rounds + 1) * steps)) for name, variant in variants.items()}
+    done: dict[str, list[Amount]] = {name: [] for name in variants}
+    ceilings = [Ceiling(torch.float32), Ceiling(torch.bfloat16)]
+
+    def some(name: str) -> None:
+        with variants[name].at_work():
+            done[name].append(total(next(waiting[name])() for _ in range(steps)))
+
+    ways: dict[str, Callable[[], object]] = {name: partial(some, name) for name in variants}
+    timings = interleave(ways | {ceiling.title: ceiling.measure for ceiling in ceilings}, rounds)
+    waiting.clear()
+    gc.collect()
+    amounts = {name: amounts[1:] for name, amounts in done.items()}
+    peaks = {ceiling.title: ceiling.seconds[1:] for ceiling in ceilings}
+    return Rates.of(timings.seconds, amounts, peaks)
+
+
+class Ceiling:
+    """The most operations a second that this machine's products of matrices reach in a precision."""
+
+    size = 2048
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        self.title = f"largest product, {str(dtype).removeprefix('torch.')}"
+        self.left, self.right = (torch.randn(self.size, self.size).to(dtype) for _ in range(2))
+        layer = torch.nn.Linear(self.size, self.size)
+        self.matmul = choose_matmul("auto", layer, computes_fp32_on_cpu=dtype == torch.float32)
+        self.seconds: list[float] = []
+        """An operation, at each call."""
+
+    def measure(self) -> None:
+        """The best of a few products."""
+        seconds = []
+        with self.matmul.used():
+            for _ in range(5):
+                start = time.perf_counter()
+                self.left @ self.right
+                synchronize()
+                seconds.append(time.perf_counter() - start)
+        self.seconds.append(min(seconds) / (2 * self.size**3))
+
+
+def total(amounts: Iterable[Amount]) -> Amount:
+    """The sum."""
+    return sum(amounts, Amount(0, 0))
+
+
+def time_epochs(variants: Mapping[str, Variant], rounds: int) -> Rates:
+    """Let all variants take turns, an epoch at a time."""
+    amounts: dict[str, list[Amount]] = {name: [] for name in variants}
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds):
+        names = list(variants)
+        for name in names if number % 2 == 0 else reversed(names):
+            amount, needed = variants[name].epoch()
+            amounts[name].append(amount)
+            seconds[name].append(needed)
+            gc.collect()
+    return Rates.of(seconds, amounts, {})
+
+
+def report(
+    title: str, names: Sequence[str], steps: Rates, epochs: Rates | None, memory: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """Print a table of steps and one of epochs; gives their figures."""
+    rows = [figures(name, names, steps, epochs, memory) for name in names]
+    peers = [peer for peer, name in PEERS.items() if name in names]
+    for kind in ("step", "epoch") if epochs else ("step",):
+        columns = [kind, "tokens/s", *(f"x {peer}" for peer in peers)]
+        columns += ["of the largest product"] if kind == "step" else []
+        columns += ["peak MiB"] if memory and kind == "step" else []
+        console = None if sys.stdout.isatty() else Console(width=160)
+        print_table(title, columns, [_cells(row, kind, peers) for row in rows], console)
+    return rows
+
+
+def figures(
+    name: str, names: Sequence[str], steps: Rates, epochs: Rates | None, memory: Mapping[str, float]
+) -> dict[str, Any]:
+    """What is known of a variant."""
+    row: dict[str, Any] = {"name": name, "step": steps.figures(name, names)}
+    in_bf16 = "bf16" in name or name == PEERS["(c)"]
+    ceiling = next(title for title in steps.operations.seconds if title.endswith("bfloat16" if in_bf16 else "float32"))
+    row["step"]["share"] = asdict(steps.operations.speedup(name, over=ceiling))
+    if epochs:
+        row["epoch"] = epochs.figures(name, names)
+    if name in memory:
+        row["step"]["memory"] = memory[name]
+    return row
+
+
+def _cells(row: Mapping[str, Any], kind: str, peers: Sequence[str]) -> list[str]:
+    figures = row[kind]
+    spreads = [figures["speedups"].get(peer) for peer in peers] + ([figures["share"]] if "share" in figures else [])
+    memory = [f"{figures['memory']:,.0f}"] if "memory" in figures else []
+    return [row["name"], f"{figures['tokens_per_second']['median']:,.0f}", *map(_spread, spreads), *memory]
+
+
+def _spread(values: Mapping[str, float] | None) -> str:
+    return "" if values is None else str(Spread(**values))
+
+
+def draw(title: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """A bar for each variant's tokens a second, with its quartiles."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 0.5 * len(rows) + 1), layout="constrained")
+    axes = figure.subplots()
+    kind = "epoch" if "epoch" in rows[0] else "step"
+    rates = [row[kind]["tokens_per_second"] for row in rows]
+    names = [row["name"] for row in rows]
+    middle = [rate["median"] for rate in rates]
+    around = [
+        [rate["median"] - rate["lower"] for rate in rates],
+        [rate["upper"] - rate["median"] for rate in rates],
+    ]
+    colours = ["tab:blue" if name.startswith("finetune") else "tab:gray" for name in names]
+    bars = axes.barh(names, middle, xerr=around, color=colours)
+    axes.bar_label(bars, [f"{rate:,.0f}" for rate in middle], padding=6)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    axes.set_xlabel(f"tokens a second, without padding ({kind})")
+    axes.set_title(title)
+    figure.savefig(path)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=["minilm", "base", "t5"], default="minilm")
+    parser.add_argument("--rounds", type=int, default=9, help="of steps")
+    parser.add_argument("--steps", type=int, default=4, help="of each variant in a round")
+    parser.add_argument("--epoch-rounds", type=int, default=3, help="0 leaves epochs out")
+    parser.add_argument(
+        "--examples", type=int, default=800, help="in an epoch of (a) and (b), a quarter of the others'"
+    )
+    parser.add_argument("--variants", default="abc12", help="letters of (a), (b), (c); 1 for ours in fp32, 2 in bf16")
+    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory, which takes processes")
+    parser.add_argument("--threads", type=int, help="torch's own number where not given")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that it runs")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--picture", type=Path, help="file for a picture")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
