@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import nnls
+from sklearn.linear_model import LinearRegression
 
 from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.kernels.schedule import PART_WEIGHTS, Schedule, Stack
@@ -77,8 +77,9 @@ def fit(measured: list[Case], seconds: list[float]) -> Costs:
     """Constants, none negative, with the least sum of squared relative errors."""
     nanoseconds = np.array(seconds) * 1e9
     terms = np.array([case.terms() for case in measured])
-    constants, _ = nnls(terms / nanoseconds[:, None], np.ones(len(measured)))
-    return Costs(*map(float, constants))
+    model = LinearRegression(positive=True, fit_intercept=False)
+    model.fit(terms / nanoseconds[:, None], np.ones(len(measured)))
+    return Costs(*map(float, model.coef_))
 
 
 def main() -> None:

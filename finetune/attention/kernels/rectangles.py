@@ -48,6 +48,8 @@ def rectangle_attention(
         [queries, heads, value width], of the query's type.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
+    if schedule.flex is not None and not dropout:
+        return schedule.flex.attend(query, key, value, bias_table=bias_table, scale=scale, compiled=True)
     arguments = query, key, value, bias_table, schedule, scale, Dropout.draw(dropout)
     output: Tensor = _RectangleAttention.apply(*arguments)  # type: ignore[no-untyped-call]
     return output

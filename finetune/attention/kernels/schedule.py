@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from finetune.attention.kernels.flex import FlexBlocks
 
 PART_WEIGHTS = 2**19
 """Attention weights computed at once, 2 MiB: all that is done to them happens in the cache."""
@@ -178,12 +182,14 @@ class Schedule:
         num_queries: Tokens of the query stream.
         num_keys: Tokens of the key stream.
         num_heads: Attention heads.
+        flex: FlexAttention's way to compute the same, taken in place of the stacks where there is no dropout.
     """
 
     stacks: tuple[Stack, ...]
     num_queries: int
     num_keys: int
     num_heads: int
+    flex: FlexBlocks | None = None
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:

@@ -6,6 +6,7 @@ computes attention, and nothing knows models.
 
 from finetune.attention.planning.choice import plan
 from finetune.attention.planning.errors import PlanError
+from finetune.attention.planning.explain import Explanation, explain
 from finetune.attention.planning.ways import KERNELS
 
-__all__ = ["KERNELS", "PlanError", "plan"]
+__all__ = ["KERNELS", "Explanation", "PlanError", "explain", "plan"]

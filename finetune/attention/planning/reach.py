@@ -157,7 +157,7 @@ def _possible_blocks(
     view: View, examples: Integers, first: Integers, last: Integers
 ) -> tuple[Integers, Integers, Integers]:
     """Run, first and last key of the blocks of keys that runs of queries can reach."""
-    run, number = _pairs(-(-view.key_sizes[examples] // KEY_BLOCK))
+    run, number = pairs(-(-view.key_sizes[examples] // KEY_BLOCK))
     start = number * KEY_BLOCK
     stop = np.minimum(start + KEY_BLOCK, view.key_sizes[examples[run]]) - 1
     possible, _ = view.bounds(examples[run], first[run], last[run], start, stop)
@@ -177,7 +177,7 @@ def _runs(view: View, blocks: QueryBlocks, far: Booleans) -> tuple[Integers, Int
     return block, blocks.examples[block], positions[begins], positions[ends]
 
 
-def _pairs(counts: Integers) -> tuple[Integers, Integers]:
+def pairs(counts: Integers) -> tuple[Integers, Integers]:
     """(0, 0), (0, 1) ... (0, counts[0] - 1), (1, 0) ..."""
     first = np.repeat(np.arange(len(counts)), counts)
     return first, np.arange(len(first)) - np.repeat(np.cumsum(counts) - counts, counts)

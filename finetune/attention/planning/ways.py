@@ -18,8 +18,8 @@ from finetune.attention.planning.grouping import group
 from finetune.attention.planning.reach import cut, far_reaching
 from finetune.attention.planning.view import Booleans, View
 
-KERNELS = ("whole", "blocks")
-"""The ways to compute attention, by name."""
+KERNELS = ("whole", "blocks", "flex")
+"""The ways to compute attention, by name; `flex` is never chosen unasked."""
 SIZES = (32, 64, 128, 256)
 """Queries of a block, of which one is chosen."""
 SAMPLE = 16
@@ -43,6 +43,11 @@ class Way:
     kernel: str
     size: int = 0
     step: int = 1
+
+    def __str__(self) -> str:
+        if self.kernel == "whole":
+            return "whole examples"
+        return f"blocks of {self.size} queries" + (f" {self.step} apart" if self.step > 1 else "")
 
 
 WHOLE = Way("whole")

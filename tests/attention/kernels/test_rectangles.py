@@ -15,9 +15,10 @@ from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.kernels.schedule import Part, Schedule, Stack
 from finetune.attention.layout import Ragged, ragged_mask
 from finetune.attention.masks import Mask, parse
-from finetune.attention.planning import KERNELS, plan
+from finetune.attention.planning import plan
 
 HEADS, WIDTH = 4, 8
+KERNELS = ("whole", "blocks")
 LENGTHS = [5, 1, 0, 12, 70, 5]
 MASKS = ["full()", "causal()", "window(2) | global_tokens(0)", "per_head(none(), window(1))", "none()"]
 Inputs = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -116,12 +117,9 @@ def test_a_bias_table_gets_the_gradient_of_the_bias_of_all_pairs(kernel: str) ->
     index = (layout.positions - layout.positions[:, None] + longest - 1).clamp(0, 2 * longest - 2)
     schedule = plan(mask, layout, layout, HEADS, biased=True, kernel=kernel)
     found = rectangle_attention(query, key, value, schedule, bias_table=table, scale=1.0)
-    expected, _ = dense_attention(
-        *(tensor.transpose(0, 1)[None] for tensor in (query, key, value)),
-        ragged_mask(mask, layout),
-        bias=table[:, index],
-        scale=1.0,
-    )
+    rows = [tensor.transpose(0, 1)[None] for tensor in (query, key, value)]
+    allowed = ragged_mask(mask, layout)
+    expected, _ = dense_attention(rows[0], rows[1], rows[2], allowed, bias=table[:, index], scale=1.0)
     expected = expected[0].transpose(0, 1)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(
@@ -173,7 +171,7 @@ def test_dropout_keeps_the_expectation_and_is_reproduced_by_the_seed() -> None:
 def test_factors_are_0_or_the_inverse_of_the_share_that_is_kept() -> None:
     factors = Dropout(0.25, seed=1).factors(torch.empty(101, 99), 0)
     assert factors is not None
-    assert factors.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert sorted(set(factors.flatten().tolist())) == pytest.approx([0, 4 / 3])
     assert factors.mean() == pytest.approx(1, abs=0.05)
     assert Dropout(0.0, seed=1).factors(torch.empty(3), 0) is None
 
@@ -202,8 +200,8 @@ def test_bfloat16_is_no_worse_than_sdpa(kernel: str) -> None:
     allowed = ragged_mask(mask, layout)[None]
 
     def sdpa(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        streams = (tensor.transpose(0, 1)[None] for tensor in (query, key, value))
-        return torch.nn.functional.scaled_dot_product_attention(*streams, attn_mask=allowed)[0].transpose(0, 1)
+        query, key, value = (tensor.transpose(0, 1)[None] for tensor in (query, key, value))
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value, allowed)[0].transpose(0, 1)
 
     ours, theirs = torch.zeros(4), torch.zeros(4)
     for seed in range(3):

@@ -10,10 +10,11 @@ from finetune.attention.kernels.dense import dense_attention
 from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.layout import LayoutError, Ragged, ragged_mask
 from finetune.attention.masks import Mask, MaskError, MissingColumn, parse
-from finetune.attention.planning import KERNELS, PlanError, plan
+from finetune.attention.planning import PlanError, plan
 from tests.attention.expressions import NUM_HEADS, masks
 
 WIDTH = 3
+KERNELS = ("whole", "blocks")
 lengths = st.lists(st.integers(0, 12), min_size=0, max_size=5)
 kernels = st.sampled_from([None, *KERNELS])
 
@@ -33,22 +34,27 @@ def outcomes(
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Output and all gradients by the plan, and by the reference."""
     generator = torch.Generator().manual_seed(seed)
-    longest = max((*queries.sizes, *keys.sizes, 1))
-    shapes = [(queries.total, NUM_HEADS, WIDTH), (keys.total, NUM_HEADS, WIDTH), (keys.total, NUM_HEADS, WIDTH + 1)]
-    shapes += [(NUM_HEADS, 2 * longest - 1)] if biased else []
-    leaves = [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for shape in shapes]
+    longest = max(*queries.sizes, *keys.sizes, 1, 1)
+
+    def leaf(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
+
+    query, key = leaf(queries.total, NUM_HEADS, WIDTH), leaf(keys.total, NUM_HEADS, WIDTH)
+    value, table = leaf(keys.total, NUM_HEADS, WIDTH + 1), leaf(NUM_HEADS, 2 * longest - 1)
     schedule = plan(mask, queries, keys, NUM_HEADS, width=WIDTH, biased=biased, kernel=kernel)
-    found = rectangle_attention(*leaves[:3], schedule, bias_table=leaves[3] if biased else None)
+    found = rectangle_attention(query, key, value, schedule, bias_table=table if biased else None)
     index = keys.positions - queries.positions[:, None] + longest - 1
-    bias = leaves[3][:, index.clamp(0, 2 * longest - 2)] if biased else None
-    rows = [leaf.transpose(0, 1)[None] for leaf in leaves[:3]]
-    expected, _ = dense_attention(*rows, ragged_mask(mask, queries, keys, num_heads=NUM_HEADS), bias=bias)
-    expected = expected[0].transpose(0, 1)
-    gradient = torch.randn(found.shape, generator=generator, dtype=torch.float64)
-    return tuple(  # type: ignore[return-value]
-        [output.detach(), *torch.autograd.grad(output, leaves, gradient, materialize_grads=True)]
-        for output in (found, expected)
-    )
+    bias = table[:, index.clamp(0, 2 * longest - 2)] if biased else None
+    rows = [each.transpose(0, 1)[None] for each in (query, key, value)]
+    allowed = ragged_mask(mask, queries, keys, num_heads=NUM_HEADS)
+    expected, _ = dense_attention(rows[0], rows[1], rows[2], allowed, bias=bias)
+    gradient = leaf(*found.shape).detach()
+
+    def outcome(output: Tensor) -> list[Tensor]:
+        leaves = [query, key, value, table] if biased else [query, key, value]
+        return [output.detach(), *torch.autograd.grad(output, leaves, gradient, materialize_grads=True)]
+
+    return outcome(found), outcome(expected[0].transpose(0, 1))
 
 
 @settings(max_examples=150, deadline=None)
@@ -111,5 +117,7 @@ def test_what_a_mask_lacks_is_said(kernel: str | None) -> None:
 
 def test_a_wrong_kernel_is_told_what_there_is() -> None:
     layout = Ragged.from_lengths([3])
-    with pytest.raises(PlanError, match=r"no kernel 'block'; there are whole, blocks.*did you mean 'blocks'"):
+    with pytest.raises(PlanError, match="'flex' runs on CUDA alone, not on cpu"):
+        plan(parse("full()"), layout, layout, NUM_HEADS, kernel="flex")
+    with pytest.raises(PlanError, match=r"no kernel 'block'; there are whole, blocks, flex; did you mean 'blocks'"):
         plan(parse("full()"), layout, layout, NUM_HEADS, kernel="block")

@@ -1,0 +1,124 @@
+"""What a plan does and why, in numbers that can be printed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from finetune.attention.layout import Ragged
+from finetune.attention.masks import Mask
+from finetune.attention.masks.counting import count
+from finetune.attention.masks.scope import Features, example_scope
+from finetune.attention.planning.choice import choose, plan
+from finetune.attention.planning.cost import COSTS
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How attention under a mask is computed for some examples, and what that saves.
+
+    Args:
+        mask: Who may attend to whom.
+        kernels: The kernel of each run of heads, in words: "blocks of 32 queries".
+        heads: The first and last head of each run.
+        allowed_pairs: Pairs that the mask allows, over all heads and examples.
+        computed_pairs: Pairs that are computed.
+        padded_pairs: Pairs of the padded batch: examples times the longest query side times the longest key side.
+        cost: Foretold by the cost model, in milliseconds of the machine that it was fitted on, forward and backward.
+        padded_cost: The same for the padded batch.
+    """
+
+    mask: Mask
+    kernels: tuple[str, ...]
+    heads: tuple[tuple[int, int], ...]
+    allowed_pairs: int
+    computed_pairs: int
+    padded_pairs: int
+    cost: float
+    padded_cost: float
+
+    @property
+    def allowed_share(self) -> float:
+        """Of the padded pairs."""
+        return self.allowed_pairs / max(self.padded_pairs, 1)
+
+    @property
+    def computed_share(self) -> float:
+        """Of the padded pairs."""
+        return self.computed_pairs / max(self.padded_pairs, 1)
+
+    @property
+    def saving(self) -> float:
+        """Share of the padded batch's attention time that is expected to be saved."""
+        return 1 - self.cost / self.padded_cost if self.padded_cost else 0.0
+
+    @property
+    def kernel(self) -> str:
+        """All kernels in one line."""
+        if len(self.kernels) == 1:
+            return self.kernels[0]
+        runs = zip(self.heads, self.kernels, strict=True)
+        return ", ".join(f"heads {first}-{last} {kernel}" for (first, last), kernel in runs)
+
+
+def explain(
+    mask: Mask,
+    queries: Ragged,
+    keys: Ragged,
+    num_heads: int,
+    *,
+    width: int = 64,
+    biased: bool = False,
+    kernel: str | None = None,
+) -> Explanation:
+    """What `plan` does with the same arguments.
+
+    Raises:
+        MaskError: As `plan`.
+        LayoutError: As `plan`.
+        PlanError: As `plan`.
+    """
+    schedule = plan(mask, queries, keys, num_heads, width=width, biased=biased, kernel=kernel)
+    choices = choose(mask, queries, keys, num_heads, width=width, kernel=None if kernel == "flex" else kernel)
+    batch, tallest, widest = len(queries.sizes), max(queries.sizes, default=0), max(keys.sizes, default=0)
+    cost = sum(
+        float(COSTS.of_stacks(len(stack.queries), stack.queries.shape[1], stack.keys.shape[1], heads, width))
+        for stack in schedule.stacks
+        for heads in [num_heads if stack.heads is None else len(stack.heads)]
+    )
+    padded_cost = float(COSTS.of_stacks(batch, tallest, widest, num_heads, width)) if batch else 0.0
+    return Explanation(
+        mask=mask,
+        kernels=tuple(str(choice.way) for choice in choices),
+        heads=tuple((choice.group.heads[0], choice.group.heads[-1]) for choice in choices),
+        allowed_pairs=allowed_pairs(mask, queries, keys, num_heads),
+        computed_pairs=schedule.weights,
+        padded_pairs=batch * tallest * widest * num_heads,
+        cost=cost / 1e6,
+        padded_cost=padded_cost / 1e6,
+    )
+
+
+def allowed_pairs(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> int:
+    """Pairs that a mask allows over all examples and heads, without ever holding a square.
+
+    Raises:
+        MaskError: The mask cannot be evaluated.
+    """
+    total = 0
+    for example, (tall, wide) in enumerate(zip(queries.sizes, keys.sizes, strict=True)):
+        features = _features(queries, example)
+        if keys is queries:
+            scope = example_scope(tall, None, num_heads, features)
+        else:
+            scope = example_scope(tall, wide, num_heads, features, _features(keys, example))
+        total += count(mask, scope, tall, wide)
+    return total
+
+
+def _features(layout: Ragged, example: int) -> Features:
+    starts = np.concatenate([[0], np.cumsum(layout.sizes)])
+    tokens = slice(int(starts[example]), int(starts[example + 1]))
+    columns = {name: column[tokens].cpu() for name, column in layout.columns.items()}
+    return {**columns, **{name: int(value[example]) for name, value in layout.values.items()}}
