@@ -76,9 +76,14 @@ class GrowingLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
 
 
 class BeamCache(EncoderDecoderCache):
-    """What a decoder keeps between steps: its own tokens, and the source as its layers see it."""
+    """What a decoder keeps between steps: its own tokens, and the source as its layers see it.
 
-    def __init__(self) -> None:
+    Args:
+        shares_source: The source is kept once for each example, not once for each row.
+    """
+
+    def __init__(self, shares_source: bool = False) -> None:
+        self.shares_source = shares_source
         super().__init__(Cache(layer_class_to_replicate=GrowingLayer), Cache(layer_class_to_replicate=DynamicLayer))
 
     def permute(self, rows: Tensor, settled: int) -> None:
@@ -91,18 +96,22 @@ class BeamCache(EncoderDecoderCache):
         for layer in _layers(self.self_attention_cache):
             layer.permute(rows, settled)
 
-    def select(self, rows: Tensor, width: int) -> None:
+    def select(self, rows: Tensor, examples: Tensor | None, width: int) -> None:
         """Keep some rows.
 
         Args:
             rows: int64 [rows now], the row before of each row now.
+            examples: int64, those of them among the examples before, in order; None where all stay.
             width: Columns of the source that are kept.
         """
         for layer in _layers(self.self_attention_cache):
             layer.select(rows)
+        if self.shares_source and examples is None:
+            return
+        kept = examples if self.shares_source else rows
         for layer in _layers(self.cross_attention_cache):
             layer.keys, layer.values = (
-                states[:, :, :width].index_select(0, rows) for states in (layer.keys, layer.values)
+                states[:, :, :width].index_select(0, kept) for states in (layer.keys, layer.values)
             )
 
 

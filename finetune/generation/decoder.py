@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from finetune.attention.pretrained import shares_source
 from finetune.generation.cache import BeamCache
 from finetune.generation.search import Move
 
@@ -33,10 +34,11 @@ class Decoder:
         self.model: Any = model
         self.encoded = encoded
         self.attention_mask = attention_mask
-        self.widths = _widths(encoded[STATES], attention_mask)
-        self.cache = BeamCache() if cached else None
-        self.example = torch.arange(len(encoded[STATES]), device=encoded[STATES].device)
-        self.source = self._source(encoded[STATES].shape[1])
+        self.counts, self.widths = _extents(encoded[STATES], attention_mask)
+        self.cache = BeamCache(shares_source(model)) if cached else None
+        self.live = list(range(len(encoded[STATES])))
+        self.example = torch.arange(len(self.live), device=encoded[STATES].device)
+        self.source = self._source()
 
     def logits(self, sequences: Tensor) -> Tensor:
         """The next token's logits, float32 [rows, vocabulary], after the texts [rows, length]."""
@@ -54,24 +56,35 @@ class Decoder:
         """Put the rows where the search has put them."""
         if move.rows is None:
             return
-        if move.same_examples:
+        if move.examples is None and len(move.rows) == len(self.example):
             if self.cache is not None:
                 self.cache.permute(move.rows, move.settled)
             return
         self.example = self.example[move.rows]
-        width = max(self.widths[example] for example in self.example.tolist())
+        kept = None
+        if move.examples is not None:
+            self.live = [self.live[place] for place in move.examples]
+            kept = torch.tensor(move.examples, device=self.example.device)
         if self.cache is not None:
-            self.cache.select(move.rows, width)
-        self.source = self._source(width)
+            self.cache.select(move.rows, kept, self._width)
+        self.source = self._source()
 
-    def _source(self, width: int) -> dict[str, object]:
-        """The source of each row, its first `width` columns, as the model takes it."""
-        rows = {name: self._cut(tensor, width) for name, tensor in self.encoded.items() if name != STATES}
+    @property
+    def _width(self) -> int:
+        """Columns up to the last token of the sources that are still read."""
+        return max(self.widths[example] for example in self.live)
+
+    def _source(self) -> dict[str, object]:
+        """The source of each row, as far as there are tokens, as the model takes it."""
+        width = self._width
         states = BaseModelOutput(last_hidden_state=self._states(width))
-        for name, tensor in rows.items():
-            states[name] = tensor
-        mask = self.attention_mask
-        return {"encoder_outputs": states, "attention_mask": None if mask is None else self._cut(mask, width)}
+        for name, tensor in self.encoded.items():
+            if name != STATES:
+                states[name] = self._cut(tensor, width)
+        mask = None
+        if self.attention_mask is not None and any(self.counts[example] < width for example in self.live):
+            mask = self._cut(self.attention_mask, width)
+        return {"encoder_outputs": states, "attention_mask": mask}
 
     def _states(self, width: int) -> Tensor:
         states = self.encoded[STATES]
@@ -86,10 +99,12 @@ class Decoder:
         return (tensor[:, :width] if of_tokens else tensor).index_select(0, self.example)
 
 
-def _widths(states: Tensor, attention_mask: Tensor | None) -> list[int]:
-    """The columns up to each example's last token."""
+def _extents(states: Tensor, attention_mask: Tensor | None) -> tuple[list[int], list[int]]:
+    """For each example the number of its tokens, and the columns up to the last of them."""
     examples, width = states.shape[:2]
     if attention_mask is None:
-        return [width] * examples
+        return [width] * examples, [width] * examples
+    is_token = attention_mask != 0
     places = torch.arange(1, width + 1, device=states.device)
-    return [max(last, 1) for last in (places * (attention_mask != 0)).amax(1).tolist()]
+    counts, widths = torch.stack([is_token.sum(1), (places * is_token).amax(1).clamp(min=1)]).tolist()
+    return counts, widths

@@ -7,6 +7,7 @@ Scores, ties and endings are those of transformers 5.23 (`GenerationMixin._sampl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,12 +26,12 @@ class Move:
 
     Args:
         rows: int64 [rows now], the row before of each; None where all stay in place.
-        same_examples: Whether each row is of the example that it was of.
+        examples: Those that go on among those before, in order; None where all do.
         settled: Leading columns in which the rows of an example were alike.
     """
 
     rows: Tensor | None = None
-    same_examples: bool = True
+    examples: Sequence[int] | None = None
     settled: int = 0
 
 
@@ -74,14 +75,13 @@ class Greedy:
         tokens = self.rules.processed(self.sequences, logits).argmax(-1)
         self.sequences = torch.cat([self.sequences, tokens[:, None]], dim=1)
         self.length = self.sequences.shape[1]
-        done = self.rules.ends(tokens, self.length)
-        live = _where_false(done)
-        if len(live) == len(done):
+        done, kept = _parted(self.rules.ends(tokens, self.length).tolist())
+        if not done:
             return Move()
-        self.written[self.example[done], : self.length] = self.sequences[done]
-        rows = torch.tensor(live, dtype=torch.long, device=done.device)
+        leaving, rows = (torch.tensor(each, dtype=torch.long, device=tokens.device) for each in (done, kept))
+        self.written[self.example[leaving], : self.length] = self.sequences[leaving]
         self.sequences, self.example = self.sequences[rows], self.example[rows]
-        return Move(rows, same_examples=False)
+        return Move(rows, kept)
 
     @property
     def is_done(self) -> bool:
@@ -201,18 +201,19 @@ class Beams:
         places = torch.arange(examples * beams, device=rows.device).view(examples, beams)
         alike = self.sequences.view(examples, each, -1)
         settled = (alike == alike[:, :1]).all(1).all(0).cumprod(0).sum()
-        *done_, settled_, in_place = torch.cat([done, settled[None], (rows == places).all()[None]]).tolist()
-        kept = [example for example, is_done in enumerate(done_) if not is_done]
-        if len(kept) < examples:
-            self._let_go(done)
+        *is_done, columns, in_place = torch.cat([done, settled[None], (rows == places).all()[None]]).tolist()
+        leaving, kept = _parted(is_done)
+        if leaving:
+            self._let_go(torch.tensor(leaving, device=rows.device))
             live = torch.tensor(kept, dtype=torch.long, device=rows.device)
             rows, tokens = rows[live], tokens[live]
             self.example, self.scores, self.finished = self.example[live], self.scores[live], self.finished.of(live)
-        same_examples = each == beams and len(kept) == examples
         self.sequences = torch.cat([self.sequences[rows.view(-1)], tokens.reshape(-1, 1)], dim=1)
-        return Move(None if same_examples and in_place else rows.view(-1), same_examples, settled_)
+        stay = in_place and not leaving and each == beams
+        return Move(None if stay else rows.view(-1), kept if leaving else None, columns)
 
     def _let_go(self, done: Tensor) -> None:
+        """Put away the texts of examples, of which `done` says the places among the live ones."""
         self.written[self.example[done]] = self.finished.sequences[done, 0]
         self.lengths[self.example[done]] = self.finished.lengths[done, 0]
 
@@ -229,5 +230,7 @@ def _room(rows: int, rules: Rules, device: torch.device) -> Tensor:
     return torch.full((rows, rules.max_length), rules.fill, dtype=torch.long, device=device)
 
 
-def _where_false(flags: Tensor) -> list[int]:
-    return [index for index, flag in enumerate(flags.tolist()) if not flag]
+def _parted(flags: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The places of what is set, and of what is not."""
+    set_ = [place for place, flag in enumerate(flags) if flag]
+    return set_, [place for place, flag in enumerate(flags) if not flag]

@@ -49,7 +49,7 @@ def test_rows_leave_and_multiply_with_their_source() -> None:
     cache.self_attention_cache.update(*own, 0)
     cache.cross_attention_cache.update(*source, 0)
     rows = torch.tensor([3, 3, 1])
-    cache.select(rows, width=4)
+    cache.select(rows, None, width=4)
     layer: Any = cache.cross_attention_cache.layers[0]
     assert layer.keys.equal(source[0][rows][:, :, :4])
     assert layer.values.equal(source[1][rows][:, :, :4])

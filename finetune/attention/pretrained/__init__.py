@@ -20,7 +20,7 @@ from finetune.attention.pretrained.apply import (
     saved_masks,
     special_token_ids,
 )
-from finetune.attention.pretrained.caching import can_cache
+from finetune.attention.pretrained.caching import can_cache, shares_source
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.families import SUPPORTED
 from finetune.attention.pretrained.streams import to_rows
@@ -36,6 +36,7 @@ __all__ = [
     "reads_streams",
     "remove_masks",
     "saved_masks",
+    "shares_source",
     "special_token_ids",
     "to_rows",
 ]

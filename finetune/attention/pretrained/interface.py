@@ -15,6 +15,7 @@ from transformers.masking_utils import bidirectional_mask_function, causal_mask_
 from finetune.attention.kernels.dense import dense_attention
 from finetune.attention.kernels.fused import fused_attention
 from finetune.attention.kernels.rectangles import rectangle_attention
+from finetune.attention.kernels.step import step_attention
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import SiteMasks, evaluate
 from finetune.attention.pretrained.streams import bias_table
@@ -120,8 +121,9 @@ def masked_attention(
     Args:
         module: The attention module.
         query: [batch, heads, queries, width of a head].
-        key: [batch, heads, keys, width of a head].
-        value: [batch, heads, keys, width of a head].
+        key: [batch, heads, keys, width of a head]; in a step of generation keys of the source may be shared by the
+            rows that stand together, and be [examples, heads, keys, width of a head].
+        value: As `key`.
         attention_mask: What `make_masks` gave.
         scaling: Factor of the scores; width ** -0.5 if not given.
         dropout: Probability with which a weight is dropped.
@@ -155,6 +157,8 @@ def masked_attention(
         output, weights = dense_attention(
             query, key, value, allowed.exact, bias=position_bias, scale=scaling, dropout=dropout
         )
+    elif attention_mask.request.is_step:
+        output = step_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
     else:
         output = fused_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
     return output.transpose(1, 2).contiguous(), weights
@@ -195,12 +199,18 @@ def _wants_weights(module: nn.Module, options: dict[str, object]) -> bool:
 def _check_sizes(place: Place, request: Request, query: Tensor, key: Tensor) -> None:
     found = (place.site, query.shape[0], query.shape[1], query.shape[2], key.shape[0], key.shape[1], key.shape[2])
     batch, heads = request.keys.batch, request.num_heads
-    expected = (request.site, batch, heads, request.query_width, batch, heads, request.keys.width)
+    sources = key.shape[0] if _shares_source(request, key) else batch
+    expected = (request.site, batch, heads, request.query_width, sources, heads, request.keys.width)
     if found != expected:
         raise PretrainedError(
             f"the attention of layer {place.layer} was handed a mask for site, queries [batch, heads, length] and keys "
             f"= {expected}, but is asked to compute {found}"
         )
+
+
+def _shares_source(request: Request, key: Tensor) -> bool:
+    """Whether rows of the same example, such as its beams, ask the same keys."""
+    return request.site == "cross" and request.is_step and key.shape[0] > 0 and request.keys.batch % key.shape[0] == 0
 
 
 def _kind(handed: object) -> str:

@@ -122,6 +122,11 @@ class Request:
         """Number of columns that ask."""
         return self.queries.width - self.past
 
+    @property
+    def is_step(self) -> bool:
+        """Whether it is about one token a row, after others that are in the cache."""
+        return self.past > 0 and self.query_width == 1
+
     def to(self, *args: object, **kwargs: object) -> Request:
         """Itself: transformers casts the attention mask to bool and moves it."""
         return self
