@@ -60,23 +60,28 @@ def add_everything(hub: Hub) -> None:
 
 def add_bert(hub: Hub, name: str, *, lowercase: bool) -> Repository:
     """A BERT with the heads that it was pretrained with."""
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    letters = [*string.ascii_lowercase, *([] if lowercase else string.ascii_uppercase), *string.digits, *".,'"]
-    words = [word.lower() if lowercase else word for pair in WORDS.items() for word in pair]
-    texts = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters), *words])
-    vocabulary = {token: number for number, token in enumerate(texts)}
+    tokenizer = bert_tokenizer(lowercase=lowercase)
     config = BertConfig(
-        vocab_size=len(vocabulary),
+        vocab_size=len(tokenizer),
         hidden_size=16,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=32,
     )
-    tokenizer = BertTokenizer(vocabulary, do_lower_case=lowercase, model_max_length=512)
     torch.manual_seed(0)
-    vocab_txt = {"vocab.txt": "\n".join(vocabulary).encode()}
-    files = saved(BertForPreTraining(config), tokenizer) | vocab_txt
+    vocabulary = sorted(tokenizer.get_vocab(), key=tokenizer.convert_tokens_to_ids)
+    files = saved(BertForPreTraining(config), tokenizer) | {"vocab.txt": "\n".join(vocabulary).encode()}
     return hub.create("models", name).put(files | card({"license": "apache-2.0", "language": "en"}))
+
+
+def bert_tokenizer(*, lowercase: bool) -> BertTokenizer:
+    """WordPiece over a few words and all letters."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = [*string.ascii_lowercase, *([] if lowercase else string.ascii_uppercase), *string.digits, *".,'"]
+    words = [word.lower() if lowercase else word for pair in WORDS.items() for word in pair]
+    tokens = dict.fromkeys([*special, *letters, *(f"##{letter}" for letter in letters), *words])
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    return BertTokenizer(vocabulary, do_lower_case=lowercase, model_max_length=512)
 
 
 def add_t5(hub: Hub, name: str) -> Repository:

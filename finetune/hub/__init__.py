@@ -1,0 +1,10 @@
+"""Finished models out to the Hugging Face Hub and back.
+
+Here lives what publishes a run and what loads a published model. Training is below: it knows nothing of repositories,
+accounts or model cards.
+"""
+
+from finetune.hub.account import check_access
+from finetune.hub.push import push, push_checkpoint
+
+__all__ = ["check_access", "push", "push_checkpoint"]

@@ -1,0 +1,89 @@
+"""`push`: a run's model, and all that tells where it comes from, as one commit on the Hub."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+from finetune.errors import UserError
+from finetune.hub.account import Target, check_access
+from finetune.hub.patience import patiently
+from finetune.hub.troubles import told
+
+RUN_FILES = ("recipe.yaml", "results.json", "metrics.jsonl")
+"""What goes along with the model. Predictions, which hold data, and the environment stay at home."""
+WEIGHTS = (".safetensors", ".safetensors.index.json")
+"""Endings of files of an earlier push that must not stay beside the new model."""
+STATE = "state"
+"""What training needs to go on, beside a checkpoint's model."""
+CODE = ("finetune_attention.py", "modeling_finetune_masks.py")
+
+Operation = CommitOperationAdd | CommitOperationDelete
+
+
+def push(run: Path, target: Target) -> str:
+    """Push a finished run's model; gives the address of its page.
+
+    All files arrive in one commit or none does. After a failure, pushing again sends what has not arrived.
+
+    Args:
+        run: The run's folder.
+        target: Where to.
+
+    Raises:
+        UserError: There is no finished run in the folder, or the Hub does not take it; nothing is lost then, and the
+            message says how to push again.
+    """
+    model = run / "model"
+    if not (model / "config.json").is_file():
+        raise UserError(
+            f"there is no finished run in {run}", expected="a folder runs/<recipe>/<time> with model/ in it"
+        )
+    try:
+        check_access(target)
+        _commit(target, [*_additions(model), *_run_files(run)], f"Push {run.parent.name} of {run.name}")
+    except UserError as error:
+        raise _nothing_lost(error, run, target) from error
+    return target.url
+
+
+def push_checkpoint(checkpoint: Path, target: Target, title: str) -> None:
+    """Push a model that is still in training, as a commit of that title.
+
+    Raises:
+        UserError: The Hub does not take it.
+    """
+    _commit(target, list(_additions(checkpoint)), title)
+
+
+def _additions(model: Path) -> Iterator[CommitOperationAdd]:
+    """The files of a model's folder."""
+    for path in sorted(model.rglob("*")):
+        if path.is_file() and not path.is_symlink() and STATE not in path.relative_to(model).parts:
+            yield CommitOperationAdd(path.relative_to(model).as_posix(), path)
+
+
+def _run_files(run: Path) -> list[CommitOperationAdd]:
+    return [CommitOperationAdd(name, run / name) for name in RUN_FILES if (run / name).is_file()]
+
+
+def _commit(target: Target, additions: Sequence[CommitOperationAdd], title: str) -> None:
+    api = HfApi()
+    with told(target.name):
+        there = patiently(lambda: api.list_repo_files(target.name))
+        new = {addition.path_in_repo for addition in additions}
+        stale = [path for path in there if path.endswith(WEIGHTS + CODE) and path not in new]
+        operations: list[Operation] = [*additions, *(CommitOperationDelete(path) for path in stale)]
+        patiently(lambda: api.create_commit(target.name, operations, commit_message=title))
+
+
+def _nothing_lost(error: UserError, run: Path, target: Target) -> UserError:
+    again = f"finetune push {run} {target.name}" + (" --private" if target.private else "")
+    kept = f"the trained model is not lost, it is in {run / 'model'}; then: {again}"
+    return UserError(
+        error.problem,
+        expected=error.expected,
+        found=error.found,
+        where=error.where,
+        fix=f"{error.fix}; {kept}" if error.fix else kept,
+    )
