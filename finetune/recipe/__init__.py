@@ -8,6 +8,7 @@ from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention, Site
 from finetune.recipe.data import Columns, Data, Splits
 from finetune.recipe.evaluation import Evaluation
+from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model, Scratch
 from finetune.recipe.section import Section, Share
 from finetune.recipe.task import Task, TextClassification, TextToText, TokenClassification, Translation
@@ -20,6 +21,7 @@ __all__ = [
     "Columns",
     "Data",
     "Evaluation",
+    "Hub",
     "Model",
     "Recipe",
     "Scratch",

@@ -9,6 +9,7 @@ from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention
 from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
+from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model
 from finetune.recipe.section import Section
 from finetune.recipe.task import Task
@@ -30,6 +31,7 @@ class Recipe(Section):
     attention: Attention = Attention()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    hub: Hub = Hub()
     seed: NonNegativeInt = 42
     """Fixes initialisation, order and dropout."""
     output_dir: Path = Path("runs")
