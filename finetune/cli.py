@@ -33,7 +33,7 @@ class SiteName(StrEnum):
 def run_command(words: Words = None) -> None:
     """Fine-tune and evaluate. For several GPUs: accelerate launch finetune/run.py recipe=NAME ..."""
     recipe = compose.compose(words or [], default=compose.DEFAULT_RECIPE)
-    run.run(recipe)
+    raise typer.Exit(run.status(recipe))
 
 
 @app.command("list")

@@ -63,10 +63,16 @@ def compose(arguments: Sequence[str], default: str | None = None) -> Recipe:
         UserError: A word, the recipe or some of its values are wrong; all of them are told at once.
     """
     overrides = parse_overrides(arguments)
-    name = overrides.pop("recipe", default)
+    name = overrides.pop("recipe", _recipe_of_run(overrides.get("resume")) or default)
     if not isinstance(name, str):
         raise UserError("no recipe is named", expected="recipe=NAME", fix=f"one of: {', '.join(recipe_names())}")
     return override(load(name), overrides)
+
+
+def _recipe_of_run(folder: object) -> str | None:
+    """The recipe that a run's folder holds, where `folder` is one."""
+    path = Path(str(folder)) / "recipe.yaml"
+    return str(path) if path.is_file() else None
 
 
 def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ prints it without a traceback and exits with status 2; library callers catch it 
 """
 
 import difflib
+import signal
 from collections.abc import Iterable, Sequence
 
 
@@ -60,6 +61,25 @@ class MissingExtra(UserError):
             f"{feature} needs a package that is not installed",
             fix=f"pip install 'finetune-masks[{extra}]' (in a checkout: pip install -e '.[{extra}]')",
         )
+
+
+class Interrupted(Exception):
+    """A run was told to end by a signal, and has saved where it stands.
+
+    Args:
+        number: The signal.
+        command: What goes on with the run.
+    """
+
+    def __init__(self, number: int, command: str) -> None:
+        self.number = number
+        self.command = command
+        super().__init__(f"{signal.Signals(number).name}: the run is saved; to go on:\n  {command}")
+
+    @property
+    def status(self) -> int:
+        """Exit status of a process that ends by the signal, as shells count: 143 for SIGTERM, 130 for Ctrl-C."""
+        return 128 + self.number
 
 
 def raise_all(errors: Sequence[UserError]) -> None:

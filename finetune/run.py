@@ -8,7 +8,7 @@ if __name__ == "__main__":  # as a script: import the package this file is part 
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 from finetune.compose import DEFAULT_RECIPE, compose
-from finetune.errors import UserError
+from finetune.errors import Interrupted, UserError
 from finetune.recipe import Recipe
 
 
@@ -20,14 +20,36 @@ def run(recipe: Recipe) -> dict[str, float]:
 
     Raises:
         UserError: Something in the recipe or the data is wrong.
+        Interrupted: SIGTERM or Ctrl-C ended the run; it can go on.
     """
     from finetune import training
 
     job = training.prepare(recipe)
-    loop = training.fit(job)
-    evaluated = training.finish(loop)
+    try:
+        loop = training.fit(job)
+        evaluated = training.finish(loop)
+    except Interrupted:
+        job.accelerator.end_training()
+        raise
     job.accelerator.end_training()
     return evaluated.values
+
+
+def status(recipe: Recipe) -> int:
+    """Run, and give the exit status: 143 after SIGTERM and 130 after Ctrl-C, told with the command that goes on.
+
+    Raises:
+        UserError: Something in the recipe or the data is wrong.
+    """
+    try:
+        run(recipe)
+    except Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        return interrupted.status
+    except KeyboardInterrupt:
+        print("ended at once; resume=auto goes on after the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,11 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{__doc__}\n\nWithout recipe=, {DEFAULT_RECIPE} is run. `finetune list` shows the recipes.")
         return 0
     try:
-        run(compose(words, default=DEFAULT_RECIPE))
+        return status(compose(words, default=DEFAULT_RECIPE))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 if __name__ == "__main__":

@@ -72,6 +72,18 @@ class Training(Section):
     """Where the entries of metrics.jsonl also go."""
     prefetch: NonNegativeInt = 4
     """Batches that a thread prepares ahead; 0 prepares each when it is needed."""
+    save_every: PositiveInt | None = None
+    """Steps between checkpoints, beside the one that each evaluation leaves."""
+    keep_checkpoints: PositiveInt = 2
+    """How many of the newest checkpoints are kept; of the best, the model is kept too."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """What a loss or gradient that is infinite or not a number does to the run: stop it, or leave out the step."""
+    max_left_out: PositiveInt = 10
+    """Steps that on_nonfinite=skip may leave out before the run is stopped."""
+    gradient_checkpointing: bool = False
+    """Compute activations a second time in place of keeping them: less memory, about a third more time."""
+    compile: bool = False
+    """Compile the model by torch.compile. The first steps take minutes; gains are on GPUs, with layout=padded."""
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:

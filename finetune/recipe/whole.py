@@ -34,6 +34,8 @@ class Recipe(Section):
     hub: Hub = Hub()
     seed: NonNegativeInt = 42
     """Fixes initialisation, order and dropout."""
+    resume: str | None = None
+    """Go on with a run that ended early: its folder; or auto, the newest unfinished run of this recipe, if any."""
     output_dir: Path = Path("runs")
     """The run's folder is made in <output_dir>/<name>/."""
 

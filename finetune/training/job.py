@@ -30,6 +30,7 @@ from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
+from finetune.training.resume import resumed
 from finetune.training.run_folder import RunFolder
 
 SPLITS = ("train", "dev", "test")
@@ -65,6 +66,8 @@ class Job:
     examples: Mapping[str, Dataset]
     encoded: Mapping[str, Encoded]
     folder: RunFolder
+    resumed: bool = False
+    """Whether the folder is that of a run which goes on."""
 
     @property
     def best_metric(self) -> str:
@@ -90,6 +93,7 @@ def prepare(recipe: Recipe) -> Job:
     Raises:
         UserError: Something in the recipe or the data is wrong.
     """
+    recipe, folder = resumed(recipe)
     precision = choose_precision(recipe.training.precision)
     accelerator = _accelerator(precision)
     if accelerator.device.type == "cpu":
@@ -118,8 +122,9 @@ def prepare(recipe: Recipe) -> Job:
     encoded = {split: Encoded.of(features[split]) for split in SPLITS}
     set_seed(recipe.seed, device_specific=True)
     matmul = _shared_matmul(recipe, accelerator, precision, model)
-    folder = _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
-    job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder)
+    goes_on = folder is not None
+    folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
+    job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder, goes_on)
     _rehearse(job)
     if accelerator.is_main_process:
         notes = [*loaded.notes, *task.notes(features)]

@@ -1,54 +1,34 @@
-"""The loop: windows of batches in, optimizer steps out, evaluated now and then."""
+"""The loop: windows of batches in, optimizer steps out, evaluated and saved now and then."""
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from finetune.data.batches import BatchPlan, Window, windows
-from finetune.errors import UserError
+from finetune.data.batches import BatchPlan, Indices, Window, windows
+from finetune.errors import Interrupted, UserError
 from finetune.metrics import higher_is_better
 from finetune.tasks import Batch
-from finetune.training.checkpoint import prune, save_model
+from finetune.training import guard
 from finetune.training.averaging import build_averaging
+from finetune.training.checkpoint import enough_room, step_name
 from finetune.training.dropout import fast_dropout
 from finetune.training.evaluation import Evaluated, evaluate
+from finetune.training.gradient import Gradients
+from finetune.training.guard import Trace, Traces
+from finetune.training.interrupt import Signals, StopNow
 from finetune.training.job import Job
 from finetune.training.optimizer import build_optimizer, build_schedule
 from finetune.training.progress import Bar, say
-
-
-@dataclass
-class Mean:
-    """A loss averaged over targets, summed on the device so that no step waits for it."""
-
-    total: Tensor
-    targets: int = 0
-
-    def add(self, loss: Tensor, targets: int) -> None:
-        """Add the loss summed over this process's part of `targets` targets."""
-        self.total += loss
-        self.targets += targets
-
-
-@dataclass
-class State:
-    """Where training stands."""
-
-    total_steps: int
-    step: int = 0
-    epoch: int = 0
-    best_value: float | None = None
-    best_step: int = 0
-    evaluations_without_gain: int = 0
-    last_evaluated: int = -1
-    dev: dict[str, float] = field(default_factory=dict)
+from finetune.training.resume import command
+from finetune.training.saving import restore, save
+from finetune.training.state import Mean, State
 
 
 class Loop:
@@ -69,75 +49,184 @@ class Loop:
             self.training.group_by_length,
             job.recipe.seed,
         )
-        batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
-        steps_per_epoch = math.ceil(len(self.plan) / batches_per_step)
+        self.batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
+        steps_per_epoch = math.ceil(len(self.plan) / self.batches_per_step)
         self.state = State(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)
         self.epochs = math.ceil(self.state.total_steps / steps_per_epoch)
+        self._set_up_model(job.model)
         optimizer = build_optimizer(job.model, self.training, self.state.total_steps)
         self.schedule = build_schedule(optimizer, self.training, self.state.total_steps)
         self.model, self.optimizer = self.accelerator.prepare(job.model, optimizer)
         self.averaging = build_averaging(self.model, self.optimizer.optimizer, self.training, self.accelerator)
+        self.gradients = Gradients(job, self.model, self.state)
+        self.epoch_mean, self.log_mean = self._mean(), self._mean()
+        self.traces = Traces()
+        self.signals = Signals()
+        self._told_to_end = False
+        if job.resumed:
+            restore(self)
 
-    def _windows(self, epoch: int) -> Iterator[Window]:
-        accelerator = self.accelerator
-        accumulation = self.training.gradient_accumulation
-        return windows(self.plan.epoch(epoch), accumulation, accelerator.num_processes, accelerator.process_index)
+    def _set_up_model(self, model: PreTrainedModel) -> None:
+        if self.training.gradient_checkpointing:
+            options = {"use_reentrant": False}
+            model.gradient_checkpointing_enable(options)  # type: ignore[no-untyped-call]
+        if self.training.compile:
+            model.compile(dynamic=True)
 
     def run(self) -> None:
-        """Train to the end, or until patience runs out."""
+        """Train to the end, or until patience runs out.
+
+        Raises:
+            Interrupted: A signal asked for the end; a checkpoint is saved.
+            UserError: A loss or gradient was not finite, memory or the disk did not suffice.
+        """
         self.model.train()
-        bar = Bar("training", self.state.total_steps, enabled=self.accelerator.is_main_process)
-        with bar, self.job.matmul.used(), fast_dropout(self.model):
-            for epoch in range(self.epochs):
-                self.state.epoch = epoch
+        is_main = self.accelerator.is_main_process
+        bar = Bar("training", self.state.total_steps - self.state.step, enabled=is_main)
+        folder = self.job.folder
+        with (
+            folder.locked(enabled=is_main),
+            enough_room(folder.path),
+            bar,
+            self.job.matmul.used(),
+            fast_dropout(self.model),
+            self.signals.noted(),
+        ):
+            while True:
                 self._epoch(bar)
                 if self._out_of_patience():
                     self._say(f"no better {self.job.best_metric} for {self.training.patience} evaluations: stopped")
                     break
+                if self.state.step >= self.state.total_steps:
+                    break
+                self.state.epoch, self.state.position = self.state.epoch + 1, 0
+                self.epoch_mean, self.log_mean = self._mean(), self._mean()
 
     def _epoch(self, bar: Bar) -> None:
         state = self.state
-        plan = list(self._windows(state.epoch))[: state.total_steps - state.step]
-        mine = (batch for window in plan for batch in window.mine)
-        epoch_mean, log_mean = self._mean(), self._mean()
-        with closing(self.job.batches("train", mine)) as batches:
-            for window in plan:
-                targets = int(self.job.encoded["train"].targets[window.everyone].sum())
-                loss = self._step(window, batches, targets)
-                epoch_mean.add(loss, targets)
-                log_mean.add(loss, targets)
-                bar.advance(int(self.plan.lengths[window.everyone].sum()), note=self._note())
-                if state.step % self.training.log_every == 0:
-                    rate = float(self.schedule.get_last_lr()[0])
-                    self._log({"train_loss": self._read(log_mean), "learning_rate": rate})
-                    log_mean = self._mean()
-                if self.training.eval_every and state.step % self.training.eval_every == 0:
-                    self._evaluate(bar)
+        batches = self.plan.epoch(state.epoch)
+        plan = self._windows(batches)[: state.total_steps - (state.step - state.position)]
+        largest = self._largest(batches)
+        if state.step and self._evaluation_is_due(len(plan)) and state.last_evaluated != state.step:
+            self._evaluate(bar)  # what a signal kept the run from
+            save(self)
+        while state.position < len(plan) and not self._out_of_patience():
+            with closing(self.gradients.prepared(plan[state.position :])) as prepared:
+                for window, size in zip(plan[state.position :], largest[state.position :], strict=False):
+                    if not self._step(window, prepared, size):
+                        break  # the batches prepared are too large
+                    bar.advance(int(self.plan.lengths[window.everyone].sum()), note=self._note())
+                    self._after_step(bar, len(plan))
                     if self._out_of_patience():
                         break
-        self._evaluate(bar)
-        self._tell_epoch(self._read(epoch_mean))
+        self._tell_epoch(self._read(self.epoch_mean))
 
-    def _step(self, window: Window, batches: Iterator[Batch], targets: int) -> Tensor:
-        """One optimizer step; gives this process's part of the loss, summed over targets."""
-        loss_sum = torch.zeros((), device=self.accelerator.device)
-        for number in range(len(window.mine)):
-            weight = 1.0 if number < len(window.mine) - window.spare else 0.0
-            is_last = number == len(window.mine) - 1
-            with contextlib.nullcontext() if is_last else self.accelerator.no_sync(self.model):
-                with self.accelerator.autocast():
-                    loss = self.job.task.loss(self.model, next(batches), self.training.label_smoothing)
-                # DDP averages gradients over processes, where the sum is wanted.
-                self.accelerator.backward(loss * (weight * self.accelerator.num_processes / max(targets, 1)))
-            loss_sum += loss.detach() * weight
-        if self.training.max_grad_norm is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.training.max_grad_norm)
-        self.optimizer.step()
+    def _windows(self, batches: Sequence[Indices]) -> list[Window]:
+        accelerator = self.accelerator
+        accumulation = self.training.gradient_accumulation
+        return list(windows(batches, accumulation, accelerator.num_processes, accelerator.process_index))
+
+    def _largest(self, batches: Sequence[Indices]) -> list[int]:
+        """Positions of the largest batch of each window, over all processes."""
+        ragged, lengths = self.job.tools.ragged, self.plan.lengths
+        sizes = [int(lengths[one].sum() if ragged else lengths[one].max() * len(one)) for one in batches]
+        groups: list[int] = np.maximum.reduceat(sizes, np.arange(0, len(sizes), self.batches_per_step)).tolist()
+        return groups
+
+    def _step(self, window: Window, prepared: Iterator[Batch], size: int) -> bool:
+        """One optimizer step; False where memory did not suffice, so that it must be done again in smaller parts."""
+        targets = int(self.job.encoded["train"].targets[window.everyone].sum())
+        losses = self.gradients.compute(window, prepared, targets, size)
+        if losses is None:
+            return False
+        parts = self.gradients.parts(window)
+        loss = self._mean().total
+        for one, (_, weight) in zip(losses, parts, strict=True):
+            loss += one * weight
+        flags = self._update(loss)
+        finite_loss = loss.masked_fill(flags[0] > 0, 0.0)
+        self.epoch_mean.add(finite_loss, targets)
+        self.log_mean.add(finite_loss, targets)
+        self._look_at(self.traces.put(Trace(self.state.step, losses, [part for part, _ in parts], targets, flags)))
+        return True
+
+    def _update(self, loss: Tensor) -> Tensor:
+        """Step the optimizer unless loss or gradient is not finite; gives the flags of the step (`guard.flags`)."""
+        scaled = self.optimizer.scaler is not None  # fp16: the gradient may overflow, and its scale is halved then
+        norm = self._clip()
+        told = self.signals.received is not None
+        flags = guard.flags(self.accelerator, loss, None if scaled else norm, told_to_end=told)
+        if scaled:
+            self.optimizer.step()
+        else:
+            guard.step_where_finite(self.optimizer, flags[0])
         self.optimizer.zero_grad()
-        if not self.accelerator.optimizer_step_was_skipped:  # fp16: the gradient overflowed, its scale is halved
+        overflowed = scaled and self.accelerator.optimizer_step_was_skipped
+        self.state.overflows = self.state.overflows + 1 if overflowed else 0
+        if not overflowed:
             self.schedule.step()
         self.state.step += 1
-        return loss_sum
+        self.state.position += 1
+        return flags
+
+    def _clip(self) -> Tensor | None:
+        """Clip the gradient; gives its norm before that."""
+        weights = self.model.parameters()
+        if self.training.max_grad_norm is not None:
+            norm: Tensor | None = self.accelerator.clip_grad_norm_(weights, self.training.max_grad_norm)
+            return norm
+        return torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+
+    def _look_at(self, trace: Trace | None) -> None:
+        """Deal with what a step found: not finite, or the end asked for."""
+        if trace is None:
+            return
+        self._told_to_end = trace.is_last
+        if trace.is_finite and self.state.overflows <= guard.MOST_OVERFLOWS:
+            return
+        state, may = self.state, self.training.max_left_out if self.training.on_nonfinite == "skip" else 0
+        rate = float(self.schedule.get_last_lr()[0])
+        if trace.is_finite or state.left_out >= may:
+            raise guard.not_finite(self.job, trace, rate, state.left_out)
+        state.left_out += 1
+        self.epoch_mean.targets -= trace.targets
+        self.log_mean.targets -= trace.targets
+        self._say(f"step {trace.step} is left out, {state.left_out} of at most {may}: its gradient is not finite")
+
+    def _after_step(self, bar: Bar, steps_of_epoch: int) -> None:
+        """Log, evaluate, save, end: what is due after a step."""
+        state = self.state
+        logs = state.step % self.training.log_every == 0
+        evaluates = self._evaluation_is_due(steps_of_epoch)
+        saves = evaluates or bool(self.training.save_every and state.step % self.training.save_every == 0)
+        if logs or saves or self._told_to_end:
+            self._look_at(self.traces.last())
+        if logs:
+            rate = float(self.schedule.get_last_lr()[0])
+            self._log({"train_loss": self._read(self.log_mean), "learning_rate": rate})
+            self.log_mean = self._mean()
+        ends = self._told_to_end
+        if evaluates and not ends:
+            ends = not self._evaluate(bar)
+        if saves or ends:
+            save(self)
+        if ends:
+            self._end()
+
+    def _end(self) -> None:
+        """Leave the run where it stands.
+
+        Raises:
+            Interrupted: Always.
+        """
+        received = self.accelerator.gather(torch.tensor([self.signals.received or 0], device=self.accelerator.device))
+        number = min(int(one) for one in received if one)  # Ctrl-C, where its launcher turns it into SIGTERM for some
+        self._say(f"saved at step {self.state.step}: {self.job.folder.path}")
+        raise Interrupted(number, command(self.job.folder.path, self.accelerator.num_processes))
+
+    def _evaluation_is_due(self, steps_of_epoch: int) -> bool:
+        every = self.training.eval_every
+        return self.state.position == steps_of_epoch or bool(every and self.state.step % every == 0)
 
     def _mean(self) -> Mean:
         return Mean(torch.zeros((), device=self.accelerator.device))
@@ -147,14 +236,17 @@ class Loop:
         total: Tensor = self.accelerator.reduce(mean.total, reduction="sum")
         return total.item() / max(mean.targets, 1)
 
-    def _evaluate(self, bar: Bar) -> None:
-        """Score on dev and save what is best so far; nothing where this step has been evaluated."""
+    def _evaluate(self, bar: Bar) -> bool:
+        """Score on dev and note what is best so far; False where a signal kept it from that."""
         state = self.state
-        if state.last_evaluated == state.step:
-            return
+        # One process can leave an evaluation; several do so together at the next step.
+        leaves = self.signals.at_once() if self.accelerator.num_processes == 1 else contextlib.nullcontext()
+        try:
+            with self.averaging.applied(), bar.paused(), leaves:
+                evaluated = evaluate(self.job, self.unwrapped, "dev")
+        except StopNow:
+            return False
         state.last_evaluated = state.step
-        with bar.paused():
-            evaluated = evaluate(self.job, self.unwrapped, "dev")
         state.dev = evaluated.values
         self._log({f"dev_{name}": value for name, value in evaluated.values.items()})
         if self._is_best(evaluated):
@@ -162,10 +254,7 @@ class Loop:
             state.evaluations_without_gain = 0
         else:
             state.evaluations_without_gain += 1
-        if self.accelerator.is_main_process:
-            save_model(self.unwrapped, self.job.tools.tokenizer, self.job.folder.checkpoints / self._name(state.step))
-            prune(self.job.folder.checkpoints, {self._name(state.step), self._name(state.best_step)})
-        self.accelerator.wait_for_everyone()
+        return True
 
     def _is_best(self, evaluated: Evaluated) -> bool:
         name = self.job.best_metric
@@ -190,11 +279,7 @@ class Loop:
     @property
     def best_checkpoint(self) -> Path:
         """Folder of the checkpoint with the best dev score so far."""
-        return self.job.folder.checkpoints / self._name(self.state.best_step)
-
-    @staticmethod
-    def _name(step: int) -> str:
-        return f"step-{step:06}"
+        return self.job.folder.checkpoints / step_name(self.state.best_step)
 
     def _note(self) -> str:
         return f"epoch {self.state.epoch + 1}/{self.epochs}"

@@ -8,21 +8,39 @@ from rich.table import Table
 from transformers import PreTrainedModel
 
 from finetune import models
+from finetune.errors import Interrupted
 from finetune.metrics import Scores, baselines
 from finetune.recipe import Model
 from finetune.tasks import Record
-from finetune.training.checkpoint import save_model
+from finetune.training.checkpoint import enough_room, save_model
 from finetune.training.evaluation import Evaluated, evaluate
+from finetune.training.interrupt import Signals, StopNow
 from finetune.training.job import Job, apply_masks
 from finetune.training.loop import Loop, show
 from finetune.training.progress import results_console, say
+from finetune.training.resume import command
 
 
 def finish(loop: Loop) -> Evaluated:
     """Score the best checkpoint on test and write model, predictions and results into the run folder.
 
     The scored model is the one read back from disk: what is published is what was measured.
+
+    Raises:
+        Interrupted: A signal asked for the end; nothing is lost, as training had been saved.
+        UserError: The disk is full.
     """
+    job, signals = loop.job, Signals()
+    is_main = job.accelerator.is_main_process
+    try:
+        with job.folder.locked(enabled=is_main), enough_room(job.folder.path), signals.noted(), signals.at_once():
+            return _finish(loop)
+    except StopNow:
+        resume = command(job.folder.path, job.accelerator.num_processes)
+        raise Interrupted(signals.received or 0, resume) from None
+
+
+def _finish(loop: Loop) -> Evaluated:
     job = loop.job
     model = _best_model(loop)
     evaluated = evaluate(job, model, "test", final=True)
@@ -30,8 +48,8 @@ def finish(loop: Loop) -> Evaluated:
         save_model(model, job.tools.tokenizer, job.folder.model)
         job.folder.write_predictions("test", evaluated.records)
         peers = _baselines(job) if job.recipe.evaluation.baselines else {}
-        job.folder.write_results(_results(loop, evaluated, peers))
         job.folder.log({"step": loop.state.step} | {f"test_{name}": value for name, value in evaluated.values.items()})
+        job.folder.write_results(_results(loop, evaluated, peers))  # last: a run with results is finished
         _tell(job, evaluated, peers)
     job.accelerator.wait_for_everyone()
     return evaluated
@@ -41,6 +59,8 @@ def _best_model(loop: Loop) -> PreTrainedModel:
     job = loop.job
     saved = Model(name=str(loop.best_checkpoint))
     model = models.load_model(saved, job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=job.recipe.seed)
+    adapter = job.recipe.adapter
+    model = models.merge_adapter(model) if adapter and adapter.merge else model
     apply_masks(model, job.task.program, job.tools.tokenizer)
     model.to(job.accelerator.device)
     return model

@@ -7,19 +7,21 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Record
 
+_LOCK = ".lock"
 _PACKAGES = (
     "finetune-masks",
     "torch",
@@ -54,7 +56,8 @@ class RunFolder:
         path = recipe.output_dir / recipe.name / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         try:
             folder = cls(_make_new(path))
-            (folder.path / "recipe.yaml").write_text(compose.to_yaml(recipe), encoding="utf-8")
+            # Written aside, so that a run killed now leaves a whole recipe or none.
+            _write(folder.recipe, compose.to_yaml(_resolved(recipe, chosen or {})))
         except OSError as error:
             raise UserError(
                 f"the run folder {path} cannot be written",
@@ -63,6 +66,53 @@ class RunFolder:
             ) from error
         folder._write_json("environment.json", environment() | dict(chosen or {}))
         return folder
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe with everything resolved, which repeats the run."""
+        return self.path / "recipe.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """What was measured, a line each time."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the final scores are there."""
+        return (self.path / "results.json").is_file()
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether a process is at work on the run."""
+        try:
+            with FileLock(self.path / _LOCK, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    @contextlib.contextmanager
+    def locked(self, *, enabled: bool = True) -> Iterator[None]:
+        """Keep others from going on with the run while it is at work; the system unlocks it when the process dies.
+
+        Args:
+            enabled: False on all processes but the main one.
+
+        Raises:
+            UserError: Another process is at work on it.
+        """
+        if not enabled:
+            yield
+            return
+        lock = FileLock(self.path / _LOCK, timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise UserError(f"the run {self.path} is at work", where="resume", fix="wait for it, or end it") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     @property
     def model(self) -> Path:
@@ -76,8 +126,19 @@ class RunFolder:
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append one line to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+        with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+    def metrics_size(self) -> int:
+        """Bytes of metrics.jsonl, once they are on the disk."""
+        with self.metrics.open("a") as file:
+            os.fsync(file.fileno())
+            return file.tell()
+
+    def cut_metrics(self, size: int) -> None:
+        """Forget what metrics.jsonl holds after its first `size` bytes."""
+        with self.metrics.open("a") as file:
+            file.truncate(size)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write results.json: the final scores."""
@@ -96,7 +157,28 @@ class RunFolder:
                 file.write(json.dumps(shown | record.extra, ensure_ascii=False) + "\n")
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        (self.path / name).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that is never half there."""
+    written = path.with_name(path.name + ".tmp")
+    with written.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    written.rename(path)
+
+
+def _resolved(recipe: Recipe, chosen: Mapping[str, Any]) -> Recipe:
+    """The recipe with what it left to the machine filled in: it repeats the run, and does not go on with another."""
+    asked, training = recipe.training, {}
+    precision, matmul = (chosen.get(name, {}) for name in ("precision", "matmul"))
+    if asked.precision == "auto" and precision.get("name") in ("fp32", "bf16", "fp16"):
+        training["precision"] = precision["name"]
+    if asked.fp32_matmul == "auto" and matmul:
+        training["fp32_matmul"] = matmul["library"]
+    return recipe.model_copy(update={"resume": None, "training": asked.model_copy(update=training)})
 
 
 def _make_new(path: Path) -> Path:

@@ -1,0 +1,31 @@
+"""Memory that does not suffice."""
+
+import gc
+
+import torch
+from accelerate.utils.memory import should_reduce_batch_size
+
+from finetune.errors import UserError
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory did not suffice, on a GPU or on the CPU."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and should_reduce_batch_size(error)
+
+
+def free_memory() -> None:
+    """Give back what nothing refers to any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def out_of_memory(where: str) -> UserError:
+    """A single example does not fit, or several processes cannot be brought back into step."""
+    return UserError(
+        f"memory does not suffice {where}",
+        fix="training.gradient_checkpointing=true, a smaller training.batch_size (and a larger "
+        "training.gradient_accumulation), shorter inputs, or a smaller model",
+    )

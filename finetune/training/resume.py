@@ -1,0 +1,160 @@
+"""Which run goes on: the newest unfinished one of the same recipe, or the one that is named."""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from finetune import compose
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.training.progress import say
+from finetune.training.run_folder import RunFolder
+
+HARMLESS = (
+    "resume",
+    "name",
+    "summary",
+    "output_dir",
+    "data.cache_dir",
+    "model.cache_dir",
+    "evaluation",
+    "training.eval_every",
+    "training.patience",
+    "training.log_every",
+    "training.save_every",
+    "training.keep_checkpoints",
+    "training.prefetch",
+    "training.gradient_checkpointing",
+    "training.on_nonfinite",
+    "training.max_left_out",
+)
+"""Keys, and sections of them, that a run which goes on may change: none of them changes the weights."""
+
+CHOSEN = ("training.precision", "training.fp32_matmul")
+"""Keys that `auto` leaves to the machine; a run that goes on keeps what was chosen."""
+
+Difference = tuple[str, Any, Any]
+"""A key, its value in the run, and the one that is asked for now."""
+
+
+def resumed(recipe: Recipe) -> tuple[Recipe, RunFolder | None]:
+    """The recipe and the folder of the run that goes on; the recipe itself and None where a new one starts.
+
+    Raises:
+        UserError: The named folder holds no run, or a finished one, one at work, or one of another recipe.
+    """
+    if recipe.resume is None:
+        return recipe, None
+    # One process looks, because looking whether a run is at work locks it for a moment.
+    found: list[RunFolder | UserError | None] = [_found(recipe) if PartialState().is_main_process else None]
+    broadcast_object_list(found)
+    if isinstance(found[0], UserError):
+        raise found[0]
+    folder = found[0]
+    return (recipe, None) if folder is None else (_as_chosen(recipe, folder), folder)
+
+
+def _found(recipe: Recipe) -> RunFolder | UserError | None:
+    try:
+        return _newest(recipe) if recipe.resume == "auto" else _named(recipe, Path(str(recipe.resume)))
+    except UserError as error:
+        return error
+
+
+def differences(stored: Recipe, asked: Recipe) -> list[Difference]:
+    """Keys in which two recipes of one run must not differ, and do."""
+    before, now = _flat(stored.model_dump(mode="json")), _flat(asked.model_dump(mode="json"))
+    return [
+        (key, before.get(key), now.get(key))
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key) and not _is_harmless(key) and not (key in CHOSEN and now.get(key) == "auto")
+    ]
+
+
+def command(folder: Path, processes: int) -> str:
+    """The command that goes on with a run."""
+    words = f"resume={shlex.quote(str(folder))}"
+    if processes == 1:
+        return f"finetune run {words}"
+    on_cpu = "ACCELERATE_USE_CPU=true " if os.environ.get("ACCELERATE_USE_CPU") else ""
+    return f"{on_cpu}accelerate launch --multi_gpu --num_processes {processes} finetune/run.py {words}"
+
+
+def _newest(recipe: Recipe) -> RunFolder | None:
+    for folder in _unfinished(recipe):
+        try:
+            different = differences(_stored(folder), recipe)
+        except UserError:
+            different = [("recipe.yaml", "not readable", "")]
+        if not different:
+            return folder
+        say(f"unfinished, but not of this recipe ({_told(different)}): {folder.path}")
+    return None
+
+
+def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
+    parent = recipe.output_dir / recipe.name
+    paths = [path.parent for path in parent.glob("*/recipe.yaml")]
+    # By time, and those of one second by number.
+    for path in sorted(paths, key=lambda path: (path.name[:19], len(path.name), path.name), reverse=True):
+        folder = RunFolder(path)
+        if not folder.is_finished and not folder.is_locked:
+            yield folder
+
+
+def _named(recipe: Recipe, path: Path) -> RunFolder:
+    folder = RunFolder(path)
+    if not folder.recipe.is_file():
+        raise UserError(
+            f"{path} is not the folder of a run",
+            where="resume",
+            expected="auto, or a folder such as runs/<recipe>/<time>",
+            found="no recipe.yaml in it" if path.is_dir() else "no such folder",
+        )
+    if folder.is_finished:
+        raise UserError(
+            f"the run {path} is finished", where="resume", found="results.json in it", fix="start anew, without resume="
+        )
+    if folder.is_locked:
+        raise UserError(f"the run {path} is at work", where="resume", fix="wait for it, or end it")
+    if different := differences(_stored(folder), recipe):
+        raise UserError(
+            f"the recipe is not the one of the run {path}",
+            where=", ".join(key for key, _, _ in different),
+            expected=", ".join(f"{key}={before}" for key, before, _ in different),
+            found=", ".join(f"{key}={now}" for key, _, now in different),
+            fix=f"resume={path} alone, or start a new run without resume=",
+        )
+    return folder
+
+
+def _stored(folder: RunFolder) -> Recipe:
+    return compose.load(str(folder.recipe))
+
+
+def _as_chosen(recipe: Recipe, folder: RunFolder) -> Recipe:
+    chosen = _flat(_stored(folder).model_dump(mode="json"))
+    return compose.override(recipe, {key: chosen[key] for key in CHOSEN})
+
+
+def _told(different: list[Difference]) -> str:
+    return ", ".join(f"{key}={before} there, {now} here" for key, before, now in different)
+
+
+def _is_harmless(key: str) -> bool:
+    return any(key == harmless or key.startswith(f"{harmless}.") for harmless in HARMLESS)
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
