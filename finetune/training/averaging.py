@@ -1,6 +1,6 @@
 """Averages of the weights over the steps, which are scored and saved in place of the last weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ class Averaging:
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        self.weights = [weight for weight in model.parameters() if weight.requires_grad]
+        self.weights: list[Tensor] = [weight for weight in model.parameters() if weight.requires_grad]
         self.optimizer = optimizer
 
     @contextmanager
@@ -126,6 +126,6 @@ def build_averaging(
 
 
 @torch.no_grad()
-def _copy(sources: list[Tensor], targets: list[Any]) -> None:
+def _copy(sources: Sequence[Tensor], targets: Sequence[Tensor]) -> None:
     for source, target in zip(sources, targets, strict=True):
         target.copy_(source)
