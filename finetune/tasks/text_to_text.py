@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from finetune import metrics
+from finetune import metrics, models
 from finetune.attention import pretrained
 from finetune.data import Field
 from finetune.data.encoding import encode
@@ -126,7 +126,9 @@ class TextToTextTask(Task):
         of_decoder = {name: given for name, given in batch.inputs.items() if name.startswith("decoder_")}
         of_encoder = {name: given for name, given in batch.source.items() if name not in of_decoder}
         encoded = model.get_encoder()(**of_encoder)
-        place: dict[str, Any] = {name: of_encoder[name] for name in ("attention_mask", "layout") if name in of_encoder}
+        # peft counts the examples of a prefix by them.
+        of_place = ("attention_mask", "layout", *(("input_ids",) if models.learns_prefix(model) else ()))
+        place: dict[str, Any] = {name: of_encoder[name] for name in of_place if name in of_encoder}
         logits = model(encoder_outputs=encoded, **place, **of_decoder, use_cache=False).logits
         losses = example_losses(logits, batch.label_ids, batch.target_layout)
         guessed = example_rows(logits.argmax(dim=-1), batch.target_layout)
@@ -152,6 +154,7 @@ class TextToTextTask(Task):
             num_beams=self.config.num_beams if final else self.config.dev_num_beams,
             max_new_tokens=self.config.max_target_length,
             length_penalty=self.config.length_penalty,
+            **{name: place[name] for name in ("input_ids",) if name in place},
         )
         texts: list[str] = tools.tokenizer.batch_decode(generated, skip_special_tokens=True)
         return texts
