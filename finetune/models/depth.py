@@ -19,8 +19,9 @@ def layers_below_top(model: nn.Module) -> dict[str, int]:
     """
     places = {name: _LAYER.match(name) for name, _ in model.named_parameters()}
     sizes: dict[str, int] = defaultdict(int)
-    for place in filter(None, places.values()):
-        sizes[place["stack"]] = max(sizes[place["stack"]], int(place["number"]) + 1)
+    for place in places.values():
+        if place is not None:
+            sizes[place["stack"]] = max(sizes[place["stack"]], int(place["number"]) + 1)
     deepest = max(sizes.values(), default=0)
     depths = {}
     for name, place in places.items():
