@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from finetune import __version__, compose, run
-from finetune.errors import UserError
+from finetune.errors import UserError, raise_all
 
 app = typer.Typer(
     help="Fine-tune pretrained BERT and T5 models under attention masks written as expressions.",
@@ -56,6 +56,17 @@ def show_command(words: Words = None) -> None:
     print(compose.to_yaml(compose.compose(words or [])), end="")
 
 
+@app.command("check")
+def check_command(words: Words = None) -> None:
+    """Look before a run leaps: at its data, its lengths in tokens, and what a step costs. Status 2 on any error."""
+    recipe = compose.compose(words or [])
+    from finetune import checking
+
+    report = checking.check(recipe)
+    checking.show(report)
+    raise_all(report.errors)
+
+
 @app.command("mask")
 def mask_command(
     expression: Annotated[str, typer.Argument(help="A mask: window(3) | global_tokens(0). Or recipe=NAME.")],
@@ -85,6 +96,16 @@ def mask_command(
         print(report.draw_program(program, axis, layers=layers, heads=heads, png=png))
     else:
         print(report.draw_mask(program.encoder.mask, axis, heads=heads, png=png))
+
+
+@app.command("explain")
+def explain_command(words: Words = None) -> None:
+    """Show for each layer how a recipe's attention will be computed, and what that saves."""
+    from finetune import report
+
+    recipe = compose.compose(words or [])
+    terminal = Console()
+    (terminal if terminal.is_terminal else Console(width=200)).print(report.explain_recipe(recipe).table())
 
 
 @app.command("attention")

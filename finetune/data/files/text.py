@@ -9,6 +9,7 @@ from typing import IO, Literal, cast
 
 from finetune.errors import UserError
 
+_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -33,6 +34,12 @@ def read_lines(path: Path, encoding: str, newline: Literal["", "\n"] = "\n") -> 
         raise _wrong_encoding(path, encoding) from None
     except (OSError, EOFError, zlib.error) as error:
         raise UserError("the file cannot be read", where=str(path), found=f"{type(error).__name__}: {error}") from None
+
+
+def has_byte_order_mark(path: Path) -> bool:
+    """Whether a text file begins with one."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        return file.read(3).startswith(_MARKS)
 
 
 def _open(path: Path, encoding: str, newline: str) -> IO[str]:

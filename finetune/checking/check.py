@@ -1,0 +1,193 @@
+"""`finetune check`: everything that can be known before a run, errors and warnings together."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from finetune import metrics, models, tasks
+from finetune.checking.damage import damages
+from finetune.checking.lengths import Lengths, measure
+from finetune.checking.part import Part
+from finetune.checking.repeats import conflicts, duplicates, leakage
+from finetune.checking.trial import Trial, try_out
+from finetune.data import Field, Given, Loaded, assemble, read
+from finetune.data.files.find import find_sources
+from finetune.data.files.text import has_byte_order_mark
+from finetune.errors import UserError, UserErrors
+from finetune.recipe import Recipe
+from finetune.tasks import Task
+from finetune.training import prepare
+from finetune.training.progress import console
+
+SPLITS = ("train", "dev", "test")
+
+
+@dataclass
+class Report:
+    """What a check has found, so far as it came.
+
+    Args:
+        recipe: The run that was checked.
+        errors: What makes it impossible.
+        warnings: What a user should look at, told as errors are; a run goes on all the same.
+        notes: How the splits came about.
+        columns: The user's columns by the task's names.
+        rows: How many rows each split has.
+        labels: How often each label occurs in each split, where the task has classes.
+        lengths: Lengths in tokens.
+        trial: What a step costs, where one could be done.
+    """
+
+    recipe: Recipe
+    errors: list[UserError] = field(default_factory=list)
+    warnings: list[UserError] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
+    columns: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    labels: dict[str, Counter[str]] = field(default_factory=dict)
+    lengths: list[Lengths] = field(default_factory=list)
+    trial: Trial | None = None
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Note the errors that are raised inside this block, each once, and go on after it."""
+        try:
+            yield
+        except UserErrors as several:
+            self._add(several.errors)
+        except UserError as error:
+            self._add([error])
+
+    def _add(self, errors: Sequence[UserError]) -> None:
+        told = {str(error) for error in self.errors}
+        self.errors += [error for error in errors if str(error) not in told]
+
+
+def check(recipe: Recipe) -> Report:
+    """Read the data, look at them, and try a step; nothing is left on the disk but what a run would cache."""
+    report = Report(recipe)
+    with report.collecting():
+        task = tasks.create(recipe)
+        fields = task.fields
+        report.columns = {one.name: one.column for one in fields}
+        given = None
+        with report.collecting():
+            given = read(recipe.data, fields)
+        loaded = _look_at_data(report, task, given, fields) if given is not None else None
+        if loaded is None:
+            _look_at_model(report, task)
+        else:
+            _try(report, task, loaded)
+    return report
+
+
+def _look_at_data(report: Report, task: Task, given: Given, fields: Sequence[Field]) -> Loaded | None:
+    """Find what is wrong with the data as read, then as a run will see them; None where it cannot."""
+    report.warnings += _marked_files(report.recipe, fields)
+    as_read = {split: Part.of_rows(split, rows, fields) for split, rows in given.rows.items()}
+    for part in as_read.values():
+        report.warnings += [*duplicates(part, fields), *conflicts(part, fields), *damages(part)]
+    loaded = None
+    with report.collecting():
+        loaded = task.prepare(assemble(given, report.recipe.data, fields))
+        report.notes = loaded.notes
+    parts = as_read if loaded is None else _parts(loaded, fields)
+    report.warnings += leakage(parts, fields)
+    report.rows = {split: part.num_rows for split, part in parts.items()}
+    report.labels = _count_labels(parts, fields)
+    return loaded
+
+
+def _parts(loaded: Loaded, fields: Sequence[Field]) -> dict[str, Part]:
+    return {split: Part.of_split(split, getattr(loaded, split), fields) for split in SPLITS}
+
+
+def _count_labels(parts: Mapping[str, Part], fields: Sequence[Field]) -> dict[str, Counter[str]]:
+    (name, *_) = [one.name for one in fields if one.kind in ("label", "word_labels")] or [""]
+    return {
+        split: Counter(
+            label for row in part.columns[name].to_pylist() if row.strip() for label in row.strip().split("\x1f")
+        )
+        for split, part in parts.items()
+        if name in part.columns
+    }
+
+
+def _marked_files(recipe: Recipe, fields: Sequence[Field]) -> list[UserError]:
+    if recipe.data.path is None:
+        return []
+    sources = find_sources(recipe.data, fields)
+    paths = dict.fromkeys(path for source in sources.values() for path in source.paths)
+    marked = [str(path) for path in paths if has_byte_order_mark(path)]
+    return [
+        UserError(
+            "the file begins with a byte order mark (BOM), which is skipped here and may not be elsewhere",
+            where=path,
+            fix="save it as UTF-8 without one",
+        )
+        for path in marked
+    ]
+
+
+def _look_at_model(report: Report, task: Task) -> None:
+    """Whether metrics, tokenizer and model can be had, where the data stand in the way of a trial."""
+    model = report.recipe.model
+    with report.collecting():
+        if report.recipe.evaluation.metrics:
+            metrics.check(report.recipe.evaluation.metrics, options=metrics.MetricOptions())
+    if model.scratch is not None:
+        return
+    with report.collecting():
+        split_words = task.head == "token_classification"
+        tokenizer = models.load_tokenizer(model, lambda: iter(()), split_words=split_words)
+        labels = None if task.head == "text_to_text" else ("0", "1")
+        loaded = models.load_model(model, task.head, tokenizer, labels=labels, seed=report.recipe.seed)
+        for key, length in task.lengths.items():
+            models.check_length(loaded.config, length, key)
+
+
+def _try(report: Report, task: Task, loaded: Loaded) -> None:
+    """Set the run up in a folder that does not stay, measure lengths, and compute."""
+    with tempfile.TemporaryDirectory(prefix="finetune-check-") as folder, report.collecting():
+        with _silence():
+            job = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
+        for split in SPLITS:
+            report.lengths += measure(task, split, getattr(loaded, split), job.tools.tokenizer)
+        report.warnings += _cut(report.lengths, task)
+        with _silence():
+            report.trial = try_out(job)
+        job.accelerator.end_training()
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep a run from telling of its folder."""
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before
+
+
+def _cut(lengths: Sequence[Lengths], task: Task) -> list[UserError]:
+    """What is longer than the recipe allows, one warning for each limit."""
+    if task.head == "token_classification":  # is read in several windows, and nothing is lost
+        return []
+    warnings = []
+    for key, limit in task.lengths.items():
+        beyond = [one for one in lengths if one.key == key and one.share_beyond > 0]
+        if beyond:
+            longest = max(one.percentiles[-1] for one in beyond)
+            warnings.append(
+                UserError(
+                    f"{'outputs' if 'target' in key else 'inputs'} are cut at {limit} tokens: "
+                    + ", ".join(f"{one.share_beyond:.1%} of {one.split}" for one in beyond),
+                    where=f"{key}={limit}",
+                    found=f"up to {longest:,} tokens",
+                    fix=f"{key}={longest} leaves all whole, where the model reads as much",
+                )
+            )
+    return warnings

@@ -1,0 +1,86 @@
+"""The rows of one split as strings: as read, or as a run will see them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from datasets import Dataset
+
+from finetune.data import Field
+from finetune.data.columns import string_column
+from finetune.data.problems import places
+from finetune.data.rows import Rows
+from finetune.errors import UserError
+
+_BETWEEN_WORDS = "\x1f"
+"""The ASCII unit separator, so that two lists of words are the same text only where they are the same words."""
+_INPUTS = ("text", "words")
+_ANSWERS = ("label", "word_labels")
+_TARGET = "target"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one split.
+
+    Args:
+        split: train, dev or test.
+        columns: Strings without null by the fields' names; lists of words are joined.
+        where: Tells some rows, by index, as the user knows them.
+        num_rows: How many rows there are.
+    """
+
+    split: str
+    columns: dict[str, pa.ChunkedArray]
+    where: Callable[[Sequence[int]], str]
+    num_rows: int
+
+    @classmethod
+    def of_rows(cls, split: str, rows: Rows, fields: Sequence[Field]) -> "Part":
+        """Rows as read; columns that hold something else than their field wants are left out."""
+        columns = {}
+        for field in fields:
+            try:
+                columns[field.name] = _joined(string_column(rows, field))
+            except UserError:
+                continue
+        return cls(split, columns, rows.where, len(rows))
+
+    @classmethod
+    def of_split(cls, split: str, dataset: Dataset, fields: Sequence[Field]) -> "Part":
+        """The examples of a run."""
+        table = dataset.with_format("arrow")[:]
+        columns = {field.name: _joined(table[field.name]) for field in fields}
+        ids: list[int] = table["id"].to_pylist()
+
+        def where(indices: Sequence[int]) -> str:
+            return places(f"the {split} split", "row", [ids[index] for index in indices])
+
+        return cls(split, columns, where, len(dataset))
+
+    def inputs(self, fields: Sequence[Field]) -> list[tuple[str, ...]]:
+        """What the model is given of each row; nothing where a column of it is left out."""
+        names = [field.name for field in fields if field.kind in _INPUTS and field.name != _TARGET]
+        return self._rows(names)
+
+    def answers(self, fields: Sequence[Field]) -> list[tuple[str, ...]]:
+        """What the model is to answer to each row; nothing where a column of it is left out."""
+        return self._rows([field.name for field in fields if field.kind in _ANSWERS or field.name == _TARGET])
+
+    def _rows(self, names: Sequence[str]) -> list[tuple[str, ...]]:
+        if not names or any(name not in self.columns for name in names):
+            return []
+        stripped = [pc.utf8_trim_whitespace(self.columns[name]).to_pylist() for name in names]
+        return list(zip(*stripped, strict=True))
+
+
+def excerpt(row: Sequence[str], most: int = 60) -> str:
+    """The start of a row's text, for a message."""
+    text = " | ".join(row).replace(_BETWEEN_WORDS, " ")
+    return repr(text if len(text) <= most else text[: most - 3] + "...")
+
+
+def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    text = pc.binary_join(column, _BETWEEN_WORDS) if pa.types.is_list(column.type) else column
+    return pc.fill_null(text, "")

@@ -1,0 +1,105 @@
+"""A report as tables."""
+
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from finetune.checking.check import SPLITS, Report
+from finetune.checking.lengths import PERCENTILES
+from finetune.checking.trial import Trial
+from finetune.data.problems import plural
+
+_MOST_LABELS = 40
+
+
+def show(report: Report) -> None:
+    """Print what was found to standard output; the errors are left to the caller."""
+    terminal = Console(highlight=False, markup=False)
+    console = terminal if terminal.is_terminal else Console(width=160, highlight=False, markup=False)
+    for part in _tables(report):
+        console.print(part)
+        console.print()
+
+
+def _tables(report: Report) -> Iterator[RenderableType]:
+    if report.rows:
+        yield _rows(report)
+    if any(report.labels.values()):
+        yield _labels(report)
+    if report.lengths:
+        yield _lengths(report)
+    if report.trial is not None:
+        yield _trial(report.trial)
+    yield _findings(report)
+
+
+def _table(*headings: str) -> Table:
+    table = Table(headings[0])
+    for heading in headings[1:]:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _rows(report: Report) -> Group:
+    columns = ", ".join(name if name == column else f"{column} as {name}" for name, column in report.columns.items())
+    table = _table("split", "rows")
+    for split, rows in report.rows.items():
+        table.add_row(split, f"{rows:,}")
+    return Group(f"{report.recipe.name}: columns {columns}", table, *report.notes)
+
+
+def _labels(report: Report) -> Table:
+    splits = [split for split in SPLITS if split in report.labels]
+    table = _table("label", *splits)
+    names = sorted(set().union(*report.labels.values()), key=lambda name: -report.labels["train"][name])
+    for name in names[:_MOST_LABELS]:
+        table.add_row(
+            Text(name), *(_share(report.labels[split][name], report.labels[split].total()) for split in splits)
+        )
+    if len(names) > _MOST_LABELS:
+        table.add_row(f"and {len(names) - _MOST_LABELS:,} more", *("" for _ in splits))
+    return table
+
+
+def _share(count: int, total: int) -> str:
+    return f"{count:,} ({count / max(total, 1):.1%})"
+
+
+def _lengths(report: Report) -> Table:
+    headings = ["least" if at == 0 else "most" if at == 100 else f"{at}%" for at in PERCENTILES]
+    table = _table("tokens", "limit", *headings, "longer")
+    for one in report.lengths:
+        measured = f" ({len(one.tokens):,} of {one.num_examples:,})" if one.is_sample else ""
+        figures = [f"{value:,}" for value in one.percentiles]
+        table.add_row(one.split + measured, f"{one.key}={one.limit}", *figures, f"{one.share_beyond:.1%}")
+    return table
+
+
+def _trial(trial: Trial) -> Table:
+    table = _table("one process on this machine", "measured")
+    table.add_row("largest batch", f"{trial.examples:,} examples, {trial.tokens:,} tokens")
+    table.add_row("its loss before training", f"{trial.loss:.3f} nats a target")
+    table.add_row("most memory" + (" of the GPU" if trial.on_gpu else " of the process"), _size(trial.memory))
+    table.add_row(f"an epoch of {trial.batches:,} batches ({trial.measured[0]} measured)", _clock(trial.epoch_seconds))
+    table.add_row(f"scoring dev once ({trial.measured[1]} measured)", _clock(trial.dev_seconds))
+    return table
+
+
+def _size(size: int) -> str:
+    return f"{size / 2**30:.2f} GiB"
+
+
+def _clock(seconds: float) -> str:
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+
+
+def _findings(report: Report) -> RenderableType:
+    lines = [f"warning: {warning}" for warning in report.warnings]
+    lines.append(f"{plural(len(report.errors), 'error')}, {plural(len(report.warnings), 'warning')}")
+    return Text("\n".join(lines))

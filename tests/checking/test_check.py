@@ -1,0 +1,155 @@
+"""`finetune check`: what it finds, what it measures, and how it ends."""
+
+import csv
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from finetune import cli
+from finetune.checking import Report, check, trial
+from finetune.checking.lengths import Lengths
+from finetune.compose import compose
+from finetune.errors import UserError
+
+PHRASEBANK = Path(__file__).parents[3] / "shared" / "data" / "financial_phrasebank" / "Sentences_50Agree.txt"
+SCRATCH = [
+    "model.name=null",
+    "model.scratch.architecture=bert",
+    "model.scratch.size=tiny",
+    "model.scratch.vocab_size=200",
+]
+
+
+def write(path: Path, rows: list[tuple[str, str]]) -> Path:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file).writerows([("sentence", "label"), *rows])
+    return path
+
+
+def clean(count: int = 30) -> list[tuple[str, str]]:
+    return [(f"{word} film number {number}", word) for number in range(count) for word in ("good", "bad")]
+
+
+def check_file(path: Path, *words: str) -> Report:
+    return check(compose(["recipe=sst2", f"data.path={path}", *SCRATCH, *words]))
+
+
+def problems(findings: list[UserError]) -> str:
+    return "\n".join(map(str, findings))
+
+
+def test_a_dirty_file_is_told_in_full_and_tried_all_the_same(tmp_path: Path) -> None:
+    dirt = [
+        ("good film number 1", "good"),
+        ("bad film number 2", "good"),
+        ("naÃ¯ve", "good"),
+        ("lost \ufffd", "bad"),
+        ("rung \x07", "bad"),
+    ]
+    report = check_file(write(tmp_path / "my.csv", clean() + dirt), "task.max_length=5", "seed=1")
+    assert report.errors == []
+    told = problems(report.warnings)
+    for sign in (
+        "byte order mark (BOM)",
+        "2 duplicates",
+        "1 conflict",
+        "mojibake",
+        "replacement characters",
+        "control characters",
+        "inputs are cut at 5 tokens",
+    ):
+        assert sign in told
+    assert f"{tmp_path / 'my.csv'}, lines 62, 63" in told, "the lines of the duplicates"
+    assert sum(report.rows.values()) == len(clean() + dirt)
+    assert report.trial is not None
+    assert np.isfinite(report.trial.loss)
+    assert report.trial.examples == 32
+    assert min(report.trial.memory, report.trial.epoch_seconds, report.trial.dev_seconds) > 0
+
+
+def test_all_errors_come_at_once_those_of_data_and_of_model(tmp_path: Path) -> None:
+    path = write(tmp_path / "my.csv", [*clean(), ("", "good"), ("no label", ""), ("good film number 1", "bad")])
+    words = ["recipe=sst2", f"data.path={path}", "model.name=/nothing/here", "evaluation.metrics=[acuracy]"]
+    report = check(compose(words))
+    told = problems(report.errors)
+    for sign in ("1 row without text", "1 row without a label", "there is no folder /nothing", "the metric acuracy"):
+        assert told.count(sign) == 1
+    assert "1 conflict" in problems(report.warnings), "the rest is looked at all the same"
+    assert report.trial is None
+
+
+def test_data_that_are_not_there(tmp_path: Path) -> None:
+    report = check_file(tmp_path / "none.csv")
+    assert "there is no file" in problems(report.errors)
+    assert report.rows == {}
+
+
+def test_the_command_ends_with_0_or_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def status(*words: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["finetune", "check", "recipe=sst2", *SCRATCH, *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return int(ended.value.code or 0)
+
+    monkeypatch.setattr(trial, "_SECONDS", 0.1)
+    monkeypatch.chdir(tmp_path)
+    assert status(f"data.path={write(tmp_path / 'my.csv', clean())}") == 0
+    shown = capsys.readouterr()
+    for sign in ("train", "good", "50.0%", "task.max_length=128", "largest batch", "an epoch of", "GiB", "0 errors"):
+        assert sign in shown.out
+    assert [path.name for path in tmp_path.iterdir()] == ["my.csv"], "no run is left behind"
+    assert status(f"data.path={write(tmp_path / 'my.csv', [*clean(), ('', 'good')])}") == 2
+    assert "error: 1 row without text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "architecture"), [("token_classification", "bert"), ("text_to_text", "t5")])
+def test_other_tasks_are_looked_at_too(
+    kind: str, architecture: str, toy: Callable[..., object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "_SECONDS", 0.1)
+    report = check(toy(kind, architecture, train=40, held_out=8))  # type: ignore[arg-type]
+    assert report.errors == []
+    assert report.trial is not None
+    keys = 1 if kind == "token_classification" else 2
+    assert len(report.lengths) == 3 * keys
+    assert bool(report.labels) == (kind == "token_classification")
+
+
+def test_memory_that_does_not_suffice_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(trial, "_train", fail)
+    report = check_file(write(tmp_path / "my.csv", clean()))
+    assert "memory does not suffice for the largest batch, of 32 examples" in problems(report.errors)
+
+
+def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_train", lambda *_: [float("nan")])
+    report = check_file(write(tmp_path / "my.csv", clean()))
+    assert "not finite" in problems(report.errors)
+
+
+def test_percentiles_are_lengths_that_occur() -> None:
+    tokens = np.array([1, 2, 3, 100])
+    lengths = Lengths("train", "task.max_length", 3, tokens, num_examples=4)
+    assert set(lengths.percentiles) <= set(tokens.tolist())
+    assert (lengths.percentiles[0], lengths.percentiles[-1]) == (1, 100)
+    assert lengths.share_beyond == 1 / 4
+
+
+@pytest.mark.skipif(not PHRASEBANK.is_file(), reason="the published file is not beside the checkout")
+def test_the_dirt_of_the_financial_phrasebank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_SECONDS", 0.1)
+    options = ["data.format=tsv", "data.delimiter='@'", "data.column_names=[sentence, label]"]
+    report = check_file(PHRASEBANK, *options)
+    assert report.errors == []
+    told = problems(report.warnings)
+    for sign in ("byte order mark (BOM)", "8 duplicates", "2 conflicts", "'Seppälä'", "leakage"):
+        assert sign in told
+    assert sum(report.rows.values()) == 4846
