@@ -1,3 +1,19 @@
 """Fine-tunes pretrained BERT and T5 models under attention masks written as expressions."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from finetune.hub import Loaded
+
 __version__ = "0.1.0"
+
+
+def load(name: "str | Path", *, revision: str = "main", cache_dir: Path | None = None) -> "Loaded":
+    """Load a model that finetune saved: `model, tokenizer, masks = finetune.load("user/name")`.
+
+    See `finetune.hub.load`, which is imported on the first call.
+    """
+    from finetune import hub
+
+    return hub.load(name, revision=revision, cache_dir=cache_dir)

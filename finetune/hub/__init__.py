@@ -5,6 +5,7 @@ accounts or model cards.
 """
 
 from finetune.hub.account import check_access
+from finetune.hub.load import Loaded, load
 from finetune.hub.push import push, push_checkpoint
 
-__all__ = ["check_access", "push", "push_checkpoint"]
+__all__ = ["Loaded", "check_access", "load", "push", "push_checkpoint"]

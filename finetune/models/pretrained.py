@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import (
-    AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
     EncoderDecoderConfig,
@@ -27,6 +26,7 @@ from finetune.models.configuration import configure, set_dropout
 from finetune.models.families import Head, check_head
 from finetune.models.heads import AUTO_CLASSES, finish, head_names, renew_head, rescale_t5_token_head
 from finetune.models.source import Source, model_source
+from finetune.models.standalone import read_config
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +105,7 @@ def _settle_head(loaded: Loaded, stored: Labels, labels: Labels, source: Source)
 
 def _load_config(source: Source) -> PreTrainedConfig:
     try:
-        config: PreTrainedConfig = AutoConfig.from_pretrained(source.path, **source.options)
-        return config
+        return read_config(source.path, **source.options)
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and not source.is_folder:
             raise  # the Hub's affair

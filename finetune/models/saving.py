@@ -7,10 +7,13 @@ from typing import Any, cast
 from transformers import PreTrainedModel
 
 from finetune.models.adapters import is_adapted
+from finetune.models.standalone import stand_alone
 
 
 def save_weights(model: PreTrainedModel, folder: Path, weights: Mapping[str, Any] | None = None) -> None:
     """Write a model's configuration and weights in the safetensors format; of an adapted model the adapter alone.
+
+    A model with masks gets the code that obeys them beside it, see `finetune.models.standalone`.
 
     Args:
         model: The model, without accelerate's wrapping.
@@ -21,3 +24,4 @@ def save_weights(model: PreTrainedModel, folder: Path, weights: Mapping[str, Any
     if is_adapted(model):
         model.config.save_pretrained(folder)  # the labels, and the masks
         (folder / "README.md").unlink(missing_ok=True)  # peft's empty form
+    stand_alone(folder)

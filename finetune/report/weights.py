@@ -10,6 +10,7 @@ from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 from finetune import compose, models, tasks
 from finetune.attention.drawing import Panel
 from finetune.errors import UserError
+from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
 from finetune.report.drawings import Axis, show
 from finetune.tasks import Task
@@ -85,10 +86,8 @@ def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTr
 
 
 def _labels(run: Path) -> tuple[str, ...]:
-    from transformers import AutoConfig
-
-    names: dict[int, str] = AutoConfig.from_pretrained(run / "model").id2label
-    return tuple(names[index] for index in range(len(names)))
+    names = read_config(str(run / "model")).id2label or {}
+    return tuple(str(label) for _, label in sorted(names.items()))
 
 
 def _prefix(task: Task) -> str:

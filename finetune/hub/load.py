@@ -1,0 +1,78 @@
+"""`load`: a published model, or a run's own, with its tokenizer and its masks."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+from finetune import models
+from finetune.attention import Program
+from finetune.attention.pretrained import apply_saved_masks, saved_masks
+from finetune.errors import UserError
+from finetune.hub_access import hub_access
+from finetune.models import Head
+from finetune.models.standalone import read_config
+from finetune.recipe import Model
+
+HEADS: dict[str, Head] = {
+    "ForSequenceClassification": "text_classification",
+    "ForTokenClassification": "token_classification",
+    "ForConditionalGeneration": "text_to_text",
+    "EncoderDecoderModel": "text_to_text",
+}
+"""What a model is for, by the end of its class's name."""
+
+
+class Loaded(NamedTuple):
+    """A model in evaluation mode, under its masks."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    masks: Program
+
+
+def load(name: str | Path, *, revision: str = "main", cache_dir: Path | None = None) -> Loaded:
+    """Load a model that finetune saved, under the masks that it was trained with.
+
+    Code that comes with the model is not run: the masks are read from its configuration. Weights are read in the
+    safetensors format alone, into float32 on the CPU.
+
+    Args:
+        name: A Hub name, a model's folder, or the folder of a run.
+        revision: Branch, tag or commit on the Hub.
+        cache_dir: Where downloads are kept; the Hub's own cache if not given.
+
+    Raises:
+        UserError: There is no such model, it was made for no task that is known here, or it cannot take its masks.
+    """
+    if (Path(name) / "model" / "config.json").is_file():
+        name = Path(name) / "model"
+    source = Model(name=str(name), revision=revision, cache_dir=cache_dir)
+    tokenizer = models.load_tokenizer(source, lambda: ())
+    with hub_access("model", str(name), "name"):
+        config = read_config(str(name), revision=revision, cache_dir=cache_dir)
+    head = _head(config.architectures, str(name))
+    labels = None if head == "text_to_text" else _labels(config)
+    model = models.load_model(source, head, tokenizer, labels=labels, seed=0)
+    try:
+        saved = saved_masks(config)
+        return Loaded(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())
+    except ValueError as error:
+        raise UserError(f"the model cannot be put under its masks: {error}", where=str(name)) from error
+
+
+def _labels(config: PreTrainedConfig) -> tuple[str, ...]:
+    return tuple(str(label) for _, label in sorted((config.id2label or {}).items()))
+
+
+def _head(architectures: list[str] | None, name: str) -> Head:
+    for architecture in architectures or ():
+        for end, head in HEADS.items():
+            if architecture.endswith(end):
+                return head
+    raise UserError(
+        f"the model {name} was trained for no task that is known here",
+        expected="a model that finetune saved: a class that ends in " + ", ".join(HEADS),
+        found=", ".join(architectures or ()) or "no architecture in its config.json",
+        fix="fine-tune it first (model.name=...)",
+    )

@@ -1,0 +1,98 @@
+"""What is written beside a model with masks, and how finetune itself reads it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, PreTrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from finetune.attention.pretrained import CONFIG_KEY
+from finetune.models.standalone.sources import attention_module
+
+PREFIX = "finetune_masks_"
+"""Before the model_type of a model with masks."""
+LOCK = "masks_that_need_trust_remote_code"
+"""An attention that nobody has: where a stock class is told to load the model, transformers refuses it by name."""
+ATTENTION_FILE, MODEL_FILE = "finetune_attention.py", "modeling_finetune_masks.py"
+CODE_FILES = (ATTENTION_FILE, MODEL_FILE)
+HEADS = {
+    "ForSequenceClassification": "AutoModelForSequenceClassification",
+    "ForTokenClassification": "AutoModelForTokenClassification",
+    "ForConditionalGeneration": "AutoModelForSeq2SeqLM",
+    "EncoderDecoderModel": "AutoModelForSeq2SeqLM",
+}
+"""Which of transformers' automatic classes loads a model, by the end of its class's name."""
+
+MODEL_TEXT = '''\
+"""A model of transformers under the attention masks that its config.json names (attention_masks).
+
+Written by finetune (https://pypi.org/project/finetune-masks) when it saved the model. Load it by
+{auto}.from_pretrained(..., trust_remote_code=True); finetune.load(...) needs no code from here.
+"""
+
+import transformers
+
+from .finetune_attention import pretrained
+
+
+class {config}(transformers.{config}):
+    """The stock configuration, under a name of its own: without this code the masks would be lost."""
+
+    model_type = "{model_type}"
+
+
+class {model}(transformers.{model}):
+    """The stock model under the masks."""
+
+    config_class = {config}
+
+    def __init__(self, config, *args, **kwargs):
+        if config._attn_implementation == "{lock}":
+            config._attn_implementation = None
+        super().__init__(config, *args, **kwargs)
+        pretrained.apply_saved_masks(self)
+'''
+
+
+def stand_alone(folder: Path) -> None:
+    """Give a saved model the code that obeys its masks, and lock it for those who would load it without.
+
+    Nothing happens where its masks are the standard ones.
+    """
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if CONFIG_KEY not in config or str(config["model_type"]).startswith(PREFIX):
+        return
+    config_class = CONFIG_MAPPING[config["model_type"]].__name__
+    (model_class,) = config["architectures"]
+    auto_class = next(auto for end, auto in HEADS.items() if model_class.endswith(end))
+    module = MODEL_FILE.removesuffix(".py")
+    config |= {
+        "model_type": PREFIX + config["model_type"],
+        "attn_implementation": LOCK,
+        "auto_map": {"AutoConfig": f"{module}.{config_class}", auto_class: f"{module}.{model_class}"},
+    }
+    text = MODEL_TEXT.format(
+        auto=auto_class, config=config_class, model=model_class, model_type=config["model_type"], lock=LOCK
+    )
+    (folder / MODEL_FILE).write_text(text, encoding="utf-8")
+    (folder / ATTENTION_FILE).write_text(attention_module(), encoding="utf-8")
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_config(name: str, **options: Any) -> PreTrainedConfig:
+    """`AutoConfig.from_pretrained`, which for a model with masks gives its stock configuration; no code is run.
+
+    The masks are in it still, for `finetune.attention.pretrained.apply_saved_masks`.
+    """
+    found: Mapping[str, Any] = PreTrainedConfig.get_config_dict(name, **options)[0]
+    if not str(found.get("model_type", "")).startswith(PREFIX):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(name, **options)
+        return config
+    stock = {key: value for key, value in found.items() if key not in ("auto_map", "attn_implementation")}
+    stock["model_type"] = stock["model_type"].removeprefix(PREFIX)
+    config = CONFIG_MAPPING[stock["model_type"]].from_dict(stock)
+    config.name_or_path = name
+    return config

@@ -1,0 +1,93 @@
+"""`finetune.load`: from the Hub, a model's folder or a run's."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+import finetune
+import finetune.attention.pretrained
+import finetune.hub
+from finetune.attention import Program
+from finetune.attention.pretrained import apply_masks
+from finetune.errors import UserError
+from finetune.hub import push
+from finetune.hub.account import Target
+from finetune.models import save_weights
+from tests.hub_server.fixtures import TOKEN
+from tests.hub_server.hub import Hub
+
+
+def logits(loaded: finetune.hub.Loaded) -> torch.Tensor:
+    with torch.inference_mode():
+        return loaded.model(**loaded.tokenizer(["good old film"], return_tensors="pt")).logits  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def masked(run: Path) -> Path:
+    """The run, with masks of its own."""
+    model = AutoModelForSequenceClassification.from_pretrained(run / "model")
+    save_weights(apply_masks(model, {"encoder": "window(1)"}), run / "model")
+    return run
+
+
+def test_a_run_or_its_model(run: Path) -> None:
+    model, tokenizer, masks = finetune.load(run)
+    assert masks == Program()
+    assert not model.training
+    assert logits(finetune.load(run / "model")).equal(logits(finetune.load(str(run))))
+    assert tokenizer.tokenize("good film") == ["good", "film"]
+
+
+def test_masks_come_along(masked: Path) -> None:
+    loaded = finetune.load(masked)
+    assert loaded.masks == Program.from_config({"encoder": "window(1)"})
+    stock = finetune.load(masked)._replace(model=finetune.attention.pretrained.remove_masks(loaded.model))
+    assert not logits(finetune.load(masked)).equal(logits(stock))
+
+
+def test_from_the_hub(hub: Hub, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    push(masked, Target("ada/films"))
+    pulled = finetune.load("ada/films", cache_dir=tmp_path / "empty")
+    assert pulled.masks == finetune.load(masked).masks
+    assert logits(pulled).equal(logits(finetune.load(masked)))
+    names = [path.name for path in (tmp_path / "empty").rglob("*")]
+    assert not any(name.endswith(".py") for name in names), "no code is fetched"
+
+
+def test_what_is_no_model(hub: Hub, tmp_path: Path, run: Path) -> None:
+    with pytest.raises(UserError, match="no model ada/none on the Hub"):
+        finetune.load("ada/none")
+    with pytest.raises(UserError, match="holds no model"):
+        finetune.load(tmp_path / "runs")
+
+
+def test_a_model_for_no_task(run: Path) -> None:
+    config = run / "model" / "config.json"
+    config.write_text(config.read_text().replace("BertForSequenceClassification", "BertModel"))
+    with pytest.raises(UserError, match="trained for no task that is known here"):
+        finetune.load(run)
+
+
+def test_pickled_weights_are_not_read(run: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(run / "model")
+    (run / "model" / "model.safetensors").unlink()
+    torch.save(model.state_dict(), run / "model" / "pytorch_model.bin")
+    with pytest.raises(UserError, match="not in the safetensors format"):
+        finetune.load(run)
+
+
+def test_plain_transformers_pulls_the_code_where_it_is_trusted(
+    hub: Hub, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    push(masked, Target("ada/films"))
+    options = {"cache_dir": tmp_path / "empty"}
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
+        AutoModelForSequenceClassification.from_pretrained("ada/films", trust_remote_code=False, **options)
+    pulled = AutoModelForSequenceClassification.from_pretrained("ada/films", trust_remote_code=True, **options)
+    assert type(pulled).__module__.startswith("transformers_modules.ada.films")
+    loaded = finetune.load(masked)
+    torch.testing.assert_close(logits(loaded._replace(model=pulled)), logits(loaded), atol=1e-5, rtol=0)

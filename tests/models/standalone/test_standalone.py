@@ -1,0 +1,156 @@
+"""Models with masks where finetune is not installed: they obey them, or refuse to load."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    BertForSequenceClassification,
+    PreTrainedModel,
+)
+
+from finetune.attention import Program
+from finetune.attention.pretrained import apply_masks
+from finetune.models import save_weights
+from finetune.models.standalone import read_config
+from finetune.models.standalone.sources import attention_module, collect
+from tests.attention.pretrained.tiny import batch, build
+
+AUTO_CLASSES: dict[str, Any] = {
+    "BertForSequenceClassification": AutoModelForSequenceClassification,
+    "BertForTokenClassification": AutoModelForTokenClassification,
+    "T5ForSequenceClassification": AutoModelForSequenceClassification,
+    "T5ForTokenClassification": AutoModelForTokenClassification,
+    "T5ForConditionalGeneration": AutoModelForSeq2SeqLM,
+    "EncoderDecoderModel": AutoModelForSeq2SeqLM,
+}
+PROGRAM = {"encoder": {"mask": "window(1) | global_tokens(star)", "layers": {"-1": "per_head(window(2), full())"}}}
+
+ELSEWHERE = """
+import sys
+import warnings
+
+sys.modules["finetune"] = None  # an import of it fails
+import torch
+import transformers
+
+warnings.simplefilter("ignore")
+for number, (auto_class, folder) in enumerate(zip(sys.argv[1::2], sys.argv[2::2])):
+    loader = getattr(transformers, auto_class)
+    inputs = torch.load(folder + "/inputs.pt")
+    model = loader.from_pretrained(folder, trust_remote_code=True)
+    with torch.inference_mode():
+        torch.save(model(**inputs).logits, folder + "/logits.pt")
+    model.save_pretrained(folder + "/again")
+    again = loader.from_pretrained(folder + "/again", trust_remote_code=True)
+    with torch.inference_mode():
+        assert torch.equal(again(**inputs).logits, model(**inputs).logits)
+    if auto_class == "AutoModelForSeq2SeqLM":
+        sources = {name: value for name, value in inputs.items() if name in ("input_ids", "attention_mask")}
+        torch.save(model.generate(**sources, max_new_tokens=5, do_sample=False), folder + "/generated.pt")
+assert sys.modules["finetune"] is None
+"""
+
+
+def masked(name: str) -> PreTrainedModel:
+    return apply_masks(build(name), PROGRAM, special_tokens={"star": [7, 8]})
+
+
+def logits(model: PreTrainedModel, name: str) -> torch.Tensor:
+    with torch.inference_mode():
+        return model(**batch(name)).logits  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Masked models, with their logits where finetune is not installed."""
+    parent = tmp_path_factory.mktemp("standalone")
+    words: list[str] = []
+    for name, auto_class in AUTO_CLASSES.items():
+        save_weights(masked(name), parent / name)
+        torch.save(batch(name), parent / name / "inputs.pt")
+        words += [auto_class.__name__, str(parent / name)]
+    modules = {"HF_MODULES_CACHE": str(parent / "modules"), "HF_HUB_OFFLINE": "1"}
+    command = [sys.executable, "-c", ELSEWHERE, *words]
+    done = subprocess.run(command, cwd=parent, env=os.environ | modules, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return {name: parent / name for name in AUTO_CLASSES}
+
+
+@pytest.mark.parametrize("name", AUTO_CLASSES)
+def test_the_same_logits_without_finetune(name: str, folders: dict[str, Path]) -> None:
+    elsewhere = torch.load(folders[name] / "logits.pt")
+    torch.testing.assert_close(elsewhere, logits(masked(name), name), atol=1e-5, rtol=0)
+    assert (elsewhere - logits(build(name), name)).abs().max() > 1e-3, "the masks do something"
+
+
+@pytest.mark.parametrize("name", [name for name, auto in AUTO_CLASSES.items() if auto is AutoModelForSeq2SeqLM])
+def test_the_same_texts_without_finetune(name: str, folders: dict[str, Path]) -> None:
+    sources = {key: value for key, value in batch(name).items() if key != "labels"}
+    generated = masked(name).generate(**sources, max_new_tokens=5, do_sample=False)  # type: ignore[operator]
+    assert torch.load(folders[name] / "generated.pt").equal(generated)
+
+
+@pytest.mark.parametrize("name", AUTO_CLASSES)
+@pytest.mark.parametrize("options", [{}, {"attn_implementation": "sdpa"}])
+def test_without_its_code_it_does_not_load(name: str, options: dict[str, str], folders: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
+        AUTO_CLASSES[name].from_pretrained(folders[name], trust_remote_code=False, **options)
+
+
+@pytest.mark.parametrize("name", AUTO_CLASSES)
+def test_a_stock_class_does_not_load_it(name: str, folders: dict[str, Path]) -> None:
+    with pytest.raises(ValueError, match="masks_that_need_trust_remote_code"):
+        type(build(name)).from_pretrained(folders[name])
+
+
+@pytest.mark.parametrize("name", AUTO_CLASSES)
+def test_finetune_needs_no_code_from_it(name: str, folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    config = read_config(str(folders[name]))
+    assert type(config) is type(build(name).config)
+    assert not hasattr(config, "auto_map")
+    assert config._attn_implementation is None
+
+
+def test_a_model_with_standard_masks_is_an_ordinary_one(tmp_path: Path) -> None:
+    model = apply_masks(build("BertForSequenceClassification"), Program())
+    save_weights(model, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"config.json", "model.safetensors"}
+    assert "auto_map" not in json.loads((tmp_path / "config.json").read_text())
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    assert type(loaded) is BertForSequenceClassification
+    assert type(read_config(str(tmp_path))) is type(AutoConfig.from_pretrained(tmp_path))
+
+
+def test_code_of_several_versions_lives_in_one_program(folders: dict[str, Path]) -> None:
+    """Its own copy computes beside the installed finetune."""
+    name = "BertForSequenceClassification"
+    own = masked(name)
+    theirs = AUTO_CLASSES[name].from_pretrained(folders[name], trust_remote_code=True)
+    assert type(theirs).__module__.startswith("transformers_modules")
+    assert theirs.config._attn_implementation != own.config._attn_implementation
+    torch.testing.assert_close(logits(theirs, name), logits(own, name))
+
+
+def test_the_copy_is_the_package_as_it_stands() -> None:
+    text, sources = attention_module(), dict(collect())
+    assert "finetune.attention.pretrained.apply" in sources
+    assert not any(name.startswith("finetune.attention.layers") for name in sources), "only what is needed"
+    for source in sources.values():
+        longest = max(source.splitlines(), key=lambda line: len(line) if "finetune" not in line else 0)
+        assert longest in text
+    compile(text, "finetune_attention.py", "exec")
+
+
+def test_the_copy_imports_nothing_of_finetune() -> None:
+    assert "from finetune." not in attention_module()
+    assert "import finetune" not in attention_module().replace("import finetune_attention", "")
