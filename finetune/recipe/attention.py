@@ -1,6 +1,6 @@
 """The recipe's `attention`: who may attend to whom."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -40,6 +40,9 @@ class Attention(Section):
     """Self-attention of the decoder; causal() where not given."""
     cross: Site | None = None
     """From the decoder to the encoder's output, queries in the target, keys in the source; full() where not given."""
+    kernel: Literal["whole", "blocks", "flex"] | None = None
+    """How attention is computed in ragged batches, in place of the choice by cost: whole examples, or blocks that skip
+    what a mask excludes; flex is for GPUs. Results are the same; `finetune explain` shows the choice."""
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -49,4 +52,4 @@ class Attention(Section):
     @property
     def program(self) -> Program:
         """The masks as the models take them."""
-        return Program.from_config(self.model_dump(exclude_none=True))
+        return Program.from_config(self.model_dump(exclude_none=True, exclude={"kernel"}))

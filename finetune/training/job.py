@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finetune import metrics, models, tasks
 from finetune.attention import Program, pretrained
 from finetune.data import load
-from finetune.data.batches import Indices
+from finetune.data.batches import BatchPlan, Indices
 from finetune.data.features import Features
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
@@ -74,6 +74,18 @@ class Job:
         """Dev value that chooses the best checkpoint."""
         return self.recipe.training.best_metric or self.task.best_metric(self.tools)
 
+    @property
+    def plan(self) -> BatchPlan:
+        """How epochs of the train split are cut into batches."""
+        training = self.recipe.training
+        return BatchPlan(
+            self.encoded["train"].lengths,
+            training.batch_size,
+            training.tokens_per_batch,
+            training.group_by_length,
+            self.recipe.seed,
+        )
+
     def batches(self, split: str, batches: Iterable[Indices]) -> Generator[Batch]:
         """The features of the given indices, collated ahead, on this process's device; to be closed if not used up."""
         features, device = self.encoded[split].features, self.accelerator.device
@@ -112,7 +124,7 @@ def prepare(recipe: Recipe) -> Job:
         model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
         model = models.adapt(model, recipe.adapter, task.head, seed=recipe.seed)
     models.freeze(model, recipe.training.freeze)
-    apply_masks(model, task.program, tokenizer)
+    apply_masks(model, task.program, tokenizer, recipe.attention.kernel)
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
     tools = Tools(tokenizer, model.config, labels, ragged)
     _check(recipe, task, tools)
@@ -195,8 +207,10 @@ def _rehearse(job: Job) -> None:
         raise UserError(f"the model cannot work under the recipe's masks: {error}", where="attention") from error
 
 
-def apply_masks(model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Put the recipe's masks into the model.
+def apply_masks(
+    model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase, kernel: str | None = None
+) -> None:
+    """Put the recipe's masks into the model, with the kernel that it names.
 
     Raises:
         UserError: The model cannot take them.
@@ -214,7 +228,7 @@ def apply_masks(model: PreTrainedModel, program: Program, tokenizer: PreTrainedT
             fix=f"did you mean {near}?" if near else None,
         )
     try:
-        pretrained.apply_masks(model, program, special_tokens=special_tokens)
+        pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
     except ValueError as error:
         if not program.is_standard:  # otherwise the stock model's own masks are the same
             raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from finetune.data.batches import BatchPlan, Indices, Window, windows
+from finetune.data.batches import Indices, Window, windows
 from finetune.errors import Interrupted, UserError
 from finetune.metrics import higher_is_better
 from finetune.tasks import Batch
@@ -42,13 +42,7 @@ class Loop:
         self.job = job
         self.training = job.recipe.training
         self.accelerator = job.accelerator
-        self.plan = BatchPlan(
-            job.encoded["train"].lengths,
-            self.training.batch_size,
-            self.training.tokens_per_batch,
-            self.training.group_by_length,
-            job.recipe.seed,
-        )
+        self.plan = job.plan
         self.batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
         steps_per_epoch = math.ceil(len(self.plan) / self.batches_per_step)
         self.state = State(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)

@@ -31,6 +31,16 @@ results_console = Console(highlight=False, markup=False)
 _SECONDS_BETWEEN_LINES = 30.0
 
 
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Say nothing for a while."""
+    before, console.quiet = console.quiet, True
+    try:
+        yield
+    finally:
+        console.quiet = before
+
+
 class Bar:
     """Progress over a known number of steps, with tokens a second and the time left.
 

@@ -1,0 +1,45 @@
+"""What a model asks of its attention, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+from finetune.attention.pretrained.families import find_stacks
+from finetune.attention.pretrained.interface import PLACE, Place
+from finetune.attention.pretrained.tokens import Request
+
+
+@contextmanager
+def recorded_requests(model: PreTrainedModel) -> Iterator[list[Request]]:
+    """Collect the requests for masks that a model to which masks were applied makes while the context is open.
+
+    Raises:
+        PretrainedError: The model cannot take masks.
+    """
+    requests: list[Request] = []
+
+    def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        given = (kwargs.get("attention_mask"), kwargs.get("encoder_attention_mask"))
+        requests.extend(request for request in given if isinstance(request, Request))
+
+    handles = [stack.module.register_forward_pre_hook(record, with_kwargs=True) for stack in find_stacks(model)]
+    try:
+        yield requests
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def layers_of(model: PreTrainedModel, request: Request) -> dict[int, list[int]]:
+    """For each mask of a request, by its number, the layers that obey it."""
+    layers: dict[int, list[int]] = {}
+    for module in model.modules():
+        place = getattr(module, PLACE, None)
+        if isinstance(place, Place) and place.site == request.site:
+            layers.setdefault(place.number, []).append(place.layer)
+    return {number: sorted(layers[number]) for number in sorted(layers)}

@@ -1,0 +1,125 @@
+"""How attention will be computed in a run: for each layer the mask, the kernel, and what that saves."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.table import Table
+
+from finetune.attention import pretrained
+from finetune.attention.planning import Explanation, PlanError, explain
+from finetune.attention.pretrained.tokens import Request
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.tasks import Batch
+from finetune.training import prepare
+from finetune.training.job import Job
+from finetune.training.progress import silenced
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """The plan of the layers of a site that share a mask."""
+
+    site: str
+    layers: tuple[int, ...]
+    explanation: Explanation
+
+
+@dataclass(frozen=True)
+class Plans:
+    """The plans of a batch.
+
+    Args:
+        examples: Examples of the batch.
+        tokens: Its tokens, those of source and target.
+        longest: Tokens of its longest input.
+        layers: By site and mask.
+    """
+
+    examples: int
+    tokens: int
+    longest: int
+    layers: tuple[LayerPlan, ...]
+
+    def table(self) -> Table:
+        """The plans as a table: pairs over all heads of one layer, as counts and shares of the padded square."""
+        table = Table(title=f"{self.examples} examples, {self.tokens:,} tokens, the longest {self.longest}", box=None)
+        for heading in ("site", "layers", "mask", "kernel"):
+            table.add_column(heading)
+        for heading in ("padded pairs", "allowed", "computed", "saving"):
+            table.add_column(heading, justify="right")
+        for layer in self.layers:
+            plan = layer.explanation
+            table.add_row(
+                layer.site,
+                _ranges(layer.layers),
+                str(plan.mask),
+                plan.kernel,
+                f"{plan.padded_pairs:,}",
+                f"{plan.allowed_share:.1%}",
+                f"{plan.computed_share:.1%}",
+                f"{plan.saving:.0%}",
+            )
+        return table
+
+
+def explain_recipe(recipe: Recipe) -> Plans:
+    """The plans of a recipe's first training batch.
+
+    Raises:
+        UserError: The recipe cannot be run, or its batches are padded.
+    """
+    with tempfile.TemporaryDirectory(prefix="finetune-explain-") as folder, silenced():
+        job = prepare(recipe.model_copy(update={"output_dir": Path(folder)}))
+    if not job.tools.ragged:
+        raise UserError(
+            "only ragged batches are planned, and this recipe's are padded",
+            where="training.layout",
+            found=recipe.training.layout,
+            fix="training.layout=ragged, with a model that reads streams",
+        )
+    first = job.plan.epoch(0)[0]
+    (batch,) = job.batches("train", [first])
+    layers = tuple(_layers(job, batch))
+    tokens = int(job.encoded["train"].lengths[first].sum())
+    return Plans(len(first), tokens, max(batch.inputs["layout"].sizes), layers)
+
+
+def _layers(job: Job, batch: Batch) -> Iterator[LayerPlan]:
+    job.model.to(job.accelerator.device)
+    with pretrained.recorded_requests(job.model) as requests, torch.inference_mode():
+        job.task.loss(job.model, batch, 0.0)
+    for request in requests:
+        for number, layers in pretrained.layers_of(job.model, request).items():
+            yield LayerPlan(request.site, tuple(layers), _explain(request, number))
+
+
+def _explain(request: Request, number: int) -> Explanation:
+    queries = request.queries.ragged
+    keys = queries if request.keys is request.queries else request.keys.ragged
+    try:
+        return explain(
+            request.masks[number],
+            queries,
+            keys,
+            request.num_heads,
+            width=request.head_width,
+            biased=request.biased,
+            kernel=request.kernel,
+        )
+    except PlanError as error:
+        raise UserError(str(error), where="attention.kernel") from error
+
+
+def _ranges(layers: Sequence[int]) -> str:
+    """0-3, 5."""
+    runs: list[list[int]] = []
+    for layer in layers:
+        if runs and layer == runs[-1][-1] + 1:
+            runs[-1].append(layer)
+        else:
+            runs.append([layer])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)

@@ -1,0 +1,66 @@
+"""What a recipe's plans say of its attention."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune.compose import override
+from finetune.errors import UserError
+from finetune.recipe import Data, Model, Recipe, Scratch, TextToText, TokenClassification
+from finetune.report import explain_recipe
+from tests.training.conftest import write_rows
+
+
+@pytest.fixture
+def tagger(tmp_path: Path) -> Recipe:
+    data = write_rows(tmp_path / "data", "token_classification", {"train": 40, "dev": 8, "test": 8})
+    scratch = Scratch(architecture="bert", size="tiny", vocab_size=200)
+    return Recipe(
+        name="toy",
+        task=TokenClassification(max_length=32, stride=4),
+        model=Model(scratch=scratch),
+        data=Data(path=str(data)),
+        output_dir=tmp_path / "runs",
+    )
+
+
+def explained(recipe: Recipe, **overrides: Any) -> list[tuple[str, tuple[int, ...], str]]:
+    plans = explain_recipe(override(recipe, overrides))
+    for layer in plans.layers:
+        pairs = layer.explanation
+        assert 0 < pairs.allowed_pairs <= pairs.computed_pairs
+        assert pairs.allowed_pairs <= pairs.padded_pairs
+    return [(layer.site, layer.layers, str(layer.explanation.mask)) for layer in plans.layers]
+
+
+def test_layers_with_one_mask_are_told_together(tagger: Recipe) -> None:
+    assert explained(tagger) == [("encoder", (0, 1), "full()")]
+    masks = {"mask": "window(1)", "layers": {"-1": "full()"}}
+    assert explained(tagger, **{"attention.encoder": masks}) == [
+        ("encoder", (0,), "window(1)"),
+        ("encoder", (1,), "full()"),
+    ]
+
+
+def test_every_site_is_told_and_no_run_is_left(tagger: Recipe, tmp_path: Path) -> None:
+    data = write_rows(tmp_path / "pairs", "text_to_text", {"train": 40, "dev": 8, "test": 8})
+    update = {"task": TextToText(), "data": Data(path=str(data))}
+    translator = override(tagger.model_copy(update=update), {"model.scratch.architecture": "t5"})
+    assert [site for site, *_ in explained(translator, **{"attention.cross": "window(5)"})] == [
+        "encoder",
+        "decoder",
+        "cross",
+    ]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_kernel_that_the_recipe_names_is_taken(tagger: Recipe) -> None:
+    plans = explain_recipe(override(tagger, {"attention.kernel": "blocks", "attention.encoder": "window(1)"}))
+    assert "blocks" in plans.layers[0].explanation.kernel
+
+
+def test_padded_batches_have_no_plans(tagger: Recipe) -> None:
+    with pytest.raises(UserError, match="only ragged batches are planned") as caught:
+        explain_recipe(override(tagger, {"training.layout": "padded"}))
+    assert "training.layout=ragged" in str(caught.value)
