@@ -3,8 +3,10 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from functools import partial
+from typing import Any, ClassVar, Literal, cast
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
@@ -13,6 +15,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from finetune import metrics
 from finetune.attention.layout import Ragged
 from finetune.data import Field, Loaded
+from finetune.data.encoding import encode
 from finetune.data.features import Features
 from finetune.recipe import Recipe
 
@@ -21,7 +24,8 @@ IGNORED = -100
 
 Feature = Mapping[str, Any]
 """One encoded input: token ids and the like by the tokenizer's names; `label_ids`; `feature` and `example`, its and its
-example's number; `length`, its input and target tokens; `targets`, its label ids that are not IGNORED."""
+example's number; `length`, its input and target tokens; `targets`, its label ids that are not IGNORED. Without a
+reference all label ids are IGNORED, or there are none."""
 
 
 Pair = tuple[Sequence[Any], Sequence[Any]]
@@ -96,6 +100,7 @@ class Prediction:
         loss: Sum of the negative log-likelihood over the feature's targets, in nats.
         num_targets: How many targets that sum has.
         output: What the task makes of the model's output.
+        scores: How sure the model is of it, where that was asked for.
     """
 
     feature: int
@@ -103,11 +108,12 @@ class Prediction:
     loss: float
     num_targets: int
     output: Any
+    scores: Any = None
 
 
 @dataclass(frozen=True)
 class Record:
-    """One example with its reference and the model's prediction, as predictions.jsonl shows it."""
+    """One example with its reference, if it has one, and the model's prediction, as predictions.jsonl shows it."""
 
     id: int
     input: Any
@@ -130,6 +136,8 @@ class Task(ABC):
     """What `finetune.models.load_model` puts on top of the pretrained model."""
     label_field: ClassVar[str | None] = None
     """The field whose values are the classes, if there are classes."""
+    reference_field: ClassVar[str]
+    """The field that predictions are compared with. Examples that are only predicted lack it."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -139,6 +147,11 @@ class Task(ABC):
     @abstractmethod
     def fields(self) -> tuple[Field, ...]:
         """Columns that the task reads."""
+
+    @property
+    def input_fields(self) -> tuple[Field, ...]:
+        """Columns that a prediction needs."""
+        return tuple(field for field in self.fields if field.name != self.reference_field)
 
     @abstractmethod
     def metric_names(self, tools: Tools) -> tuple[str, ...]:
@@ -161,9 +174,32 @@ class Task(ABC):
     def texts(self, split: Dataset) -> Iterator[str]:
         """Every text that a tokenizer of the task must be able to write."""
 
-    @abstractmethod
     def encode(self, split: Dataset, tools: Tools) -> Dataset:
-        """Features of a split; each row is a `Feature`."""
+        """Features of a split; each row is a `Feature`. Read back where the same split was encoded before."""
+        encode_batch = partial(self.encode_batch, tools=tools)
+        return numbered(encode(split, encode_batch, tools.tokenizer, *self.encoding_settings(tools)))
+
+    def encode_some(self, examples: Dataset, tools: Tools) -> Dataset:
+        """Features of a few examples that will not be seen again, with or without references."""
+        columns = {name: examples[name][:] for name in examples.column_names}
+        return numbered(Dataset.from_dict(self.encode_batch(columns, list(range(len(examples))), tools)))
+
+    @abstractmethod
+    def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
+        """Columns of the features of some examples, without their own numbers.
+
+        Args:
+            batch: The examples' columns, of which that of the references may be missing.
+            indices: The examples' numbers.
+            tools: The tokenizer and the labels.
+
+        Raises:
+            UserError: An example cannot be encoded.
+        """
+
+    @abstractmethod
+    def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
+        """All that features depend on beside the examples and the tokenizer."""
 
     @abstractmethod
     def collate(self, features: Features, tools: Tools) -> Batch:
@@ -174,8 +210,18 @@ class Task(ABC):
         """Sum of the loss over the batch's targets, a scalar; divide by the number of targets for the mean."""
 
     @abstractmethod
-    def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
-        """Predictions of a batch; `final` asks for the test split's settings, such as the full beam."""
+    def predict(
+        self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
+    ) -> list[Prediction]:
+        """Predictions of a batch.
+
+        Args:
+            model: The model, without accelerate's wrapping.
+            batch: Examples, with or without references.
+            tools: As of `encode`.
+            final: Ask for the test split's settings, such as the full beam.
+            scores: Ask how sure the model is; records then show it.
+        """
 
     @abstractmethod
     def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
@@ -217,3 +263,13 @@ class Task(ABC):
             for name, number in cut.items()
             if number
         ]
+
+
+def numbered(features: Dataset) -> Dataset:
+    """Features with their numbers."""
+    return features.add_column("feature", np.arange(len(features)))
+
+
+def references(split: Dataset, name: str) -> Sequence[Any]:
+    """The references of a split by the name of their column, or as many None."""
+    return cast(Sequence[Any], split[name]) if name in split.column_names else [None] * len(split)

@@ -10,11 +10,10 @@ from transformers import BatchEncoding, PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field
-from finetune.data.encoding import encode
 from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
-from finetune.tasks.base import Batch, Prediction, Record, Task, Tools
+from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.tensors import cross_entropy, example_losses, input_columns, lay_out_inputs, numbers
 
@@ -24,6 +23,7 @@ class TextClassificationTask(Task):
 
     head = "text_classification"
     label_field = "label"
+    reference_field = "label"
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
@@ -51,28 +51,24 @@ class TextClassificationTask(Task):
             if column.startswith("text"):
                 yield from split[column]
 
-    def encode(self, split: Dataset, tools: Tools) -> Dataset:
+    def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
         label_ids = {label: index for index, label in enumerate(tools.labels or ())}
+        texts, pairs, labels = batch["text"], batch.get("text_pair"), batch.get("label")
+        encoding = tools.tokenizer(texts, pairs, truncation=True, max_length=self.config.max_length)
+        self._check_ends(encoding, batch["id"], tools, is_pair=pairs is not None)
+        return {
+            **input_columns(encoding, tools.tokenizer),
+            **token_columns(self.program, encoding, range(len(indices)), batch),
+            "label_ids": [IGNORED] * len(indices) if labels is None else [label_ids[label] for label in labels],
+            "example": indices,
+            "targets": [int(labels is not None)] * len(indices),
+        }
 
-        def encode_batch(batch: Mapping[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
-            encoding = tools.tokenizer(
-                batch["text"], batch.get("text_pair"), truncation=True, max_length=self.config.max_length
-            )
-            self._check_ends(encoding, batch["id"], tools)
-            return {
-                **input_columns(encoding, tools.tokenizer),
-                **token_columns(self.program, encoding, range(len(indices)), batch),
-                "label_ids": [label_ids[label] for label in batch["label"]],
-                "feature": indices,
-                "example": indices,
-                "targets": [1] * len(indices),
-            }
+    def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
+        needs = self.program.needs
+        return (self.config, needs.columns, needs.values, tools.labels, tools.config.is_encoder_decoder)
 
-        needs, is_encoder_decoder = self.program.needs, tools.config.is_encoder_decoder
-        settings = (self.config, needs.columns, needs.values, tools.labels, is_encoder_decoder)
-        return encode(split, encode_batch, tools.tokenizer, *settings)
-
-    def _check_ends(self, encoding: BatchEncoding, ids: Sequence[int], tools: Tools) -> None:
+    def _check_ends(self, encoding: BatchEncoding, ids: Sequence[int], tools: Tools, *, is_pair: bool) -> None:
         """T5's classifier reads the state at the last end-of-sequence token and wants as many of them in each input.
 
         Raises:
@@ -81,8 +77,8 @@ class TextClassificationTask(Task):
         end = tools.tokenizer.eos_token_id
         if not tools.config.is_encoder_decoder or end is None:
             return
-        counts = [row.count(end) for row in encoding["input_ids"]]
-        odd = [example for example, count in zip(ids, counts, strict=True) if count > min(counts)]
+        usual = tools.tokenizer("a", "a" if is_pair else None)["input_ids"].count(end)
+        odd = [example for example, row in zip(ids, encoding["input_ids"], strict=True) if row.count(end) > usual]
         if odd:
             raise UserError(
                 f"a text holds {tools.tokenizer.eos_token!r}, which the tokenizer takes for the end of the text",
@@ -102,19 +98,23 @@ class TextClassificationTask(Task):
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
         return cross_entropy(model(**batch.source).logits, batch.label_ids, label_smoothing=label_smoothing)
 
-    def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
+    def predict(
+        self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
+    ) -> list[Prediction]:
         logits = model(**batch.source).logits.float()  # [batch, classes]
         probabilities = logits.softmax(dim=-1).tolist()
         losses = example_losses(logits, batch.label_ids)
         return [
-            Prediction(feature, example, loss, 1, row)
-            for feature, example, loss, row in zip(batch.features, batch.examples, losses, probabilities, strict=True)
+            Prediction(feature, example, loss, int(label != IGNORED), row)
+            for feature, example, loss, label, row in zip(
+                batch.features, batch.examples, losses, batch.label_ids.tolist(), probabilities, strict=True
+            )
         ]
 
     def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
         labels = tools.labels or ()
         texts = zip(*(split[name] for name in split.column_names if name.startswith("text")), strict=True)
-        rows = zip(split["id"], texts, split["label"], predictions, strict=True)
+        rows = zip(split["id"], texts, references(split, "label"), predictions, strict=True)
         return [
             Record(
                 id=id_,

@@ -7,17 +7,16 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from finetune import metrics, models
 from finetune.attention import pretrained
 from finetune.data import Field
-from finetune.data.encoding import encode
 from finetune.data.features import Column, Features
 from finetune.generation import generate
 from finetune.recipe import Recipe, TextToText
-from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools
+from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.tensors import (
     cross_entropy,
@@ -36,6 +35,7 @@ class TextToTextTask(Task):
     """Trained with the right words before each word (teacher forcing), scored on what beam search generates."""
 
     head = "text_to_text"
+    reference_field = "target"
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
@@ -74,101 +74,121 @@ class TextToTextTask(Task):
         yield from split["source"]
         yield from split["target"]
 
-    def encode(self, split: Dataset, tools: Tools) -> Dataset:
+    def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
+        sources = [self.prefix + source for source in batch["source"]]
+        encoding = tools.tokenizer(sources, truncation=True, max_length=self.config.max_source_length)
+        columns = input_columns(encoding, tools.tokenizer)
+        columns |= token_columns(self.program, encoding, range(len(indices)), batch)
+        columns["example"] = indices
+        if "target" not in batch:
+            return columns | {"targets": [0] * len(indices)}
+        targets = tools.tokenizer(
+            text_target=batch["target"], truncation=True, max_length=self.config.max_target_length
+        )
+        # BERT's tokenizer opens with [CLS], which the decoder is given as its start and must not learn to say.
         start = decoder_start(tools)
+        label_ids = [ids[1:] if ids[0] == start else ids for ids in targets["input_ids"]]
+        cut = zip(columns["cut"], input_columns(targets, tools.tokenizer)["cut"], strict=True)
+        return columns | {
+            "label_ids": label_ids,
+            "targets": [len(ids) for ids in label_ids],
+            "length": [length + len(ids) for length, ids in zip(columns["length"], label_ids, strict=True)],
+            "cut": [source or target for source, target in cut],
+        }
 
-        def encode_batch(batch: Mapping[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
-            sources = [self.prefix + source for source in batch["source"]]
-            encoding = tools.tokenizer(sources, truncation=True, max_length=self.config.max_source_length)
-            targets = tools.tokenizer(
-                text_target=batch["target"], truncation=True, max_length=self.config.max_target_length
-            )
-            # BERT's tokenizer opens with [CLS], which the decoder is given as its start and must not learn to say.
-            label_ids = [ids[1:] if ids[0] == start else ids for ids in targets["input_ids"]]
-            columns = input_columns(encoding, tools.tokenizer)
-            cut = zip(columns["cut"], input_columns(targets, tools.tokenizer)["cut"], strict=True)
-            columns |= token_columns(self.program, encoding, range(len(indices)), batch)
-            return columns | {
-                "label_ids": label_ids,
-                "feature": indices,
-                "example": indices,
-                "targets": [len(ids) for ids in label_ids],
-                "length": [length + len(ids) for length, ids in zip(columns["length"], label_ids, strict=True)],
-                "cut": [source or target for source, target in cut],
-            }
-
-        settings = (self.config, self.program.needs.columns, self.program.needs.values, self.prefix, start)
-        return encode(split, encode_batch, tools.tokenizer, *settings)
+    def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
+        needs = self.program.needs
+        return (self.config, needs.columns, needs.values, self.prefix, decoder_start(tools))
 
     def collate(self, features: Features, tools: Tools) -> Batch:
-        labels = features.columns["label_ids"]
-        shifted = _after_start(labels, decoder_start(tools))
-        inputs = lay_out_inputs(features, tools)
-        inputs["decoder_input_ids"] = lay_out(shifted, tools.tokenizer.pad_token_id, ragged=tools.ragged)
-        if tools.ragged:
-            inputs["decoder_layout"] = layout_of(labels)
-        elif not (self.program.is_standard_at("decoder") and self.program.is_standard_at("cross")):
-            # Causal masks never see the padding, which is on the right; others may.
-            inputs["decoder_attention_mask"] = valid_rows(labels).long()
+        inputs, labels = lay_out_inputs(features, tools), features.columns.get("label_ids")
         return Batch(
-            inputs=inputs,
+            inputs=inputs if labels is None else inputs | self._decoder_inputs(labels, tools),
             mask_features=lay_out_columns(features, ragged=tools.ragged),
-            label_ids=lay_out(labels, IGNORED, ragged=tools.ragged),
+            label_ids=torch.empty(0) if labels is None else lay_out(labels, IGNORED, ragged=tools.ragged),
             features=numbers(features, "feature"),
             examples=numbers(features, "example"),
         )
+
+    def _decoder_inputs(self, labels: Column, tools: Tools) -> dict[str, Any]:
+        shifted = _after_start(labels, decoder_start(tools))
+        inputs: dict[str, Any] = {
+            "decoder_input_ids": lay_out(shifted, tools.tokenizer.pad_token_id, ragged=tools.ragged)
+        }
+        if tools.ragged:
+            inputs["decoder_layout"] = layout_of(labels)
+        elif self._shows_padding:
+            inputs["decoder_attention_mask"] = valid_rows(labels).long()
+        return inputs
+
+    @property
+    def _shows_padding(self) -> bool:
+        """Whether a mask could show a target its padding, which is on the right and never seen by causal masks."""
+        return not (self.program.is_standard_at("decoder") and self.program.is_standard_at("cross"))
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
         logits = model(**batch.source, use_cache=False).logits  # [batch, length, vocabulary] or [1, tokens, ...]
         return cross_entropy(logits, batch.label_ids, label_smoothing=label_smoothing)
 
-    def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
+    def predict(
+        self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
+    ) -> list[Prediction]:
         of_decoder = {name: given for name, given in batch.inputs.items() if name.startswith("decoder_")}
         of_encoder = {name: given for name, given in batch.source.items() if name not in of_decoder}
         encoded = model.get_encoder()(**of_encoder)
         # peft counts the examples of a prefix by them.
         of_place = ("attention_mask", "layout", *(("input_ids",) if models.learns_prefix(model) else ()))
         place: dict[str, Any] = {name: of_encoder[name] for name in of_place if name in of_encoder}
-        logits = model(encoder_outputs=encoded, **place, **of_decoder, use_cache=False).logits
-        losses = example_losses(logits, batch.label_ids, batch.target_layout)
-        guessed = example_rows(logits.argmax(dim=-1), batch.target_layout)
-        texts = self._generate(model, encoded, place, tools, final=final)
-        predictions = []
-        for row, labels in enumerate(example_rows(batch.label_ids, batch.target_layout)):
-            length = sum(label != IGNORED for label in labels)
-            output = {"text": texts[row].strip(), "guessed": guessed[row][:length], "labels": labels[:length]}
-            predictions.append(Prediction(batch.features[row], batch.examples[row], losses[row], length, output))
-        return predictions
-
-    def _generate(
-        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], tools: Tools, *, final: bool
-    ) -> list[str]:
+        losses, forced = _forced(model, encoded, place | of_decoder, batch)
         if "layout" in place:
             encoded, attention_mask = pretrained.to_rows(encoded, place["layout"])
-        else:
-            attention_mask = place["attention_mask"]
-        generated = generate(
+            place = {"attention_mask": attention_mask}
+        generated = self._generate(model, encoded, place, final=final)  # [batch, longest], with the start
+        texts: list[str] = tools.tokenizer.batch_decode(generated, skip_special_tokens=True)
+        sure = self._log_probabilities(model, encoded, place, generated) if scores else [None] * len(texts)
+        outputs = [{"text": text.strip(), **of_text} for text, of_text in zip(texts, forced, strict=True)]
+        targets = [len(of_text.get("labels", ())) for of_text in forced]
+        rows = zip(batch.features, batch.examples, losses, targets, outputs, sure, strict=True)
+        return [Prediction(*row) for row in rows]
+
+    def _generate(
+        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], *, final: bool
+    ) -> Tensor:
+        return generate(
             model,
             encoded,
-            attention_mask,
             num_beams=self.config.num_beams if final else self.config.dev_num_beams,
             max_new_tokens=self.config.max_target_length,
             length_penalty=self.config.length_penalty,
-            **{name: place[name] for name in ("input_ids",) if name in place},
+            **place,
         )
-        texts: list[str] = tools.tokenizer.batch_decode(generated, skip_special_tokens=True)
-        return texts
+
+    def _log_probabilities(
+        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], generated: Tensor
+    ) -> list[float]:
+        """Mean log-probability of each generated text's tokens, its end among them, in nats."""
+        shifted, label_ids = generated[:, :-1], generated[:, 1:]
+        valid = _up_to_end(label_ids, model.generation_config)
+        of_decoder = {"decoder_input_ids": shifted}
+        if self._shows_padding:
+            of_decoder["decoder_attention_mask"] = valid.long()
+        logits = model(encoder_outputs=encoded, **place, **of_decoder, use_cache=False).logits
+        losses = example_losses(logits, label_ids.masked_fill(~valid, IGNORED))
+        return [-loss / max(count, 1) for loss, count in zip(losses, valid.sum(dim=1).tolist(), strict=True)]
 
     def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
+        """Records show the mean log-probability of the text's tokens, in nats, where scores were asked for."""
+        rows = zip(split["id"], split["source"], references(split, "target"), predictions, strict=True)
         return [
             Record(
-                id=row["id"],
-                input=row["source"],
-                reference=row["target"],
+                id=number,
+                input=source,
+                reference=target,
                 prediction=prediction.output["text"],
-                hidden={"guessed": prediction.output["guessed"], "labels": prediction.output["labels"]},
+                extra={} if prediction.scores is None else {"mean_log_probability": prediction.scores},
+                hidden={name: prediction.output[name] for name in ("guessed", "labels") if name in prediction.output},
             )
-            for row, prediction in zip(split, predictions, strict=True)
+            for number, source, target, prediction in rows
         ]
 
     def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
@@ -181,6 +201,27 @@ def decoder_start(tools: Tools) -> int:
     """Id of the token that every output starts after."""
     start: int = tools.config.decoder_start_token_id
     return start
+
+
+def _forced(
+    model: PreTrainedModel, encoded: ModelOutput, inputs: Mapping[str, Any], batch: Batch
+) -> tuple[list[float], list[dict[str, list[int]]]]:
+    """Losses of the targets, the tokens guessed after the right ones, and the right ones; nothing without targets."""
+    if "decoder_input_ids" not in inputs:
+        return [0.0] * len(batch.features), [{} for _ in batch.features]
+    logits = model(encoder_outputs=encoded, **inputs, use_cache=False).logits
+    losses = example_losses(logits, batch.label_ids, batch.target_layout)
+    guessed = example_rows(logits.argmax(dim=-1), batch.target_layout)
+    labels = example_rows(batch.label_ids, batch.target_layout)
+    lengths = [sum(label != IGNORED for label in row) for row in labels]
+    rows = zip(guessed, labels, lengths, strict=True)
+    return losses, [{"guessed": guess[:length], "labels": row[:length]} for guess, row, length in rows]
+
+
+def _up_to_end(ids: Tensor, config: GenerationConfig | None) -> Tensor:
+    """Where rows of generated tokens hold text: up to their first end token and with it. Bool, [rows, longest]."""
+    ends = torch.isin(ids, torch.tensor(getattr(config, "eos_token_id", None) or [], device=ids.device))
+    return ends.cumsum(dim=1) - ends.long() == 0
 
 
 def _after_start(labels: Column, start: int) -> Column:

@@ -12,12 +12,11 @@ from transformers import PreTrainedModel
 
 from finetune import metrics
 from finetune.data import Field, Loaded
-from finetune.data.encoding import encode
 from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TokenClassification
 from finetune.tasks import labelling
-from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools
+from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.tensors import (
     cross_entropy,
@@ -41,6 +40,7 @@ class TokenClassificationTask(Task):
 
     head = "token_classification"
     label_field = "labels"
+    reference_field = "labels"
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
@@ -86,44 +86,42 @@ class TokenClassificationTask(Task):
     def texts(self, split: Dataset) -> Iterator[str]:
         return (" ".join(words) for words in split["tokens"])
 
-    def encode(self, split: Dataset, tools: Tools) -> Dataset:
-        label_ids = {label: index for index, label in enumerate(tools.labels or ())}
+    def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
+        stride = self._stride(tools)
+        encoding = tools.tokenizer(
+            batch["tokens"],
+            is_split_into_words=True,
+            truncation=True,
+            max_length=self.config.max_length,
+            stride=stride,
+            return_overflowing_tokens=True,
+        )
+        samples = encoding["overflow_to_sample_mapping"]
+        words: list[list[int]] = []  # for each position the word whose label is read there, or IGNORED
+        for _, rows in groupby(range(len(samples)), key=samples.__getitem__):
+            windows = [encoding.word_ids(row) for row in rows]
+            for window, given in zip(windows, first_pieces(windows, stride), strict=True):
+                at = {position: word for word, position in given.items()}
+                words.append([at.get(position, IGNORED) for position in range(len(window))])
+        columns = input_columns(encoding, tools.tokenizer)
+        del columns["cut"]
+        label_ids = _label_ids(words, samples, batch.get("labels"), tools.labels or ())
+        return {
+            **columns,
+            **token_columns(self.program, encoding, samples, batch),
+            "words": words,
+            "label_ids": label_ids,
+            "example": [indices[sample] for sample in samples],
+            "targets": [sum(label != IGNORED for label in row) for row in label_ids],
+        }
+
+    def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
+        return (self.config, self.program.needs.columns, self.program.needs.values, tools.labels)
+
+    def _stride(self, tools: Tools) -> int:
+        """Tokens that windows share, fewer than they hold."""
         capacity = self.config.max_length - tools.tokenizer.num_special_tokens_to_add()
-        stride = min(self.config.stride, max(capacity - 1, 0))
-
-        def encode_batch(batch: Mapping[str, list[Any]], indices: list[int]) -> dict[str, list[Any]]:
-            encoding = tools.tokenizer(
-                batch["tokens"],
-                is_split_into_words=True,
-                truncation=True,
-                max_length=self.config.max_length,
-                stride=stride,
-                return_overflowing_tokens=True,
-            )
-            samples = encoding["overflow_to_sample_mapping"]
-            words: list[list[int]] = []  # for each position the word whose label is read there, or IGNORED
-            for _, rows in groupby(range(len(samples)), key=samples.__getitem__):
-                windows = [encoding.word_ids(row) for row in rows]
-                for window, given in zip(windows, first_pieces(windows, stride), strict=True):
-                    at = {position: word for word, position in given.items()}
-                    words.append([at.get(position, IGNORED) for position in range(len(window))])
-            columns = input_columns(encoding, tools.tokenizer)
-            del columns["cut"]
-            return {
-                **columns,
-                **token_columns(self.program, encoding, samples, batch),
-                "words": words,
-                "label_ids": [
-                    [IGNORED if word == IGNORED else label_ids[batch["labels"][sample][word]] for word in row]
-                    for sample, row in zip(samples, words, strict=True)
-                ],
-                "example": [indices[sample] for sample in samples],
-                "targets": [sum(word != IGNORED for word in row) for row in words],
-            }
-
-        settings = (self.config, self.program.needs.columns, self.program.needs.values, tools.labels)
-        features = encode(split, encode_batch, tools.tokenizer, *settings)
-        return features.add_column("feature", list(range(len(features))))
+        return min(self.config.stride, max(capacity - 1, 0))
 
     def collate(self, features: Features, tools: Tools) -> Batch:
         return Batch(
@@ -138,30 +136,37 @@ class TokenClassificationTask(Task):
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
         return cross_entropy(model(**batch.source).logits, batch.label_ids, label_smoothing=label_smoothing)
 
-    def predict(self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool) -> list[Prediction]:
+    def predict(
+        self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
+    ) -> list[Prediction]:
         logits = model(**batch.source).logits  # [batch, length, classes] or [1, tokens, classes]
         losses = example_losses(logits, batch.label_ids, batch.target_layout)
-        rows = example_rows(logits.argmax(dim=-1), batch.target_layout)
-        predictions = []
-        for row, words in enumerate(batch.words):
-            output = {word: label for word, label in zip(words, rows[row], strict=False) if word != IGNORED}
-            predictions.append(Prediction(batch.features[row], batch.examples[row], losses[row], len(output), output))
-        return predictions
+        labels = _by_word(logits.argmax(dim=-1), batch)
+        targets = [sum(label != IGNORED for label in row) for row in example_rows(batch.label_ids, batch.target_layout)]
+        sure = _by_word(logits.float().softmax(dim=-1).amax(dim=-1), batch) if scores else [None] * len(labels)
+        rows = zip(batch.features, batch.examples, losses, targets, labels, sure, strict=True)
+        return [Prediction(*row) for row in rows]
 
     def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
+        """Records show the probability of each word's label where scores were asked for; None for dropped words."""
         labels = tools.labels or ()
         default = labels.index(labelling.OUTSIDE) if labelling.OUTSIDE in labels else 0
         by_example: list[dict[int, int]] = [{} for _ in range(len(split))]
+        scores: list[dict[int, float]] = [{} for _ in range(len(split))]
         for prediction in predictions:
             by_example[prediction.example].update(prediction.output)
+            scores[prediction.example].update(prediction.scores or {})
+        scored = any(prediction.scores is not None for prediction in predictions)
+        rows = zip(split["id"], split["tokens"], references(split, "labels"), by_example, scores, strict=True)
         return [
             Record(
-                id=row["id"],
-                input=row["tokens"],
-                reference=row["labels"],
-                prediction=[labels[by_word.get(word, default)] for word in range(len(row["tokens"]))],
+                id=number,
+                input=words,
+                reference=reference,
+                prediction=[labels[by_word.get(word, default)] for word in range(len(words))],
+                extra={"probabilities": [score.get(word) for word in range(len(words))]} if scored else {},
             )
-            for row, by_word in zip(split, by_example, strict=True)
+            for number, words, reference, by_word, score in rows
         ]
 
     def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
@@ -170,6 +175,27 @@ class TokenClassificationTask(Task):
         flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
         by_sentence = dict.fromkeys(("seqeval", "word_accuracy"), (predictions, references))
         return self.compute(by_sentence, (flat[0], flat[1]), tools)
+
+
+def _label_ids(
+    words: Sequence[Sequence[int]], samples: Sequence[int], labels: Sequence[Sequence[str]] | None, names: Sequence[str]
+) -> list[list[int]]:
+    """Ids of the labels of the words that are read at each position of each window; IGNORED where there are none."""
+    if labels is None:
+        return [[IGNORED] * len(row) for row in words]
+    ids = {name: index for index, name in enumerate(names)}
+    return [
+        [IGNORED if word == IGNORED else ids[labels[sample][word]] for word in row]
+        for sample, row in zip(samples, words, strict=True)
+    ]
+
+
+def _by_word(values: Tensor, batch: Batch) -> list[dict[int, Any]]:
+    """For each feature the value of each word that is read in it, from [batch, length] or [1, tokens]."""
+    return [
+        {word: value for word, value in zip(words, row, strict=False) if word != IGNORED}
+        for words, row in zip(batch.words, example_rows(values, batch.target_layout), strict=True)
+    ]
 
 
 def _not_of_scheme(odd: set[str], scheme: labelling.Scheme, loaded: Loaded) -> UserError:
