@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from finetune import __version__, compose, run
+from finetune import __version__, compose, copying, run
 from finetune.errors import UserError, raise_all
 
 app = typer.Typer(
@@ -54,6 +54,15 @@ def list_command() -> None:
 def show_command(words: Words = None) -> None:
     """Print a recipe with everything resolved, as YAML that can be run again."""
     print(compose.to_yaml(compose.compose(words or [])), end="")
+
+
+@app.command("copy")
+def copy_command(
+    recipe: Annotated[str, typer.Argument(help="The recipe, as recipe= takes it.")],
+    path: Annotated[Path, typer.Argument(help="The new file, or a folder for it.")],
+) -> None:
+    """Copy a recipe, to edit: the copy runs as it is, by recipe=PATH."""
+    print(f"recipe={copying.copy_recipe(recipe.removeprefix('recipe='), path)}")
 
 
 @app.command("check")

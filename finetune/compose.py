@@ -167,23 +167,41 @@ def load(name: str) -> Recipe:
     """
     if name.endswith((".yaml", ".yml")):
         return _from_yaml(Path(name))
-    if name.endswith(".py"):
-        path = Path(name)
-        if not path.is_file():
-            raise UserError(f"the recipe file {name} does not exist", fix="check the path (relative to this folder)")
+    if (path := _file(name)) is not None:
         return _from_module(_import_file(path), path.stem)
-    for folder in _FOLDERS:
-        path = folder / f"{name}.py"
-        if path.is_file():
-            return _from_module(_import_file(path), name)
-    if "." in name and (module := _import_dotted(name)) is not None:
-        return _from_module(module, name.rpartition(".")[2])
+    if (spec := _dotted(name)) is not None:
+        return _from_module(_execute(spec), name.rpartition(".")[2])
     near = nearest(name, recipe_names())
     raise UserError(
         f"there is no recipe {name!r}",
         expected=", ".join(recipe_names()) + ", a path to a .py or .yaml file, or a module",
         fix=f"did you mean recipe={near}?" if near else "finetune list shows every recipe",
     )
+
+
+def source(name: str) -> Path:
+    """The file of a recipe that `load` finds."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    if (path := _file(name)) is not None:
+        return path
+    spec = _dotted(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin)
+
+
+def _file(name: str) -> Path | None:
+    """The Python file that a recipe's name means, or None where it means no file.
+
+    Raises:
+        UserError: It is the path of a file that does not exist.
+    """
+    if not name.endswith(".py"):
+        return next((path for folder in _FOLDERS if (path := folder / f"{name}.py").is_file()), None)
+    if not Path(name).is_file():
+        raise UserError(f"the recipe file {name} does not exist", fix="check the path (relative to this folder)")
+    return Path(name)
 
 
 def recipe_names() -> list[str]:
@@ -232,15 +250,15 @@ def _import_file(path: Path) -> ModuleType:
     return _execute(spec)
 
 
-def _import_dotted(name: str) -> ModuleType | None:
-    """The module of that dotted name, or None where there is none."""
-    if not all(part.isidentifier() for part in name.split(".")):
+def _dotted(name: str) -> ModuleSpec | None:
+    """Where the module of that dotted name is, or None where there is none."""
+    if "." not in name or not all(part.isidentifier() for part in name.split(".")):
         return None
     try:
         spec = importlib.util.find_spec(name)
     except ModuleNotFoundError:
         return None
-    return None if spec is None or spec.loader is None else _execute(spec)
+    return None if spec is None or spec.loader is None else spec
 
 
 def _execute(spec: ModuleSpec) -> ModuleType:
