@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
+from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
 from finetune import compose
 from finetune.errors import UserError
@@ -50,8 +50,9 @@ def resumed(recipe: Recipe) -> tuple[Recipe, RunFolder | None]:
     """
     if recipe.resume is None:
         return recipe, None
+    processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator makes it later
     # One process looks, because looking whether a run is at work locks it for a moment.
-    found: list[RunFolder | UserError | None] = [_found(recipe) if PartialState().is_main_process else None]
+    found: list[RunFolder | UserError | None] = [_found(recipe) if processes.is_main_process else None]
     broadcast_object_list(found)
     if isinstance(found[0], UserError):
         raise found[0]

@@ -1,6 +1,7 @@
 """`runs/<recipe>/<time>/`: everything that a run leaves behind."""
 
 import contextlib
+import functools
 import importlib.metadata
 import itertools
 import json
@@ -204,6 +205,7 @@ def environment() -> dict[str, Any]:
     }
 
 
+@functools.cache
 def _version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)

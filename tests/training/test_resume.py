@@ -1,5 +1,6 @@
 """A run that was killed ends with the bits of one that was not."""
 
+import errno
 import json
 import os
 import random
@@ -8,16 +9,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from finetune import compose
+from finetune import compose, training
+from finetune.errors import UserError
+from finetune.metrics import Scores
 from finetune.recipe import Recipe
-from finetune.run import status
+from finetune.run import run, status
 from finetune.training import checkpoint, saving
+from finetune.training.evaluation import Evaluated
 from finetune.training.gradient import Gradients
+from finetune.training.job import prepare
+from finetune.training.loop import Loop
+from finetune.training.resume import CHOSEN, HARMLESS, differences
 from finetune.training.run_folder import RunFolder
-from tests.training.processes import finish, start
+from tests.training.processes import finish, free_port, start, together
 
 Toy = Callable[..., Recipe]
 
@@ -144,3 +153,191 @@ def test_killed_at_random_moments_it_ends_with_the_same_bits(toy: Toy, tmp_path:
     else:
         assert finish(start(lambda: status(resumed), log)) == [0], log.read_text()
     assert_same_bits(only_run(recipe), only_run(resumed))
+
+
+def killed_then_resumed(recipe: Recipe, log: Path, event: int) -> list[int]:
+    """Two processes, of which the first is killed at an event; then both again. Gives the exit statuses of these."""
+    port = free_port()
+    first = start(killed_at(recipe, event), log, rank=0, processes=2, port=port)
+    second = start(lambda: status(recipe), log.with_suffix(".second"), rank=1, processes=2, port=port)
+    assert finish(first) == [-signal.SIGKILL], log.read_text()
+    second.kill()  # as the launcher does
+    finish(second)
+    return together(lambda: status(recipe), log.parent / "logs", 2)
+
+
+def test_two_processes_go_on_with_the_same_bits(toy: Toy, tmp_path: Path) -> None:
+    recipe = small(toy, **{"training.batch_size": 2, "training.epochs": 1})
+    assert together(lambda: status(recipe), tmp_path / "logs", 2) == [0, 0]
+    resumed = compose.override(elsewhere(recipe, "resumed"), {"resume": "auto"})
+    statuses = killed_then_resumed(resumed, tmp_path / "log", event=50)
+    assert statuses == [0, 0], (tmp_path / "logs" / "0.log").read_text()
+    assert "going on after step" in (tmp_path / "logs" / "0.log").read_text()
+    assert_same_bits(only_run(recipe), only_run(resumed))
+    assert (only_run(recipe) / "checkpoints" / "step-000006" / "state" / "process_1.pt").is_file()
+
+
+def interrupted(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, steps: int) -> Path:
+    """Leave a run as a kill after so many steps would; gives its folder."""
+    with monkeypatch.context() as patched:
+        original = Loop._after_step
+
+        def after_step(loop: Loop, *arguments: Any) -> None:
+            original(loop, *arguments)
+            if loop.state.step == steps:
+                raise ZeroDivisionError
+
+        patched.setattr(Loop, "_after_step", after_step)
+        with pytest.raises(ZeroDivisionError):
+            run(recipe)
+    return only_run(recipe)
+
+
+def test_a_damaged_checkpoint_is_left_out(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = small(toy)
+    folder = interrupted(recipe, monkeypatch, 6)
+    newest = folder / "checkpoints" / "step-000006" / "state" / "optimizer.bin"
+    damaged = bytearray(newest.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    newest.write_bytes(damaged)
+    loop = Loop(prepare(compose.override(recipe, {"resume": str(folder)})))
+    assert loop.state.step == 4
+    said = " ".join(capsys.readouterr().err.split())
+    assert "step-000006 is damaged and left out" in said
+    assert "going on after step 4 of 12" in said
+    assert [json.loads(line)["step"] for line in RunFolder(folder).metrics.read_text().splitlines()][-1] == 4
+
+
+def test_without_a_checkpoint_it_begins_again(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small(toy)
+    folder = interrupted(recipe, monkeypatch, 1)
+    loop = Loop(prepare(compose.override(recipe, {"resume": "auto"})))
+    assert loop.job.folder.path == folder
+    assert loop.state.step == 0
+    assert RunFolder(folder).metrics.read_text() == ""
+
+
+def test_the_newest_and_the_best_are_kept(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = iter([0.9, 0.1, 0.2, 0.3])
+    evaluated = (Evaluated(Scores(values={"accuracy": value}), 1.0, ()) for value in values)
+    monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: next(evaluated))
+    loop = training.fit(prepare(small(toy, **{"training.keep_checkpoints": 2})))
+    kept = {path.name: (path / "state").is_dir() for path in loop.job.folder.checkpoints.iterdir()}
+    assert kept == {"step-000003": False, "step-000010": True, "step-000012": True}
+    assert loop.best_checkpoint.name == "step-000003"
+    assert (loop.best_checkpoint / "model.safetensors").is_file()
+
+
+def test_auto_starts_anew_where_nothing_is_unfinished(toy: Toy) -> None:
+    recipe = small(toy, resume="auto", **{"training.epochs": 1})
+    for runs in (1, 2):
+        run(recipe)
+        assert len(list((recipe.output_dir / recipe.name).iterdir())) == runs
+
+
+def test_a_changed_recipe_does_not_go_on(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = small(toy)
+    folder = interrupted(recipe, monkeypatch, 2)
+    changed = compose.override(recipe, {"training.learning_rate": 1e-5, "training.epochs": 5})
+    with pytest.raises(UserError) as caught:
+        prepare(compose.override(changed, {"resume": str(folder)}))
+    assert "training.learning_rate=0.002" in str(caught.value.expected)
+    assert "training.learning_rate=1e-05" in str(caught.value.found)
+    assert caught.value.where == "training.epochs, training.learning_rate"
+    job = prepare(compose.override(changed, {"resume": "auto"}))
+    assert job.folder.path != folder
+    assert "not of this recipe (training.epochs=2 there, 5 here" in capsys.readouterr().err
+
+
+def test_harmless_changes_go_on(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small(toy)
+    folder = interrupted(recipe, monkeypatch, 2)
+    changes = {"training.log_every": 7, "evaluation.tokens_per_batch": 99, "training.keep_checkpoints": 5}
+    job = prepare(compose.override(recipe, {"resume": str(folder), **changes}))
+    assert job.resumed
+    assert job.recipe.training.log_every == 7
+
+
+def test_harmless_keys_are_keys() -> None:
+    assert {*HARMLESS, *CHOSEN} <= set(compose.keys())
+
+
+def test_what_the_machine_chose_stays(toy: Toy) -> None:
+    asked = small(toy, **{"training.precision": "auto", "training.fp32_matmul": "auto"})
+    chosen = compose.override(asked, {"training.precision": "bf16", "training.fp32_matmul": "onednn"})
+    assert differences(chosen, asked) == []
+    assert differences(asked, chosen) != []
+
+
+def test_a_run_at_work_is_let_alone(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small(toy)
+    folder = interrupted(recipe, monkeypatch, 2)
+    with RunFolder(folder).locked():
+        with pytest.raises(UserError, match="at work"):
+            prepare(compose.override(recipe, {"resume": str(folder)}))
+        assert prepare(compose.override(recipe, {"resume": "auto"})).folder.path != folder
+
+
+def test_a_folder_without_a_run_is_told(toy: Toy, tmp_path: Path) -> None:
+    recipe = small(toy)
+    for path, found in ((tmp_path, "no recipe.yaml in it"), (tmp_path / "nowhere", "no such folder")):
+        with pytest.raises(UserError, match="not the folder of a run") as caught:
+            prepare(compose.override(recipe, {"resume": str(path)}))
+        assert caught.value.found == found
+
+
+def test_a_finished_run_and_another_number_of_processes_are_told(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small(toy)
+    folder = interrupted(recipe, monkeypatch, 2)
+    job = prepare(compose.override(recipe, {"resume": str(folder)}))
+    loop = Loop(job)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(job.accelerator), "num_processes", 3)
+        patched.setattr(saving, "broadcast_object_list", lambda objects: objects)
+        with pytest.raises(UserError, match="another number of processes") as caught:
+            saving.restore(loop)
+    assert (caught.value.expected, caught.value.found) == ("1 processes", "3")
+    (folder / "results.json").write_text("{}")
+    with pytest.raises(UserError, match="is finished"):
+        prepare(compose.override(recipe, {"resume": str(folder)}))
+
+
+def full(*_: Any, **__: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def full_in_other_words(*_: Any, **__: Any) -> None:
+    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def test_a_full_disk_loses_nothing(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = small(toy, **{"training.epochs": 1})
+    folder = interrupted(recipe, monkeypatch, 4)
+    resumed = compose.override(recipe, {"resume": str(folder)})
+    before = {path: path.read_bytes() for path in (folder / "checkpoints").rglob("*") if path.is_file()}
+    fails = [(torch, "save", full), (saving, "write_model", full_in_other_words), (RunFolder, "log", full)]
+    for owner, name, failure in fails:
+        with monkeypatch.context() as patched:
+            patched.setattr(owner, name, failure)
+            with pytest.raises(UserError, match="the disk is full") as caught:
+                training.fit(prepare(resumed))
+        assert "MiB left" in str(caught.value.found)
+        assert {path: path.read_bytes() for path in before} == before
+        assert not list((folder / "checkpoints").glob("*.tmp"))
+    run(resumed)
+    assert RunFolder(folder).is_finished
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no device that is always full")
+def test_torch_says_full_in_words_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the disk is full"), checkpoint.enough_room(tmp_path / "step-1"):
+        torch.save({"weights": torch.zeros(2**20)}, "/dev/full")
+
+
+def test_other_failures_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="something else"), checkpoint.enough_room(tmp_path):
+        raise RuntimeError("something else")
