@@ -39,8 +39,13 @@ from scripts.benchmarking import Spread, Timings, interleave, machine, peak_memo
 from scripts.training_variants import VARIANTS, Amount, Prepared, Variant
 
 PEERS = {"(a)": "(a) Trainer, padded to 128", "(b)": "(b) Trainer, dynamic padding", "(c)": "(c) Trainer, tuned"}
+HEADINGS = {"share": "of the largest product", "memory": "peak MiB"}
+CEILINGS = {torch.float32: "largest product in fp32", torch.bfloat16: "largest product in bf16"}
 FAST_EXAMPLES = 4
 """Times --examples, in an epoch of the faster variants."""
+
+Figures = dict[str, Any]
+"""What is known of a variant, as JSON takes it."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,16 @@ class Rates:
         operations = {name: [second / amount.operations for second, amount in rounds] for name, rounds in pairs.items()}
         return cls(Timings(tokens), Timings(operations | dict(peaks)))
 
-    def figures(self, name: str, names: Sequence[str]) -> dict[str, Any]:
-        """Tokens a second of a variant, and how many times as fast as its peers it is."""
+    def figures(self, name: str, names: Sequence[str]) -> Figures:
+        """A variant's tokens a second, how many times as fast as its peers it is, and its share of what is possible."""
         rate = Spread.of([1 / second for second in self.tokens.seconds[name]])
         compared = {peer: over for peer, over in PEERS.items() if over in names and over != name}
         speedups = {peer: asdict(self.tokens.speedup(name, over)) for peer, over in compared.items()}
-        return {"tokens_per_second": asdict(rate), "speedups": speedups}
+        figures: Figures = {"name": name, "tokens_per_second": asdict(rate), "speedups": speedups}
+        in_bf16 = "bf16" in name or name == PEERS["(c)"]
+        if (ceiling := CEILINGS[torch.bfloat16 if in_bf16 else torch.float32]) in self.operations.seconds:
+            figures["share"] = asdict(self.operations.speedup(name, over=ceiling))
+        return figures
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -88,14 +97,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write(chosen, prepared.folder, args.examples * FAST_EXAMPLES)
         memory = {} if args.no_memory else measure_memory(prepared, names)
         variants = {name: VARIANTS[name](prepared) for name in names}
-        steps = time_steps(variants, args.rounds, args.steps)
-        epochs = time_epochs(variants, args.epoch_rounds) if args.epoch_rounds else None
-    rows = report(chosen.title, names, steps, epochs, memory)
+        rows = report(chosen.title, "step", names, time_steps(variants, args.rounds, args.steps), memory)
+        if args.epoch_rounds:
+            rows |= report(chosen.title, "epoch", names, time_epochs(variants, args.epoch_rounds))
     if args.json:
-        figures = {"model": chosen.title, "machine": machine(), "arguments": vars(args), "rows": rows}
+        figures: Figures = {"model": chosen.title, "machine": machine(), "arguments": vars(args)} | rows
         args.json.write_text(json.dumps(figures, indent=1, default=str), encoding="utf-8")
     if args.picture:
-        draw(chosen.title, rows, args.picture)
+        draw(chosen.title, *list(rows.items())[-1], args.picture)
     return 0
 
 
@@ -136,7 +145,7 @@ class Ceiling:
     size = 2048
 
     def __init__(self, dtype: torch.dtype) -> None:
-        self.title = f"largest product, {str(dtype).removeprefix('torch.')}"
+        self.title = CEILINGS[dtype]
         self.left, self.right = (torch.randn(self.size, self.size).to(dtype) for _ in range(2))
         layer = torch.nn.Linear(self.size, self.size)
         self.matmul = choose_matmul("auto", layer, computes_fp32_on_cpu=dtype == torch.float32)
@@ -175,54 +184,35 @@ def time_epochs(variants: Mapping[str, Variant], rounds: int) -> Rates:
 
 
 def report(
-    title: str, names: Sequence[str], steps: Rates, epochs: Rates | None, memory: Mapping[str, float]
-) -> list[dict[str, Any]]:
-    """Print a table of steps and one of epochs; gives their figures."""
-    rows = [figures(name, names, steps, epochs, memory) for name in names]
+    title: str, kind: str, names: Sequence[str], rates: Rates, memory: Mapping[str, float] | None = None
+) -> dict[str, list[Figures]]:
+    """Print a table; gives its figures by kind, which is step or epoch."""
+    rows = [rates.figures(name, names) | ({"memory": memory[name]} if memory else {}) for name in names]
     peers = [peer for peer, name in PEERS.items() if name in names]
-    for kind in ("step", "epoch") if epochs else ("step",):
-        columns = [kind, "tokens/s", *(f"x {peer}" for peer in peers)]
-        columns += ["of the largest product"] if kind == "step" else []
-        columns += ["peak MiB"] if memory and kind == "step" else []
-        console = None if sys.stdout.isatty() else Console(width=160)
-        print_table(title, columns, [_cells(row, kind, peers) for row in rows], console)
-    return rows
+    columns = [kind, "tokens/s", *(f"x {peer}" for peer in peers)]
+    columns += [heading for key, heading in HEADINGS.items() if key in rows[0]]
+    console = None if sys.stdout.isatty() else Console(width=160)
+    print_table(title, columns, [_cells(row, peers) for row in rows], console)
+    return {kind: rows}
 
 
-def figures(
-    name: str, names: Sequence[str], steps: Rates, epochs: Rates | None, memory: Mapping[str, float]
-) -> dict[str, Any]:
-    """What is known of a variant."""
-    row: dict[str, Any] = {"name": name, "step": steps.figures(name, names)}
-    in_bf16 = "bf16" in name or name == PEERS["(c)"]
-    ceiling = next(title for title in steps.operations.seconds if title.endswith("bfloat16" if in_bf16 else "float32"))
-    row["step"]["share"] = asdict(steps.operations.speedup(name, over=ceiling))
-    if epochs:
-        row["epoch"] = epochs.figures(name, names)
-    if name in memory:
-        row["step"]["memory"] = memory[name]
-    return row
-
-
-def _cells(row: Mapping[str, Any], kind: str, peers: Sequence[str]) -> list[str]:
-    figures = row[kind]
-    spreads = [figures["speedups"].get(peer) for peer in peers] + ([figures["share"]] if "share" in figures else [])
-    memory = [f"{figures['memory']:,.0f}"] if "memory" in figures else []
-    return [row["name"], f"{figures['tokens_per_second']['median']:,.0f}", *map(_spread, spreads), *memory]
+def _cells(row: Figures, peers: Sequence[str]) -> list[str]:
+    spreads = [row["speedups"].get(peer) for peer in peers] + ([row["share"]] if "share" in row else [])
+    memory = [f"{row['memory']:,.0f}"] if "memory" in row else []
+    return [row["name"], f"{row['tokens_per_second']['median']:,.0f}", *map(_spread, spreads), *memory]
 
 
 def _spread(values: Mapping[str, float] | None) -> str:
     return "" if values is None else str(Spread(**values))
 
 
-def draw(title: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
+def draw(title: str, kind: str, rows: Sequence[Figures], path: Path) -> None:
     """A bar for each variant's tokens a second, with its quartiles."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 0.5 * len(rows) + 1), layout="constrained")
     axes = figure.subplots()
-    kind = "epoch" if "epoch" in rows[0] else "step"
-    rates = [row[kind]["tokens_per_second"] for row in rows]
+    rates = [row["tokens_per_second"] for row in rows]
     names = [row["name"] for row in rows]
     middle = [rate["median"] for rate in rates]
     around = [

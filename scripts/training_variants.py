@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 import transformers
 from accelerate import Accelerator
@@ -36,12 +37,13 @@ from transformers import (
     default_data_collator,
 )
 
-from finetune.data.batches import Window
+from finetune.data.batches import Indices, Window
 from finetune.recipe import Training
 from finetune.tasks import Batch
 from finetune.training import Job, prepare
+from finetune.training.dropout import fast_dropout
 from finetune.training.loop import Loop
-from finetune.training.progress import Bar, console
+from finetune.training.progress import console
 from scripts.benchmark_models import MAX_LENGTH, Shape, recipe, training_work
 
 BATCH_SIZE = 32
@@ -120,8 +122,8 @@ class Variant(ABC):
 class TrainingOnly(Loop):
     """The loop without evaluation and checkpoints."""
 
-    def _evaluate(self, bar: Bar) -> None:
-        pass
+    def _evaluation_is_due(self, steps_of_epoch: int) -> bool:
+        return False
 
 
 class Ours(Variant):
@@ -138,16 +140,17 @@ class Ours(Variant):
     def steps(self, count: int) -> list[Step]:
         with self.at_work():
             loop = TrainingOnly(self.job)
-            windows = list(loop._windows(0))
+            windows = loop._windows(loop.plan.epoch(0))
             chosen = [windows[index] for index in spread(len(windows), count)]
-            batches = list(self.job.batches("train", (batch for window in chosen for batch in window.mine)))
+            batches = list(loop.gradients.prepared(chosen))
             loop.model.train()
         return [partial(self._step, loop, window, batch) for window, batch in zip(chosen, batches, strict=True)]
 
     def _step(self, loop: Loop, window: Window, batch: Batch) -> Amount:
-        with self.job.matmul.used():
-            loop._step(window, iter([batch]), int(self.job.encoded["train"].targets[window.everyone].sum()))
-        return self._amount([batch])
+        amount = self._amount([window.everyone])
+        with self.job.matmul.used(), fast_dropout(loop.model):  # as around a whole run
+            loop._step(window, iter([batch]), amount.tokens)
+        return amount
 
     def epoch(self) -> tuple[Amount, float]:
         with self.at_work(), quiet():
@@ -157,16 +160,14 @@ class Ours(Variant):
             loop.run()
             seconds = time.perf_counter() - start
             self.job.accelerator.free_memory()
-        everything = [window.everyone for window in loop._windows(0)]
-        return self._amount(list(self.job.batches("train", everything))), seconds
+        return self._amount(loop.plan.epoch(0)), seconds
 
-    def _amount(self, batches: Sequence[Batch]) -> Amount:
-        total = Amount(0, 0)
-        for batch in batches:
-            sources = batch.inputs["layout"].sizes
-            targets = batch.inputs["decoder_layout"].sizes if self.shape.is_t5 else ()
-            total += Amount.of(self.shape, sources, targets)
-        return total
+    def _amount(self, batches: Sequence[Indices]) -> Amount:
+        encoded = self.job.encoded["train"]
+        examples = np.concatenate(batches)
+        targets = encoded.targets[examples] if self.shape.is_t5 else np.zeros(len(examples), dtype=np.int64)
+        sources = encoded.lengths[examples] - targets
+        return Amount.of(self.shape, sources.tolist(), targets.tolist() if self.shape.is_t5 else [])
 
 
 @dataclass(frozen=True)
