@@ -173,11 +173,8 @@ class Beams:
 
     def _best_tokens(self, logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
         """The most probable tokens of each row and their log-probabilities."""
-        if self.rules.processors:
-            values, tokens = self.rules.processed(self.sequences, logits.log_softmax(-1)).topk(count)
-            return values, tokens
-        values, tokens = logits.topk(count)
-        return values - logits.logsumexp(-1, keepdim=True), tokens
+        values, tokens = self.rules.processed(self.sequences, logits.log_softmax(-1)).topk(count)
+        return values, tokens
 
     def _normal(self, scores: Tensor, length: int) -> Tensor:
         """Scores by which texts of different lengths are compared."""
