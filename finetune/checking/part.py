@@ -82,5 +82,7 @@ def excerpt(row: Sequence[str], most: int = 60) -> str:
 
 
 def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_floating(column.type):
+        return column.cast(pa.string())
     text = pc.binary_join(column, _BETWEEN_WORDS) if pa.types.is_list(column.type) else column
     return pc.fill_null(text, "")

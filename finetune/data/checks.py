@@ -9,6 +9,7 @@ from finetune.data.columns import canonical_column, where_true
 from finetune.data.fields import Field
 from finetune.data.problems import plural, raise_merged
 from finetune.data.rows import Rows
+from finetune.data.targets import settle
 from finetune.errors import UserError
 
 Columns = dict[str, pa.ChunkedArray]
@@ -22,6 +23,7 @@ def checked_columns(rows: Mapping[str, Rows], fields: Sequence[Field]) -> dict[s
         UserError: Splits without rows, values of another type, rows without content, unequal lengths.
     """
     raise_merged([UserError("there are no examples", where=part.name) for part in rows.values() if len(part) == 0])
+    fields = settle(fields, next(iter(rows.values())))
     columns: dict[str, Columns] = {split: {} for split in rows}
     errors = []
     for split, part in rows.items():

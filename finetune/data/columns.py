@@ -7,6 +7,7 @@ from finetune.data.fields import Field
 from finetune.data.problems import plural
 from finetune.data.python_values import arrow_column
 from finetune.data.rows import Rows
+from finetune.data.targets import label_lists, numbers
 from finetune.errors import UserError
 
 _STRINGS = pa.list_(pa.string())
@@ -14,13 +15,18 @@ _CONTENT = {"text": "text", "label": "a label", "words": "words", "word_labels":
 
 
 def canonical_column(rows: Rows, field: Field) -> pa.ChunkedArray:
-    """One field's values: string, or list<string> for words and their labels; none of them null or blank.
+    """One field's values, none of them null or blank, but that a list of labels may be empty.
 
+    They are string, or list<string> for words, their labels and lists of labels, or float64 for numbers.
     A column of text that is right as it stands is returned itself, not a copy.
 
     Raises:
         UserError: The column holds something else, or a row holds nothing.
     """
+    if field.kind in ("label_list", "number"):
+        values = rows.columns[field.column]
+        column = arrow_column(values, rows, field) if isinstance(values, list) else values
+        return (numbers if field.kind == "number" else label_lists)(column, rows, field)
     strings = string_column(rows, field)
     empty = where_true(blank(pc.binary_join(strings, "") if pa.types.is_list(strings.type) else strings))
     if empty:

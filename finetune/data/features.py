@@ -14,42 +14,43 @@ from datasets import Dataset
 from finetune.data.batches import Indices
 
 Row: TypeAlias = Mapping[str, Any]
-"""For each column a Python integer, or a one-dimensional array of integers."""
+"""For each column a Python number, or a one-dimensional array of integers."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of integers, or of lists of integers one after another.
+    """A column of numbers, or of lists of integers one after another.
 
     Args:
-        values: All integers in the rows' order; [rows], or [sum of the rows' lengths].
+        values: All numbers in the rows' order; [rows], or [sum of the rows' lengths].
         offsets: Where each row begins in `values`, and where the last ends; int64, [rows + 1]. None where each row is
-            one integer.
+            one number.
     """
 
-    values: npt.NDArray[np.integer[Any]]
+    values: npt.NDArray[np.integer[Any] | np.floating[Any]]
     offsets: Indices | None = None
 
     @classmethod
     def of(cls, stored: pa.ChunkedArray) -> "Column":
-        """Read an Arrow column, in the width of integers that it is stored in."""
-        if pa.types.is_integer(stored.type):
+        """Read an Arrow column, in the width of numbers that it is stored in."""
+        if pa.types.is_integer(stored.type) or pa.types.is_floating(stored.type):
             return cls(stored.to_numpy())
         chunks = stored.chunks or [pa.array([], stored.type)]
         lengths = np.concatenate([np.diff(chunk.offsets.to_numpy()) for chunk in chunks])
         return cls(np.concatenate([chunk.flatten().to_numpy() for chunk in chunks]), _offsets(lengths))
 
     def take(self, indices: Indices) -> "Column":
-        """The given rows in the given order, as int64."""
+        """The given rows in the given order, integers as int64 and others as float32."""
         if self.offsets is None:
-            return Column(self.values[indices].astype(np.int64))
+            is_integer = np.issubdtype(self.values.dtype, np.integer)
+            return Column(self.values[indices].astype(np.int64 if is_integer else np.float32))
         starts, ends = self.offsets[indices], self.offsets[indices + 1]
         bounds = zip(starts.tolist(), ends.tolist(), strict=True)
         rows = [self.values[:0], *(self.values[start:end] for start, end in bounds)]
         return Column(np.concatenate(rows).astype(np.int64), _offsets(ends - starts))
 
     def rows(self) -> list[Any]:
-        """Every row: a Python integer, or a view of its integers."""
+        """Every row: a Python number, or a view of its integers."""
         if self.offsets is None:
             return list(self.values.tolist())
         offsets = self.offsets.tolist()
@@ -57,7 +58,7 @@ class Column:
 
 
 class Features(Sequence[Row]):
-    """Rows of integers and of lists of integers, read by row or by column.
+    """Rows of numbers and of lists of integers, read by row or by column.
 
     For a batch, `columns["input_ids"].values` is the stream of its tokens and `.offsets` says where each example lies.
 
@@ -72,13 +73,13 @@ class Features(Sequence[Row]):
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Features":
-        """Read a data set's columns of integers; others, truth values among them, are left out."""
+        """Read a data set's columns of numbers and lists of integers; others, truth values among them, are left out."""
         table: pa.Table = dataset.with_format("arrow")[:]
-        names = [name for name in table.column_names if _holds_integers(table[name].type)]
+        names = [name for name in table.column_names if _holds_numbers(table[name].type)]
         return cls({name: Column.of(table[name]) for name in names}, len(dataset))
 
     def take(self, indices: Indices) -> "Features":
-        """The given rows in the given order, as int64."""
+        """The given rows in the given order, integers as int64 and others as float32."""
         return Features({name: column.take(indices) for name, column in self.columns.items()}, len(indices))
 
     def __len__(self) -> int:
@@ -107,6 +108,6 @@ def _offsets(lengths: npt.NDArray[np.integer[Any]]) -> Indices:
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
-def _holds_integers(kind: pa.DataType) -> bool:
+def _holds_numbers(kind: pa.DataType) -> bool:
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind)
-    return bool(pa.types.is_integer(kind.value_type if is_list else kind))
+    return bool(pa.types.is_integer(kind.value_type if is_list else kind) or pa.types.is_floating(kind))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "label", "words", "word_labels"]
+Kind = Literal["text", "label", "label_list", "number", "words", "word_labels"]
 
 
 @dataclass(frozen=True)
@@ -13,13 +13,18 @@ class Field:
 
     Args:
         name: The column of the loaded data, also its key under `data.columns` in the recipe.
-        kind: text and label are one string an example; words and word_labels are lists of strings of equal length.
+        kind: text and label are one string an example, label_list any number of them, number a float64; words and
+            word_labels are lists of strings of equal length.
         column: What the user's data calls it; dots reach into nested columns (`translation.de`).
+        is_open: A label that the data may show to be a list of labels or a number; see `finetune.data.targets`.
+        separator: Parts the labels of a list that is written as one text.
     """
 
     name: str
     kind: Kind
     column: str
+    is_open: bool = False
+    separator: str = ","
 
     @property
     def key(self) -> str:

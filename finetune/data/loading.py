@@ -15,6 +15,7 @@ from finetune.data.hub import read_hub
 from finetune.data.objects import rows_from_objects
 from finetune.data.problems import plural, raise_merged, some
 from finetune.data.rows import Rows
+from finetune.data.targets import settle
 from finetune.recipe import Data
 
 
@@ -24,7 +25,8 @@ class Loaded:
 
     Args:
         train: The split that is learned from. Columns: `id` (int64, the example's number within its split as read; for
-            a split that was cut from train, its number there) and one for each field (string or list of strings).
+            a split that was cut from train, its number there) and one for each field (string, list of strings, or
+            float64).
         dev: The split that chooses the checkpoint; the same columns.
         test: The split that is scored at the end; the same columns.
         labels: The names of the classes, in order, of each field that holds labels.
@@ -66,11 +68,14 @@ def assemble(given: Given, data: Data, fields: Sequence[Field]) -> Loaded:
         UserError: Rows are wrong: with file and line, or data set and row.
     """
     rows, notes = given.rows, given.notes
+    fields = settle(fields, rows["train"])
     columns = checked_columns(rows, fields)
     names = _label_names(data, fields, rows, columns)
     splits = {split: _dataset(rows[split], fields, columns[split]) for split in rows}
     splits, cut_notes = _cut_missing(splits, data, rows["train"].name)
-    lacking = [note for field in fields if field.kind == "label" for note in _lacking(field.name, splits)]
+    lacking = [
+        note for field in fields if field.kind in ("label", "label_list") for note in _lacking(field.name, splits)
+    ]
     splits, kept_notes = _keep_first(splits, data)
     return Loaded(**splits, labels=names, notes=(*notes, *cut_notes, *lacking, *kept_notes))
 
@@ -105,7 +110,7 @@ def _label_names(
 ) -> dict[str, tuple[str, ...]]:
     names, errors = {}, []
     for field in fields:
-        if field.kind not in ("label", "word_labels"):
+        if field.kind not in ("label", "label_list", "word_labels"):
             continue
         splits = {split: columns[split][field.name] for split in columns}
         if data.labels:

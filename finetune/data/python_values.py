@@ -25,6 +25,8 @@ _NOUNS = {
 _EXPECTED: dict[Kind, tuple[str, ...]] = {
     "text": ("text", "number"),
     "label": ("text", "number", "true or false"),
+    "label_list": ("list", "text"),
+    "number": ("number", "text"),
     "words": ("list", "text"),
     "word_labels": ("list", "text"),
 }
@@ -44,7 +46,7 @@ def arrow_column(values: list[Any], rows: Rows, field: Field) -> pa.ChunkedArray
         raise _wrong_type(values, rows, field, wrong)
     if field.kind != "text" and len(nouns.keys() - {"null"}) > 1:
         raise _mixed(values, rows, field, nouns)
-    if field.kind in ("words", "word_labels") and "list" in nouns:
+    if field.kind in ("words", "word_labels", "label_list") and "list" in nouns:
         values = _lists_of_text(values, rows, field)
     elif nouns["number"] and (field.kind == "text" or not any(isinstance(value, float) for value in values)):
         values = [None if value is None else str(value) for value in values]
@@ -62,7 +64,7 @@ def _lists_of_text(values: list[Any], rows: Rows, field: Field) -> list[list[str
         raise UserError(
             f"the lists of column {field.column!r} hold more than text",
             where=rows.where(found),
-            expected="lists of text" if field.kind == "words" else "lists of labels, one a word",
+            expected="lists of labels, one a word" if field.kind == "word_labels" else "lists of text",
             found=f"{values[found[0]]!r:.80}",
         )
     return [None if value is None else [str(word) for word in value] for value in values]

@@ -1,0 +1,124 @@
+"""Answers other than one label an example: lists of labels, and numbers; and how the data tell which it is."""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from finetune.data.fields import Field, Kind
+from finetune.data.problems import plural
+from finetune.data.rows import Column, Rows
+from finetune.errors import UserError
+
+_STRINGS = pa.list_(pa.string())
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_IS_NUMBER = re.compile(_NUMBER)
+
+
+def settle(fields: Sequence[Field], train: Rows) -> tuple[Field, ...]:
+    """The fields with their open kinds settled by the train split: lists are lists of labels, and a column of numbers
+    of which one is fractional is numbers. All else is one label an example."""
+    return tuple(
+        replace(field, kind=_kind(train.columns[field.column]), is_open=False) if field.is_open else field
+        for field in fields
+    )
+
+
+def _kind(column: Column) -> Kind:
+    if isinstance(column, list):
+        return _kind_of_objects([value for value in column if value not in (None, "")])
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return "label_list"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _kind_of_objects([value for value in pc.unique(column).to_pylist() if value])
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        values = column.cast(pa.float64()).drop_null()
+        return "number" if pc.any(pc.not_equal(pc.floor(values), values)).as_py() else "label"
+    return "label"
+
+
+def _kind_of_objects(values: Sequence[object]) -> Kind:
+    if any(isinstance(value, list | tuple) for value in values):
+        return "label_list"
+    are_numbers = all(
+        isinstance(value, int | float) and not isinstance(value, bool)
+        if not isinstance(value, str)
+        else _IS_NUMBER.fullmatch(value.strip()) is not None
+        for value in values
+    )
+    return "number" if are_numbers and any(_is_fractional(value) for value in values) else "label"
+
+
+def _is_fractional(value: object) -> bool:
+    number = float(str(value))
+    return not math.isfinite(number) or not number.is_integer()
+
+
+def label_lists(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:
+    """A column of lists of labels, or of texts that are parted at the field's separator; null is no label.
+
+    Returns:
+        list<string>, without repeats.
+
+    Raises:
+        UserError: The column holds something else.
+    """
+    kind = column.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    item = kind.value_type if is_list else kind
+    readable = pa.types.is_string(item) or pa.types.is_large_string(item) or pa.types.is_null(item)
+    if not (readable or (is_list and pa.types.is_integer(item))):
+        raise _wrong_type(kind, rows, field, "lists of labels, or text")
+    names = rows.class_names.get(field.column)
+    given = column.to_pylist()
+    split = [value if is_list or value is None else str(value).split(field.separator) for value in given]
+    named = [
+        [label if names is None else names[label] for label in value or () if label is not None] for value in split
+    ]
+    cleaned = [list(dict.fromkeys(text for label in labels if (text := str(label).strip()))) for labels in named]
+    return pa.chunked_array([pa.array(cleaned, _STRINGS)])
+
+
+def numbers(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:
+    """A column of numbers, or of texts that write numbers, as float64.
+
+    Raises:
+        UserError: The column holds something else, or a row holds nothing or no finite number.
+    """
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind):
+        texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        readable = pc.fill_null(pc.match_substring_regex(texts, f"^{_NUMBER}$"), fill_value=False)
+        _refuse(pc.invert(readable), column, rows, field)
+        return texts.cast(pa.float64())
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        raise _wrong_type(kind, rows, field, "numbers")
+    values = column.cast(pa.float64())
+    _refuse(pc.invert(pc.fill_null(pc.is_finite(values), fill_value=False)), column, rows, field)
+    return values
+
+
+def _refuse(wrong: pa.ChunkedArray, column: pa.ChunkedArray, rows: Rows, field: Field) -> None:
+    indices: list[int] = pc.indices_nonzero(wrong).to_pylist()
+    if indices:
+        raise UserError(
+            f"{plural(len(indices), 'row')} without a number in column {field.column!r}",
+            where=rows.where(indices),
+            expected="a finite number, written 1.5 or 2e-3",
+            found=repr(column[indices[0]].as_py()),
+            fix="correct or remove these rows; for classes: task.problem_type=single_label",
+        )
+
+
+def _wrong_type(kind: pa.DataType, rows: Rows, field: Field, expected: str) -> UserError:
+    return UserError(
+        f"column {field.column!r} does not hold {expected}",
+        where=rows.name,
+        expected=expected,
+        found=f"values of type {kind}",
+        fix=f"{field.key}=... names another column",
+    )
