@@ -37,6 +37,10 @@ class Spread:
         lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
         return cls(lower, median, upper)
 
+    def times(self, factor: float) -> "Spread":
+        """In another unit."""
+        return Spread(self.lower * factor, self.median * factor, self.upper * factor)
+
     def __str__(self) -> str:
         return f"{self.median:.3g} ({self.lower:.3g} to {self.upper:.3g})"
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from finetune.attention.kernels.dropout import Dropout
-from finetune.attention.kernels.schedule import Distances, Part, Schedule, Stack
+from finetune.attention.kernels.schedule import Distances, Part, Place, Schedule, Side, Stack
 
 __all__ = ["Distances", "Schedule", "Stack", "rectangle_attention"]
 
@@ -74,15 +74,16 @@ class _RectangleAttention(torch.autograd.Function):
         kept = []
         with torch.autocast(query.device.type, enabled=False):
             work = _Work(query, key, value, bias_table, schedule, scale, dropout)
-            output = _rows_to_fill(schedule, value.shape[-1], query)
+            output = _Sum(schedule.queries, value.shape[-1], work.dtype, query.device)
             for part in schedule.parts:
                 weights = work.weights(part)
-                output.index_copy_(0, part.query_slots, work.output(part, weights).to(query.dtype))
+                output.add(part.queries, work.dropped(part, weights), work.value.of(part.keys, part))
                 if keep:
                     kept.append(weights)
+            result = output.result(schedule.num_heads).to(query.dtype)
         ctx.save_for_backward(query, key, value, bias_table, *kept)
         ctx.schedule, ctx.scale, ctx.dropout = schedule, scale, dropout
-        return _filled(output, schedule)
+        return result
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -95,6 +96,45 @@ class _RectangleAttention(torch.autograd.Function):
             for part in schedule.parts:
                 gradients.add(part, kept[part.number] if kept else work.weights(part))
         return (*gradients.result(), None, None, None)
+
+
+class _Tokens:
+    """Queries, keys or values, of which parts take their share."""
+
+    def __init__(self, tokens: Tensor, side: Side, dtype: torch.dtype) -> None:
+        self.rows = tokens.reshape(-1, tokens.shape[-1])  # [tokens * heads, width]
+        self.dtype = dtype
+        # Taken at once where no row is taken twice.
+        self.slots = self.rows.index_select(0, side.rows).to(dtype) if side.once else None
+
+    def of(self, place: Place, part: Part) -> Tensor:
+        """A part's [batch, slots, width]."""
+        count, heads, _, _ = part.shape
+        slots = self.slots
+        taken = self.rows.index_select(0, place.rows).to(self.dtype) if slots is None else slots[place.slots]
+        return taken.view(count * heads, -1, taken.shape[-1])
+
+
+class _Sum:
+    """What parts contribute to each token: its output, or its gradient."""
+
+    def __init__(self, side: Side, width: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.side, self.width = side, width
+        count = side.count + 1 if side.once else side.total
+        self.numbers = torch.empty(count, width, dtype=dtype, device=device)
+        self.numbers[-1 if side.once else slice(None)] = 0
+
+    def add(self, place: Place, left: Tensor, right: Tensor) -> None:
+        """Add the matrix products [batch, slots, width] of a part."""
+        if self.side.once:
+            torch.bmm(left, right, out=self.numbers[place.slots].view(len(left), -1, self.width))
+        else:
+            self.numbers.index_add_(0, place.rows, torch.bmm(left, right).flatten(0, 1))
+
+    def result(self, num_heads: int) -> Tensor:
+        """[tokens, heads, width]."""
+        rows = self.numbers.index_select(0, self.side.slots) if self.side.once else self.numbers
+        return rows.view(-1, num_heads, self.width)
 
 
 class _Work:
@@ -112,31 +152,20 @@ class _Work:
     ) -> None:
         self.dtype = torch.float64 if query.dtype == torch.float64 else torch.float32
         self.types = query.dtype, key.dtype, value.dtype
-        self.query, self.key, self.value = (_as_rows(tensor) for tensor in (query, key, value))
+        self.query = _Tokens(query, schedule.queries, self.dtype)
+        self.key = _Tokens(key, schedule.keys, self.dtype)
+        self.value = _Tokens(value, schedule.keys, self.dtype)
         self.table = None if bias_table is None else bias_table.to(self.dtype)
         self.schedule, self.scale, self.dropout = schedule, scale, dropout
         self._shared_bias: tuple[Stack, Tensor] | None = None
 
-    def gather(self, rows: Tensor, slots: Tensor, part: Part) -> Tensor:
-        """A part's [batch, slots, width] of rows [tokens * heads, width]."""
-        count, heads, _, _ = part.shape
-        return rows.index_select(0, slots).view(count * heads, -1, rows.shape[-1]).to(self.dtype)
-
-    def query_of(self, part: Part) -> Tensor:
+    def scaled_query(self, part: Part) -> Tensor:
         """A part's queries times the scale, [batch, queries, width]."""
-        return self.gather(self.query, part.query_rows, part).mul_(self.scale)
-
-    def key_of(self, part: Part) -> Tensor:
-        """A part's keys [batch, keys, width]."""
-        return self.gather(self.key, part.key_rows, part)
-
-    def value_of(self, part: Part) -> Tensor:
-        """A part's values [batch, keys, width]."""
-        return self.gather(self.value, part.key_rows, part)
+        return self.query.of(part.queries, part) * self.scale
 
     def weights(self, part: Part) -> Tensor:
         """A part's attention weights before dropout, [batch, queries, keys]."""
-        scores = torch.bmm(self.query_of(part), self.key_of(part).mT)
+        scores = torch.bmm(self.scaled_query(part), self.key.of(part.keys, part).mT)
         by_head = scores.view(part.shape)
         bias, additive = self._bias(part), part.select(part.stack.additive)
         if bias is not None:
@@ -149,11 +178,10 @@ class _Work:
             weights.view(part.shape).masked_fill_(empty, 0.0)
         return weights
 
-    def output(self, part: Part, weights: Tensor) -> Tensor:
-        """A part's output [slots of queries, width]."""
+    def dropped(self, part: Part, weights: Tensor) -> Tensor:
+        """A part's attention weights after dropout."""
         factors = self.dropout.factors(weights, part.number)
-        dropped = weights if factors is None else weights * factors
-        return torch.bmm(dropped, self.value_of(part)).flatten(0, 1)
+        return weights if factors is None else weights * factors
 
     def _bias(self, part: Part) -> Tensor | None:
         distances = part.stack.distances
@@ -171,55 +199,36 @@ class _Gradients:
 
     def __init__(self, work: _Work, output_gradient: Tensor, of_table: bool) -> None:
         self.work = work
-        self.output = _as_rows(output_gradient)
-        self.query = _rows_to_fill(work.schedule, work.query.shape[-1], work.query)
-        self.key = torch.zeros_like(work.key, dtype=work.dtype)
-        self.value = torch.zeros_like(work.value, dtype=work.dtype)
+        schedule, dtype, device = work.schedule, work.dtype, output_gradient.device
+        self.output = _Tokens(output_gradient, schedule.queries, dtype)
+        if self.output.slots is not None:
+            self.output.slots.index_fill_(0, schedule.queries.padding, 0.0)
+        self.query = _Sum(schedule.queries, work.query.rows.shape[-1], dtype, device)
+        self.key = _Sum(schedule.keys, work.key.rows.shape[-1], dtype, device)
+        self.value = _Sum(schedule.keys, work.value.rows.shape[-1], dtype, device)
         self.table = torch.zeros_like(work.table.T).contiguous() if of_table and work.table is not None else None
 
     def add(self, part: Part, weights: Tensor) -> None:
         """Add what a part contributes, given its weights before dropout."""
         work = self.work
-        output = work.gather(self.output, part.query_rows, part)
-        if part.padding is not None:
-            output.flatten(0, 1).index_fill_(0, part.padding, 0.0)
+        output = self.output.of(part.queries, part)
         factors = work.dropout.factors(weights, part.number)
         dropped = weights if factors is None else weights * factors
-        self.value.index_add_(0, part.key_rows, torch.bmm(dropped.mT, output).flatten(0, 1))
-        weight_gradient = torch.bmm(output, work.value_of(part).mT)
+        self.value.add(part.keys, dropped.mT, output)
+        weight_gradient = torch.bmm(output, work.value.of(part.keys, part).mT)
         if factors is not None:
             weight_gradient *= factors
         scores = torch._softmax_backward_data(weight_gradient, weights, -1, weights.dtype)
-        self._add_bias(part, scores)
-        query = torch.bmm(scores, work.key_of(part)).mul_(work.scale).flatten(0, 1)
-        self.query.index_copy_(0, part.query_slots, query.to(self.query.dtype))
-        self.key.index_add_(0, part.key_rows, torch.bmm(scores.mT, work.query_of(part)).flatten(0, 1))
-
-    def _add_bias(self, part: Part, scores: Tensor) -> None:
         if self.table is not None and part.stack.distances is not None:
             table = self.table[:, part.heads.start : part.heads.stop]
             part.stack.distances.add_gradient(table, scores.view(part.shape), part.rectangles)
+        scores *= work.scale
+        self.query.add(part.queries, scores, work.key.of(part.keys, part))
+        self.key.add(part.keys, scores.mT, work.query.of(part.queries, part))
 
     def result(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """The gradients of query, key, value and bias table."""
-        work, schedule = self.work, self.work.schedule
-        key, value = (
-            rows.view(schedule.num_keys, schedule.num_heads, rows.shape[-1]).to(dtype)
-            for rows, dtype in zip((self.key, self.value), work.types[1:], strict=True)
-        )
-        table = None if self.table is None else self.table.T
-        return _filled(self.query, schedule), key, value, table
-
-
-def _as_rows(tokens: Tensor) -> Tensor:
-    """[tokens * heads, width] of [tokens, heads, width]."""
-    return tokens.reshape(-1, tokens.shape[-1])
-
-
-def _rows_to_fill(schedule: Schedule, width: int, like: Tensor) -> Tensor:
-    """Zeros for each query of each head, and one more row where padding goes."""
-    return like.new_zeros(schedule.num_queries * schedule.num_heads + 1, width)
-
-
-def _filled(rows: Tensor, schedule: Schedule) -> Tensor:
-    return rows[:-1].view(schedule.num_queries, schedule.num_heads, rows.shape[-1])
+        num_heads, types = self.work.schedule.num_heads, self.work.types
+        sums = (self.query, self.key, self.value)
+        query, key, value = (each.result(num_heads).to(dtype) for each, dtype in zip(sums, types, strict=True))
+        return query, key, value, None if self.table is None else self.table.T

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,10 @@ from torch import Tensor
 if TYPE_CHECKING:
     from finetune.attention.kernels.flex import FlexBlocks
 
-PART_WEIGHTS = 2**19
-"""Attention weights computed at once, 2 MiB: all that is done to them happens in the cache."""
+PART_WEIGHTS = 2**20
+"""Numbers computed with at once, 4 MiB: all that is done to them happens in the cache."""
+SLOT_WEIGHTS = 64
+"""A slot for a query or key counts as so many attention weights, about the width of a head."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +111,76 @@ class Stack:
 
 
 @dataclass(frozen=True, eq=False)
+class Place:
+    """Where one side of a part finds its tokens.
+
+    Args:
+        rows: int64 [slots], the row in [tokens * heads] of each slot; a row all the same where there is no token.
+        real: bool [slots], whether there is a token.
+        slots: Which slots these are of all those of the side.
+    """
+
+    rows: Tensor
+    real: Tensor
+    slots: slice
+
+    @classmethod
+    def of(cls, tokens: Tensor, heads: range, num_heads: int, start: int) -> Place:
+        """Of tokens [rectangles, slots], -1 for none, in each of the heads."""
+        numbers = torch.arange(heads.start, heads.stop, device=tokens.device)
+        rows = (tokens.clamp(min=0)[:, None, :] * num_heads + numbers[:, None]).flatten()
+        real = (tokens >= 0)[:, None, :].expand(-1, len(heads), -1).flatten()
+        return cls(rows, real, slice(start, start + len(rows)))
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """All slots for queries, or for keys, part by part.
+
+    Args:
+        places: Of each part.
+        total: Rows, [tokens * heads].
+        once: Whether no row is in two slots.
+    """
+
+    places: tuple[Place, ...]
+    total: int
+    once: bool
+
+    @property
+    def count(self) -> int:
+        """Slots."""
+        return self.places[-1].slots.stop if self.places else 0
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """int64 [slots], the row of each."""
+        return torch.cat([place.rows for place in self.places]) if self.places else torch.empty(0, dtype=torch.int64)
+
+    @cached_property
+    def real(self) -> Tensor:
+        """Whether there is a token: bool [slots]."""
+        return torch.cat([place.real for place in self.places]) if self.places else torch.empty(0, dtype=torch.bool)
+
+    def repeats(self) -> bool:
+        """Whether some row is in two slots."""
+        rows = self.rows[self.real]
+        return len(rows) > 0 and int(rows.bincount().max()) > 1
+
+    @cached_property
+    def padding(self) -> Tensor:
+        """int64, the slots that stand for nothing."""
+        return (~self.real).nonzero().flatten()
+
+    @cached_property
+    def slots(self) -> Tensor:
+        """int64 [rows], the slot of each where it has one only; one past the last for those that are nowhere."""
+        found = self.real.nonzero().flatten()
+        slots = self.rows.new_full((self.total,), self.count)
+        return slots.index_copy_(0, self.rows[found], found)
+
+
+@dataclass(frozen=True, eq=False)
 class Part:
     """Rectangles of a stack that are computed at once, in some of its heads.
 
@@ -117,44 +189,22 @@ class Part:
         number: Of the part in the schedule.
         rectangles: Which of the stack's.
         heads: Which of the model's.
-        num_heads: Of the model.
-        num_queries: Tokens of the query stream.
+        queries: Where its queries are found.
+        keys: Where its keys are found.
     """
 
     stack: Stack
     number: int
     rectangles: slice
     heads: range
-    num_heads: int
-    num_queries: int
+    queries: Place
+    keys: Place
 
     @cached_property
     def shape(self) -> tuple[int, int, int, int]:
         """Rectangles, heads, queries, keys."""
         count = self.rectangles.stop - self.rectangles.start
         return count, len(self.heads), self.stack.queries.shape[1], self.stack.keys.shape[1]
-
-    @cached_property
-    def query_slots(self) -> Tensor:
-        """int64 [slots], the row in [tokens * heads] of each query; one past the last for padding."""
-        tokens = self.stack.queries[self.rectangles]
-        return self._rows(tokens.where(tokens >= 0, self.num_queries), last=self.num_queries * self.num_heads)
-
-    @cached_property
-    def query_rows(self) -> Tensor:
-        """int64 [slots], a row in [tokens * heads] for each query, for padding too."""
-        return self._rows(self.stack.queries[self.rectangles].clamp(min=0))
-
-    @cached_property
-    def key_rows(self) -> Tensor:
-        """int64 [slots], a row in [tokens * heads] for each key, for padding too."""
-        return self._rows(self.stack.keys[self.rectangles].clamp(min=0))
-
-    @cached_property
-    def padding(self) -> Tensor | None:
-        """int64, the slots of queries that stand for nothing; None where there are none."""
-        padded = self.query_slots == self.num_queries * self.num_heads
-        return padded.nonzero().flatten() if bool(padded.any()) else None
 
     def select(self, by_rectangle: Tensor | None) -> Tensor | None:
         """The part's share of something broadcastable to [rectangles, heads, queries, keys] of the stack."""
@@ -166,11 +216,6 @@ class Part:
             first = 0 if self.stack.heads is None else self.stack.heads.start
             by_rectangle = by_rectangle[:, self.heads.start - first : self.heads.stop - first]
         return by_rectangle
-
-    def _rows(self, tokens: Tensor, last: int | None = None) -> Tensor:
-        heads = torch.arange(self.heads.start, self.heads.stop, device=tokens.device)
-        rows = (tokens[:, None, :] * self.num_heads + heads[:, None]).flatten()  # [rectangles, heads, slots]
-        return rows if last is None else rows.clamp(max=last)
 
 
 @dataclass(frozen=True, eq=False)
@@ -194,24 +239,47 @@ class Schedule:
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """What is computed at once, one after the other."""
-        cuts = [(stack, *cut) for stack in self.stacks for cut in self._cuts(stack)]
-        return tuple(
-            Part(stack, number, rectangles, heads, self.num_heads, self.num_queries)
-            for number, (stack, rectangles, heads) in enumerate(cuts)
-        )
+        parts: list[Part] = []
+        query_stop = key_stop = 0
+        for stack in self.stacks:
+            for rectangles, heads in self._cuts(stack):
+                queries = Place.of(stack.queries[rectangles], heads, self.num_heads, query_stop)
+                keys = Place.of(stack.keys[rectangles], heads, self.num_heads, key_stop)
+                query_stop, key_stop = queries.slots.stop, keys.slots.stop
+                parts.append(Part(stack, len(parts), rectangles, heads, queries, keys))
+        return tuple(parts)
+
+    @cached_property
+    def queries(self) -> Side:
+        """The slots for queries."""
+        return Side(tuple(part.queries for part in self.parts), self.num_queries * self.num_heads, once=True)
+
+    @cached_property
+    def keys(self) -> Side:
+        """The slots for keys."""
+        side = Side(tuple(part.keys for part in self.parts), self.num_keys * self.num_heads, once=False)
+        return replace(side, once=side.count <= 4 * side.total and not side.repeats())
 
     @cached_property
     def weights(self) -> int:
         """Attention weights that are computed, padding included."""
         return sum(stack.area * len(stack.queries) * len(self._heads(stack)) for stack in self.stacks)
 
+    def prepare(self) -> None:
+        """Make now what the first call would make."""
+        for side in (self.queries, self.keys):
+            _ = side.rows, side.padding, side.slots if side.once else None
+        for stack in self.stacks:
+            _ = stack.additive, stack.empty
+
     def _heads(self, stack: Stack) -> range:
         return range(self.num_heads) if stack.heads is None else stack.heads
 
     def _cuts(self, stack: Stack) -> Iterator[tuple[slice, range]]:
         heads = self._heads(stack)
-        heads_at_once = min(len(heads), max(1, PART_WEIGHTS // max(1, stack.area)))
-        at_once = max(1, PART_WEIGHTS // max(1, stack.area * heads_at_once))
+        load = max(1, stack.area + SLOT_WEIGHTS * sum(side.shape[1] for side in (stack.queries, stack.keys)))
+        heads_at_once = min(len(heads), max(1, PART_WEIGHTS // load))
+        at_once = max(1, PART_WEIGHTS // (load * heads_at_once))
         for start in range(0, len(stack.queries), at_once):
             rectangles = slice(start, min(start + at_once, len(stack.queries)))
             for first in range(heads.start, heads.stop, heads_at_once):

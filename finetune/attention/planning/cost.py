@@ -46,5 +46,5 @@ class Costs:
         return cost
 
 
-COSTS = Costs(stack=150_000, pair=2.0, pair_width=0.08, spilled=10.0, slot=4.0, slot_width=0.15)
+COSTS = Costs(stack=150_000, pair=4.5, pair_width=0.12, spilled=25.0, slot=5.0, slot_width=3.3)
 """Measured."""

@@ -143,11 +143,12 @@ def test_dropout_is_the_same_in_both_passes(text: str, kernel: str) -> None:
 def spread(schedule: Schedule, dropout: Dropout) -> Tensor:
     """The factors of a schedule's weights where these stand in the whole matrix: [heads, queries, keys]."""
     factors = torch.zeros(schedule.num_queries * HEADS + 1, schedule.num_keys + 1, dtype=torch.float64)
+    nowhere = schedule.num_queries * HEADS
     for part in schedule.parts:
         own = dropout.factors(torch.empty(part.shape, dtype=torch.float64), part.number)
         assert own is not None
         columns = part.stack.keys[part.rectangles].repeat_interleave(len(part.heads), 0)
-        rows = part.query_slots.view(len(columns), -1)
+        rows = part.queries.rows.where(part.queries.real, nowhere).view(len(columns), -1)
         factors[rows[:, :, None], columns[:, None, :]] = own.flatten(0, 1)
     return factors[:-1, :-1].view(schedule.num_queries, HEADS, -1).transpose(0, 1)
 
