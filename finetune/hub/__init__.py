@@ -5,7 +5,8 @@ accounts or model cards.
 """
 
 from finetune.hub.account import check_access
+from finetune.hub.card import write_card
 from finetune.hub.load import Loaded, load
 from finetune.hub.push import push, push_checkpoint
 
-__all__ = ["Loaded", "check_access", "load", "push", "push_checkpoint"]
+__all__ = ["Loaded", "check_access", "load", "push", "push_checkpoint", "write_card"]

@@ -8,9 +8,13 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from finetune.errors import UserError
 from finetune.hub.account import Target, check_access
 from finetune.hub.patience import patiently
+from finetune.hub.portable import portable
+from finetune.hub.run_facts import RunFacts
 from finetune.hub.troubles import told
+from finetune.hub.usage import renamed
 
-RUN_FILES = ("recipe.yaml", "results.json", "metrics.jsonl")
+CARD = "README.md"
+RUN_FILES = ("results.json", "metrics.jsonl")
 """What goes along with the model. Predictions, which hold data, and the environment stay at home."""
 WEIGHTS = (".safetensors", ".safetensors.index.json")
 """Endings of files of an earlier push that must not stay beside the new model."""
@@ -34,14 +38,12 @@ def push(run: Path, target: Target) -> str:
         UserError: There is no finished run in the folder, or the Hub does not take it; nothing is lost then, and the
             message says how to push again.
     """
-    model = run / "model"
-    if not (model / "config.json").is_file():
-        raise UserError(
-            f"there is no finished run in {run}", expected="a folder runs/<recipe>/<time> with model/ in it"
-        )
+    facts = RunFacts.read(run)
     try:
         check_access(target)
-        _commit(target, [*_additions(model), *_run_files(run)], f"Push {run.parent.name} of {run.name}")
+        _commit(
+            target, [*_additions(facts.model, target.name), *_run_files(facts)], f"Push {run.parent.name} of {run.name}"
+        )
     except UserError as error:
         raise _nothing_lost(error, run, target) from error
     return target.url
@@ -53,18 +55,21 @@ def push_checkpoint(checkpoint: Path, target: Target, title: str) -> None:
     Raises:
         UserError: The Hub does not take it.
     """
-    _commit(target, list(_additions(checkpoint)), title)
+    _commit(target, list(_additions(checkpoint, target.name)), title)
 
 
-def _additions(model: Path) -> Iterator[CommitOperationAdd]:
-    """The files of a model's folder."""
+def _additions(model: Path, name: str) -> Iterator[CommitOperationAdd]:
+    """The files of a model's folder; its card loads the model by its new name."""
     for path in sorted(model.rglob("*")):
         if path.is_file() and not path.is_symlink() and STATE not in path.relative_to(model).parts:
-            yield CommitOperationAdd(path.relative_to(model).as_posix(), path)
+            content = renamed(path.read_text(encoding="utf-8"), name).encode() if path == model / CARD else path
+            yield CommitOperationAdd(path.relative_to(model).as_posix(), content)
 
 
-def _run_files(run: Path) -> list[CommitOperationAdd]:
-    return [CommitOperationAdd(name, run / name) for name in RUN_FILES if (run / name).is_file()]
+def _run_files(facts: RunFacts) -> list[CommitOperationAdd]:
+    paths = [facts.folder / name for name in RUN_FILES]
+    files = [CommitOperationAdd(path.name, path) for path in paths if path.is_file()]
+    return [*files, CommitOperationAdd("recipe.yaml", portable(facts.recipe).encode())]
 
 
 def _commit(target: Target, additions: Sequence[CommitOperationAdd], title: str) -> None:

@@ -8,6 +8,7 @@ import torch
 from huggingface_hub import HfApi, constants, snapshot_download
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from finetune import compose
 from finetune.errors import UserError
 from finetune.hub import check_access, push, push_checkpoint
 from finetune.hub.account import Target
@@ -54,6 +55,20 @@ def test_the_test_splits_texts_stay_at_home(hub: Hub, run: Path) -> None:
     files = hub.model("ada/films").head.files
     assert not any(path.startswith("predictions") for path in files)
     assert not any(b"of a patient" in file.content for file in files.values())
+
+
+@pytest.mark.usefixtures("ada")
+def test_folders_of_this_machine_stay_at_home(hub: Hub, run: Path, tmp_path: Path) -> None:
+    recipe = compose.load(str(run / "recipe.yaml"))
+    local = {"data.path": f"{tmp_path}/films.csv", "output_dir": f"{tmp_path}/runs", "model.name": f"{tmp_path}/bert"}
+    (run / "recipe.yaml").write_text(compose.to_yaml(compose.override(recipe, local)))
+    push(run, OURS)
+    files = hub.model("ada/films").head.files
+    (tmp_path / "recipe.yaml").write_bytes(files["recipe.yaml"].content)
+    pushed = compose.load(str(tmp_path / "recipe.yaml"))
+    assert (pushed.data.path, pushed.model.name) == ("films.csv", "bert")
+    assert pushed.training == recipe.training
+    assert not any(str(tmp_path).encode() in file.content for file in files.values())
 
 
 @pytest.mark.usefixtures("ada")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import datasets.config
 import pytest
+import transformers.utils.hub
 from huggingface_hub import constants
 
 from tests.hub_server.hub import Hub, User
@@ -25,6 +26,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
         monkeypatch.setattr(datasets.config, "HF_ENDPOINT", local.endpoint)
+        monkeypatch.setattr(transformers.utils.hub, "_hf_api", None)  # made once, for the Hub of that time
         yield local
 
 

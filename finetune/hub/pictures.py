@@ -1,0 +1,55 @@
+"""A run's masks as text and as a picture."""
+
+import torch
+from torch import Tensor
+
+from finetune.attention.drawing import MissingDrawExtra, Panel, program_panels, save_png, to_text
+from finetune.attention.program import SITES
+from finetune.hub.run_facts import RunFacts
+
+LENGTH = 16
+"""Positions that are drawn."""
+PICTURE = "masks.png"
+FIRST, LAST = ("is_cls", "is_bos"), ("is_sep", "is_eos")
+
+
+def draw_masks(facts: RunFacts) -> tuple[str, bool]:
+    """The masks that are not the standard ones as text; and whether there is a picture of them, beside the model.
+
+    They are drawn for an example of 16 tokens whose special tokens are at its ends, and whose segments, sentences and
+    words are thirds.
+    """
+    panels = _panels(facts)
+    text = to_text(panels, None, None, 100)
+    try:
+        save_png(panels, facts.model / PICTURE, None, None)
+    except MissingDrawExtra:
+        return text, False
+    return text, True
+
+
+def _panels(facts: RunFacts) -> list[Panel]:
+    features = _features(facts)
+    config = facts.config
+    if config.model_type == "encoder-decoder":
+        config = config.encoder
+    layers, heads = int(config.num_hidden_layers), int(config.num_attention_heads)
+    sites = [name for name in SITES if not facts.program.is_standard_at(name)]
+    return [
+        panel
+        for name in sites
+        for panel in program_panels(facts.program, name, layers, LENGTH, num_heads=heads, features=features)
+    ]
+
+
+def _features(facts: RunFacts) -> dict[str, Tensor]:
+    """What masks read, made up."""
+    needs, positions = facts.program.needs, torch.arange(LENGTH)
+    features: dict[str, Tensor] = {name: torch.tensor(LENGTH // 4) for name in needs.values}
+    for name in needs.columns:
+        if name.startswith("is_"):
+            where = 0 if name in FIRST else LENGTH - 1 if name in LAST else LENGTH // 2
+            features[name] = positions == where
+        else:
+            features[name] = positions * 3 // LENGTH
+    return features

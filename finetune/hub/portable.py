@@ -1,0 +1,39 @@
+"""A recipe as it may leave this machine."""
+
+from pathlib import Path
+from typing import Any
+
+from finetune import compose
+from finetune.recipe import Hub, Recipe
+
+NAME_PARTS = 2
+"""Parts of a name on the Hub: owner/name."""
+HOME = ("/", "~", "./", "../")
+"""How paths begin that tell of this machine."""
+
+
+def portable(recipe: Recipe) -> str:
+    """The recipe as YAML that can be run again, without the folders of this machine.
+
+    Of local data, models and functions the last part of the path is left: the folders before it may tell names of
+    people.
+    """
+    changes = {"output_dir": Path("runs"), "resume": None, "hub": Hub()}
+    tree = recipe.model_copy(update=changes).model_dump(mode="json")
+    for section in ("data", "model"):
+        tree[section]["cache_dir"] = None
+    return compose.to_yaml(Recipe.model_validate(_without_folders(tree)))
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_folders(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(inner) for inner in value]
+    return _last_part(value) if isinstance(value, str) else value
+
+
+def _last_part(text: str) -> str:
+    """Of the text of a path, its last part; other texts as they are."""
+    is_local = text.startswith(HOME) or (text.count("/") >= NAME_PARTS and Path(text).exists())
+    return Path(text).name if is_local else text

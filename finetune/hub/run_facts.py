@@ -1,0 +1,122 @@
+"""What a finished run's folder says of itself, for its model card."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+from finetune import compose, tasks
+from finetune.attention import Program
+from finetune.errors import UserError
+from finetune.models.standalone import read_config
+from finetune.recipe import Recipe
+from finetune.tasks import Task
+from finetune.tasks.mask_columns import needed_columns
+
+SAMPLES = {"sentiment": ("en",), "address": ("en",), "interface": ()}
+"""Languages of the sample data sets, where the task does not name them."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """A finished run.
+
+    Args:
+        folder: Its folder.
+        recipe: The recipe, with everything resolved.
+        results: results.json.
+        environment: environment.json.
+        config: The model's configuration.
+        task: The recipe's task.
+    """
+
+    folder: Path
+    recipe: Recipe
+    results: dict[str, Any]
+    environment: dict[str, Any]
+    config: PreTrainedConfig
+    task: Task
+
+    @classmethod
+    def read(cls, run: Path) -> "RunFacts":
+        """Read them.
+
+        Raises:
+            UserError: There is no finished run in the folder.
+        """
+        needed = [run / "recipe.yaml", run / "results.json", run / "model" / "config.json"]
+        if absent := [path.name for path in needed if not path.is_file()]:
+            raise UserError(
+                f"there is no finished run in {run}",
+                expected="a folder runs/<recipe>/<time> with recipe.yaml, results.json and model/",
+                found=f"no {', '.join(absent)}",
+            )
+        recipe = compose.load(str(run / "recipe.yaml"))
+        environment = run / "environment.json"
+        return cls(
+            run,
+            recipe,
+            json.loads((run / "results.json").read_text(encoding="utf-8")),
+            json.loads(environment.read_text(encoding="utf-8")) if environment.is_file() else {},
+            read_config(str(run / "model")),
+            tasks.create(recipe),
+        )
+
+    @property
+    def model(self) -> Path:
+        """The model's folder."""
+        return self.folder / "model"
+
+    @property
+    def program(self) -> Program:
+        """Its masks."""
+        return self.recipe.attention.program
+
+    @cached_property
+    def mask_features(self) -> tuple[str, ...]:
+        """What its masks read of examples that the model does not find out itself: columns and values."""
+        columns = set(needed_columns(self.program))
+        if getattr(self.config, "type_vocab_size", None):
+            columns.discard("segment")  # its token_type_ids
+        return (*sorted(columns), *sorted(self.program.needs.values))
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its classes in order; empty where it generates text."""
+        names = self.config.id2label or {}
+        return () if self.task.head == "text_to_text" else tuple(str(name) for _, name in sorted(names.items()))
+
+    @property
+    def is_adapter(self) -> bool:
+        """Whether the model's folder holds an adapter alone."""
+        return (self.model / "adapter_config.json").is_file()
+
+    @property
+    def base_model(self) -> str | None:
+        """Hub name of the model that it started from; None where that is no model of the Hub."""
+        model = self.recipe.model
+        if model.sample is not None:
+            return "sentence-transformers/all-MiniLM-L6-v2"
+        return None if model.name is None or Path(model.name).exists() else model.name
+
+    @property
+    def dataset(self) -> str | None:
+        """Hub name of the data set; None where the data are local or a sample."""
+        return self.recipe.data.name if self.recipe.data.path is None else None
+
+    @property
+    def data_name(self) -> str:
+        """What the data are called; of local files no more than the last part of the path."""
+        data = self.recipe.data
+        if data.path is not None:
+            return Path(data.path).name
+        return data.name or f"{data.sample}_sample"
+
+    @property
+    def sample_languages(self) -> tuple[str, ...]:
+        """Languages of the sample data set, if it is one."""
+        data = self.recipe.data
+        return SAMPLES[data.sample] if data.sample and data.path is None and data.name is None else ()

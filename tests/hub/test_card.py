@@ -1,0 +1,144 @@
+"""The model card is complete, valid, and its five lines run."""
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+from huggingface_hub import ModelCard
+
+from finetune import compose
+from finetune.attention.pretrained import apply_masks
+from finetune.errors import UserError
+from finetune.hub import load, push, write_card
+from finetune.hub.account import Target
+from finetune.models import save_weights
+from tests.hub_server import library
+from tests.hub_server.fixtures import TOKEN
+from tests.hub_server.hub import Hub
+
+
+def override(run: Path, changes: Mapping[str, Any]) -> None:
+    recipe = compose.override(compose.load(str(run / "recipe.yaml")), changes)
+    (run / "recipe.yaml").write_text(compose.to_yaml(recipe))
+
+
+def put_masks(run: Path, program: Mapping[str, Any]) -> None:
+    """Masks in recipe and model, as a run leaves them."""
+    override(run, {f"attention.{site}": mask for site, mask in program.items()})
+    model, tokenizer, _ = load(run)
+    save_weights(apply_masks(model, program, special_tokens={"cls": tokenizer.cls_token_id}), run / "model")
+
+
+def run_lines(card: str) -> str:
+    """What the five lines print."""
+    (lines,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert len(lines.splitlines()) <= 5
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(compile(lines, "card", "exec"), {})
+    return printed.getvalue()
+
+
+@pytest.fixture
+def fetched(hub: Hub, run: Path) -> Path:
+    """The run, whose model and data set are on the Hub."""
+    library.add_everything(hub)
+    return run
+
+
+def test_the_header(fetched: Path) -> None:
+    card = ModelCard.load(write_card(fetched))
+    card.validate()
+    header = card.data
+    assert header.base_model == "google-bert/bert-base-uncased"
+    assert header.datasets == ["stanfordnlp/sst2"]
+    assert header.license == "apache-2.0", "the pretrained model's"
+    assert header.pipeline_tag == "text-classification"
+    assert header.library_name == "transformers"
+    results = {result.metric_type: result for result in header.eval_results or ()}
+    assert results["accuracy"].metric_value == 0.75
+    assert results["accuracy"].dataset_type == "stanfordnlp/sst2"
+    assert results["accuracy"].dataset_split == "test"
+    assert header.model_name == "films"
+    assert "No licence" not in card.text
+
+
+def test_what_the_recipe_says_of_licence_and_languages(fetched: Path) -> None:
+    override(fetched, {"hub.license": "mit", "hub.languages": ["en", "de"]})
+    header = ModelCard.load(write_card(fetched)).data
+    assert header.license == "mit"
+    assert header.language == ["en", "de"]
+
+
+def test_without_a_hub_it_is_written_all_the_same(run: Path) -> None:
+    card = ModelCard.load(write_card(run))
+    assert card.data.license is None
+    assert "No licence is stated" in card.text
+
+
+def test_scores_with_those_of_peers(fetched: Path) -> None:
+    results = {"test": {"accuracy": 0.75}, "baselines": {"majority class": {"accuracy": 0.5}}}
+    (fetched / "results.json").write_text(json.dumps(results))
+    text = ModelCard.load(write_card(fetched)).text
+    assert "| score | this model | majority class |" in text
+    assert "| accuracy | 0.7500 | 0.5000 |" in text
+
+
+def test_the_five_lines_run(fetched: Path) -> None:
+    assert "LABEL_" in run_lines(write_card(fetched).read_text())
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        {"encoder": "window(1) | global_tokens(cls)"},
+        {"encoder": {"mask": "full()", "layers": {"0": "same(segment)", "-1": "per_head(window(1), full())"}}},
+        {"encoder": "same(sentence)"},
+    ],
+    ids=str,
+)
+def test_masks_as_text_and_picture(fetched: Path, program: Mapping[str, Any]) -> None:
+    put_masks(fetched, program)
+    text = write_card(fetched).read_text()
+    assert str(load(fetched).masks.encoder.mask).replace("|", "\\|") in text
+    assert "![" in text
+    assert "█" in text
+    assert (fetched / "model" / "masks.png").read_bytes().startswith(b"\x89PNG")
+    assert run_lines(text)
+
+
+def test_pushed_it_loads_what_was_pushed(
+    hub: Hub, fetched: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    write_card(fetched)
+    push(fetched, Target("ada/films"))
+    pushed = hub.model("ada/films").head.files["README.md"].content.decode()
+    assert 'name = "ada/films"' in pushed
+    assert str(tmp_path) not in pushed
+    assert run_lines(pushed)
+
+
+def test_what_was_written_by_hand_stays(hub: Hub, fetched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    card = write_card(fetched)
+    card.write_text(card.read_text() + "\nMade by hand.\n")
+    push(fetched, Target("ada/films"))
+    assert "Made by hand." in hub.model("ada/films").head.files["README.md"].content.decode()
+
+
+def test_paths_of_this_machine_are_not_told(fetched: Path) -> None:
+    override(fetched, {"data.path": "/home/ada/secret/films.csv", "data.name": None})
+    card = write_card(fetched).read_text()
+    assert "films.csv" in card
+    assert "/home/ada" not in card
+
+
+def test_no_run_no_card(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no finished run"):
+        write_card(tmp_path)
