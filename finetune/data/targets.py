@@ -19,8 +19,11 @@ _IS_NUMBER = re.compile(_NUMBER)
 
 
 def settle(fields: Sequence[Field], train: Rows) -> tuple[Field, ...]:
-    """The fields with their open kinds settled by the train split: lists are lists of labels, and a column of numbers
-    of which one is fractional is numbers. All else is one label an example."""
+    """The fields with their open kinds settled by the train split.
+
+    Lists are lists of labels, a column of numbers of which one is fractional is numbers, all else is one label an
+    example.
+    """
     return tuple(
         replace(field, kind=_kind(train.columns[field.column]), is_open=False) if field.is_open else field
         for field in fields
@@ -76,11 +79,13 @@ def label_lists(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.Chunked
     names = rows.class_names.get(field.column)
     given = column.to_pylist()
     split = [value if is_list or value is None else str(value).split(field.separator) for value in given]
-    named = [
-        [label if names is None else names[label] for label in value or () if label is not None] for value in split
-    ]
-    cleaned = [list(dict.fromkeys(text for label in labels if (text := str(label).strip()))) for labels in named]
+    named = [[_name(label, names) for label in labels or () if label is not None] for labels in split]
+    cleaned = [list(dict.fromkeys(text for label in labels if (text := label.strip()))) for labels in named]
     return pa.chunked_array([pa.array(cleaned, _STRINGS)])
+
+
+def _name(label: object, names: Sequence[str] | None) -> str:
+    return str(label) if names is None else names[int(str(label))]
 
 
 def numbers(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:

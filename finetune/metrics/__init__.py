@@ -4,8 +4,8 @@ What lives here turns predictions and references into numbers. Decoding, label s
 do not: a caller hands in every example's prediction and reference once. Importing the package is light; a metric's
 libraries are imported when it is first loaded.
 
-Scales: `bleu` and `chrf` are 0 to 100, as sacreBLEU gives them; `matthews_correlation` is -1 to 1; all others are
-0 to 1.
+Scales: `bleu` and `chrf` are 0 to 100, as sacreBLEU gives them; correlations (`matthews_correlation`, `pearsonr`,
+`spearmanr`) are -1 to 1; `mse` is 0 or more, the lower the better; all others are 0 to 1.
 """
 
 from finetune.metrics.registry import check, own_metrics, value_names

@@ -1,6 +1,7 @@
 """Checks of predictions and references; a wrong pair must raise, since a wrong number would be believed."""
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 from finetune.errors import UserError
@@ -21,10 +22,10 @@ def check_some(items: Sequence[Any], what: str = "example") -> None:
 
 
 def check_elements(metric: str, column: Iterable[Any], element: type) -> None:
-    """Raise UserError unless every entry is of that type (str, or Integral for ids)."""
+    """Raise UserError unless every entry is of that type (str, Integral for ids, or Real)."""
     for value in column:
         if not isinstance(value, element):
-            raise _unfit(metric, "a text" if element is str else "a whole number", value)
+            raise _unfit(metric, {str: "a text", Integral: "a whole number"}.get(element, "a number"), value)
 
 
 def check_sequences(metric: str, column: Iterable[Any], element: type) -> None:
@@ -49,6 +50,11 @@ def check_lengths(predictions: Sequence[Sequence[Any]], references: Sequence[Seq
     for row, (prediction, reference) in enumerate(zip(predictions, references, strict=True)):
         if len(prediction) != len(reference):
             raise ValueError(f"example {row}: prediction of length {len(prediction)}, reference of {len(reference)}")
+
+
+def are_constant(values: Sequence[float]) -> bool:
+    """Whether all are one number, so that a correlation with them is 0/0."""
+    return min(values) == max(values)
 
 
 def class_order(labels: Sequence[str] | None, present: Iterable[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import evaluate
@@ -19,9 +19,11 @@ class OfflineMetric(evaluate.Metric, ABC):  # type: ignore[misc, unused-ignore]
     """
 
     element: ClassVar[type] = str
-    """What a label, text (str) or token id (Integral) is."""
+    """What a label, text (str), token id (Integral) or number (Real) is."""
     sequences: ClassVar[bool] = False
-    """Whether an example is a list of elements, as long in the prediction as in the reference."""
+    """Whether an example is a list of elements."""
+    aligned: ClassVar[bool] = True
+    """Whether such a list is as long in the prediction as in the reference."""
 
     def __init__(self, options: MetricOptions = DEFAULT_OPTIONS) -> None:
         self.options = options
@@ -42,7 +44,7 @@ class OfflineMetric(evaluate.Metric, ABC):  # type: ignore[misc, unused-ignore]
         check = check_sequences if self.sequences else check_elements
         check(self.name, predictions, self.element)
         check(self.name, references, self.element)
-        if self.sequences:
+        if self.sequences and self.aligned:
             check_lengths(predictions, references)
         super().add_batch(predictions=predictions, references=references)
 
@@ -52,7 +54,7 @@ class OfflineMetric(evaluate.Metric, ABC):  # type: ignore[misc, unused-ignore]
         return {**scores.values, "details": scores.details, "signatures": scores.signatures}
 
     def _info(self) -> evaluate.MetricInfo:
-        element = Value("int64" if self.element is Integral else "string")
+        element = Value({Integral: "int64", Real: "float64"}.get(self.element, "string"))
         example = List(element) if self.sequences else element
         features = Features({"predictions": example, "references": example})
         return evaluate.MetricInfo(description=self.__doc__ or "", citation="", features=features)

@@ -31,6 +31,10 @@ _OWN_METRICS = {
     "matthews_correlation": _OwnMetric(
         "finetune.metrics.matthews_correlation:MatthewsCorrelation", ("matthews_correlation",)
     ),
+    "multi_label": _OwnMetric("finetune.metrics.multi_label:MultiLabel", ("f1_micro", "f1_macro", "subset_accuracy")),
+    "mse": _OwnMetric("finetune.metrics.mse:Mse", ("mse",)),
+    "pearsonr": _OwnMetric("finetune.metrics.pearsonr:Pearsonr", ("pearsonr",)),
+    "spearmanr": _OwnMetric("finetune.metrics.spearmanr:Spearmanr", ("spearmanr",)),
     "seqeval": _OwnMetric("finetune.metrics.seqeval:Seqeval", ("precision", "recall", "f1")),
     "word_accuracy": _OwnMetric("finetune.metrics.word_accuracy:WordAccuracy", ("word_accuracy",)),
     "sacrebleu": _OwnMetric("finetune.metrics.sacrebleu:Sacrebleu", ("bleu",)),

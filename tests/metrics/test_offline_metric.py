@@ -25,12 +25,13 @@ del sys.modules["transformers"]
 from finetune.metrics import check, own_metrics, score
 
 check(own_metrics())
-texts, words, ids = ["a b c d e"], [["B-PER", "O"]], [[1, 2]]
+texts, words, ids, numbers = ["a b c d e"], [["B-PER", "O"]], [[1, 2]], [1.0, 2.5]
 scores = {
     name: score([name], examples, examples).values
     for name, examples in {
         "accuracy": ["a", "b"], "precision_recall_f1": ["a", "b"], "matthews_correlation": ["a", "b"],
         "seqeval": words, "word_accuracy": words, "sacrebleu": texts, "chrf": texts, "token_accuracy": ids,
+        "multi_label": words, "mse": numbers, "pearsonr": numbers, "spearmanr": numbers,
     }.items()
 }
 print(json.dumps(scores))

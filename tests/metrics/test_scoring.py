@@ -24,11 +24,17 @@ def list_pair(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Example]:
 CLASSES = pair(st.sampled_from(["joy", "anger", "fear"]))
 TEXTS = pair(st.lists(st.sampled_from(["a", "cat", "sat", "on", "mats"]), min_size=4, max_size=8).map(" ".join))
 LABELS = list_pair(st.sampled_from(["O", "B-PER", "I-PER", "B-LOC"]))
+NUMBERS = pair(st.integers(-8, 8).map(lambda eighths: eighths / 8))
+SETS = pair(st.lists(st.sampled_from(["joy", "anger", "fear"]), unique=True))
 TOKENS = list_pair(st.integers(0, 3))
 EXAMPLES = {
     "accuracy": CLASSES,
     "precision_recall_f1": CLASSES,
     "matthews_correlation": CLASSES,
+    "multi_label": SETS,
+    "mse": NUMBERS,
+    "pearsonr": NUMBERS,
+    "spearmanr": NUMBERS,
     "seqeval": LABELS,
     "word_accuracy": LABELS,
     "sacrebleu": TEXTS,
@@ -53,7 +59,9 @@ def columns(examples: list[Example]) -> tuple[list[Any], list[Any]]:
 def test_order_of_examples_does_not_matter(name: str, data: st.DataObject) -> None:
     examples = data.draw(some(name))
     shuffled = data.draw(st.permutations(examples))
-    assert score([name], *columns(shuffled)) == score([name], *columns(examples))
+    found, expected = (score([name], *columns(rows)) for rows in (shuffled, examples))
+    assert found.values == pytest.approx(expected.values, abs=1e-12)  # sums of floats in another order
+    assert (found.details, found.signatures) == (expected.details, expected.signatures)
 
 
 @each_metric
@@ -80,7 +88,9 @@ def test_perfect_predictions_score_highest(name: str, data: st.DataObject) -> No
         references.append(["B-PER", "I-PER"])  # without an entity there is nothing to find
     if name == "matthews_correlation":
         references += ["joy", "fear"]  # undefined for a single class
-    best = 100 if name in ("sacrebleu", "chrf") else 1
+    if name in ("pearsonr", "spearmanr"):
+        references += [2.0, 3.0]  # undefined where all are the same
+    best = {"sacrebleu": 100, "chrf": 100, "mse": 0}.get(name, 1)
     scores = score([name], references, references)
     assert scores.values == pytest.approx(dict.fromkeys(value_names(name) or (), best))
 
@@ -99,8 +109,9 @@ def test_nothing_to_score(name: str) -> None:
 
 @each_metric
 def test_predictions_of_another_task(name: str) -> None:
+    others = ["a", "b"] if name in ("mse", "pearsonr", "spearmanr") else [3, 4]
     with pytest.raises(UserError, match=f"metric {name} cannot score this task's predictions"):
-        score([name], [3, 4], [3, 4])
+        score([name], others, others)
 
 
 def test_several_metrics_and_a_name_given_twice() -> None:
