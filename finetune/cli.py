@@ -1,9 +1,10 @@
 """The `finetune` command: a thin skin over the packages."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -19,6 +20,10 @@ app = typer.Typer(
     add_completion=False,
 )
 Words = Annotated[list[str] | None, typer.Argument(metavar="recipe=NAME key=value ...", show_default=False)]
+
+
+FormatName = Literal["csv", "tsv", "jsonl", "text"]
+TaskName = Literal["text_classification", "token_classification", "text_to_text"]
 
 
 class SiteName(StrEnum):
@@ -130,6 +135,56 @@ def attention_command(
     from finetune import report
 
     print(report.draw_weights(run, text, pair=text_pair, site=site.value, layer=layer, png=png))
+
+
+@app.command("predict")
+def predict_command(
+    model: Annotated[str, typer.Argument(metavar="RUN_OR_NAME", help="A run, a model's folder, or a Hub name.")],
+    words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
+    given: Annotated[str, typer.Option("--input", "-i", help="csv, tsv, jsonl or text; - is standard input.")] = "-",
+    wanted: Annotated[str, typer.Option("--output", "-o", help="A file; - is standard output.")] = "-",
+    format_: Annotated[FormatName | None, typer.Option("--format", help="Of the input, if its name lies.")] = None,
+    output_format: Annotated[FormatName | None, typer.Option(help="Of the output, likewise.")] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Which column is which: text=review.")] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="Say how sure the model is.")] = False,
+    num_beams: Annotated[int | None, typer.Option(help="Beams of generated texts.", min=1)] = None,
+    task: Annotated[TaskName | None, typer.Option(help="What a model without a recipe was trained for.")] = None,
+    encoding: Annotated[str, typer.Option(help="Of the input.")] = "utf-8",
+    delimiter: Annotated[str | None, typer.Option(help="Of csv and tsv.")] = None,
+    window: Annotated[int, typer.Option(help="Rows held in memory.", min=1)] = 2048,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 2 if a row has no prediction.")] = False,
+) -> None:
+    """Predict each row of a file, in the rows' order; rows that cannot be read are told, and stop nothing."""
+    overrides = _predict_overrides(words or [], column or [], num_beams)
+    from finetune import serve
+
+    try:
+        summary = serve.predict_file(
+            model,
+            serve.Input(_path(given), format_, encoding, delimiter),
+            serve.Output(_path(wanted), output_format),
+            kind=task,
+            overrides=overrides,
+            scores=scores,
+            window=window,
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:  # whoever read the answers has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(141) from None
+    raise typer.Exit(2 if strict and summary.bad else 0)
+
+
+def _predict_overrides(words: list[str], columns: list[str], num_beams: int | None) -> dict[str, Any]:
+    if odd := [column for column in columns if "=" not in column]:
+        raise UserError(f"--column {odd[0]} does not say which column it is", fix=f"--column text={odd[0]}, say")
+    beams = [] if num_beams is None else [f"task.num_beams={num_beams}"]
+    return compose.parse_overrides([*words, *(f"data.columns.{column}" for column in columns), *beams])
+
+
+def _path(name: str) -> Path | None:
+    return None if name == "-" else Path(name).expanduser()
 
 
 @app.callback(invoke_without_command=True)

@@ -8,6 +8,9 @@ using Transformation-Based Learning" (1995), for IOB1; Tjong Kim Sang and Veenst
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from seqeval.metrics.sequence_labeling import get_entities
+from seqeval.scheme import IOBES, Entities
+
 Scheme = Literal["iob1", "iob2", "bmes", "plain"]
 OUTSIDE = "O"
 _PREFIXES = {"B", "I", "M", "E", "S"}
@@ -65,6 +68,20 @@ def label_names(raw: Sequence[str], scheme: Scheme) -> tuple[str, ...]:
     prefixes = ("B", "I", "E", "S") if scheme == "bmes" else ("B", "I")
     kinds = sorted({split_label(label)[1] for label in raw if label != OUTSIDE})
     return (OUTSIDE, *(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes))
+
+
+def entities(labels: Sequence[str], scheme: Scheme) -> list[tuple[str, int, int]]:
+    """Types of the entities of one sentence, their first words, and the words after their last, as F1 counts them.
+
+    Of labels from `normalize`. In IOB2 an I with no B before it begins an entity, as conlleval.pl reads it; in IOBES a
+    span counts only if it begins with B and ends with E, or is one S. Plain labels mark none.
+    """
+    if scheme == "plain":
+        return []
+    if scheme == "bmes":
+        found = [entity.to_tuple()[1:] for entity in Entities([list(labels)], IOBES).entities[0]]
+        return [(kind, start, end) for kind, start, end in found]
+    return [(kind, start, last + 1) for kind, start, last in get_entities(list(labels))]
 
 
 def _continues(labels: Sequence[str], index: int) -> bool:

@@ -80,8 +80,8 @@ class TextToTextTask(Task):
         columns = input_columns(encoding, tools.tokenizer)
         columns |= token_columns(self.program, encoding, range(len(indices)), batch)
         columns["example"] = indices
-        if "target" not in batch:
-            return columns | {"targets": [0] * len(indices)}
+        if "target" not in batch:  # what will be written counts as long as what is read
+            return columns | {"targets": [0] * len(indices), "length": [2 * length for length in columns["length"]]}
         targets = tools.tokenizer(
             text_target=batch["target"], truncation=True, max_length=self.config.max_target_length
         )

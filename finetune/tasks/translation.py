@@ -21,7 +21,7 @@ class TranslationTask(TextToTextTask):
     def fields(self) -> tuple[Field, ...]:
         data = self.recipe.data
         # The Hub's translation data sets keep both languages in one nested column.
-        nested = "translation." if data.path is None and data.name is not None else ""
+        nested = "translation." if data.is_of_hub else ""
         return (
             Field("source", "text", data.columns.source or nested + self.pair.source),
             Field("target", "text", data.columns.target or nested + self.pair.target),

@@ -1,0 +1,14 @@
+"""Trained models at work: what they say of texts that nobody has labelled.
+
+Here lives what finds a model and what it was trained to do, predicts rows of any number in constant memory, and reads
+and writes their files. Features, batches and predictions are made by the packages below, as in training.
+"""
+
+from finetune.serve.examples import Problem
+from finetune.serve.files import Summary, predict_file
+from finetune.serve.loading import load_predictor
+from finetune.serve.predictor import Predictor
+from finetune.serve.reading import Input
+from finetune.serve.writing import Output
+
+__all__ = ["Input", "Output", "Predictor", "Problem", "Summary", "load_predictor", "predict_file"]

@@ -1,0 +1,75 @@
+"""What a prediction looks like to its reader, task by task."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+from finetune.tasks import Record, Task, Tools
+from finetune.tasks.labelling import Scheme, detect_scheme, entities
+
+Answer: TypeAlias = Mapping[str, Any]
+"""`prediction` first, then what the task adds to it."""
+
+
+class Answers:
+    """Makes answers of records.
+
+    Args:
+        task: The task.
+        tools: Tell the labels.
+        scores: Whether answers say how sure the model is.
+    """
+
+    def __init__(self, task: Task, tools: Tools, *, scores: bool) -> None:
+        self.head: Literal["text_classification", "token_classification", "text_to_text"] = task.head
+        self.labels = tools.labels or ()
+        self.scores = scores
+        words = self.head == "token_classification"
+        self.scheme: Scheme = detect_scheme([self.labels]) if words else "plain"
+
+    @property
+    def blank(self) -> Answer:
+        """The answer to a row that there is no prediction for: every name, and None."""
+        names = ["prediction"] if self.scheme == "plain" else ["prediction", "entities"]
+        blank: dict[str, Any] = dict.fromkeys(names)
+        if self.scores:
+            blank["mean_log_probability" if self.head == "text_to_text" else "probabilities"] = None
+        return blank
+
+    @property
+    def flat_names(self) -> tuple[str, ...]:
+        """Names of the columns that hold an answer in a table."""
+        by_class = self.scores and self.head == "text_classification"
+        return tuple(flatten({**self.blank, **({"probabilities": dict.fromkeys(self.labels)} if by_class else {})}))
+
+    def of(self, record: Record) -> Answer:
+        """The answer that a record gives."""
+        answer = {"prediction": record.prediction}
+        if self.scheme != "plain":
+            probabilities = record.extra.get("probabilities")
+            answer["entities"] = _entities(record.input, record.prediction, self.scheme, probabilities)
+        return answer | (record.extra if self.scores else {})
+
+
+def _entities(
+    words: Sequence[str], labels: Sequence[str], scheme: Scheme, probabilities: Sequence[float | None] | None
+) -> list[dict[str, Any]]:
+    """Entities by words, the end not included; `probability` is the mean over the words."""
+    found = []
+    for kind, start, end in entities(labels, scheme):
+        entity = {"type": kind, "start": start, "end": end, "text": " ".join(words[start:end])}
+        if probabilities is not None:
+            known = [one for one in probabilities[start:end] if one is not None]
+            entity["probability"] = sum(known) / len(known) if known else None
+        found.append(entity)
+    return found
+
+
+def flatten(answer: Answer) -> dict[str, Any]:
+    """The same answer without mappings: the probability of `good` is `probabilities.good`."""
+    flat: dict[str, Any] = {}
+    for name, value in answer.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{key}": one for key, one in value.items()}
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,118 @@
+"""From a row of a file to what a task reads of it; what is wrong with a row is its own affair and stops nobody."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from finetune.data import Field
+from finetune.data.objects import rows_from_objects
+from finetune.errors import UserError, UserErrors
+
+Example: TypeAlias = Mapping[str, str | list[str]]
+"""What a task reads: a text, or a list of words, by the names of its fields."""
+
+_ESCAPED_BYTES = range(0xDC80, 0xDD00)
+"""Characters that stand for bytes that could not be decoded (PEP 383)."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why there is no prediction.
+
+    Args:
+        reason: In a few words.
+        of_file: Whether the file or the call is wrong, and not the row, where all rows have it.
+    """
+
+    reason: str
+    of_file: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a file.
+
+    Args:
+        number: The line it begins in, from 1.
+        columns: What it holds, by the file's own names; nothing where it cannot be told.
+        problem: Why it cannot be read, or None.
+    """
+
+    number: int
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    problem: Problem | None = None
+
+
+class _Unreadable(Exception):
+    def __init__(self, reason: str, *, of_file: bool = False) -> None:
+        self.problem = Problem(reason, of_file)
+
+
+def read_example(row: Row, fields: Sequence[Field], encoding: str) -> Example | Problem:
+    """What a task reads of a row, in the form that training gave it, or why it cannot.
+
+    Args:
+        row: The row.
+        fields: What the task reads, without references.
+        encoding: The file's, for a message.
+    """
+    if row.problem is not None:
+        return row.problem
+    try:
+        columns = rows_from_objects("", [row.columns], fields).columns
+    except UserError as error:
+        errors = error.errors if isinstance(error, UserErrors) else (error,)
+        return Problem("; ".join(one.problem for one in errors), of_file=True)
+    try:
+        example = {one.name: _read(columns[one.column][0], one, encoding) for one in fields}
+        _check_lengths(example, fields)
+    except _Unreadable as unreadable:
+        return unreadable.problem
+    return example
+
+
+def _read(value: Any, field: Field, encoding: str) -> str | list[str]:
+    words = field.kind == "words"
+    read: str | list[str] = _words(value, field) if words else _text(value, field)
+    content = "".join(read)
+    if not content.strip():
+        raise _Unreadable(f"no {'words' if words else 'text'} in column {field.column!r}")
+    _check_unicode(content, field, encoding)
+    return read
+
+
+def _text(value: Any, field: Field) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _Unreadable(f"column {field.column!r} does not hold text: {value!r:.60}")
+    return str(value)
+
+
+def _words(value: Any, field: Field) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return value.split()
+    if not isinstance(value, list) or {type(word) for word in value} - {str, int}:
+        raise _Unreadable(f"column {field.column!r} does not hold a list of words: {value!r:.60}")
+    return [str(word) for word in value]
+
+
+def _check_unicode(content: str, field: Field, encoding: str) -> None:
+    try:
+        content.encode()
+    except UnicodeEncodeError as error:
+        code = ord(content[error.start])
+        if code in _ESCAPED_BYTES:
+            reason = f"column {field.column!r} is not {encoding}: the byte 0x{code - 0xDC00:02x}"
+            raise _Unreadable(reason, of_file=True) from None
+        raise _Unreadable(f"half a surrogate pair in column {field.column!r}, which is no text") from None
+
+
+def _check_lengths(example: Example, fields: Sequence[Field]) -> None:
+    """Columns of one entry a word (masks can read such) have as many as there are words."""
+    lengths = {field.column: len(example[field.name]) for field in fields if field.kind == "words"}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{length} in {column!r}" for column, length in lengths.items())
+        raise _Unreadable(f"another number of entries than of words: {counts}")

@@ -1,0 +1,174 @@
+"""`predict_file`: answers to the rows of a file, a window of rows at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, TypeAlias
+
+from finetune import tasks
+from finetune.data.problems import plural
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.serve.examples import Example, Problem, Row, read_example
+from finetune.serve.loading import Kind, find_recipe, load_predictor
+from finetune.serve.origin import Origin
+from finetune.serve.predictor import Predictor
+from finetune.serve.progress import Counter
+from finetune.serve.reading import Input, Rows, open_rows, told_format
+from finetune.serve.writing import Output, OutputFile, Write, check_output, writer
+from finetune.training.progress import say
+
+WINDOW = 2048
+"""Rows that are sorted by length together, and held in memory."""
+SHOWN = 20
+"""Bad rows that are told one by one; of the others the output tells."""
+
+Checked: TypeAlias = tuple[Row, Example | Problem]
+"""A row with what the task reads of it, or why it cannot."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of a file: how many rows there were, and how many of them got no answer."""
+
+    rows: int
+    bad: int
+
+
+def predict_file(
+    name: str,
+    given: Input,
+    wanted: Output,
+    *,
+    kind: Kind | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    scores: bool = False,
+    window: int = WINDOW,
+) -> Summary:
+    """Answer each row of a file, in the rows' order, with the columns it came with.
+
+    A row that cannot be read gets an answer without a prediction that says why; it stops nothing.
+
+    Args:
+        name: The model: the folder of a run, of a run's model or checkpoint, or of any model; or a name on the Hub.
+        given: Where rows come from.
+        wanted: Where answers go.
+        kind: The task, where neither a recipe nor the model's class tells it.
+        overrides: Other values of the keys of the model's recipe, such as data.columns.text.
+        scores: Whether answers say how sure the model is.
+        window: Rows that are read, predicted and written together: memory and the order of work depend on it, answers
+            do not.
+
+    Raises:
+        UserError: The model, the input or the output cannot be had, or no row is of the right form.
+    """
+    of_input = told_format(given.path, given.format, "--format")
+    of_output = wanted.told_format(of_input, scores=scores)
+    check_output(wanted, given.path)
+    origin, recipe = find_recipe(name, kind, overrides)
+    fields = tasks.create(recipe).input_fields
+    with open_rows(given, fields) as rows:
+        checked = ((row, read_example(row, fields, given.encoding)) for row in rows)
+        windows = _windows(checked, window)
+        first = next(windows, [])
+        _check_form(first, given)
+        predictor = _introduced(origin, recipe, scores=scores)
+        with OutputFile(wanted) as file, Counter(_size(given)) as counter:
+            write = writer(of_output, file, rows.header, predictor.answers, given.delimiter)
+            work = _Work(predictor, write, file, rows, counter)
+            work.run(chain([first], windows), wanted)
+    return work.summary(given)
+
+
+class _Work:
+    """The loop over windows.
+
+    Args:
+        predictor: The model.
+        write: Writes a row.
+        file: Where to.
+        rows: Know how much was read.
+        counter: Shows it.
+    """
+
+    def __init__(self, predictor: Predictor, write: Write, file: OutputFile, rows: Rows, counter: Counter) -> None:
+        self.predictor = predictor
+        self.write = write
+        self.file = file
+        self.rows = rows
+        self.counter = counter
+        self.bad = 0
+
+    def run(self, windows: Iterable[Sequence[Checked]], wanted: Output) -> None:
+        """Answer all windows; what is finished is kept whatever ends the work early."""
+        try:
+            for window in windows:
+                self._window(window)
+        except BaseException as error:
+            if wanted.is_replaced and not isinstance(error, BrokenPipeError):
+                self.file.flush()
+                say(f"ended early: the first {plural(self.counter.rows, 'row')} are in {wanted.partial}")
+            raise
+
+    def summary(self, given: Input) -> Summary:
+        """Say what was done, and warn of what was not."""
+        rows, seconds = self.counter.rows, self.counter.seconds
+        say(f"{plural(rows, 'row')} in {seconds:,.1f} s")
+        if self.predictor.num_cut:
+            say(f"  {plural(self.predictor.num_cut, 'input')} cut at the longest length allowed")
+        if self.bad:
+            say(f"warning: {self.bad:,} of {plural(rows, 'row')} of {given.name} without a prediction")
+        return Summary(rows, self.bad)
+
+    def _window(self, window: Sequence[Checked]) -> None:
+        examples = [read for _, read in window if not isinstance(read, Problem)]
+        answers = iter(self.predictor.predict(examples))
+        for row, read in window:
+            found = read if isinstance(read, Problem) else next(answers)
+            if isinstance(found, Problem):
+                self._bad(row, found)
+            else:
+                self.write(row.columns, found, None)
+        self.file.flush()
+        self.counter.advance(len(window), self.rows.position)
+
+    def _bad(self, row: Row, problem: Problem) -> None:
+        reason = f"line {row.number}: {problem.reason}"
+        self.write(row.columns, self.predictor.answers.blank, reason)
+        self.bad += 1
+        if self.bad <= SHOWN:
+            say(f"no prediction: {reason}")
+        elif self.bad == SHOWN + 1:
+            say("more rows without a prediction are told in the output alone")
+
+
+def _windows(rows: Iterator[Checked], size: int) -> Iterator[list[Checked]]:
+    while window := list(islice(rows, size)):
+        yield window
+
+
+def _check_form(window: Sequence[Checked], given: Input) -> None:
+    """Take rows that are all of the wrong form for a wrong file.
+
+    Raises:
+        UserError: They are.
+    """
+    problems = [read for _, read in window if isinstance(read, Problem) and read.of_file]
+    if problems and len(problems) == len(window):
+        row = window[0][0]
+        raise UserError(
+            f"no row of the first {plural(len(window), 'row')} can be read: {problems[0].reason}",
+            where=f"{given.name}, line {row.number}",
+            found="the columns " + ", ".join(row.columns) if row.columns else None,
+            fix="--column text=... names another column; --format, --encoding and --delimiter another form",
+        )
+
+
+def _introduced(origin: Origin, recipe: Recipe, *, scores: bool) -> Predictor:
+    predictor = load_predictor(origin, recipe, scores=scores)
+    say(f"{origin.model}: {predictor.description}")
+    return predictor
+
+
+def _size(given: Input) -> int | None:
+    return given.path.stat().st_size if given.path is not None and given.path.is_file() else None

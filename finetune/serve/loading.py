@@ -1,0 +1,178 @@
+"""From a name to a predictor: the recipe, the tokenizer and the model, with its masks."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune import compose, models, recipe, tasks
+from finetune.attention import pretrained
+from finetune.errors import UserError
+from finetune.models import Head
+from finetune.models.quiet import quiet
+from finetune.models.source import model_source
+from finetune.recipe import Recipe
+from finetune.serve.origin import Origin, check_meant, find_origin
+from finetune.serve.predictor import Predictor
+from finetune.tasks import Task, Tools
+from finetune.training.job import apply_masks
+from finetune.training.matmul import choose_matmul
+from finetune.training.precision import choose_precision
+
+Kind = Literal["text_classification", "token_classification", "text_to_text"]
+
+ARCHITECTURES: Mapping[str, Kind] = {
+    "ForSequenceClassification": "text_classification",
+    "ForTokenClassification": "token_classification",
+    "ForConditionalGeneration": "text_to_text",
+    "EncoderDecoderModel": "text_to_text",
+}
+"""Tasks by the ends of the names that transformers gives its classes."""
+SECTIONS = {
+    "text_classification": recipe.TextClassification,
+    "token_classification": recipe.TokenClassification,
+    "text_to_text": recipe.TextToText,
+}
+USUAL_LENGTH = 512
+"""Tokens of an input where neither the model nor its tokenizer has a limit."""
+
+
+def find_recipe(
+    name: str, kind: Kind | None = None, overrides: Mapping[str, Any] | None = None
+) -> tuple[Origin, Recipe]:
+    """Where a model is and by which recipe it predicts: its own, or one made for its class.
+
+    Args:
+        name: The folder of a run, of a run's model or checkpoint, or of any model; or a name on the Hub.
+        kind: The task, where neither a recipe nor the model's class tells it.
+        overrides: Other values of the recipe's keys, as of the command line.
+
+    Raises:
+        UserError: There is no such model, its task is not known, or a key is wrong.
+    """
+    given = dict(overrides or {})
+    check_meant(given)
+    origin = find_origin(name)
+    own = origin.recipe or _made_recipe(origin.model, kind)
+    if kind is not None and tasks.create(own).head != kind:
+        raise UserError(f"the model was trained for {own.task.kind}", where=f"--task {kind}", fix="leave --task out")
+    if given.get("training.precision") is None and own.training.precision != "fp32":
+        given["training.precision"] = "auto"  # what was fast where it was trained need not be here
+    return origin, compose.override(own, given)
+
+
+def load_predictor(origin: Origin, own: Recipe, *, scores: bool = False) -> Predictor:
+    """The model, ready to predict on the fastest device that is there.
+
+    Args:
+        origin: Where it is.
+        own: The recipe by which it predicts.
+        scores: Whether answers say how sure the model is.
+
+    Raises:
+        UserError: The model cannot be loaded, or its head was never trained.
+    """
+    task = tasks.create(own)
+    precision = choose_precision(own.training.precision)
+    accelerator = precision.accelerator()
+    model, tokenizer = _load(origin, task)
+    labels = _labels(model.config) if task.label_field else None
+    for key, length in task.lengths.items():
+        models.check_length(model.config, length, key)
+    computes_fp32_on_cpu = precision.name == "fp32" and accelerator.device.type == "cpu"
+    matmul = choose_matmul("auto", model, computes_fp32_on_cpu=computes_fp32_on_cpu)
+    model.to(accelerator.device)
+    ragged = own.training.layout == "ragged" and pretrained.reads_streams(model)
+    tools = Tools(tokenizer, model.config, labels, ragged)
+    return Predictor(task, tools, model, accelerator, precision, matmul, scores=scores)
+
+
+def _load(origin: Origin, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model with its masks, and its tokenizer."""
+    saved = recipe.Model(name=origin.model)
+    config = _config(origin.model)
+    tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.head == "token_classification")
+    labels = _labels(config) if task.label_field else None
+    model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=0)
+    if origin.recipe is None and _kind_of(config) != task.head:
+        other = models.load_model(saved, task.head, tokenizer, labels=labels, seed=1)
+        _check_trained(model, other, task.head)
+    apply_masks(model, task.program, tokenizer)
+    return model, tokenizer
+
+
+def _config(name: str) -> PreTrainedConfig:
+    source = model_source(recipe.Model(name=name))
+    try:
+        with quiet(), source.access():
+            config: PreTrainedConfig = AutoConfig.from_pretrained(source.path, **source.options)
+            return config
+    except ValueError as error:
+        raise UserError(f"the configuration of {name} cannot be read", found=str(error).splitlines()[0]) from error
+
+
+def _made_recipe(name: str, kind: Kind | None) -> Recipe:
+    """A recipe for a model that comes without one."""
+    config = _config(name)
+    kind = kind or _kind_of(config)
+    if kind is None:
+        raise UserError(
+            f"it is not known what {name} was trained for",
+            expected="a model whose class ends in " + ", ".join(ARCHITECTURES),
+            found=", ".join(config.architectures or ()) or "no class in its configuration",
+            fix="--task names it: " + ", ".join(SECTIONS),
+        )
+    _check_one_class_each(config, kind, name)
+    tokenizer = models.load_tokenizer(recipe.Model(name=name), lambda: ())
+    limits = (models.max_positions(config), tokenizer.model_max_length, USUAL_LENGTH)
+    longest = min(limit for limit in limits if limit is not None)
+    key = "max_source_length" if kind == "text_to_text" else "max_length"
+    return Recipe(
+        name=name,
+        task=SECTIONS[kind](**{key: longest}),
+        model=recipe.Model(name=name),
+        data=recipe.Data(path="-"),
+        attention=_saved_attention(config),
+    )
+
+
+def _saved_attention(config: PreTrainedConfig) -> recipe.Attention:
+    saved = pretrained.saved_masks(config)
+    return recipe.Attention() if saved is None else recipe.Attention.model_validate(saved[0].to_config())
+
+
+def _kind_of(config: PreTrainedConfig) -> Kind | None:
+    names = config.architectures or ()
+    return next((kind for end, kind in ARCHITECTURES.items() for name in names if name.endswith(end)), None)
+
+
+def _check_one_class_each(config: PreTrainedConfig, kind: Kind, name: str) -> None:
+    if kind == "text_classification" and (
+        len(config.id2label or ()) < 2 or config.problem_type == "multi_label_classification"
+    ):
+        raise UserError(
+            f"{name} does not give one class to each text",
+            expected="two classes or more, of which one is right",
+            found=f"{len(config.id2label or ())} outputs, {config.problem_type or 'of no type'}",
+        )
+
+
+def _labels(config: PreTrainedConfig) -> tuple[str, ...]:
+    return tuple(str(label) for _, label in sorted((config.id2label or {}).items()))
+
+
+def _check_trained(model: PreTrainedModel, other: PreTrainedModel, head: Head) -> None:
+    """Refuse weights that come from chance: the same model loaded with another seed has others.
+
+    Raises:
+        UserError: It has.
+    """
+    weights = other.state_dict()
+    new = [name for name, weight in model.state_dict().items() if not torch.equal(weight, weights[name])]
+    if new:
+        raise UserError(
+            f"the model has no trained head for {head}",
+            found="no weights for " + ", ".join(new[:3]),
+            fix="fine-tune it first: finetune run ...",
+        )

@@ -1,0 +1,95 @@
+"""What a user names a model by, and what it was trained to do: a run, a folder, or a name on the Hub."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers.utils.hub import cached_file
+
+from finetune import compose
+from finetune.errors import UserError, raise_all
+from finetune.hub_access import hub_access
+from finetune.recipe import Recipe
+
+RECIPE = "recipe.yaml"
+MODEL = "model"
+CHECKPOINTS = "checkpoints"
+MEANT = ("data.columns.", "task.", "evaluation.", "training.precision", "training.fp32_matmul", "training.layout")
+"""The keys of a recipe that have a meaning once a model is trained."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model is.
+
+    Args:
+        model: A folder or a Hub name, for from_pretrained.
+        recipe: What it was trained by, where that is known.
+    """
+
+    model: str
+    recipe: Recipe | None
+
+
+def find_origin(name: str) -> Origin:
+    """The model that a user names, and its recipe.
+
+    Args:
+        name: The folder of a run, of a run's model or checkpoint, or of any model; or a name on the Hub.
+
+    Raises:
+        UserError: There is no such model.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _in_folder(folder)
+    if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists():
+        raise UserError(f"there is no folder {folder}", expected="the folder of a run or a model, or a name on the Hub")
+    with hub_access("model", name, "model.name"):
+        found = cached_file(name, RECIPE, _raise_exceptions_for_missing_entries=False)
+    return Origin(name, None if found is None else compose.load(str(found)))
+
+
+def _in_folder(folder: Path) -> Origin:
+    if (folder / RECIPE).is_file() and (folder / MODEL / "config.json").is_file():
+        return Origin(str(folder / MODEL), compose.load(str(folder / RECIPE)))
+    if not (folder / "config.json").is_file():
+        raise _no_model(folder)
+    places = [folder]
+    places += [folder.resolve().parent] if folder.resolve().name == MODEL else []
+    places += [folder.resolve().parent.parent] if folder.resolve().parent.name == CHECKPOINTS else []
+    recipe = next((place / RECIPE for place in places if (place / RECIPE).is_file()), None)
+    return Origin(str(folder), None if recipe is None else compose.load(str(recipe)))
+
+
+def _no_model(folder: Path) -> UserError:
+    inside = [*folder.glob(f"{CHECKPOINTS}/*/config.json"), *folder.glob(f"*/{MODEL}/config.json")]
+    newest = max(inside, key=lambda path: path.stat().st_mtime, default=None)
+    near = None if newest is None else newest.parent.parent if newest.parent.name == MODEL else newest.parent
+    unfinished = (folder / RECIPE).is_file()
+    return UserError(
+        f"the run in {folder} has not finished" if unfinished else f"the folder {folder} holds no model",
+        expected="the folder of a finished run, or one with config.json and model.safetensors",
+        found=", ".join(sorted(path.name for path in folder.iterdir())[:10]) or "an empty folder",
+        fix=None if near is None else f"did you mean {near}?",
+    )
+
+
+def check_meant(overrides: Mapping[str, Any]) -> None:
+    """Refuse keys that say how a model is trained: it is.
+
+    Raises:
+        UserError: There are some.
+    """
+    raise_all(
+        [
+            UserError(
+                f"{key} has no meaning for a trained model",
+                expected="keys that begin with " + ", ".join(MEANT),
+                fix=f"leave {key} out",
+            )
+            for key in overrides
+            if key == "task.kind" or not key.startswith(MEANT)
+        ]
+    )

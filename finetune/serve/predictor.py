@@ -1,0 +1,135 @@
+"""A trained model that answers rows, however many at a time."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from datasets import Dataset
+from transformers import PreTrainedModel
+
+from finetune.data import Field
+from finetune.data.batches import Indices, Limits, shards
+from finetune.data.features import Features
+from finetune.errors import UserError
+from finetune.serve.answers import Answer, Answers
+from finetune.serve.examples import Example, Problem
+from finetune.tasks import Batch, Prediction, Task, Tools
+from finetune.training.matmul import Matmul
+from finetune.training.precision import Precision
+from finetune.training.prefetch import pinned, prefetch
+
+
+class Predictor:
+    """A trained model with all that it needs to answer.
+
+    Args:
+        task: The task it was trained for.
+        tools: Its tokenizer and labels.
+        model: The model, in evaluation mode, on the accelerator's device.
+        accelerator: Says where and in which precision to compute.
+        precision: The precision, and why.
+        matmul: The library of fp32 products, and why.
+        scores: Whether answers say how sure the model is.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        tools: Tools,
+        model: PreTrainedModel,
+        accelerator: Accelerator,
+        precision: Precision,
+        matmul: Matmul,
+        *,
+        scores: bool = False,
+    ) -> None:
+        self.task = task
+        self.tools = tools
+        self.model = model
+        self.accelerator = accelerator
+        self.precision = precision
+        self.matmul = matmul
+        self.scores = scores
+        self.answers = Answers(task, tools, scores=scores)
+        self.num_cut = 0
+        """Inputs so far that were cut at the longest length allowed."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What is read of each row."""
+        return self.task.input_fields
+
+    @property
+    def description(self) -> str:
+        """Task, size, device and precision in one line."""
+        weights = sum(weight.numel() for weight in self.model.parameters())
+        kind = self.task.recipe.task.kind.replace("_", " ")
+        return f"{kind}, {weights / 1e6:.1f} M weights, on {self.accelerator.device.type} in {self.precision}"
+
+    def predict(self, examples: Sequence[Example]) -> list[Answer | Problem]:
+        """An answer to each example in its place, or why there is none.
+
+        Which examples are given together makes no difference to their answers beyond rounding.
+        """
+        good = list(range(len(examples)))
+        refused: dict[int, Answer | Problem] = {}
+        try:
+            answers = self._answers(examples)
+        except UserError:  # one example, most often, spoils all
+            refused = self._refused(examples, good)
+            good = [number for number in good if number not in refused]
+            answers = self._answers([examples[number] for number in good])
+        return [one for _, one in sorted({**refused, **dict(zip(good, answers, strict=True))}.items())]
+
+    def _answers(self, examples: Sequence[Example]) -> list[Answer]:
+        if not examples:
+            return []
+        split = _dataset(examples)
+        encoded = self.task.encode_some(split, self.tools)
+        predictions = sorted(self._predictions(Features.of(encoded)), key=lambda prediction: prediction.feature)
+        if "cut" in encoded.column_names:
+            self.num_cut += sum(encoded["cut"])
+        return [self.answers.of(record) for record in self.task.records(split, predictions, self.tools)]
+
+    def _predictions(self, features: Features) -> list[Prediction]:
+        """Predictions of all features, batch by batch, the longest first."""
+        evaluation, device = self.task.recipe.evaluation, self.accelerator.device
+        lengths: Indices = features.columns["length"].values.astype(np.int64)
+        batches = shards(lengths, Limits(evaluation.batch_size, evaluation.tokens_per_batch), 1, 0)
+
+        def collate(indices: Indices) -> Batch:
+            batch = self.task.collate(features.take(indices), self.tools)
+            return pinned(batch) if device.type == "cuda" else batch
+
+        ahead = self.task.recipe.training.prefetch
+        with (
+            self.matmul.used(),
+            torch.inference_mode(),
+            self.accelerator.autocast(),
+            closing(prefetch(collate, batches, ahead=ahead)) as collated,
+        ):
+            predict, options = self.task.predict, {"final": True, "scores": self.scores}
+            predicted = (predict(self.model, batch.to(device), self.tools, **options) for batch in collated)
+            return list(chain.from_iterable(predicted))
+
+    def _refused(self, examples: Sequence[Example], numbers: Sequence[int]) -> dict[int, Answer | Problem]:
+        """Examples that cannot be encoded, and why; found by halves, as they are few."""
+        if not numbers:
+            return {}
+        try:
+            self.task.encode_some(_dataset([examples[number] for number in numbers]), self.tools)
+        except UserError as error:
+            if len(numbers) == 1:
+                return {numbers[0]: Problem(error.problem)}
+            middle = len(numbers) // 2
+            return {**self._refused(examples, numbers[:middle]), **self._refused(examples, numbers[middle:])}
+        return {}
+
+
+def _dataset(examples: Sequence[Example]) -> Dataset:
+    columns: dict[str, list[Any]] = {name: [example[name] for example in examples] for name in examples[0]}
+    return Dataset.from_dict({"id": list(range(len(examples))), **columns})

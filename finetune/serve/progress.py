@@ -1,0 +1,70 @@
+"""How far a prediction is: a bar in a terminal, a line now and then elsewhere, on standard error."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from finetune.training.progress import console, say
+
+_SECONDS_BETWEEN_LINES = 30.0
+
+
+class Counter:
+    """Counts rows that are done, and shows which share of the input's bytes was read.
+
+    Args:
+        total: Bytes of the input, or None where that is not known.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self.total = total
+        self.rows = 0
+        self._started = self._last_line = time.monotonic()
+        # Answers that run through the same terminal are progress enough.
+        self._bar = _bar() if console.is_terminal and not sys.stdout.isatty() else None
+        self._is_silent = sys.stdout.isatty()
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("predicting", total=self.total, rows="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def advance(self, rows: int, position: int) -> None:
+        """Count rows.
+
+        Args:
+            rows: How many more are done.
+            position: Bytes of the input that were read.
+        """
+        self.rows += rows
+        if self._bar is not None:
+            self._bar.update(self._task, completed=position if self.total else None, rows=self._figures)
+        elif not self._is_silent and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            share = f", {position / self.total:.0%} of the input" if self.total else ""
+            say(f"predicting: {self._figures}{share}")
+
+    @property
+    def seconds(self) -> float:
+        """Time since the start."""
+        return time.monotonic() - self._started
+
+    @property
+    def _figures(self) -> str:
+        return f"{self.rows:,} rows, {self.rows / max(self.seconds, 1e-9):,.0f} rows/s"
+
+
+def _bar() -> Progress:
+    columns = (BarColumn(bar_width=20), TaskProgressColumn(), TextColumn("{task.fields[rows]}", style="cyan"))
+    times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+    return Progress(TextColumn("{task.description}"), *columns, *times, console=console, transient=True)

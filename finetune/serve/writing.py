@@ -1,0 +1,218 @@
+"""Answers beside the columns of their rows: csv, tsv, JSON lines, or predictions alone as lines of text."""
+
+import csv
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from finetune.errors import UserError
+from finetune.serve.answers import Answer, Answers, flatten
+from finetune.serve.reading import Format, distinct, told_format
+
+STDOUT = "standard output"
+ERROR = "error"
+"""The column that says why a row has no prediction."""
+
+Write = Callable[[Mapping[str, Any], Answer, str | None], None]
+"""Writes a row's columns with its answer, or with the reason why there is none."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where answers go.
+
+    Args:
+        path: The file, which is replaced; None for standard output.
+        format: Told by the file's name if None; on standard output the input's.
+    """
+
+    path: Path | None
+    format: Format | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return STDOUT if self.path is None else str(self.path)
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether it is an ordinary file, to be written aside and renamed, and not a pipe or a device."""
+        return self.path is not None and (self.path.is_file() or not self.path.exists())
+
+    @property
+    def partial(self) -> Path:
+        """Where the file is while it is not finished."""
+        assert self.path is not None
+        return self.path.with_name(self.path.name + ".partial")
+
+    def told_format(self, of_input: Format, *, scores: bool) -> Format:
+        """The format that is asked for, told by the file's name, or else the input's.
+
+        Raises:
+            UserError: The name does not tell it, or it cannot hold what is asked for.
+        """
+        by_name = self.format is not None or self.is_replaced
+        alike: Format = "jsonl" if scores and of_input == "text" else of_input
+        kind = told_format(self.path, self.format, "--output-format") if by_name else alike
+        if kind == "text" and scores:
+            raise UserError("lines of text hold no scores", where="--scores", fix="--output-format jsonl")
+        if kind in ("csv", "tsv") and of_input == "jsonl":
+            raise UserError(
+                "a table has the same columns in each row, JSON lines need not",
+                where=self.name,
+                fix="--output-format jsonl, or text for the predictions alone",
+            )
+        return kind
+
+
+class OutputFile:
+    """A file to write to, which has its name only when all is written.
+
+    Args:
+        wanted: The output.
+
+    Raises:
+        UserError: It cannot be written; so for all its methods.
+    """
+
+    def __init__(self, wanted: Output) -> None:
+        self.wanted = wanted
+        self.path = wanted.partial if wanted.is_replaced else wanted.path
+        # Bytes that were no text in the input are written as their escapes.
+        options: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
+        with self._told():
+            self._file = (
+                TextIOWrapper(sys.stdout.buffer, **options) if self.path is None else self.path.open("w", **options)
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._told():
+            if self.path is None:
+                self._file.detach()
+            else:
+                self._file.close()
+            if error is None and self.path is not None and self.wanted.path is not None and self.wanted.is_replaced:
+                self.path.replace(self.wanted.path)
+
+    def write(self, text: str) -> None:
+        """Write a text."""
+        with self._told():
+            self._file.write(text)
+
+    def flush(self) -> None:
+        """Hand to the system what was written so far."""
+        with self._told():
+            self._file.flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            kept = f"; what is finished is in {self.path}" if full and self.wanted.is_replaced else ""
+            raise UserError(
+                f"{self.wanted.name} cannot be written",
+                found=error.strerror,
+                where="--output",
+                fix=("make room" if full else "name a file in a folder of yours") + kept,
+            ) from error
+
+
+def check_output(wanted: Output, given: Path | None) -> None:
+    """Find out before the work what would stop it at its end.
+
+    Raises:
+        UserError: The output is a folder, in none, in one that cannot be written, or is the input.
+    """
+    if wanted.path is None:
+        return
+    folder = wanted.path.parent
+    if wanted.path.is_dir():
+        raise UserError(f"the output {wanted.path} is a folder", where="--output", expected="a file")
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}", where="--output", fix=f"mkdir -p {folder}")
+    if wanted.is_replaced and not os.access(folder, os.W_OK):
+        raise UserError(f"the folder {folder} cannot be written", where="--output", fix="name a folder of yours")
+    if given is not None and given.exists() and wanted.path.exists() and given.samefile(wanted.path):
+        raise UserError("the output is the input", where=f"--output {wanted.path}", fix="name another file")
+
+
+def writer(
+    kind: Format, file: OutputFile, header: Sequence[str] | None, answers: Answers, delimiter: str | None
+) -> Write:
+    """What writes rows in a format.
+
+    Args:
+        kind: The format.
+        file: Where to.
+        header: Names of the input's columns, where all rows have the same.
+        answers: Tell the columns of answers.
+        delimiter: Of csv and tsv; the usual one if None.
+    """
+    if kind == "text":
+        return lambda columns, answer, error: _print(file, _one_line(answer["prediction"]))
+    if kind == "jsonl":
+        return lambda columns, answer, error: _print(file, _json_line(columns, answer, error))
+    names = (*answers.flat_names, ERROR)
+    assert header is not None
+    write_cells = _write_csv(file, delimiter or ",") if kind == "csv" else _write_tsv(file, delimiter or "\t")
+    write_cells(distinct((*_kept(header, names), *names)))
+
+    def write(columns: Mapping[str, Any], answer: Answer, error: str | None) -> None:
+        given = {**flatten(answer), ERROR: error}
+        write_cells([*(columns.get(name, "") for name in header), *(_cell(given.get(name)) for name in names)])
+
+    return write
+
+
+def _json_line(columns: Mapping[str, Any], answer: Answer, error: str | None) -> str:
+    given = {**answer, **({} if error is None else {ERROR: error})}
+    kept = zip(_kept(tuple(columns), (*answer, ERROR)), columns.values(), strict=True)
+    return json.dumps({**dict(kept), **given}, ensure_ascii=False)
+
+
+def _kept(names: Sequence[str], ours: Sequence[str]) -> list[str]:
+    """Names of the input's columns; one that an answer needs for itself gets another."""
+    return [f"input_{name}" if name in ours else name for name in names]
+
+
+def _cell(value: Any) -> str:
+    """A value in a table: labels of words one after another, other structures as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        is_text = all(isinstance(one, str) for one in value) and value
+        return " ".join(value) if is_text else json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _one_line(value: Any) -> str:
+    return " ".join(_cell(value).splitlines())
+
+
+def _print(file: OutputFile, line: str) -> None:
+    file.write(line + "\n")
+
+
+def _write_csv(file: OutputFile, delimiter: str) -> Callable[[Sequence[str]], object]:
+    return csv.writer(file, delimiter=delimiter, lineterminator="\n").writerow
+
+
+def _write_tsv(file: OutputFile, delimiter: str) -> Callable[[Sequence[str]], object]:
+    return lambda cells: _print(file, delimiter.join(_one_line(cell).replace(delimiter, " ") for cell in cells))
