@@ -6,6 +6,7 @@ from typing import Any
 
 from finetune.errors import UserError
 
+_NOUNS: dict[type, str] = {str: "a text", Integral: "a whole number"}
 TASKS_OWN = "evaluation.metrics=null for the task's own metrics"
 
 
@@ -25,7 +26,7 @@ def check_elements(metric: str, column: Iterable[Any], element: type) -> None:
     """Raise UserError unless every entry is of that type (str, Integral for ids, or Real)."""
     for value in column:
         if not isinstance(value, element):
-            raise _unfit(metric, {str: "a text", Integral: "a whole number"}.get(element, "a number"), value)
+            raise _unfit(metric, _NOUNS.get(element, "a number"), value)
 
 
 def check_sequences(metric: str, column: Iterable[Any], element: type) -> None:

@@ -11,6 +11,8 @@ from datasets import Features, List, Value
 from finetune.metrics.inputs import check_counts, check_elements, check_lengths, check_sequences, check_some
 from finetune.metrics.scores import DEFAULT_OPTIONS, MetricOptions, Scores
 
+_STORED: dict[type, str] = {Integral: "int64", Real: "float64"}
+
 
 class OfflineMetric(evaluate.Metric, ABC):  # type: ignore[misc, unused-ignore]
     """An `evaluate.Metric` that touches neither network nor disk, so that processes side by side cannot clash.
@@ -54,7 +56,7 @@ class OfflineMetric(evaluate.Metric, ABC):  # type: ignore[misc, unused-ignore]
         return {**scores.values, "details": scores.details, "signatures": scores.signatures}
 
     def _info(self) -> evaluate.MetricInfo:
-        element = Value({Integral: "int64", Real: "float64"}.get(self.element, "string"))
+        element = Value(_STORED.get(self.element, "string"))
         example = List(element) if self.sequences else element
         features = Features({"predictions": example, "references": example})
         return evaluate.MetricInfo(description=self.__doc__ or "", citation="", features=features)
