@@ -1,18 +1,20 @@
 """Scoring a model on a split: every example once, on any number of processes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PreTrainedModel
 
-from finetune.data.batches import Limits, shards
+from finetune.data.batches import Indices, Limits, shards
 from finetune.metrics import Scores
-from finetune.tasks import Prediction, Record
+from finetune.tasks import Batch, Prediction, Record
 from finetune.training.job import Job
-from finetune.training.progress import Bar
+from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
+from finetune.training.progress import Bar, say
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> li
     limits = Limits(job.recipe.evaluation.batch_size, job.recipe.evaluation.tokens_per_batch)
     batches = shards(encoded.lengths, limits, accelerator.num_processes, accelerator.process_index)
     predictions: list[Prediction] = []
+    parts = 1
     was_training = model.training
     model.train(False)
     bar = Bar(f"evaluating {split}", len(batches), enabled=accelerator.is_main_process)
@@ -71,10 +74,48 @@ def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> li
         closing(job.batches(split, batches)) as collated,
     ):
         for indices, batch in zip(batches, collated, strict=True):
-            predictions += job.task.predict(model, batch, job.tools, final=final)
+            found = _tried(job, model, [batch], final) if parts == 1 else None
+            if parts > 1:
+                found = _in_parts(job, model, split, indices, parts, final)
+            while found is None:
+                parts = _doubled(parts, split, len(indices))
+                found = _in_parts(job, model, split, indices, parts, final)
+            predictions += found
             bar.advance(int(encoded.lengths[indices].sum()))
     model.train(was_training)
     return predictions
+
+
+def _in_parts(
+    job: Job, model: PreTrainedModel, split: str, indices: Indices, parts: int, final: bool
+) -> list[Prediction] | None:
+    """Predictions of a batch that is too large, computed in parts."""
+    with closing(job.batches(split, np.array_split(indices, min(parts, len(indices))))) as batches:
+        return _tried(job, model, batches, final)
+
+
+def _tried(job: Job, model: PreTrainedModel, batches: Iterable[Batch], final: bool) -> list[Prediction] | None:
+    """Predictions, or None where memory does not suffice."""
+    try:
+        return [found for batch in batches for found in job.task.predict(model, batch, job.tools, final=final)]
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+
+
+def _doubled(parts: int, split: str, examples: int) -> int:
+    """Twice as many parts.
+
+    Raises:
+        UserError: A part is a single example already.
+    """
+    free_memory()
+    if parts >= examples:
+        raise out_of_memory(f"to score {split}, for a single example")
+    if parts == 1:
+        say(f"out of memory while scoring {split}: batches are computed in parts (evaluation.tokens_per_batch)")
+    return 2 * parts
 
 
 def _assert_complete(predictions: Sequence[Prediction], expected: int) -> None:

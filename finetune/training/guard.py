@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -102,13 +103,16 @@ def step_where_finite(optimizer: AcceleratedOptimizer, not_finite: Tensor) -> No
     could not.
     """
     inner = optimizer.optimizer
-    reads = getattr(inner, "_step_supports_amp_scaling", False) and not inner._optimizer_step_post_hooks
-    if not_finite.device.type == "cuda" and reads:
+    if not_finite.device.type != "cpu" and _reads_on_device(inner):
         inner.grad_scale, inner.found_inf = None, (not_finite > 0).float()
         optimizer.step()
         del inner.grad_scale, inner.found_inf
     elif not_finite.item() == 0:
         optimizer.step()
+
+
+def _reads_on_device(optimizer: Any) -> bool:
+    return getattr(optimizer, "_step_supports_amp_scaling", False) and not optimizer._optimizer_step_post_hooks
 
 
 def not_finite(job: Job, trace: Trace, rate: float, left_out: int) -> UserError:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
 from finetune.data.batches import Indices, Window, windows
@@ -24,6 +25,7 @@ from finetune.training.gradient import Gradients
 from finetune.training.guard import Trace, Traces
 from finetune.training.interrupt import Signals, StopNow
 from finetune.training.job import Job
+from finetune.training.memory import recompute_activations
 from finetune.training.optimizer import build_optimizer, build_schedule
 from finetune.training.progress import Bar, say
 from finetune.training.resume import command
@@ -51,6 +53,10 @@ class Loop:
         optimizer = build_optimizer(job.model, self.training, self.state.total_steps)
         self.schedule = build_schedule(optimizer, self.training, self.state.total_steps)
         self.model, self.optimizer = self.accelerator.prepare(job.model, optimizer)
+        if isinstance(self.model, DistributedDataParallel):
+            # These models' buffers are constants. Sending them would leave one process waiting for another that runs
+            # out of memory.
+            self.model.broadcast_buffers = False
         self.averaging = build_averaging(self.model, self.optimizer.optimizer, self.training, self.accelerator)
         self.gradients = Gradients(job, self.model, self.state)
         self.epoch_mean, self.log_mean = self._mean(), self._mean()
@@ -62,8 +68,7 @@ class Loop:
 
     def _set_up_model(self, model: PreTrainedModel) -> None:
         if self.training.gradient_checkpointing:
-            options = {"use_reentrant": False}
-            model.gradient_checkpointing_enable(options)  # type: ignore[no-untyped-call]
+            recompute_activations(model)
         if self.training.compile:
             model.compile(dynamic=True)
 

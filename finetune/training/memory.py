@@ -4,6 +4,7 @@ import gc
 
 import torch
 from accelerate.utils.memory import should_reduce_batch_size
+from transformers import PreTrainedModel
 
 from finetune.errors import UserError
 
@@ -20,6 +21,22 @@ def free_memory() -> None:
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def recompute_activations(model: PreTrainedModel) -> None:
+    """Compute activations a second time in the backward pass in place of keeping them.
+
+    Raises:
+        UserError: The model cannot.
+    """
+    try:
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    except ValueError as error:
+        raise UserError(
+            f"{type(model).__name__} cannot compute its activations again",
+            where="training.gradient_checkpointing",
+            fix="training.gradient_checkpointing=false, and a smaller training.batch_size",
+        ) from error
 
 
 def out_of_memory(where: str) -> UserError:

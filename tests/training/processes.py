@@ -13,7 +13,7 @@ from typing import Any
 from accelerate.state import AcceleratorState, GradientState, PartialState
 
 _FORK = multiprocessing.get_context("fork")
-SECONDS = 120
+SECONDS = 90
 """A process that takes longer is ended, and its test fails."""
 
 

@@ -13,7 +13,7 @@ from finetune.errors import Interrupted
 from finetune.recipe import Recipe
 from finetune.run import main, status
 from finetune.tasks.text_classification import TextClassificationTask
-from finetune.training import saving
+from finetune.training.checkpoint import is_whole
 from finetune.training.gradient import Gradients
 from finetune.training.interrupt import Signals, StopNow
 from finetune.training.resume import command
@@ -79,7 +79,7 @@ def test_one_of_two_processes_is_told_and_both_save(toy: Toy, tmp_path: Path) ->
     both = [start(body, logs[rank], rank, 2, port) for rank, body in enumerate(bodies)]
     assert finish(*both) == [143, 143], logs[0].read_text() + logs[1].read_text()
     (saved,) = (only_run(recipe) / "checkpoints").iterdir()
-    assert saving.is_whole(saved)
+    assert is_whole(saved)
     assert f"--num_processes 2 finetune/run.py resume={only_run(recipe)}" in logs[0].read_text()
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from finetune import compose, training
@@ -19,40 +18,9 @@ from finetune.recipe import Recipe
 from finetune.run import run
 from finetune.training.evaluation import Evaluated
 from finetune.training.job import prepare
-from finetune.training.loop import Loop
 from finetune.training.run_folder import RunFolder
 
-KINDS = ["text_classification", "token_classification", "text_to_text"]
-NO_DROPOUT = {"model.scratch.dropout": 0.0, "training.max_grad_norm": None}
-
 Toy = Callable[..., Recipe]
-
-
-def first_gradient(recipe: Recipe) -> tuple[dict[str, Tensor], float]:
-    """The gradient of the first optimizer step, and the step's loss."""
-    loop = Loop(prepare(recipe))
-    window = loop._windows(loop.plan.epoch(0))[0]
-    targets = int(loop.job.encoded["train"].targets[window.everyone].sum())
-    losses = loop.gradients.compute(window, loop.gradients.prepared([window]), targets, 0)
-    assert losses is not None
-    weights = loop.model.named_parameters()
-    gradients = {name: weight.grad for name, weight in weights if weight.grad is not None}
-    return gradients, float(sum(losses)) / targets
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("architecture", ["bert", "t5"])
-def test_accumulating_changes_nothing(toy: Toy, kind: str, architecture: str) -> None:
-    def settings(size: int, accumulation: int) -> dict[str, Any]:
-        return NO_DROPOUT | {"training.batch_size": size, "training.gradient_accumulation": accumulation}
-
-    whole, loss = first_gradient(toy(kind, architecture, train=32, held_out=8, **settings(16, 1)))
-    parts, same_loss = first_gradient(toy(kind, architecture, train=32, held_out=8, **settings(4, 4)))
-    assert loss == pytest.approx(same_loss, rel=1e-6)
-    assert whole.keys() == parts.keys()
-    largest = max(gradient.abs().max() for gradient in whole.values())
-    for name, gradient in whole.items():
-        torch.testing.assert_close(parts[name], gradient, rtol=1e-4, atol=float(largest) * 1e-6)
 
 
 def read_lines(path: Path) -> list[Mapping[str, Any]]:

@@ -1,0 +1,59 @@
+"""The gradient of every step of an epoch, taken without stepping."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from finetune import compose
+from finetune.training.job import Job
+from finetune.training.loop import Loop
+
+Step = tuple[float, dict[str, Tensor]]
+"""Mean loss, and the gradient of each weight; float64."""
+
+
+def varied(job: Job, overrides: Mapping[str, Any], *, ragged: bool = True) -> Job:
+    """The same job under other keys of training."""
+    tools = replace(job.tools, ragged=ragged)
+    return replace(job, tools=tools, recipe=compose.override(job.recipe, overrides))
+
+
+def steps(job: Job) -> list[Step]:
+    """All steps of the first epoch, the last one partial where examples run out; the same on all processes."""
+    job.model.double().train()
+    loop = Loop(job)
+    batches = loop.plan.epoch(0)
+    return [_step(loop, *one) for one in zip(loop._windows(batches), loop._largest(batches), strict=True)]
+
+
+def _step(loop: Loop, window: Any, size: int) -> Step:
+    loop.model.zero_grad()
+    targets = int(loop.job.encoded["train"].targets[window.everyone].sum())
+    losses = None
+    while losses is None:  # memory did not suffice
+        with closing(loop.gradients.prepared([window])) as prepared:
+            losses = loop.gradients.compute(window, prepared, targets, size)
+    weights = [weight for _, weight in loop.gradients.parts(window)]
+    mine = torch.stack([loss * weight for loss, weight in zip(losses, weights, strict=True)]).sum()
+    total: Tensor = loop.accelerator.reduce(mine, reduction="sum")
+    named = loop.unwrapped.named_parameters()
+    return float(total) / targets, {name: one.grad.clone() for name, one in named if one.grad is not None}
+
+
+def assert_same_steps(found: list[Step], expected: list[Step]) -> None:
+    """Losses and gradients agree to what float64's rounding, and float32 in the loss, leave."""
+    assert len(found) == len(expected)
+    for (loss, gradient), (expected_loss, expected_gradient) in zip(found, expected, strict=True):
+        assert abs(loss - expected_loss) <= 1e-6 * abs(expected_loss)
+        assert_same_gradient(gradient, expected_gradient)
+
+
+def assert_same_gradient(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    largest = max(float(one.abs().max()) for one in expected.values())
+    for name, one in expected.items():
+        torch.testing.assert_close(found[name], one, rtol=1e-4, atol=1e-6 * largest, msg=name)

@@ -1,0 +1,158 @@
+"""A loss or gradient that is not finite: never stepped on, told with its examples and cause, left out where asked."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from finetune import compose, training
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.training import guard
+from finetune.training.checkpoint import is_whole
+from finetune.training.guard import Trace, Traces
+from finetune.training.job import Job, prepare
+from finetune.training.loop import Loop
+from finetune.training.precision import Precision
+from tests.training.test_resume import small
+
+Toy = Callable[..., Recipe]
+Break = Callable[[Tensor], Tensor]
+
+
+def not_a_number(loss: Tensor) -> Tensor:
+    return loss * math.nan
+
+
+def infinite(loss: Tensor) -> Tensor:
+    return loss + math.inf
+
+
+def bad_gradient(loss: Tensor) -> Tensor:
+    """The loss itself stays finite."""
+    passed = loss * 1.0
+    passed.register_hook(lambda gradient: gradient * math.inf)  # type: ignore[no-untyped-call]
+    return passed
+
+
+def broken(job: Job, monkeypatch: pytest.MonkeyPatch, breaks: Break, *calls: int) -> list[tuple[int, ...]]:
+    """Break the loss of the given calls, counted from 0; gives the examples of every call, as they come."""
+    original = job.task.loss
+    seen: list[tuple[int, ...]] = []
+
+    def loss(model: Any, batch: Any, label_smoothing: float) -> Tensor:
+        seen.append(batch.examples)
+        whole = original(model, batch, label_smoothing)
+        return breaks(whole) if len(seen) - 1 in calls else whole
+
+    monkeypatch.setattr(job.task, "loss", loss)
+    return seen
+
+
+def weights(loop: Loop) -> list[Tensor]:
+    return [weight.detach().clone() for weight in loop.model.parameters()]
+
+
+@pytest.mark.parametrize("breaks", [not_a_number, infinite, bad_gradient])
+@pytest.mark.parametrize("max_grad_norm", [1.0, None])
+def test_it_stops_before_the_step(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, breaks: Break, max_grad_norm: float | None
+) -> None:
+    job = prepare(small(toy, **{"training.max_grad_norm": max_grad_norm}))
+    seen = broken(job, monkeypatch, breaks, 5)  # the second part of the third step
+    loop = Loop(job)
+    after: list[list[Tensor]] = []
+    loop.optimizer.optimizer.register_step_post_hook(lambda *_: after.append(weights(loop)))
+    with pytest.raises(UserError) as caught:
+        loop.run()
+    of_loss = breaks is not bad_gradient
+    assert f"the {'loss' if of_loss else 'gradient'} is not finite at step 3" in caught.value.problem
+    named = sorted(seen[5] if of_loss else seen[4] + seen[5])
+    assert caught.value.where == f"train examples {', '.join(map(str, named))} (counted from 0)"
+    assert "training.learning_rate=" in str(caught.value.fix)
+    assert len(after) == 2
+    assert all(torch.equal(*pair) for pair in zip(after[-1], weights(loop), strict=True))
+    (checkpoint,) = job.folder.checkpoints.iterdir()
+    assert checkpoint.name == "step-000002"
+    assert is_whole(checkpoint)
+
+
+def test_the_step_is_left_out_where_asked(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = {"training.on_nonfinite": "skip", "training.epochs": 1}
+    job = prepare(small(toy, **keys))
+    broken(job, monkeypatch, not_a_number, 5)
+    loop = training.fit(job)
+    assert (loop.state.step, loop.state.left_out) == (6, 1)
+    assert "step 3 is left out, 1 of at most 10" in capsys.readouterr().err
+    assert all(weight.isfinite().all() for weight in weights(loop))
+    lines = [json.loads(line) for line in job.folder.metrics.read_text().splitlines()]
+    losses = {line["step"]: line["train_loss"] for line in lines if "train_loss" in line}
+    assert losses.pop(3) == 0  # nothing to average
+    (epoch,) = [line["epoch_train_loss"] for line in lines if "epoch_train_loss" in line]
+    assert epoch == pytest.approx(sum(losses.values()) / 5, rel=1e-6)  # all steps have as many targets
+
+
+def test_only_so_many_steps_are_left_out(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = prepare(small(toy, **{"training.on_nonfinite": "skip", "training.max_left_out": 2}))
+    broken(job, monkeypatch, not_a_number, 0, 4, 8, 9)
+    with pytest.raises(UserError, match=r"at step 5, after 2 that were left out \(training.max_left_out=2\)"):
+        training.fit(job)
+
+
+def trace(*losses: float) -> Trace:
+    parts = [torch.arange(start, start + 18).numpy() for start in range(0, 18 * len(losses), 18)]
+    return Trace(7, [torch.tensor(loss) for loss in losses], parts, 18, torch.tensor([1.0, 0.0]))
+
+
+def test_the_likely_cause_is_named(toy: Toy) -> None:
+    job = prepare(small(toy, **{"training.max_grad_norm": None}))
+    told = guard.not_finite(job, trace(0.5, math.nan), 1e-3, 0)
+    assert told.where == "train examples 18, 19, 20, 21, 22, 23, 24, 25, 26, 27 and 8 more (counted from 0)"
+    assert told.found == "losses of 0.5, nan"
+    assert "training.learning_rate=0.0001" in str(told.fix)
+    assert "training.max_grad_norm=1" in str(told.fix)
+    in_fp16 = replace(job, precision=Precision("fp16", ""))
+    assert "training.precision=bf16" in str(guard.not_finite(in_fp16, trace(math.inf), 1e-3, 0).fix)
+    next(job.model.parameters()).data.fill_(math.nan)
+    assert "weights are not finite themselves" in str(guard.not_finite(job, trace(math.nan), 1e-3, 0).fix)
+
+
+def test_an_optimizer_that_reads_on_the_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU does, with torch's fused optimizer on a CPU: a step that is not finite changes nothing at all."""
+    weight = torch.nn.Parameter(torch.ones(3))
+    inner = torch.optim.AdamW([weight], lr=0.1, fused=True)
+    wrapped: Any = type("Wrapped", (), {"optimizer": inner, "step": lambda self: inner.step()})()
+    on_device: Any = type("Flag", (), {"device": torch.device("cuda"), "__gt__": lambda self, other: self.flag})()
+    weight.grad = torch.full((3,), 0.5)
+    on_device.flag = torch.tensor(False)
+    guard.step_where_finite(wrapped, on_device)
+    stepped = weight.detach().clone()
+    assert not torch.equal(stepped, torch.ones(3))
+    kept = {name: value.clone() for name, value in inner.state[weight].items()}
+    weight.grad = torch.full((3,), math.nan)
+    on_device.flag = torch.tensor(True)
+    guard.step_where_finite(wrapped, on_device)
+    assert torch.equal(weight, stepped)
+    assert all(torch.equal(inner.state[weight][name], value) for name, value in kept.items())
+    assert not hasattr(inner, "found_inf")
+
+
+def test_on_a_cpu_each_step_is_told_at_once() -> None:
+    traces, one = Traces(), trace(1.0)
+    assert traces.put(one) is one
+    assert traces.last() is None
+    assert (one.is_finite, one.is_last) == (False, False)
+
+
+def test_keys_are_checked(toy: Toy) -> None:
+    with pytest.raises(UserError, match=r"training\.on_nonfinite"):
+        compose.override(small(toy), {"training.on_nonfinite": "ignore"})
+    with pytest.raises(UserError, match=r"training\.max_left_out"):
+        compose.override(small(toy), {"training.max_left_out": 0})
