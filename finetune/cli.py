@@ -187,6 +187,18 @@ def _path(name: str) -> Path | None:
     return None if name == "-" else Path(name).expanduser()
 
 
+@app.command("push")
+def push_command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    name: Annotated[str, typer.Argument(help="Repository on the Hub: user/name.")],
+    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+) -> None:
+    """Push a finished run's model to the Hub, with recipe, masks, scores and model card; also again after a failure."""
+    from finetune import hub
+
+    print(hub.push(run, hub.Target(name, private)))
+
+
 @app.callback(invoke_without_command=True)
 def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:

@@ -22,9 +22,10 @@ def run(recipe: Recipe) -> dict[str, float]:
         UserError: Something in the recipe or the data is wrong.
         Interrupted: SIGTERM or Ctrl-C ended the run; it can go on.
     """
-    from finetune import training
+    from finetune import hub, training
 
     job = training.prepare(recipe)
+    hub.get_ready(job)
     try:
         loop = training.fit(job)
         evaluated = training.finish(loop)
@@ -32,6 +33,7 @@ def run(recipe: Recipe) -> dict[str, float]:
         job.accelerator.end_training()
         raise
     job.accelerator.end_training()
+    hub.publish(job)
     return evaluated.values
 
 

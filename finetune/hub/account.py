@@ -7,6 +7,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from finetune.errors import UserError
 from finetune.hub.patience import patiently
 from finetune.hub.troubles import told
+from finetune.recipe.hub import NAME
 
 
 @dataclass(frozen=True)
@@ -16,10 +17,17 @@ class Target:
     Args:
         name: user/name.
         private: Whether it is made private where it does not exist.
+
+    Raises:
+        UserError: That is not how repositories are called.
     """
 
     name: str
     private: bool = False
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise UserError(f"{self.name!r} is not the name of a repository", expected="user/name")
 
     @property
     def url(self) -> str:

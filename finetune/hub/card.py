@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Literal
 
 from huggingface_hub import (
     DatasetCard,
     EvalResult,
     ModelCard,
     ModelCardData,
-    RepoCard,
     hf_hub_download,
-    try_to_load_from_cache,
 )
 
 from finetune.hub.pictures import PICTURE, draw_masks
@@ -60,14 +59,13 @@ def write_card(run: Path) -> Path:
 
 def card_data(facts: RunFacts) -> ModelCardData:
     """The card's header, by which the Hub finds and ranks models."""
-    data_card, model_card = _dataset_card(facts), _base_model_card(facts)
     return ModelCardData(
         base_model=facts.base_model,
-        datasets=[facts.dataset] if facts.dataset else None,
+        datasets=[str(origin.name) for origin in facts.datasets] or None,
         eval_results=list(_eval_results(facts)),
-        language=_languages(facts, data_card),
+        language=_languages(facts),
         library_name="peft" if facts.is_adapter else "transformers",
-        license=facts.recipe.hub.license or (model_card.data.get("license") if model_card else None),
+        license=_license(facts),
         metrics=[name for name in facts.results.get("test", {}) if name != "loss"],
         model_name=facts.recipe.name,
         pipeline_tag=PIPELINES[facts.recipe.task.kind],
@@ -76,16 +74,17 @@ def card_data(facts: RunFacts) -> ModelCardData:
 
 
 def _eval_results(facts: RunFacts) -> Iterator[EvalResult]:
-    data, pipeline = facts.recipe.data, PIPELINES[facts.recipe.task.kind]
+    pipeline = PIPELINES[facts.recipe.task.kind]
+    of_hub = facts.datasets[0] if len(facts.datasets) == len(facts.origins) == 1 else None
     for name, value in facts.results.get("test", {}).items():
         yield EvalResult(
             task_type=pipeline,
             task_name=pipeline.replace("-", " ").capitalize(),
             dataset_type=facts.data_name,
             dataset_name=facts.data_name,
-            dataset_config=data.config if facts.dataset else None,
-            dataset_split=data.splits.test if facts.dataset else "test",
-            dataset_revision=data.revision if facts.dataset else None,
+            dataset_config=of_hub.config if of_hub else None,
+            dataset_split=of_hub.splits.test if of_hub else "test",
+            dataset_revision=of_hub.revision if of_hub else None,
             metric_type=name,
             metric_name=name,
             metric_value=round(float(value), 6),
@@ -100,34 +99,31 @@ def _table(facts: RunFacts) -> Iterator[tuple[str, list[str]]]:
         yield name, [f"{value:.4f}", *("" if other is None else f"{other:.4f}" for other in others)]
 
 
-def _languages(facts: RunFacts, data_card: RepoCard | None) -> list[str] | None:
+def _languages(facts: RunFacts) -> list[str] | None:
     """Languages as the recipe says them, or the task, or the data set."""
     recipe = facts.recipe
     pair = [language for end in ("source", "target") if (language := getattr(recipe.task, end, None))]
-    stated = data_card.data.get("language") if data_card else None
-    of_data = [stated] if isinstance(stated, str) else stated
-    known = recipe.hub.languages or pair or of_data or facts.sample_languages
+    known = recipe.hub.languages or pair or facts.sample_languages
+    if not known and facts.datasets:
+        data = facts.datasets[0]
+        stated = _stated("data set", str(data.name), data.revision, recipe.data.cache_dir, "language")
+        known = [stated] if isinstance(stated, str) else stated or ()
     return list(known) or None
 
 
-def _dataset_card(facts: RunFacts) -> RepoCard | None:
-    """The data set's card, which is in the cache since it was read."""
-    if facts.dataset is None:
-        return None
-    data = facts.recipe.data
-    found = try_to_load_from_cache(
-        facts.dataset, "README.md", repo_type="dataset", revision=data.revision, cache_dir=data.cache_dir
-    )
-    return DatasetCard.load(found, ignore_metadata_errors=True) if isinstance(found, str) else None
+def _license(facts: RunFacts) -> str | None:
+    """The licence as the recipe says it, or that of the pretrained model."""
+    recipe = facts.recipe
+    if recipe.hub.license or facts.base_model is None:
+        return recipe.hub.license
+    stated = _stated("model", facts.base_model, recipe.model.revision, recipe.model.cache_dir, "license")
+    return stated if isinstance(stated, str) else None
 
 
-def _base_model_card(facts: RunFacts) -> RepoCard | None:
-    """The pretrained model's card; None where it cannot be had, for which no run is to fail."""
-    model = facts.recipe.model
-    if facts.base_model is None or facts.recipe.hub.license:
-        return None
-    with suppress(Exception), hub_access("model", facts.base_model, "model.name"):
-        found = hf_hub_download(facts.base_model, "README.md", revision=model.revision, cache_dir=model.cache_dir)
-        card: RepoCard = ModelCard.load(found, ignore_metadata_errors=True)
-        return card
+def _stated(what: Literal["model", "data set"], name: str, revision: str, cache_dir: Path | None, key: str) -> Any:
+    """What a card on the Hub says; None where it cannot be had, for which no run is to fail."""
+    kind: Any = {"model": ModelCard, "data set": DatasetCard}[what]
+    with suppress(Exception), hub_access(what, name, key):
+        found = hf_hub_download(name, "README.md", repo_type=kind.repo_type, revision=revision, cache_dir=cache_dir)
+        return kind.load(found, ignore_metadata_errors=True).data.get(key)
     return None

@@ -7,10 +7,11 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from finetune.errors import UserError
 from finetune.hub.account import Target, check_access
+from finetune.hub.card import write_card
 from finetune.hub.patience import patiently
 from finetune.hub.portable import portable
 from finetune.hub.run_facts import RunFacts
-from finetune.hub.troubles import told
+from finetune.hub.troubles import also, told
 from finetune.hub.usage import renamed
 
 CARD = "README.md"
@@ -39,6 +40,8 @@ def push(run: Path, target: Target) -> str:
             message says how to push again.
     """
     facts = RunFacts.read(run)
+    if not (facts.model / CARD).is_file():
+        write_card(run)
     try:
         check_access(target)
         _commit(
@@ -84,11 +87,4 @@ def _commit(target: Target, additions: Sequence[CommitOperationAdd], title: str)
 
 def _nothing_lost(error: UserError, run: Path, target: Target) -> UserError:
     again = f"finetune push {run} {target.name}" + (" --private" if target.private else "")
-    kept = f"the trained model is not lost, it is in {run / 'model'}; then: {again}"
-    return UserError(
-        error.problem,
-        expected=error.expected,
-        found=error.found,
-        where=error.where,
-        fix=f"{error.fix}; {kept}" if error.fix else kept,
-    )
+    return also(error, f"the trained model is not lost, it is in {run / 'model'}; then: {again}")

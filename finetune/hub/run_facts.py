@@ -13,11 +13,14 @@ from finetune.attention import Program
 from finetune.errors import UserError
 from finetune.models.standalone import read_config
 from finetune.recipe import Recipe
+from finetune.recipe.data import Origin
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import needed_columns
 
 SAMPLES = {"sentiment": ("en",), "address": ("en",), "interface": ()}
 """Languages of the sample data sets, where the task does not name them."""
+
+SAMPLE = "_sample"
 
 
 @dataclass(frozen=True)
@@ -103,20 +106,32 @@ class RunFacts:
         return None if model.name is None or Path(model.name).exists() else model.name
 
     @property
-    def dataset(self) -> str | None:
-        """Hub name of the data set; None where the data are local or a sample."""
-        return self.recipe.data.name if self.recipe.data.path is None else None
+    def origins(self) -> tuple[Origin, ...]:
+        """Where its data come from."""
+        data = self.recipe.data
+        return data.sources or (data,)
+
+    @property
+    def datasets(self) -> tuple[Origin, ...]:
+        """Those of its data sets that are on the Hub."""
+        return tuple(origin for origin in self.origins if origin.is_of_hub)
 
     @property
     def data_name(self) -> str:
-        """What the data are called; of local files no more than the last part of the path."""
-        data = self.recipe.data
-        if data.path is not None:
-            return Path(data.path).name
-        return data.name or f"{data.sample}_sample"
+        """What the data are called; of local files and functions no more than the last part of the path."""
+        return ", ".join(map(_name, self.origins))
 
     @property
     def sample_languages(self) -> tuple[str, ...]:
         """Languages of the sample data set, if it is one."""
-        data = self.recipe.data
-        return SAMPLES[data.sample] if data.sample and data.path is None and data.name is None else ()
+        samples = [origin.sample for origin in self.origins if _name(origin).endswith(SAMPLE)]
+        return tuple(dict.fromkeys(language for sample in samples if sample for language in SAMPLES[sample]))
+
+
+def _name(origin: Origin) -> str:
+    if origin.function is not None:
+        return Path(origin.function).name
+    if origin.path is not None:
+        paths = [origin.path] if isinstance(origin.path, str) else origin.path
+        return ", ".join(Path(path).name for path in paths)
+    return origin.name or f"{origin.sample}{SAMPLE}"

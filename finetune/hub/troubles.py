@@ -95,3 +95,9 @@ def _identity(message: str) -> str:
     token = account.get("auth", {}).get("accessToken", {})
     role = f" with a token of role {token['role']}" if "role" in token else ""
     return f"logged in as {account['name']}{role}; {message}"
+
+
+def also(error: UserError, fix: str) -> UserError:
+    """The same mistake with one more thing to do about it."""
+    fixes = [error.fix, fix] if error.fix else [fix]
+    return UserError(error.problem, expected=error.expected, found=error.found, where=error.where, fix="; ".join(fixes))

@@ -1,7 +1,7 @@
 """Everything a run needs, loaded and encoded: from a recipe to a `Job`."""
 
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -32,6 +32,7 @@ from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
 from finetune.training.resume import resumed
 from finetune.training.run_folder import RunFolder
+from finetune.training.state import State
 
 SPLITS = ("train", "dev", "test")
 
@@ -68,6 +69,8 @@ class Job:
     folder: RunFolder
     resumed: bool = False
     """Whether the folder is that of a run which goes on."""
+    on_checkpoint: Callable[[Path, State], None] | None = None
+    """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
 
     @property
     def best_metric(self) -> str:

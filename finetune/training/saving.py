@@ -67,6 +67,8 @@ def save(loop: "Loop") -> None:
             seal(written)
             replace(folder)
             prune(folder.parent, keep=loop.training.keep_checkpoints, best=loop.best_checkpoint.name)
+            if job.on_checkpoint is not None:
+                job.on_checkpoint(folder, loop.state)
         accelerator.wait_for_everyone()
 
 
