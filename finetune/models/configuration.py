@@ -1,6 +1,7 @@
 """What a run sets in a model's configuration before the model is made."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
@@ -9,9 +10,21 @@ from finetune.models.families import Head, family
 
 
 def configure(
-    config: PreTrainedConfig, head: Head, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str] | None
+    config: PreTrainedConfig,
+    head: Head,
+    tokenizer: PreTrainedTokenizerBase,
+    labels: Sequence[str] | None,
+    problem_type: str | None = None,
 ) -> None:
     """Write the labels and the tokenizer's special tokens into `config`.
+
+    Args:
+        config: The model's configuration.
+        head: What is put on top.
+        tokenizer: Its special tokens become the model's.
+        labels: The classes in order; None for text to text.
+        problem_type: transformers' name of what a text classifier answers; the one that the configuration has where not
+            given, or else one class.
 
     Raises:
         UserError: The tokenizer has more tokens than the model, or lacks a special token that the model needs.
@@ -23,7 +36,7 @@ def configure(
         config.label2id = {label: number for number, label in enumerate(labels)}
     if head == "text_classification":
         # Left open, a single class would be trained as a regression.
-        config.problem_type = "single_label_classification"
+        config.problem_type = cast("Any", problem_type or config.problem_type or "single_label_classification")
 
 
 def set_dropout(config: PreTrainedConfig, dropout: float) -> None:

@@ -48,6 +48,7 @@ def load_model(
     *,
     labels: Sequence[str] | None,
     seed: int,
+    problem_type: str | None = None,
 ) -> PreTrainedModel:
     """The model that `model` asks for, in float32 on the CPU and in evaluation mode.
 
@@ -60,6 +61,7 @@ def load_model(
         tokenizer: What `load_tokenizer` gave.
         labels: The classes in order, stored in the configuration; None for text to text.
         seed: Fixes weights that no checkpoint gives. The global random generators are left as they were.
+        problem_type: transformers' name of what a text classifier answers; the checkpoint's own where not given.
 
     Raises:
         UserError: The model cannot be had, cannot have the head, is incomplete, or does not fit the tokenizer.
@@ -68,8 +70,8 @@ def load_model(
         raise ValueError("labels are for the two classification heads, and needed there")
     with quiet(), seeded(seed):
         if model.scratch is not None:
-            return new_model(model.scratch, head, tokenizer, labels, model.dropout)
-        return load_pretrained(model, head, tokenizer, labels)
+            return new_model(model.scratch, head, tokenizer, labels, model.dropout, problem_type)
+        return load_pretrained(model, head, tokenizer, labels, problem_type)
 
 
 def _from_pretrained(source: Source, **options: bool) -> PreTrainedTokenizerBase:

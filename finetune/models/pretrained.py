@@ -46,7 +46,11 @@ class Loaded:
 
 
 def load_pretrained(
-    model: recipe.Model, head: Head, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str] | None
+    model: recipe.Model,
+    head: Head,
+    tokenizer: PreTrainedTokenizerBase,
+    labels: Sequence[str] | None,
+    problem_type: str | None = None,
 ) -> PreTrainedModel:
     """Load the model that `model` names; what the checkpoint lacks is drawn from torch's random generator.
 
@@ -65,7 +69,7 @@ def load_pretrained(
         if head == "text_to_text" and not config.is_encoder_decoder:
             return finish(_put_together(source, config, tokenizer))
         stored_labels = tuple(label for _, label in sorted((config.id2label or {}).items()))
-        configure(config, head, tokenizer, labels)
+        configure(config, head, tokenizer, labels, problem_type)
         if (adapter := find_adapter(source)) is not None:
             base = base_of(adapter, source)
             with base.access():

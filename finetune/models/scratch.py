@@ -44,6 +44,7 @@ def new_model(
     tokenizer: PreTrainedTokenizerBase,
     labels: Sequence[str] | None,
     dropout: float | None,
+    problem_type: str | None = None,
 ) -> PreTrainedModel:
     """Make the model that `scratch` describes, with weights from torch's random generator.
 
@@ -53,12 +54,13 @@ def new_model(
         tokenizer: Its vocabulary becomes the model's.
         labels: The classes in order; None for text to text.
         dropout: Comes before `scratch.dropout` where given.
+        problem_type: transformers' name of what a text classifier answers; one class where not given.
 
     Raises:
         UserError: The width is not a multiple of the number of heads.
     """
     config = scratch_config(scratch, head, tokenizer)
-    configure(config, head, tokenizer, labels)
+    configure(config, head, tokenizer, labels, problem_type)
     if dropout is not None:
         set_dropout(config, dropout)
     made: PreTrainedModel = AUTO_CLASSES[head].from_config(config)

@@ -8,12 +8,19 @@ from finetune.recipe.section import Section
 
 
 class TextClassification(Section):
-    """One class for each text or pair of texts."""
+    """An answer for each text or pair of texts: one class, any number of labels, or a number."""
 
     implementation: ClassVar[str] = "finetune.tasks.text_classification:TextClassificationTask"
     kind: Literal["text_classification"] = "text_classification"
     max_length: PositiveInt = 128
     """Tokens kept of each input; the rest is cut, and the number of cut inputs is said."""
+    problem_type: Literal["auto", "single_label", "multi_label", "regression"] = "auto"
+    """What the label column holds: one class, several labels, or a number. auto: several where it holds lists, a number
+    where it holds numbers of which one is fractional."""
+    label_separator: str = ","
+    """What parts several labels that are written as one text, with problem_type=multi_label."""
+    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """Probability from which a label counts as predicted, where there may be several."""
 
 
 class TokenClassification(Section):

@@ -1,7 +1,7 @@
 """What the training loop asks of a task."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar, Literal, cast
@@ -17,6 +17,7 @@ from finetune.attention.layout import Ragged
 from finetune.data import Field, Loaded
 from finetune.data.encoding import encode
 from finetune.data.features import Features
+from finetune.errors import UserError
 from finetune.recipe import Recipe
 
 IGNORED = -100
@@ -41,6 +42,8 @@ class Tools:
     labels: tuple[str, ...] | None = None
     ragged: bool = False
     """Whether batches are streams of tokens; padded rows otherwise."""
+    weights: Callable[[Tensor], Tensor] | None = None
+    """What targets count in training, from a batch's label ids; all alike where None."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ class Batch:
         inputs: The model's keyword arguments: int64 tensors, [batch, length] each with an attention mask, or
             [1, tokens] each with the layout of the stream.
         label_ids: int64, [batch] for one target an input, or for one a position [batch, length] or [1, tokens];
-            IGNORED where none.
+            IGNORED where none. float32 for numbers, [batch], and for several labels an input, [batch, labels].
         features: Index of each row in the split's features.
         examples: Index of each row's example in the split.
         mask_features: What masks read of the source's tokens: name -> int64 [batch, length] or [1, tokens], or [batch]
             for values of examples.
         words: Token classification: for each row and position the word whose label is read there, or IGNORED.
+        weights: What targets count in training: float32, as label_ids; all alike where None.
     """
 
     inputs: dict[str, Any]
@@ -65,6 +69,7 @@ class Batch:
     examples: tuple[int, ...]
     mask_features: dict[str, Tensor] = field(default_factory=dict)
     words: tuple[tuple[int, ...], ...] = ()
+    weights: Tensor | None = None
 
     @property
     def source(self) -> dict[str, Any]:
@@ -87,7 +92,14 @@ class Batch:
             }
 
         label_ids = self.label_ids.to(device, non_blocking=True)
-        return replace(self, inputs=move(self.inputs), mask_features=move(self.mask_features), label_ids=label_ids)
+        weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
+        return replace(
+            self,
+            inputs=move(self.inputs),
+            mask_features=move(self.mask_features),
+            label_ids=label_ids,
+            weights=weights,
+        )
 
 
 @dataclass(frozen=True)
@@ -164,6 +176,26 @@ class Task(ABC):
     def prepare(self, loaded: Loaded) -> Loaded:
         """The data as the task wants it; called once, before anything is encoded."""
         return loaded
+
+    def problem_type(self, loaded: Loaded) -> str | None:
+        """What a text classifier answers, by transformers' name; None for other tasks."""
+        return None
+
+    def weighted(self, train: Features, tools: Tools) -> Tools:
+        """The tools with the weights of classes that the recipe asks for.
+
+        Raises:
+            UserError: There are no classes, or not these.
+        """
+        if self.recipe.training.class_weights is not None:
+            raise UserError(
+                "only classes can be weighted",
+                where="training.class_weights",
+                expected="text or token classification",
+                found=self.recipe.task.kind,
+                fix="training.class_weights=null",
+            )
+        return tools
 
     @property
     @abstractmethod

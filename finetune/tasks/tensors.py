@@ -69,21 +69,25 @@ def numbers(features: Features, name: str) -> tuple[int, ...]:
     return tuple(features.columns[name].values.tolist())
 
 
-def cross_entropy(logits: Tensor, label_ids: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+def cross_entropy(
+    logits: Tensor, label_ids: Tensor, *, label_smoothing: float = 0.0, weights: Tensor | None = None
+) -> Tensor:
     """Cross-entropy summed over targets that are not IGNORED, in float32.
 
     Args:
         logits: [..., classes].
         label_ids: int64, [...].
         label_smoothing: Share of each target's probability that is spread over all classes.
+        weights: What each target counts; [...].
     """
-    return torch.nn.functional.cross_entropy(
+    losses = torch.nn.functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(),
         label_ids.reshape(-1),
         ignore_index=IGNORED,
-        reduction="sum",
+        reduction="sum" if weights is None else "none",
         label_smoothing=label_smoothing,
     )
+    return losses if weights is None else (losses * weights.reshape(-1)).sum()
 
 
 def example_losses(logits: Tensor, label_ids: Tensor, layout: Ragged | None = None) -> list[float]:

@@ -1,25 +1,38 @@
-"""Text classification: one class for each text or pair of texts."""
+"""Text classification: one class, several labels or a number for each text or pair of texts."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
 import torch
-from datasets import Dataset
+from datasets import Dataset, List
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedModel
 
 from finetune import metrics
-from finetune.data import Field
+from finetune.data import Field, Loaded
 from finetune.data.features import Features
+from finetune.data.fields import Kind
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
 from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
+from finetune.tasks.class_weights import of_classes, of_label_sets
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
-from finetune.tasks.tensors import cross_entropy, example_losses, input_columns, lay_out_inputs, numbers
+from finetune.tasks.problems import PROBLEMS, problem_of, problem_with
+from finetune.tasks.tensors import input_columns, lay_out_inputs, numbers
+
+KINDS: Mapping[str, Kind] = {
+    "auto": "label",
+    "single_label": "label",
+    "multi_label": "label_list",
+    "regression": "number",
+}
+"""What the label column is read as, by task.problem_type."""
 
 
 class TextClassificationTask(Task):
-    """The class is predicted from the pooled output (BERT) or the end-of-sequence state (T5)."""
+    """The answer is predicted from the pooled output (BERT) or the end-of-sequence state (T5)."""
 
     head = "text_classification"
     label_field = "label"
@@ -34,13 +47,45 @@ class TextClassificationTask(Task):
         columns = self.recipe.data.columns
         pair = () if columns.text_pair is None else (Field("text_pair", "text", columns.text_pair),)
         masks = data_fields(self.program, by_word=False)
-        return (Field("text", "text", columns.text), *pair, Field("label", "label", columns.label), *masks)
+        kind = KINDS[self.config.problem_type]
+        is_open, separator = self.config.problem_type == "auto", self.config.label_separator
+        label = Field("label", kind, columns.label, is_open, separator)
+        return (Field("text", "text", columns.text), *pair, label, *masks)
+
+    def problem_type(self, loaded: Loaded) -> str:
+        kind = loaded.train.features["label"]
+        if isinstance(kind, List):
+            return PROBLEMS["multi_label"].name
+        return PROBLEMS["regression" if kind.dtype.startswith("float") else "single_label"].name
+
+    def prepare(self, loaded: Loaded) -> Loaded:
+        """Name the one output of a regression, and say what the labels were taken for.
+
+        Raises:
+            UserError: A key of the recipe is for classes, and the labels are numbers.
+        """
+        problem = self.problem_type(loaded)
+        if problem == PROBLEMS["single_label"].name:
+            return loaded
+        note = f"the labels are {'lists' if problem == PROBLEMS['multi_label'].name else 'numbers'}: {problem}"
+        loaded = replace(loaded, notes=(*loaded.notes, note.replace("_", " ")))
+        if problem == PROBLEMS["multi_label"].name:
+            return loaded
+        training = self.recipe.training
+        for key in ("label_smoothing", "class_weights"):
+            if getattr(training, key):
+                raise UserError(
+                    f"{key.replace('_', ' ')} is for classes, and the labels are numbers",
+                    where=f"training.{key}",
+                    fix=f"leave training.{key} out, or task.problem_type=single_label",
+                )
+        return replace(loaded, labels={"label": (self.recipe.data.columns.label,)})
 
     def metric_names(self, tools: Tools) -> tuple[str, ...]:
-        return ("accuracy", "precision_recall_f1")
+        return problem_of(tools.config).metric_names
 
     def best_metric(self, tools: Tools) -> str:
-        return "accuracy"
+        return problem_of(tools.config).best_metric
 
     @property
     def lengths(self) -> Mapping[str, int]:
@@ -52,21 +97,21 @@ class TextClassificationTask(Task):
                 yield from split[column]
 
     def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
-        label_ids = {label: index for index, label in enumerate(tools.labels or ())}
-        texts, pairs, labels = batch["text"], batch.get("text_pair"), batch.get("label")
+        texts, pairs, answers = batch["text"], batch.get("text_pair"), batch.get("label")
         encoding = tools.tokenizer(texts, pairs, truncation=True, max_length=self.config.max_length)
         self._check_ends(encoding, batch["id"], tools, is_pair=pairs is not None)
         return {
             **input_columns(encoding, tools.tokenizer),
             **token_columns(self.program, encoding, range(len(indices)), batch),
-            "label_ids": [IGNORED] * len(indices) if labels is None else [label_ids[label] for label in labels],
+            "label_ids": problem_of(tools.config).label_ids(answers, len(indices), tools.labels or ()),
             "example": indices,
-            "targets": [int(labels is not None)] * len(indices),
+            "targets": [int(answers is not None)] * len(indices),
         }
 
     def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
         needs = self.program.needs
-        return (self.config, needs.columns, needs.values, tools.labels, tools.config.is_encoder_decoder)
+        problem = problem_of(tools.config).name
+        return (self.config, needs.columns, needs.values, tools.labels, tools.config.is_encoder_decoder, problem)
 
     def _check_ends(self, encoding: BatchEncoding, ids: Sequence[int], tools: Tools, *, is_pair: bool) -> None:
         """T5's classifier reads the state at the last end-of-sequence token and wants as many of them in each input.
@@ -86,33 +131,50 @@ class TextClassificationTask(Task):
                 fix="remove it from the text",
             )
 
+    def weighted(self, train: Features, tools: Tools) -> Tools:
+        asked, labels = self.recipe.training.class_weights, tools.labels or ()
+        if asked is None:
+            return tools
+        column = train.columns["label_ids"]
+        if column.offsets is not None:
+            counts = column.values.reshape(len(train), -1).sum(axis=0)
+            return replace(tools, weights=of_label_sets(asked, labels, counts, len(train)).of)
+        counts = np.bincount(column.values.astype(np.int64), minlength=len(labels))
+        return replace(tools, weights=of_classes(asked, labels, counts).of)
+
     def collate(self, features: Features, tools: Tools) -> Batch:
+        label_ids = problem_of(tools.config).tensor(features.columns["label_ids"])
         return Batch(
             inputs=lay_out_inputs(features, tools),
             mask_features=lay_out_columns(features, ragged=tools.ragged),
-            label_ids=torch.from_numpy(features.columns["label_ids"].values),
+            label_ids=label_ids,
+            weights=None if tools.weights is None else tools.weights(label_ids),
             features=numbers(features, "feature"),
             examples=numbers(features, "example"),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        return cross_entropy(model(**batch.source).logits, batch.label_ids, label_smoothing=label_smoothing)
+        losses = problem_with(batch.label_ids).losses(model(**batch.source).logits, batch.label_ids, label_smoothing)
+        weighted = losses if batch.weights is None else losses * batch.weights
+        return weighted.sum() if losses.ndim == 1 else weighted.mean(dim=1).sum()
 
     def predict(
         self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
     ) -> list[Prediction]:
-        logits = model(**batch.source).logits.float()  # [batch, classes]
-        probabilities = logits.softmax(dim=-1).tolist()
-        losses = example_losses(logits, batch.label_ids)
+        problem = problem_of(tools.config)
+        logits = model(**batch.source).logits  # [batch, labels]
+        losses = problem.losses(logits, batch.label_ids).view(len(logits), -1).mean(dim=1).tolist()
+        outputs = problem.outputs(logits)
+        known = ((batch.label_ids != IGNORED) & batch.label_ids.isfinite()).view(len(logits), -1).any(dim=1).tolist()
         return [
-            Prediction(feature, example, loss, int(label != IGNORED), row)
-            for feature, example, loss, label, row in zip(
-                batch.features, batch.examples, losses, batch.label_ids.tolist(), probabilities, strict=True
+            Prediction(feature, example, loss, int(is_known), output)
+            for feature, example, loss, is_known, output in zip(
+                batch.features, batch.examples, losses, known, outputs, strict=True
             )
         ]
 
     def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
-        labels = tools.labels or ()
+        labels, problem = tools.labels or (), problem_of(tools.config)
         texts = zip(*(split[name] for name in split.column_names if name.startswith("text")), strict=True)
         rows = zip(split["id"], texts, references(split, "label"), predictions, strict=True)
         return [
@@ -120,8 +182,8 @@ class TextClassificationTask(Task):
                 id=id_,
                 input=text[0] if len(text) == 1 else list(text),
                 reference=label,
-                prediction=labels[max(range(len(labels)), key=prediction.output.__getitem__)],
-                extra={"probabilities": dict(zip(labels, prediction.output, strict=True))},
+                prediction=problem.answer(prediction.output, labels, self.config.threshold),
+                extra=dict(problem.shown(prediction.output, labels)),
             )
             for id_, text, label, prediction in rows
         ]

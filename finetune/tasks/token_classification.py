@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any, cast
 
+import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
@@ -17,6 +18,7 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe, TokenClassification
 from finetune.tasks import labelling
 from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
+from finetune.tasks.class_weights import of_classes
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.tensors import (
     cross_entropy,
@@ -124,17 +126,28 @@ class TokenClassificationTask(Task):
         return min(self.config.stride, max(capacity - 1, 0))
 
     def collate(self, features: Features, tools: Tools) -> Batch:
+        label_ids = lay_out(features.columns["label_ids"], IGNORED, ragged=tools.ragged)
         return Batch(
             inputs=lay_out_inputs(features, tools),
             mask_features=lay_out_columns(features, ragged=tools.ragged),
-            label_ids=lay_out(features.columns["label_ids"], IGNORED, ragged=tools.ragged),
+            label_ids=label_ids,
+            weights=None if tools.weights is None else tools.weights(label_ids),
             features=numbers(features, "feature"),
             examples=numbers(features, "example"),
             words=tuple(tuple(row.tolist()) for row in features.columns["words"].rows()),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        return cross_entropy(model(**batch.source).logits, batch.label_ids, label_smoothing=label_smoothing)
+        logits = model(**batch.source).logits
+        return cross_entropy(logits, batch.label_ids, label_smoothing=label_smoothing, weights=batch.weights)
+
+    def weighted(self, train: Features, tools: Tools) -> Tools:
+        asked, labels = self.recipe.training.class_weights, tools.labels or ()
+        if asked is None:
+            return tools
+        values = train.columns["label_ids"].values
+        counts = np.bincount(values[values != IGNORED].astype(np.int64), minlength=len(labels))
+        return replace(tools, weights=of_classes(asked, labels, counts).of)
 
     def predict(
         self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False

@@ -124,7 +124,10 @@ def prepare(recipe: Recipe) -> Job:
     )
     labels = loaded.labels[task.label_field] if task.label_field else None
     with accelerator.main_process_first():
-        model = models.load_model(recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed)
+        problem = task.problem_type(loaded)
+        model = models.load_model(
+            recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed, problem_type=problem
+        )
         model = models.adapt(model, recipe.adapter, task.head, seed=recipe.seed)
     models.freeze(model, recipe.training.freeze)
     apply_masks(model, task.program, tokenizer, recipe.attention.kernel)
@@ -135,6 +138,7 @@ def prepare(recipe: Recipe) -> Job:
     with accelerator.local_main_process_first():  # the others read what it has kept
         features = {split: task.encode(examples[split], tools) for split in SPLITS}
     encoded = {split: Encoded.of(features[split]) for split in SPLITS}
+    tools = task.weighted(encoded["train"].features, tools)
     set_seed(recipe.seed, device_specific=True)
     matmul = _shared_matmul(recipe, accelerator, precision, model)
     goes_on = folder is not None
@@ -158,15 +162,16 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
         UserError: A single class, baselines that the task does not have, inputs longer than the model's, metrics that
             cannot be had, a best_metric that none of them gives.
     """
-    if recipe.evaluation.baselines and task.head != "text_classification":
+    has_classes = tools.config.problem_type == "single_label_classification"
+    if recipe.evaluation.baselines and not has_classes:
         raise UserError(
             "there are no baselines for this task",
             where="evaluation.baselines",
-            expected="text_classification",
+            expected="text_classification with one class a text",
             found=recipe.task.kind,
             fix="evaluation.baselines=false",
         )
-    if task.head == "text_classification" and len(tools.labels or ()) < 2:
+    if has_classes and len(tools.labels or ()) < 2:
         raise UserError(
             "there is nothing to tell apart: all examples have one class",
             where=f"column {recipe.data.columns.label!r}",
