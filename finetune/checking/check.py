@@ -84,24 +84,29 @@ def check(recipe: Recipe) -> Report:
     return report
 
 
-def _look_at_data(report: Report, task: Task, given: Given, fields: Sequence[Field]) -> Loaded | None:
+def _look_at_data(report: Report, task: Task, given: Sequence[Given], fields: Sequence[Field]) -> Loaded | None:
     """Find what is wrong with the data as read, then as a run will see them; None where it cannot."""
-    report.warnings += _marked_files(report.recipe, fields)
-    as_read = {split: Part.of_rows(split, rows, fields) for split, rows in given.rows.items()}
-    for part in as_read.values():
-        report.warnings += [*duplicates(part, fields), *conflicts(part, fields), *damages(part)]
+    for one in given:
+        report.warnings += _marked_files(one)
+        for split, rows in one.rows.items():
+            part = Part.of_rows(split, rows, one.fields)
+            report.warnings += [*duplicates(part, fields), *conflicts(part, fields), *damages(part)]
     loaded = None
     with report.collecting():
-        loaded = task.prepare(assemble(given, report.recipe.data, fields))
+        loaded = task.prepare(assemble(given, report.recipe.data))
         report.notes = loaded.notes
-    parts = as_read if loaded is None else _parts(loaded, fields)
+    parts = _parts(given[0]) if loaded is None else _parts_of_run(loaded, fields)
     report.warnings += leakage(parts, fields)
     report.rows = {split: part.num_rows for split, part in parts.items()}
     report.labels = _count_labels(parts, fields)
     return loaded
 
 
-def _parts(loaded: Loaded, fields: Sequence[Field]) -> dict[str, Part]:
+def _parts(given: Given) -> dict[str, Part]:
+    return {split: Part.of_rows(split, rows, given.fields) for split, rows in given.rows.items()}
+
+
+def _parts_of_run(loaded: Loaded, fields: Sequence[Field]) -> dict[str, Part]:
     return {split: Part.of_split(split, getattr(loaded, split), fields) for split in SPLITS}
 
 
@@ -116,11 +121,11 @@ def _count_labels(parts: Mapping[str, Part], fields: Sequence[Field]) -> dict[st
     }
 
 
-def _marked_files(recipe: Recipe, fields: Sequence[Field]) -> list[UserError]:
-    if recipe.data.path is None:
+def _marked_files(given: Given) -> list[UserError]:
+    if given.data.path is None or given.data.function is not None:
         return []
-    sources = find_sources(recipe.data, fields)
-    paths = dict.fromkeys(path for source in sources.values() for path in source.paths)
+    found = find_sources(given.data, given.fields)
+    paths = dict.fromkeys(path for sources in found.values() for source in sources for path in source.paths)
     marked = [str(path) for path in paths if has_byte_order_mark(path)]
     return [
         UserError(

@@ -5,6 +5,8 @@ the batches of encoded examples. Tokens, models and metrics are the business of 
 """
 
 from finetune.data.fields import Field
-from finetune.data.loading import Given, Loaded, assemble, load, read
+from finetune.data.loaded import Loaded
+from finetune.data.loading import assemble, load
+from finetune.data.reading import Given, read
 
 __all__ = ["Field", "Given", "Loaded", "assemble", "load", "read"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finetune.data.batches import Indices
+from finetune.data.rows import Column
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -17,7 +19,7 @@ class Cut:
     notes: tuple[str, ...]
 
 
-def cut(num_examples: int, missing: list[str], data: Data, name: str) -> Cut:
+def cut(num_examples: int, missing: list[str], data: Data, name: str, groups: Column | None = None) -> Cut:
     """Cut the missing ones of dev and test from train, by a permutation that depends on split_seed alone.
 
     Shares are of the train split as read, whether one split is cut or two; examples keep its order.
@@ -27,6 +29,7 @@ def cut(num_examples: int, missing: list[str], data: Data, name: str) -> Cut:
         missing: Names of the splits to cut.
         data: Holds dev_share, test_share and split_seed.
         name: Of the train split, for messages.
+        groups: Of each example the group that is to stay in one split; an example without one is a group of its own.
 
     Raises:
         UserError: Too few examples: a split would be empty.
@@ -37,17 +40,66 @@ def cut(num_examples: int, missing: list[str], data: Data, name: str) -> Cut:
     if min(sizes.values()) < 1 or left < 1:
         raise _too_few(num_examples, shares, name)
     # numpy promises RandomState the same stream in every release: a split must outlive an upgrade.
-    order = np.random.RandomState(data.split_seed).permutation(num_examples)
-    ends = np.cumsum(list(sizes.values()))
-    *parts, train = (np.sort(part).tolist() for part in np.split(order, ends))
+    generator = np.random.RandomState(data.split_seed)
+    if groups is None:
+        order = generator.permutation(num_examples)
+        *cuts, train = np.split(order, np.cumsum(list(sizes.values())))
+        parts = dict(zip(missing, cuts, strict=True))
+    else:
+        parts, train = _cut_groups(_numbered(groups), sizes, generator)
+        if not len(train) or not all(map(len, parts.values())):
+            raise _too_few_groups(data, missing, name)
+    together = "" if groups is None else f", groups of {data.group_column} together,"
     return Cut(
-        train=train,
-        parts=dict(zip(missing, parts, strict=True)),
+        train=np.sort(train).tolist(),
+        parts={split: np.sort(part).tolist() for split, part in parts.items()},
         notes=tuple(
-            f"no {split} split: cut {100 * shares[split]:.3g}% ({sizes[split]:,} of {num_examples:,} examples) "
-            f"from train with seed {data.split_seed}"
+            f"no {split} split: cut {100 * len(parts[split]) / num_examples:.3g}% "
+            f"({len(parts[split]):,} of {num_examples:,} examples){together} from train with seed {data.split_seed}"
             for split in missing
         ),
+    )
+
+
+def _cut_groups(
+    groups: Indices, sizes: dict[str, int], generator: np.random.RandomState
+) -> tuple[dict[str, Indices], Indices]:
+    """Fill each split with whole groups in random order; one that would take it further from its size is left out.
+
+    Args:
+        groups: Each example's group, numbered from 0; int64, [examples].
+        sizes: How many examples each split is to have.
+        generator: Fixes the order.
+    """
+    counts = np.bincount(groups)
+    free = generator.permutation(len(counts)).tolist()
+    parts = {}
+    for split, size in sizes.items():
+        taken, filled = [], 0
+        for group in free:
+            if abs(filled + counts[group] - size) < abs(filled - size):
+                taken.append(group)
+                filled += counts[group]
+        taken = taken or [min(free, key=lambda group: int(counts[group]))] if free else []
+        free = [group for group in free if group not in set(taken)]
+        parts[split] = np.flatnonzero(np.isin(groups, taken))
+    return parts, np.flatnonzero(np.isin(groups, free))
+
+
+def _numbered(groups: Column) -> Indices:
+    """Each example's group as a number; groups are told apart by what they are as text, white space aside."""
+    values = groups if isinstance(groups, list) else groups.to_pylist()
+    keys = [(index,) if value is None else str(value).strip() for index, value in enumerate(values)]
+    numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    return np.array([numbers[key] for key in keys], dtype=np.int64)
+
+
+def _too_few_groups(data: Data, missing: list[str], name: str) -> UserError:
+    return UserError(
+        f"there are too few groups to cut {' and '.join(missing)} from train",
+        where=f"{name}, column {data.group_column!r} (data.group_column)",
+        expected="at least one group for each split",
+        fix="name a column with more values, or give a file or split of its own",
     )
 
 

@@ -1,7 +1,7 @@
 """From a recipe's `data` section to three checked splits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
@@ -9,100 +9,60 @@ from datasets import Dataset, concatenate_datasets
 from finetune.data import labels
 from finetune.data.checks import Columns, checked_columns
 from finetune.data.cutting import cut
-from finetune.data.fields import Field, asked_columns
-from finetune.data.files import read_files
-from finetune.data.hub import read_hub
-from finetune.data.objects import rows_from_objects
+from finetune.data.fields import Field
+from finetune.data.loaded import Loaded
+from finetune.data.mixing import mix
 from finetune.data.problems import plural, raise_merged, some
+from finetune.data.reading import Given, of_source, read
 from finetune.data.rows import Rows
+from finetune.data.subset import keep_some
 from finetune.data.targets import settle
+from finetune.errors import UserError
 from finetune.recipe import Data
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """The examples of a run.
-
-    Args:
-        train: The split that is learned from. Columns: `id` (int64, the example's number within its split as read; for
-            a split that was cut from train, its number there) and one for each field (string, list of strings, or
-            float64).
-        dev: The split that chooses the checkpoint; the same columns.
-        test: The split that is scored at the end; the same columns.
-        labels: The names of the classes, in order, of each field that holds labels.
-        notes: What the user should know about how the splits came about, in sentences.
-    """
-
-    train: Dataset
-    dev: Dataset
-    test: Dataset
-    labels: dict[str, tuple[str, ...]]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the recipe's source gives, unchecked: the rows of every split that it has, and what to say about them."""
-
-    rows: Mapping[str, Rows]
-    notes: tuple[str, ...] = ()
 
 
 def load(data: Data, fields: Sequence[Field]) -> Loaded:
     """Read, check and split the examples that a recipe names.
 
     Args:
-        data: Where they come from: its path, else its Hub name, else its sample.
+        data: Where they come from: its sources, else its function, its path, its Hub name, its sample.
         fields: What to read of each.
 
     Raises:
-        UserError: The source cannot be found or read, or rows are wrong: with file and line, or data set and row.
+        UserError: A source cannot be found or read, or rows are wrong: with file and line, or data set and row.
     """
-    return assemble(read(data, fields), data, fields)
+    return assemble(read(data, fields), data)
 
 
-def assemble(given: Given, data: Data, fields: Sequence[Field]) -> Loaded:
-    """Check and split what was read.
+def assemble(given: Sequence[Given], data: Data) -> Loaded:
+    """Check, split and mix what was read.
 
     Raises:
         UserError: Rows are wrong: with file and line, or data set and row.
     """
-    rows, notes = given.rows, given.notes
-    fields = settle(fields, rows["train"])
+    parts, errors = [], []
+    for number, one in enumerate(given):
+        try:
+            parts.append(_assemble_one(one))
+        except UserError as error:
+            errors.append(of_source(error, number) if data.sources else error)
+    raise_merged(errors)
+    whole = mix(parts, [one.weight for one in given], data) if data.sources else parts[0]
+    splits, notes = keep_some({"train": whole.train, "dev": whole.dev, "test": whole.test}, data)
+    return replace(whole, **splits, notes=(*whole.notes, *notes))
+
+
+def _assemble_one(given: Given) -> Loaded:
+    data, rows = given.data, given.rows
+    fields = settle(given.fields, rows["train"])
     columns = checked_columns(rows, fields)
     names = _label_names(data, fields, rows, columns)
     splits = {split: _dataset(rows[split], fields, columns[split]) for split in rows}
-    splits, cut_notes = _cut_missing(splits, data, rows["train"].name)
+    splits, cut_notes = _cut_missing(splits, data, rows["train"])
     lacking = [
         note for field in fields if field.kind in ("label", "label_list") for note in _lacking(field.name, splits)
     ]
-    splits, kept_notes = _keep_first(splits, data)
-    return Loaded(**splits, labels=names, notes=(*notes, *cut_notes, *lacking, *kept_notes))
-
-
-def read(data: Data, fields: Sequence[Field]) -> Given:
-    """Read the rows, as they are.
-
-    Raises:
-        UserError: The source cannot be found or read.
-    """
-    if data.path is not None:
-        return Given(read_files(data, fields))
-    if data.name is not None:
-        return Given(*read_hub(data, fields))
-    return Given(_read_sample(data, fields))
-
-
-def _read_sample(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
-    # Imported here because other data do without the samples' packages.
-    from finetune.data import samples
-
-    assert data.sample is not None
-    splits = samples.load(data.sample, asked_columns(fields))
-    return {
-        split: rows_from_objects(f"the {data.sample} sample, split {split}", objects, fields)
-        for split, objects in splits.items()
-    }
+    return Loaded(**splits, labels=names, notes=(*given.notes, *cut_notes, *lacking))
 
 
 def _label_names(
@@ -135,12 +95,13 @@ def _dataset(rows: Rows, fields: Sequence[Field], columns: Columns) -> Dataset:
     return concatenate_datasets(parts, axis=1).select_columns(["id", *columns])
 
 
-def _cut_missing(splits: dict[str, Dataset], data: Data, name: str) -> tuple[dict[str, Dataset], tuple[str, ...]]:
+def _cut_missing(splits: dict[str, Dataset], data: Data, rows: Rows) -> tuple[dict[str, Dataset], tuple[str, ...]]:
     missing = [split for split in ("dev", "test") if split not in splits]
     if not missing:
         return splits, ()
     train = splits["train"]
-    plan = cut(len(train), missing, data, name)
+    groups = None if data.group_column is None else rows.columns[data.group_column]
+    plan = cut(len(train), missing, data, rows.name, groups)
     parts = {split: train.select(indices) for split, indices in plan.parts.items()}
     return {**splits, **parts, "train": train.select(plan.train)}, plan.notes
 
@@ -156,13 +117,3 @@ def _lacking(name: str, splits: Mapping[str, Dataset]) -> tuple[str, ...]:
         for split in ("dev", "test")
         if (lacking := held[split] - held["train"])
     )
-
-
-def _keep_first(splits: dict[str, Dataset], data: Data) -> tuple[dict[str, Dataset], tuple[str, ...]]:
-    kept, notes = {}, []
-    for split, dataset in splits.items():
-        most = getattr(data, f"max_{split}_examples") or len(dataset)
-        kept[split] = dataset.select(range(min(most, len(dataset))))
-        if most < len(dataset):
-            notes.append(f"{split}: the first {most:,} of {len(dataset):,} examples (data.max_{split}_examples)")
-    return kept, tuple(notes)

@@ -1,16 +1,20 @@
 """The rows of one split as their source gives them, before any is checked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 import pyarrow as pa
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 
 from finetune.data.problems import Unit, places
+from finetune.errors import UserError
 
 Column: TypeAlias = list[Any] | pa.ChunkedArray
 """Values of one column: Python objects, or an Arrow array."""
+
+MOST_PARTS = 3
+"""Files whose rows a message lists."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Rows:
         numbers: Each row's line or row, for messages; counted up from 0 where None.
         class_names: Names of the classes of columns that hold class numbers.
         stored: The data set whose columns these are, where they lie on disk and are best left there.
+        parts: The rows of each file, where there are several.
     """
 
     name: str
@@ -32,10 +37,80 @@ class Rows:
     numbers: Sequence[int] | None = None
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stored: Dataset | None = None
+    parts: tuple["Rows", ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def where(self, indices: Sequence[int]) -> str:
         """The source and the first few of these rows."""
+        if self.parts:
+            return self._where_in_parts(indices)
         return places(self.name, self.unit, indices if self.numbers is None else [self.numbers[i] for i in indices])
+
+    def _where_in_parts(self, indices: Sequence[int]) -> str:
+        told, start = [], 0
+        for part in self.parts:
+            inside = [index - start for index in indices if start <= index < start + len(part)]
+            told += [part.where(inside)] if inside else []
+            start += len(part)
+        more = f"; and in {len(told) - MOST_PARTS:,} more files" if len(told) > MOST_PARTS else ""
+        return "; ".join(told[:MOST_PARTS]) + more
+
+    def take(self, indices: Sequence[int]) -> "Rows":
+        """Some of the rows, in the given order."""
+        if self.parts:
+            return self._take_in_parts(indices)
+        numbers = indices if self.numbers is None else [self.numbers[index] for index in indices]
+        if self.stored is not None:
+            stored = self.stored.select(indices).flatten_indices()
+            columns: dict[str, Column] = {name: stored.data.table[name] for name in self.columns}
+            return replace(self, columns=columns, numbers=numbers, stored=stored)
+        return replace(
+            self, columns={name: _take(column, indices) for name, column in self.columns.items()}, numbers=numbers
+        )
+
+    def _take_in_parts(self, indices: Sequence[int]) -> "Rows":
+        taken, start = [], 0
+        for part in self.parts:
+            taken.append(part.take([index - start for index in indices if start <= index < start + len(part)]))
+            start += len(part)
+        return join([part for part in taken if len(part)])
+
+
+def join(parts: Sequence[Rows]) -> Rows:
+    """The rows of several files, one after another.
+
+    Raises:
+        UserError: A column has values of one type here and of another there, or other names of classes.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    different = next((part for part in parts if part.class_names != first.class_names), None)
+    if different is not None:
+        raise UserError("files name their classes differently", where=f"{first.name}; {different.name}")
+    try:
+        columns = {name: _concatenate([part.columns[name] for part in parts]) for name in first.columns}
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise UserError("files hold columns of different types", where=first.name, found=str(error)) from None
+    stored = [part.stored for part in parts if part.stored is not None]
+    are_alike = len(stored) == len(parts) and all(one.features == stored[0].features for one in stored)
+    names = f"{first.name} and {len(parts) - 1:,} more"
+    whole = Rows(names, columns, class_names=first.class_names, parts=tuple(parts))
+    if not are_alike:
+        return whole
+    joined = concatenate_datasets(stored)
+    return replace(whole, columns={name: joined.data.table[name] for name in columns}, stored=joined)
+
+
+def _concatenate(columns: Sequence[Column]) -> Column:
+    arrays = [column for column in columns if not isinstance(column, list)]
+    if len(arrays) == len(columns):
+        return pa.concat_tables([pa.table({"": column}) for column in arrays], promote_options="permissive")[""]
+    lists = [column if isinstance(column, list) else column.to_pylist() for column in columns]
+    return [value for column in lists for value in column]
+
+
+def _take(column: Column, indices: Sequence[int]) -> Column:
+    return [column[index] for index in indices] if isinstance(column, list) else column.take(pa.array(indices))

@@ -6,7 +6,7 @@ imported, so that `--help`, `list` and `show` answer at once.
 
 from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention, Site
-from finetune.recipe.data import Columns, Data, Splits
+from finetune.recipe.data import Columns, Data, Origin, Source, Splits
 from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model, Scratch
@@ -23,11 +23,13 @@ __all__ = [
     "Evaluation",
     "Hub",
     "Model",
+    "Origin",
     "Recipe",
     "Scratch",
     "Section",
     "Share",
     "Site",
+    "Source",
     "Splits",
     "Task",
     "TextClassification",

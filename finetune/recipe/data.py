@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, field_validator, model_validator
 
 from finetune.recipe.section import Section
 
@@ -35,16 +35,36 @@ class Splits(Section):
     test: str | None = "test"
 
 
-class Data(Section):
-    """Where examples come from: local files, a data set on the Hub, or a sample."""
+def _amount(value: float) -> float:
+    if value < 1:
+        return value
+    if value != int(value):
+        raise ValueError("a whole number, or a share below 1")
+    return int(value)
 
-    path: str | None = None
+
+Paths = str | tuple[str, ...]
+"""A file or a pattern (news/*.csv), or several of them."""
+
+Amount = Annotated[float, Field(gt=0.0), AfterValidator(_amount)]
+"""A number of examples, or below 1 a share of them."""
+
+
+class Origin(Section):
+    """Where rows are read from, and which of them."""
+
+    function: str | None = None
+    """A Python function that gives the rows: path/to/mine.py:load, package.module:load, or the name of an entry point
+    of the group finetune.data. Called with train, dev and test in turn, it gives dictionaries (a list, a generator, a
+    datasets.Dataset), or None where there is no such split. Comes before `path`, `name` and `sample`."""
+    path: Paths | None = None
     """A file, a folder that holds train, dev and test files, or the common start of line-aligned files
-    (path=data/train for data/train.en and data/train.de). Comes before `name` and `sample`."""
-    dev_path: str | None = None
-    """The dev split's file where `path` is not a folder that holds one."""
-    test_path: str | None = None
-    """The test split's file where `path` is not a folder that holds one."""
+    (path=data/train for data/train.en and data/train.de); a pattern (news/*.csv) or a list of these is read as one.
+    Comes before `name` and `sample`."""
+    dev_path: Paths | None = None
+    """The dev split's file or files where `path` is not a folder that holds one."""
+    test_path: Paths | None = None
+    """The test split's file or files where `path` is not a folder that holds one."""
     format: Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "parallel"] | None = None
     """The files' format; told by the file name where not given."""
     encoding: str = "utf-8"
@@ -59,12 +79,58 @@ class Data(Section):
     """Configuration of the Hub data set (de-en)."""
     revision: str = "main"
     """Branch, tag or commit of the Hub data set."""
-    cache_dir: Path | None = None
-    """Where downloads are kept; the Hub's own cache if not given."""
     splits: Splits = Splits()
     """The Hub data set's split names."""
     sample: Literal["sentiment", "address", "interface"] | None = None
     """A small data set that needs no Hub, fetched once from a Python source distribution."""
+    filter: str | None = None
+    """Rows to keep, of every split: an expression over columns (stars != 3 and len(review) > 20), or a Python function
+    whose arguments are named as the columns that it reads (path/to/mine.py:keep)."""
+
+    @property
+    def is_of_hub(self) -> bool:
+        """Whether the rows come from a data set on the Hub."""
+        return self.function is None and self.path is None and self.name is not None
+
+    @model_validator(mode="after")
+    def _paths_belong_together(self) -> Self:
+        if self.path is None and (self.dev_path or self.test_path):
+            raise ValueError("dev_path and test_path need path, the train file")
+        return self
+
+
+class Source(Origin):
+    """One of several data sets that are mixed."""
+
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Columns that this source calls otherwise than data.columns says: {text: body, label: verdict}."""
+    weight: PositiveFloat | None = None
+    """Share of the train examples, relative to the other sources' weights; given for all sources or for none."""
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, columns: dict[str, str]) -> dict[str, str]:
+        unknown = sorted(columns.keys() - Columns.model_fields.keys())
+        if unknown:
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(Columns.model_fields)}")
+        return columns
+
+    @model_validator(mode="after")
+    def _some_origin(self) -> Self:
+        if (self.function, self.path, self.name, self.sample) == (None, None, None, None):
+            raise ValueError("one of function, path, name and sample is needed")
+        return self
+
+
+class Data(Origin):
+    """Where examples come from: a Python function, local files, a data set on the Hub, a sample, or several of these."""
+
+    sources: tuple[Source, ...] = ()
+    """Several data sets, mixed: [{path: a.csv, weight: 3}, {name: owner/b, weight: 1}]. Comes before all others, whose
+    keys here then do not count. With weights, an epoch is as long as it takes to read every train example of every
+    source at least once in these proportions; without, each is read once. dev and test are those of all sources."""
+    cache_dir: Path | None = None
+    """Where downloads are kept; the Hub's own cache if not given."""
     columns: Columns = Columns()
     """Which column is which."""
     labels: tuple[str, ...] | None = None
@@ -74,18 +140,30 @@ class Data(Section):
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Share of train that becomes test where there is no test split."""
     split_seed: int = 0
-    """Seed of that cut, apart from the run's seed so that runs of several seeds share their splits."""
-    max_train_examples: PositiveInt | None = None
-    """Keep this many train examples, the first."""
-    max_dev_examples: PositiveInt | None = None
-    """Keep this many dev examples, the first."""
-    max_test_examples: PositiveInt | None = None
-    """Keep this many test examples, the first."""
+    """Seed of that cut, apart from the run's seed so that runs of several seeds share their splits; also of what
+    `sources` and `subset` draw."""
+    group_column: str | None = None
+    """Rows with the same value here stay in the same split when dev or test are cut from train (an author, a document,
+    the text itself)."""
+    max_train_examples: Amount | None = None
+    """Keep this many train examples, or below 1 this share of them."""
+    max_dev_examples: Amount | None = None
+    """Keep this many dev examples, or this share."""
+    max_test_examples: Amount | None = None
+    """Keep this many test examples, or this share."""
+    subset: Literal["first", "random"] = "first"
+    """Which ones those are: the first, or some drawn by split_seed (in their own order)."""
+
+    @property
+    def is_of_hub(self) -> bool:
+        return not self.sources and super().is_of_hub
 
     @model_validator(mode="after")
     def _some_source(self) -> Self:
-        if self.path is None and self.name is None and self.sample is None:
-            raise ValueError("one of path, name and sample is needed")
-        if self.path is None and (self.dev_path or self.test_path):
-            raise ValueError("dev_path and test_path need path, the train file")
+        given = (self.function, self.path, self.name, self.sample)
+        if not self.sources and given == (None, None, None, None):
+            raise ValueError("one of path, name and sample is needed, or function, or sources")
+        weighted = [source for source in self.sources if source.weight is not None]
+        if weighted and len(weighted) < len(self.sources):
+            raise ValueError("sources: weights are given for all of them or for none")
         return self

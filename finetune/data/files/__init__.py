@@ -14,7 +14,7 @@ from finetune.data.files.json_objects import read_json, read_jsonl
 from finetune.data.files.parallel import read_parallel
 from finetune.data.files.parquet import read_parquet
 from finetune.data.problems import raise_merged
-from finetune.data.rows import Rows
+from finetune.data.rows import Rows, join
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -40,10 +40,14 @@ def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
         UserError: Files are missing, ambiguous, or cannot be read; told for all splits at once.
     """
     splits, errors = {}, []
-    for split, source in find_sources(data, fields).items():
-        try:
-            splits[split] = _READERS[source.format](source, data, fields)
-        except UserError as error:
-            errors.append(error)
+    for split, sources in find_sources(data, fields).items():
+        parts = []
+        for source in sources:
+            try:
+                parts.append(_READERS[source.format](source, data, fields))
+            except UserError as error:
+                errors.append(error)
+        if len(parts) == len(sources):
+            splits[split] = join(parts)
     raise_merged(errors)
     return splits

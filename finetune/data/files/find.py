@@ -1,5 +1,6 @@
 """Which file holds which split."""
 
+import glob
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from finetune.data.fields import Field, asked_columns
 from finetune.data.problems import plural, some
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Data
+from finetune.recipe.data import Paths
 
 FORMATS = {
     ".csv": "csv",
@@ -44,27 +46,61 @@ class Source:
         return " and ".join(str(path) for path in self.paths)
 
 
-def find_sources(data: Data, fields: Sequence[Field]) -> dict[str, Source]:
-    """The sources of the train split and of those of dev and test that have one.
+def find_sources(data: Data, fields: Sequence[Field]) -> dict[str, tuple[Source, ...]]:
+    """The sources of the train split and of those of dev and test that have any, in the order given or by name.
 
     Raises:
-        UserError: No file of a given name, none for train, several for one split, or an unknown format.
+        UserError: No file of a given name or pattern, none for train, several in a folder for one split, or an unknown
+            format.
     """
     assert data.path is not None
-    given = {"train": data.path, "dev": data.dev_path, "test": data.test_path}
-    folder = Path(data.path).expanduser()
-    sources, errors = {}, []
-    for split, path in given.items():
+    folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
+    sources: dict[str, tuple[Source, ...]] = {}
+    errors = []
+    for split, given in {"train": data.path, "dev": data.dev_path, "test": data.test_path}.items():
         try:
-            if path is not None and not (split == "train" and folder.is_dir()):
-                key = "data.path" if split == "train" else f"data.{split}_path"
-                sources[split] = _source(path, key, data, fields)
-            elif folder.is_dir() and (found := _in_folder(folder, split, data, fields)):
-                sources[split] = found
+            if folder is not None and folder.is_dir() and (given is None or split == "train"):
+                if found := _in_folder(folder, split, data, fields):
+                    sources[split] = (found,)
+            elif given is not None:
+                sources[split] = _sources(
+                    given, "data.path" if split == "train" else f"data.{split}_path", data, fields
+                )
         except UserError as error:
             errors.append(error)
     raise_all(errors)
     return sources
+
+
+def _sources(given: Paths, key: str, data: Data, fields: Sequence[Field]) -> tuple[Source, ...]:
+    """The sources that a key names, patterns filled in."""
+    sources, errors = [], []
+    for one in [given] if isinstance(given, str) else given:
+        try:
+            sources += [_source(path, key, data, fields) for path in _matches(one, key)]
+        except UserError as error:
+            errors.append(error)
+    raise_all(errors)
+    if not sources:
+        raise UserError("no file is named", where=f"{key}=[]", expected="a file, or several")
+    return tuple(sources)
+
+
+def _matches(pattern: str, key: str) -> list[str]:
+    """The files that a pattern matches, sorted; what has no *, ? or [, or is a file's name, stands for itself."""
+    expanded = str(Path(pattern).expanduser())
+    if not glob.has_magic(expanded) or Path(expanded).exists():
+        return [pattern]
+    found = sorted(path for path in glob.glob(expanded, recursive=True) if Path(path).is_file())  # noqa: PTH207
+    if not found:
+        folder = next(path for path in Path(expanded).parents if not glob.has_magic(str(path)))
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        raise UserError(
+            f"no file matches {pattern}",
+            where=f"{key}={pattern}",
+            found=f"in {folder}: " + (some(names, most=10) or "nothing"),
+        )
+    return found
 
 
 def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> Source:
@@ -158,7 +194,7 @@ def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) ->
             f"several files could be the {split} split",
             where=str(folder),
             found=some(sorted(found)),
-            fix=f"{key}={folder / min(found)} chooses one",
+            fix=f'{key}={folder / min(found)} chooses one, {key}="{folder}/{_STARTS[split][0]}*" reads all',
         )
     if split == "train" and not found:
         raise UserError(

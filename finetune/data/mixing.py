@@ -1,0 +1,108 @@
+"""Several data sets made one: each source's share of the train split follows its weight."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from datasets import Dataset, Value, concatenate_datasets
+
+from finetune.data.batches import Indices
+from finetune.data.labels import ordered
+from finetune.data.loaded import Loaded
+from finetune.errors import UserError
+from finetune.recipe import Data
+
+
+def mix(parts: Sequence[Loaded], weights: Sequence[float | None], data: Data) -> Loaded:
+    """One train split in which the sources alternate, and all their dev and all their test examples.
+
+    Args:
+        parts: Each source's examples.
+        weights: Each source's weight; None for all of them where each example is to be there once.
+        data: Holds the sources, the seed and the classes where they are given.
+
+    Raises:
+        UserError: Sources whose columns differ in type.
+    """
+    _check_alike(parts)
+    names = [_name(number, data) for number in range(len(parts))]
+    counts = [len(part.train) for part in parts]
+    drawn = shares(counts, weights, data.split_seed)
+    train = concatenate_datasets(_renumbered([part.train for part in parts]))
+    starts = np.cumsum([0, *counts[:-1]])
+    whole = _alternating([indices + start for indices, start in zip(drawn, starts, strict=True)])
+    mixed = ", ".join(f"{len(one):,} of {name}" for one, name in zip(drawn, names, strict=True))
+    note = f"train is mixed: {mixed} ({len(whole):,} examples an epoch)"
+    notes = [f"{name}: {note}" for part, name in zip(parts, names, strict=True) for note in part.notes]
+    return Loaded(
+        train=train.select(whole),
+        dev=concatenate_datasets(_renumbered([part.dev for part in parts])),
+        test=concatenate_datasets(_renumbered([part.test for part in parts])),
+        labels={name: _union([part.labels[name] for part in parts]) for name in parts[0].labels},
+        notes=(*notes, note),
+    )
+
+
+def shares(counts: Sequence[int], weights: Sequence[float | None], seed: int) -> list[Indices]:
+    """Which examples of each source make an epoch, in order.
+
+    An epoch is as long as it takes to have every example of every source at least once in the proportions of the
+    weights. A source that has fewer than its share is repeated: each of its examples is there n or n + 1 times, and
+    which are there once more is drawn from the seed.
+
+    Args:
+        counts: Examples of each source.
+        weights: Of each source; None for all of them where each example is to be there once.
+        seed: Of what is drawn.
+    """
+    given = [count if weight is None else weight for count, weight in zip(counts, weights, strict=True)]
+    per_weight = max(count / weight for count, weight in zip(counts, given, strict=True))
+    generator = np.random.RandomState(seed)
+    drawn = []
+    for count, weight in zip(counts, given, strict=True):
+        times, more = divmod(max(round(per_weight * weight), count), count)
+        extra = np.sort(generator.permutation(count)[:more])
+        drawn.append(np.concatenate([*[np.arange(count)] * times, extra]).astype(np.int64))
+    return drawn
+
+
+def _alternating(parts: Sequence[Indices]) -> Indices:
+    """All indices, each part's spread evenly over the whole, so that any piece of it is mixed as the whole is."""
+    places = np.concatenate([(np.arange(len(part)) + 0.5) / max(len(part), 1) for part in parts])
+    whole: Indices = np.concatenate(parts)[np.argsort(places, kind="stable")]
+    return whole
+
+
+def _renumbered(splits: Sequence[Dataset]) -> list[Dataset]:
+    """The splits with numbers that differ between sources: those of each go on where the one before ends."""
+    renumbered, start = [], 0
+    for split in splits:
+        ids = np.asarray(split.with_format("arrow")["id"][:]) + start
+        ids_first = split.remove_columns("id").add_column("id", ids, feature=Value("int64"))
+        renumbered.append(ids_first.select_columns(split.column_names))
+        start = int(ids.max(initial=start - 1)) + 1
+    return renumbered
+
+
+def _check_alike(parts: Sequence[Loaded]) -> None:
+    first = parts[0].train.features
+    for number, part in enumerate(parts[1:], start=1):
+        different = [name for name, feature in part.train.features.items() if first.get(name) != feature]
+        if different:
+            raise UserError(
+                f"sources hold different things as {different[0]!r}",
+                where=f"data.sources[0] and data.sources[{number}]",
+                found=f"{first.get(different[0])} and {part.train.features[different[0]]}",
+                fix="write the values in one way",
+            )
+
+
+def _union(names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The classes of all sources: in the order that they share, else sorted."""
+    return names[0] if len(set(names)) == 1 else ordered(set().union(*names))
+
+
+def _name(number: int, data: Data) -> str:
+    source = data.sources[number]
+    origin: Any = source.function or source.path or source.name or source.sample
+    return f"data.sources[{number}] ({origin if isinstance(origin, str) else ', '.join(origin)})"

@@ -1,0 +1,116 @@
+"""From a recipe's `data` section to rows: those of each source and split that its filter keeps, unchecked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from finetune.data.fields import Field, asked_columns
+from finetune.data.files import read_files
+from finetune.data.filtering import Filter
+from finetune.data.hub import read_hub
+from finetune.data.objects import rows_from_objects
+from finetune.data.problems import raise_merged
+from finetune.data.python_source import read_function
+from finetune.data.rows import Rows
+from finetune.errors import UserError, UserErrors
+from finetune.recipe import Data, Origin
+
+_GROUPS = "data.group_column"
+
+
+@dataclass(frozen=True)
+class Extra(Field):
+    """A column that is read for something else than the task."""
+
+    of: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.of
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one source gives.
+
+    Args:
+        data: The source, as if it were the only one.
+        fields: What the task reads of it.
+        rows: The rows of every split that it has, unchecked.
+        notes: What the user should know about them, in sentences.
+        weight: Of the source among several.
+    """
+
+    data: Data
+    fields: tuple[Field, ...]
+    rows: Mapping[str, Rows]
+    notes: tuple[str, ...] = ()
+    weight: float | None = None
+
+
+def read(data: Data, fields: Sequence[Field]) -> tuple[Given, ...]:
+    """Read the rows of every source, as they are.
+
+    Raises:
+        UserError: A source cannot be found or read, or the filter cannot be used; told for all sources at once.
+    """
+    if not data.sources:
+        return (_read_one(data, fields),)
+    given, errors = [], []
+    for number, source in enumerate(data.sources):
+        alone = data.model_copy(update={name: getattr(source, name) for name in Origin.model_fields} | {"sources": ()})
+        named = [replace(field, column=source.columns.get(field.name, field.column)) for field in fields]
+        try:
+            given.append(replace(_read_one(alone, named), weight=source.weight))
+        except UserError as error:
+            errors.append(of_source(error, number))
+    raise_merged(errors)
+    return tuple(given)
+
+
+def of_source(error: UserError, number: int) -> UserError:
+    """The error with the source that it is about."""
+    if isinstance(error, UserErrors):
+        return UserErrors([of_source(one, number) for one in error.errors])
+    where = f"data.sources[{number}]" + (f": {error.where}" if error.where else "")
+    return UserError(error.problem, expected=error.expected, found=error.found, where=where, fix=error.fix)
+
+
+def _read_one(data: Data, fields: Sequence[Field]) -> Given:
+    keep = None if data.filter is None else Filter.of(data.filter)
+    extras = [Extra("filter", "text", column, of="data.filter") for column in (keep.columns if keep else ())]
+    if data.group_column is not None:
+        extras.append(Extra("group_column", "text", data.group_column, of=_GROUPS))
+    rows, notes = _rows(data, (*fields, *extras))
+    if keep is None:
+        return Given(data, tuple(fields), rows, notes)
+    filtered, errors, more = {}, [], []
+    for split, part in rows.items():
+        try:
+            filtered[split], note = keep.apply(part)
+            more.append(note)
+        except UserError as error:
+            errors.append(error)
+    raise_merged(errors)
+    return Given(data, tuple(fields), filtered, (*notes, *more))
+
+
+def _rows(data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    if data.function is not None:
+        return read_function(data, fields), ()
+    if data.path is not None:
+        return read_files(data, fields), ()
+    if data.name is not None:
+        return read_hub(data, fields)
+    return _read_sample(data, fields), ()
+
+
+def _read_sample(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
+    # Imported here because other data do without the samples' packages.
+    from finetune.data import samples
+
+    assert data.sample is not None
+    splits = samples.load(data.sample, asked_columns(fields))
+    return {
+        split: rows_from_objects(f"the {data.sample} sample, split {split}", objects, fields)
+        for split, objects in splits.items()
+    }
