@@ -32,6 +32,7 @@ from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
 from finetune.training.resume import resumed
 from finetune.training.run_folder import RunFolder
+from finetune.training.trackers import check_trackers, start_trackers
 from finetune.training.state import State
 
 SPLITS = ("train", "dev", "test")
@@ -115,6 +116,7 @@ def prepare(recipe: Recipe) -> Job:
         keep_memory()
     if not (console.is_terminal and accelerator.is_main_process):
         datasets.disable_progress_bars()
+    check_trackers(recipe.training.trackers)
     task = tasks.create(recipe)
     with accelerator.main_process_first():
         loaded = task.prepare(load(recipe.data, task.fields))
@@ -145,6 +147,7 @@ def prepare(recipe: Recipe) -> Job:
     folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
     job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder, goes_on)
     _rehearse(job)
+    start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
         notes = [*loaded.notes, *task.notes(features)]
         if recipe.training.layout == "ragged" and not ragged:

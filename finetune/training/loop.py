@@ -286,6 +286,7 @@ class Loop:
     def _log(self, values: dict[str, float]) -> None:
         if self.accelerator.is_main_process:
             self.job.folder.log({"step": self.state.step, "epoch": self.state.epoch + 1} | values)
+            self.accelerator.log(values, step=self.state.step)
 
     def _tell_epoch(self, train_loss: float) -> None:
         self._log({"epoch_train_loss": train_loss})

@@ -48,7 +48,9 @@ def _finish(loop: Loop) -> Evaluated:
         save_model(model, job.tools.tokenizer, job.folder.model)
         job.folder.write_predictions("test", evaluated.records)
         peers = _baselines(job) if job.recipe.evaluation.baselines else {}
-        job.folder.log({"step": loop.state.step} | {f"test_{name}": value for name, value in evaluated.values.items()})
+        tested = {f"test_{name}": value for name, value in evaluated.values.items()}
+        job.folder.log({"step": loop.state.step} | tested)
+        job.accelerator.log(tested, step=loop.state.step)
         job.folder.write_results(_results(loop, evaluated, peers))  # last: a run with results is finished
         _tell(job, evaluated, peers)
     job.accelerator.wait_for_everyone()
