@@ -1,0 +1,84 @@
+"""Rows from a function of the user's."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import pytest
+
+from finetune.data import Field, Loaded, load
+from finetune.errors import UserError
+from finetune.recipe import Data
+
+FIELDS = (Field("text", "text", "text"), Field("label", "label", "label"))
+ROWS = "[{'text': f'{split} {number}', 'label': 'ab'[number % 2], 'more': number} for number in range(20)]"
+
+
+def read(folder: Path, body: str, name: str = "load", **options: object) -> Loaded:
+    path = folder / "mine.py"
+    path.write_text(body)
+    return load(Data.model_validate({"function": f"{path}:{name}", **options}), FIELDS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"def load(split):\n    return {ROWS}",
+        f"def load(split):\n    yield from {ROWS}",
+        f"from datasets import Dataset\ndef load(split):\n    return Dataset.from_list({ROWS})",
+    ],
+    ids=["list", "generator", "Dataset"],
+)
+def test_rows_of_every_split(body: str, tmp_path: Path) -> None:
+    loaded = read(tmp_path, body)
+    assert loaded.train[3] == {"id": 3, "text": "train 3", "label": "b"}
+    assert [len(loaded.train), len(loaded.dev), len(loaded.test)] == [20, 20, 20]
+    assert loaded.test["text"][0] == "test 0"
+
+
+def test_splits_that_are_none_are_cut_from_train_and_the_function_comes_before_all(tmp_path: Path) -> None:
+    body = f"def load(split):\n    return {ROWS} if split == 'train' else None"
+    loaded = read(tmp_path, body, name="load", path="nowhere.csv", sample="address")
+    assert sorted(len(split) for split in (loaded.train, loaded.dev, loaded.test)) == [2, 2, 16]
+
+
+def test_a_module_and_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_corpus.py").write_text(f"def load(split):\n    return {ROWS}")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "my_corpus", raising=False)
+    assert len(load(Data(function="my_corpus:load"), FIELDS).train) == 20
+    point = importlib.metadata.EntryPoint("corpus", "my_corpus:load", "finetune.data")
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
+    assert len(load(Data(function="corpus"), FIELDS).train) == 20
+    with pytest.raises(UserError, match="no installed package has an entry point 'corpsu'") as caught:
+        load(Data(function="corpsu"), FIELDS)
+    assert "corpus" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "problem", "hint"),
+    [
+        ("def lod(split): ...", "has no function 'load'", "mine.py:lod"),
+        ("def load(split): return 1 / 0", "fails for the split train", "ZeroDivisionError: division by zero"),
+        ("def load(split):\n    yield {'text': 'a', 'label': 'b'}\n    boom()", "fails for the split", "line 3"),
+        ("import nothing_like_it", "the module of", "No module named 'nothing_like_it'"),
+        ("def load(split:", "the module of", "mine.py, line 1"),
+        ("def load(split): return None", "gives nothing for train", "None for splits"),
+        ("def load(split): return 3", "gives no rows", "found:    3"),
+        ("def load(split): return {'text': ['a']}", "gives no rows", "dictionaries"),
+        ("def load(split): return [{'text': 'a', 'label': 'b'}, ('a', 'b')]", "is no dictionary", "row 1 (counted"),
+        ("def load(split): return [{'txt': 'a', 'label': 'b'}]", "there is no column 'text'", "data.columns.text=txt"),
+        ("def load(split): return [{'text': '', 'label': 'b'}]", "1 row without text", "mine.py:load, split train"),
+    ],
+)
+def test_mistakes(body: str, problem: str, hint: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=problem) as caught:
+        read(tmp_path, body)
+    assert hint in str(caught.value)
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no file"):
+        load(Data(function=f"{tmp_path}/none.py:load"), FIELDS)
+    with pytest.raises(UserError, match="there is no module 'no_such_package'"):
+        load(Data(function="no_such_package.data:load"), FIELDS)
