@@ -31,9 +31,10 @@ def rectangle_attention(
     scale: float | None = None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """Softmax attention over the allowed keys, computed in the schedule's rectangles, in float32 at least.
+    """Softmax attention over the allowed keys, computed in the schedule's rectangles.
 
-    A query that may attend to nothing yields zeros and passes on zero gradient.
+    It is computed in float32, or float64 for such queries, whatever the inputs and autocast; of narrower inputs, the
+    last products of the backward pass are computed in their type. A query that may attend to nothing yields zeros and passes on zero gradient.
 
     Args:
         query: [queries, heads, width].
@@ -77,7 +78,7 @@ class _RectangleAttention(torch.autograd.Function):
             output = _Sum(schedule.queries, value.shape[-1], work.dtype, query.device)
             for part in schedule.parts:
                 weights = work.weights(part)
-                output.add(part.queries, work.dropped(part, weights), work.value.of(part.keys, part))
+                output.add(part.queries, work.dropped(part, weights), work.value.of(part.keys, part).to(work.dtype))
                 if keep:
                     kept.append(weights)
             result = output.result(schedule.num_heads).to(query.dtype)
@@ -101,17 +102,15 @@ class _RectangleAttention(torch.autograd.Function):
 class _Tokens:
     """Queries, keys or values, of which parts take their share."""
 
-    def __init__(self, tokens: Tensor, side: Side, dtype: torch.dtype) -> None:
+    def __init__(self, tokens: Tensor, side: Side) -> None:
         self.rows = tokens.reshape(-1, tokens.shape[-1])  # [tokens * heads, width]
-        self.dtype = dtype
         # Taken at once where no row is taken twice.
-        self.slots = self.rows.index_select(0, side.rows).to(dtype) if side.once else None
+        self.slots = self.rows.index_select(0, side.rows) if side.once else None
 
     def of(self, place: Place, part: Part) -> Tensor:
         """A part's [batch, slots, width]."""
         count, heads, _, _ = part.shape
-        slots = self.slots
-        taken = self.rows.index_select(0, place.rows).to(self.dtype) if slots is None else slots[place.slots]
+        taken = self.rows.index_select(0, place.rows) if self.slots is None else self.slots[place.slots]
         return taken.view(count * heads, -1, taken.shape[-1])
 
 
@@ -125,11 +124,14 @@ class _Sum:
         self.numbers[-1 if side.once else slice(None)] = 0
 
     def add(self, place: Place, left: Tensor, right: Tensor) -> None:
-        """Add the matrix products [batch, slots, width] of a part."""
-        if self.side.once:
+        """Add the matrix products [batch, slots, width] of a part, computed in the type of `right`."""
+        left, exact = left.to(right.dtype), right.dtype == self.numbers.dtype
+        if self.side.once and exact:
             torch.bmm(left, right, out=self.numbers[place.slots].view(len(left), -1, self.width))
+        elif self.side.once:
+            self.numbers[place.slots] = torch.bmm(left, right).flatten(0, 1)
         else:
-            self.numbers.index_add_(0, place.rows, torch.bmm(left, right).flatten(0, 1))
+            self.numbers.index_add_(0, place.rows, torch.bmm(left, right).flatten(0, 1).to(self.numbers.dtype))
 
     def result(self, num_heads: int) -> Tensor:
         """[tokens, heads, width]."""
@@ -152,20 +154,20 @@ class _Work:
     ) -> None:
         self.dtype = torch.float64 if query.dtype == torch.float64 else torch.float32
         self.types = query.dtype, key.dtype, value.dtype
-        self.query = _Tokens(query, schedule.queries, self.dtype)
-        self.key = _Tokens(key, schedule.keys, self.dtype)
-        self.value = _Tokens(value, schedule.keys, self.dtype)
+        self.query = _Tokens(query, schedule.queries)
+        self.key = _Tokens(key, schedule.keys)
+        self.value = _Tokens(value, schedule.keys)
         self.table = None if bias_table is None else bias_table.to(self.dtype)
         self.schedule, self.scale, self.dropout = schedule, scale, dropout
         self._shared_bias: tuple[Stack, Tensor] | None = None
 
     def scaled_query(self, part: Part) -> Tensor:
         """A part's queries times the scale, [batch, queries, width]."""
-        return self.query.of(part.queries, part) * self.scale
+        return self.query.of(part.queries, part).to(self.dtype) * self.scale
 
     def weights(self, part: Part) -> Tensor:
         """A part's attention weights before dropout, [batch, queries, keys]."""
-        scores = torch.bmm(self.scaled_query(part), self.key.of(part.keys, part).mT)
+        scores = torch.bmm(self.scaled_query(part), self.key.of(part.keys, part).to(self.dtype).mT)
         by_head = scores.view(part.shape)
         bias, additive = self._bias(part), part.select(part.stack.additive)
         if bias is not None:
@@ -200,7 +202,7 @@ class _Gradients:
     def __init__(self, work: _Work, output_gradient: Tensor, of_table: bool) -> None:
         self.work = work
         schedule, dtype, device = work.schedule, work.dtype, output_gradient.device
-        self.output = _Tokens(output_gradient, schedule.queries, dtype)
+        self.output = _Tokens(output_gradient, schedule.queries)
         if self.output.slots is not None:
             self.output.slots.index_fill_(0, schedule.queries.padding, 0.0)
         self.query = _Sum(schedule.queries, work.query.rows.shape[-1], dtype, device)
@@ -214,8 +216,11 @@ class _Gradients:
         output = self.output.of(part.queries, part)
         factors = work.dropout.factors(weights, part.number)
         dropped = weights if factors is None else weights * factors
+        # In bfloat16, products whose result is a gradient and no more take their factors rounded, as torch's own
+        # attention does; its error is no less.
         self.value.add(part.keys, dropped.mT, output)
-        weight_gradient = torch.bmm(output, work.value.of(part.keys, part).mT)
+        value = work.value.of(part.keys, part).to(work.dtype)
+        weight_gradient = torch.bmm(output.to(work.dtype), value.mT)
         if factors is not None:
             weight_gradient *= factors
         scores = torch._softmax_backward_data(weight_gradient, weights, -1, weights.dtype)
