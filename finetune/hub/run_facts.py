@@ -1,6 +1,7 @@
 """What a finished run's folder says of itself, for its model card."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,7 @@ SAMPLES = {"sentiment": ("en",), "address": ("en",), "interface": ()}
 """Languages of the sample data sets, where the task does not name them."""
 
 SAMPLE = "_sample"
+HUB_NAME = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,14 @@ class RunFacts:
         model = self.recipe.model
         if model.sample is not None:
             return "sentence-transformers/all-MiniLM-L6-v2"
-        return None if model.name is None or Path(model.name).exists() else model.name
+        of_hub = model.name is not None and HUB_NAME.fullmatch(model.name) and not Path(model.name).exists()
+        return model.name if of_hub else None
+
+    @property
+    def start(self) -> str:
+        """The model that it started from, in a few words; of a folder no more than the last part of the path."""
+        model = self.recipe.model
+        return self.base_model or (Path(model.name).name if model.name else model.description)
 
     @property
     def origins(self) -> tuple[Origin, ...]:

@@ -58,6 +58,7 @@ def test_a_run_pushes_itself_and_its_checkpoints(hub: Hub, tmp_path: Path, capfd
     assert {result.metric_type for result in card.data.get("eval_results")} >= {"accuracy", "f1"}
     pulled = finetune.load("ada/pairs", cache_dir=tmp_path / "empty")
     assert pulled.masks == finetune.load(the_run(tmp_path)).masks
+    assert not any(str(tmp_path).encode() in file.content for file in files.values()), "no folders of this machine"
     secrets = [path for path in tmp_path.rglob("*") if path.is_file() and TOKEN.encode() in path.read_bytes()]
     assert secrets == []
     assert TOKEN not in told
