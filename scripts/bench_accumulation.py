@@ -83,7 +83,7 @@ def recipe(case: Case, folder: Path) -> Recipe:
     return Recipe(
         name="accumulation",
         task=case.task,
-        model=Model(scratch=Scratch(architecture=case.architecture, size="tiny", vocab_size=200, dropout=0.0)),  # type: ignore[arg-type]
+        model=Model(scratch=Scratch(architecture=case.architecture, size="tiny", vocab_size=200, dropout=0.0)),
         data=Data(path=str(folder)),
         training=Training(precision="fp32", fp32_matmul="default", max_grad_norm=None),
         output_dir=folder / "runs",
@@ -192,7 +192,7 @@ def compare(case: Case, table: Table) -> None:
 
 def main() -> None:
     """Compare all cases and print one table."""
-    transformers_logging.set_verbosity_error()
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     progress.console.quiet = True
     table = Table("model", "loop", "batches", "gradient, times exact", "error of gradient", "logged loss, times exact")
     for case in CASES:

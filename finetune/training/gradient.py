@@ -7,6 +7,7 @@ from contextlib import closing
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from finetune.data.batches import Indices, Window
 from finetune.tasks import Batch
@@ -62,15 +63,17 @@ class Gradients:
             be done again in smaller parts.
 
         Raises:
-            UserError: Memory does not suffice for a single example, or not for what it sufficed before.
+            UserError: Memory does not suffice for a single example, or on one of several processes no more for what it
+                sufficed for before.
         """
         parts = self.parts(window)
         alone = self.accelerator.num_processes == 1
-        careful = not alone and size // self.state.parts > self.state.largest
+        # FSDP and DeepSpeed exchange weights too: there, processes cannot get back into step.
+        careful = isinstance(self.model, DistributedDataParallel) and size // self.state.parts > self.state.largest
         random_state = torch.get_rng_state()
         losses = self._all_parts(parts, prepared, targets, exchanges=not careful)
         if losses is None and not (alone or careful):
-            raise out_of_memory(f"at step {self.state.step + 1}, for less than it did before")
+            raise out_of_memory(f"at step {self.state.step + 1}, on one of several processes")
         if self._anywhere(losses is None) if careful else losses is None:
             torch.set_rng_state(random_state)
             self._halve(max(len(part) for part, _ in parts))
@@ -105,7 +108,9 @@ class Gradients:
 
     def _exchange(self, indices: Indices) -> None:
         """Exchange the gradients computed so far: DDP does so only at the end of a backward pass."""
-        with torch.random.fork_rng(), closing(self.job.batches("train", [indices])) as batches:
+        device = self.accelerator.device
+        drawn = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+        with drawn, closing(self.job.batches("train", [indices])) as batches:
             self._backward(next(batches), 0.0, exchanges=True)
 
     def _anywhere(self, flag: bool) -> bool:

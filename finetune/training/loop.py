@@ -172,8 +172,8 @@ class Loop:
         """Clip the gradient; gives its norm before that."""
         weights = self.model.parameters()
         if self.training.max_grad_norm is not None:
-            norm: Tensor | None = self.accelerator.clip_grad_norm_(weights, self.training.max_grad_norm)
-            return norm
+            norm = self.accelerator.clip_grad_norm_(weights, self.training.max_grad_norm)
+            return None if norm is None else torch.as_tensor(norm)  # DeepSpeed has a number, or none yet
         return torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
 
     def _look_at(self, trace: Trace | None) -> None:

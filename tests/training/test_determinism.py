@@ -47,7 +47,7 @@ def test_another_seed_is_another_run(toy: Toy) -> None:
 
 
 def test_dropout_follows_the_seed(toy: Toy) -> None:
-    losses = []
+    losses: list[list[float]] = []
     for seed in (1, 1, 2):
         recipe = small(toy, **{"training.epochs": 1, "model.scratch.dropout": 0.5, "training.learning_rate": 1e-12})
         job = prepare(compose.override(elsewhere(recipe, f"runs{len(losses)}"), {"seed": seed}))

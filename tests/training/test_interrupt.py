@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from finetune.cli import app
 from finetune.errors import Interrupted
 from finetune.recipe import Recipe
 from finetune.run import main, status
@@ -122,6 +124,11 @@ def test_other_threads_train_without() -> None:
     thread.start()
     thread.join()
     assert not failed
+
+
+def test_the_command_line_ends_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("finetune.run.status", lambda recipe: 143)
+    assert CliRunner().invoke(app, ["run"]).exit_code == 143
 
 
 def test_the_status_is_the_one_that_shells_count() -> None:
