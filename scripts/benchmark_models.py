@@ -26,7 +26,7 @@ from finetune.recipe import Data, Model, Recipe, TextClassification, TextToText,
 MAX_LENGTH = 128
 """Tokens at which inputs and outputs are cut, as in the usual examples; the width that (a) pads to."""
 HELD_OUT = 32
-"""Examples of the dev and of the test split."""
+"""Examples of a split that is not to be worked on."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,15 @@ def shape(name: str, *, quick: bool = False) -> Shape:
     """The model `minilm`, `base` or `t5`; a tiny one of the same family where it is only to be seen to run."""
     if name == "t5":
         tiny = T5Config(vocab_size=200, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2)
-        return Shape("T5-small size, text to text", tiny if quick else T5Config(), 28)
+        t5 = tiny if quick else T5Config()
+        t5.decoder_start_token_id = t5.pad_token_id  # as the published models have it
+        return Shape("T5-small size, text to text", t5, 28)
     mini = BertConfig(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536)
+    tiny_bert = BertConfig(
+        vocab_size=200, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+    )
     title, config = {"minilm": ("MiniLM size (6 x 384)", mini), "base": ("BERT-base size", BertConfig())}[name]
-    if quick:
-        config = BertConfig(
-            vocab_size=200, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
-        )
-    return Shape(f"{title}, text classification", config, 24)
+    return Shape(f"{title}, text classification", tiny_bert if quick else config, 24)
 
 
 def lengths(generator: np.random.Generator, count: int, mean: float) -> list[int]:
@@ -76,14 +77,14 @@ def lengths(generator: np.random.Generator, count: int, mean: float) -> list[int
     return [int(length) for length in drawn.round().clip(4, MAX_LENGTH)]
 
 
-def write(shape: Shape, folder: Path, examples: int, *, seed: int = 0) -> None:
+def write(shape: Shape, folder: Path, examples: int, *, test: int = HELD_OUT, seed: int = 0) -> None:
     """Write `model/` (weights and tokenizer) and `data/` (train, dev and test as JSON lines) into a folder."""
     torch.manual_seed(seed)
     shape.auto_class.from_config(shape.config).save_pretrained(folder / "model")
     tokenizer(shape).save_pretrained(str(folder / "model"))
     generator = np.random.default_rng(seed)
     (folder / "data").mkdir()
-    for split, count in {"train": examples, "dev": HELD_OUT, "test": HELD_OUT}.items():
+    for split, count in {"train": examples, "dev": HELD_OUT, "test": test}.items():
         rows = _pairs(generator, shape, count) if shape.is_t5 else _labelled(generator, shape, count)
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         (folder / "data" / f"{split}.jsonl").write_text(lines, encoding="utf-8")
@@ -179,5 +180,6 @@ def _t5_products(config: T5Config, sources: Sequence[int], targets: Sequence[int
     pairs += sum(source * target for source, target in zip(sources, targets, strict=True))
     encoder = sum(sources) * (4 * projection + feed_forward)
     decoder = sum(targets) * (6 * projection + feed_forward) + sum(sources) * 2 * projection
-    layers = int(config.num_layers) * (encoder + decoder + 2 * inner * pairs)
-    return layers + sum(targets) * config.d_model * config.vocab_size
+    layers = config.num_layers * (encoder + decoder + 2 * inner * pairs)
+    head = sum(targets) * config.d_model * (config.vocab_size or 0)
+    return int(layers + head)
