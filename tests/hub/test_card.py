@@ -1,10 +1,7 @@
 """The model card is complete, valid, and its five lines run."""
 
-import io
 import json
-import re
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from finetune.errors import UserError
 from finetune.hub import load, push, write_card
 from finetune.hub.account import Target
 from finetune.models import save_weights
+from tests.hub.lines import run_lines
 from tests.hub_server import library
 from tests.hub_server.fixtures import TOKEN
 from tests.hub_server.hub import Hub
@@ -32,16 +30,6 @@ def put_masks(run: Path, program: Mapping[str, Any]) -> None:
     override(run, {f"attention.{site}": mask for site, mask in program.items()})
     model, tokenizer, _ = load(run)
     save_weights(apply_masks(model, program, special_tokens={"cls": tokenizer.cls_token_id}), run / "model")
-
-
-def run_lines(card: str) -> str:
-    """What the five lines print."""
-    (lines,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
-    assert len(lines.splitlines()) <= 5
-    printed = io.StringIO()
-    with redirect_stdout(printed):
-        exec(compile(lines, "card", "exec"), {})
-    return printed.getvalue()
 
 
 @pytest.fixture
