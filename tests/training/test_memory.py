@@ -155,3 +155,15 @@ def test_a_real_failure_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(10**15, dtype=torch.float64)
     assert is_out_of_memory(caught.value)
+
+
+def test_compiling_is_a_key(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torch.compile makes of it takes minutes; that it is asked to, and leaves the weights' names, does not."""
+    job = prepare(small(toy, **{"training.compile": True}))
+    names, asked = list(job.model.state_dict()), []
+    original = type(job.model).compile
+    monkeypatch.setattr(type(job.model), "compile", lambda *arguments, **options: asked.append(options))
+    Loop(job)
+    assert asked == [{"dynamic": True}]
+    original(job.model, dynamic=True)
+    assert list(job.model.state_dict()) == names
