@@ -1,0 +1,199 @@
+"""What is paid beside the computation: imports, commands, the start of a run, the loop, waiting for data.
+
+    python scripts/bench_overhead.py
+
+prints, with the median and quartiles of several rounds,
+
+    seconds until `import finetune` and each command is done, beside a Python that does nothing,
+    seconds from the start of a process to the end of its first step, and where they go,
+    how much longer the loop takes than a bare one (forward, backward, clipping, optimizer) with the same model and
+    batches that are ready,
+    the share of an epoch in which the loop waits for a batch.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+if __name__ == "__main__":  # the checkout, so that `scripts` is a package
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
+import torch
+from rich.console import Console
+
+from finetune.compose import to_yaml
+from finetune.data.batches import Window
+from finetune.recipe import Training
+from finetune.tasks import Batch
+from finetune.training import Job
+from finetune.training.dropout import fast_dropout
+from finetune.training.optimizer import build_optimizer
+from scripts.benchmark_models import Shape, recipe, shape, write
+from scripts.benchmarking import Spread, interleave, machine, print_table
+from scripts.training_variants import BATCH_SIZE, Ours, Prepared, TrainingOnly, quiet
+
+CLI = "import sys; sys.argv[0] = 'finetune'; from finetune.cli import main; main()"
+COMMANDS = {
+    "python": ["-c", "pass"],
+    "import finetune": ["-c", "import finetune"],
+    "finetune --help": ["-c", CLI, "--help"],
+    "finetune list": ["-c", CLI, "list"],
+    "finetune show recipe=sst2": ["-c", CLI, "show", "recipe=sst2"],
+}
+
+FIRST_STEP = """
+import json, sys, time
+from finetune.compose import compose
+moments = {}
+recipe = compose(["recipe=" + sys.argv[1]])
+moments["recipe"] = time.time()
+from finetune.training import prepare
+from finetune.training.loop import Loop
+moments["libraries"] = time.time()
+class TrainingOnly(Loop):
+    def _evaluation_is_due(self, steps_of_epoch):
+        return False
+job = prepare(recipe)
+moments["data, model, encoding"] = time.time()
+TrainingOnly(job).run()
+moments["first step"] = time.time()
+print(json.dumps(moments))
+"""
+"""Says when it had done what, in seconds since 1970."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run as a command."""
+    args = _parse(arguments)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    chosen = shape(args.model, quick=args.quick)
+    console = None if sys.stdout.isatty() else Console(width=120)
+    with tempfile.TemporaryDirectory(prefix="bench_overhead_") as folder:
+        write(chosen, Path(folder), args.examples)
+        figures = {"seconds": commands(args.rounds) | first_steps(chosen, Path(folder), args.rounds)}
+        with quiet():
+            ours = Ours("finetune", Prepared(chosen, Path(folder), args.examples), "bf16" if args.bf16 else "fp32")
+        figures["shares"] = loop_shares(ours, args.rounds)
+    rows = [[name, str(spread)] for name, spread in figures["seconds"].items()]
+    print_table("From the start of a process", ["", "seconds"], rows, console)
+    rows = [
+        [name, f"{100 * spread.median:.2f}% ({100 * spread.lower:.2f} to {100 * spread.upper:.2f})"]
+        for name, spread in figures["shares"].items()
+    ]
+    print_table(f"{chosen.title}, {args.examples} examples", ["", "of the epoch"], rows, console)
+    if args.json:
+        plain = {kind: {name: asdict(spread) for name, spread in of.items()} for kind, of in figures.items()}
+        args.json.write_text(json.dumps({"machine": machine()} | plain, indent=1), encoding="utf-8")
+    return 0
+
+
+def commands(rounds: int) -> dict[str, Spread]:
+    """Seconds of a Python that runs each command."""
+    timings = interleave({name: partial(_python, *words) for name, words in COMMANDS.items()}, rounds)
+    return {name: timings.of(name) for name in COMMANDS}
+
+
+def _python(*arguments: str) -> str:
+    root = Path(__file__).resolve().parent.parent
+    done = subprocess.run([sys.executable, *arguments], cwd=root, check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def first_steps(shape: Shape, folder: Path, rounds: int) -> dict[str, Spread]:
+    """Seconds of the parts of a run's start, each in a process of its own."""
+    path = folder / "recipe.yaml"
+    path.write_text(to_yaml(recipe(shape, folder, Training(steps=1, batch_size=BATCH_SIZE))), encoding="utf-8")
+    parts: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        moments = {"start": time.time()} | json.loads(_python("-c", FIRST_STEP, str(path)).splitlines()[-1])
+        for before, after in pairwise(moments):
+            parts.setdefault(f"run: {after}", []).append(moments[after] - moments[before])
+        parts.setdefault("run: from start to first step", []).append(moments["first step"] - moments["start"])
+    return {name: Spread.of(seconds) for name, seconds in parts.items()}
+
+
+def loop_shares(ours: Ours, rounds: int) -> dict[str, Spread]:
+    """How much longer the loop takes than a bare one, and how much of it is waiting, as shares of an epoch."""
+    waits: list[float] = []
+    job = ours.job
+
+    def whole() -> None:
+        with ours.at_work(), quiet():
+            loop = TrainingOnly(job)
+            waiting = Waiting(loop.gradients.prepared)
+            loop.gradients.prepared = waiting  # type: ignore[method-assign]
+            loop.run()
+            waits.append(waiting.seconds)
+
+    with ours.at_work():
+        loop = TrainingOnly(job)
+        windows = loop._windows(loop.plan.epoch(0))
+        batches = list(loop.gradients.prepared(windows))
+    timings = interleave({"loop": whole, "bare": partial(bare, ours, batches)}, rounds)
+    pairs = zip(timings.seconds["loop"], timings.seconds["bare"], strict=True)
+    shares = [wait / seconds for wait, seconds in zip(waits[1:], timings.seconds["loop"], strict=True)]
+    return {
+        "the loop's own time, over a bare loop": Spread.of([loop / bare - 1 for loop, bare in pairs]),
+        "waiting for batches": Spread.of(shares),
+    }
+
+
+def bare(ours: Ours, batches: Sequence[Batch]) -> None:
+    """An epoch as one would write it in a few lines."""
+    job: Job = ours.job
+    with ours.at_work():
+        optimizer = build_optimizer(job.model, job.recipe.training, len(batches))
+        job.model.train()
+        with job.matmul.used(), fast_dropout(job.model):
+            for batch in batches:
+                with job.accelerator.autocast():
+                    loss = job.task.loss(job.model, batch, 0.0)
+                (loss / len(batch.features)).backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(job.model.parameters(), 1.0)
+                optimizer.step()
+                optimizer.zero_grad()
+
+
+class Waiting:
+    """A source of batches that counts the seconds in which one waits for it."""
+
+    def __init__(self, source: Callable[[Sequence[Window]], Generator[Batch]]) -> None:
+        self.source = source
+        self.seconds = 0.0
+
+    def __call__(self, plan: Sequence[Window]) -> Generator[Batch]:
+        """The source's batches."""
+        with closing(self.source(plan)) as batches:
+            while True:
+                start = time.perf_counter()
+                batch = next(batches, None)
+                self.seconds += time.perf_counter() - start
+                if batch is None:
+                    return
+                yield batch
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=["minilm", "base", "t5"], default="minilm")
+    parser.add_argument("--examples", type=int, default=640, help="in an epoch")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--bf16", action="store_true", help="in place of fp32")
+    parser.add_argument("--threads", type=int, help="torch's own number where not given")
+    parser.add_argument("--quick", action="store_true", help="a tiny model, to see that it runs")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
