@@ -1,5 +1,6 @@
 """`accelerate launch finetune/run.py recipe=NAME key=value ...`: fine-tune, evaluate, save."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,8 @@ def status(recipe: Recipe) -> int:
     try:
         run(recipe)
     except Interrupted as interrupted:
-        print(interrupted, file=sys.stderr)
+        if os.environ.get("RANK", "0") == "0":  # one of several processes says it for all
+            print(interrupted, file=sys.stderr)
         return interrupted.status
     except KeyboardInterrupt:
         print("ended at once; resume=auto goes on after the last checkpoint", file=sys.stderr)
