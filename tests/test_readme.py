@@ -16,7 +16,8 @@ from finetune import compose
 ROOT = Path(__file__).parent.parent
 SMALL = ["data.max_train_examples=32", "data.max_dev_examples=8", "data.max_test_examples=8"]
 SHORT = ["training.epochs=1", "task.max_length=32"]
-LAUNCHERS = (["scripts/run"], ["accelerate", "launch", "finetune/run.py"])
+TWO_PROCESSES = ["accelerate", "launch", "--config_file", "configs/accelerate/cpu_2.yaml", "finetune/run.py"]
+LAUNCHERS = (["scripts/run"], ["accelerate", "launch", "finetune/run.py"], TWO_PROCESSES)
 NEED_THE_HUB = ("recipe=sst2", "recipe=wmt14", "recipe=conll2003")
 
 
@@ -44,13 +45,16 @@ def python(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 RUNS = [words for command in commands() if (words := launched(command)) is not None]
 OWN_DATA = [words for words in RUNS if any(word.startswith("data.path=") for word in words)]
+FUNCTIONS = [words for words in RUNS if any(word.startswith("data.function=") for word in words)]
 SAMPLES = [words for words in RUNS if not set(words) & set(NEED_THE_HUB)]
-HUB = [words for words in RUNS if set(words) & set(NEED_THE_HUB) and words not in OWN_DATA]
+HUB = [words for words in RUNS if set(words) & set(NEED_THE_HUB) and words not in [*OWN_DATA, *FUNCTIONS]]
 OTHERS = [command for command in commands() if command[0] == "finetune"]
+ON_OWN_DATA = [command for command in OTHERS if command[1] in ("check", "predict")]
+SCRATCH = ["model.name=null", "model.scratch.architecture=bert", "model.scratch.size=tiny"]
 
 
 def test_every_command_is_tested() -> None:
-    known = [*map(" ".join, (*OWN_DATA, *SAMPLES, *HUB))]
+    known = [*map(" ".join, (*OWN_DATA, *FUNCTIONS, *SAMPLES, *HUB))]
     assert len(known) == len(RUNS)
     rest = [command for command in commands() if launched(command) is None and command not in OTHERS]
     assert rest == [["scripts/test"]]  # which runs this
@@ -71,23 +75,43 @@ def test_recipes_of_the_hub_reach_for_it(words: list[str], tmp_path: Path) -> No
     assert "the Hugging Face Hub cannot be reached" in done.stderr
 
 
-@pytest.mark.parametrize("words", OWN_DATA, ids=" ".join)
-def test_own_files_run(words: list[str], tmp_path: Path) -> None:
+def write_reviews(path: Path) -> None:
     rows = [f'"{text} number {number}",{stars}' for number in range(30) for text, stars in (("good", 5), ("bad", 1))]
-    (tmp_path / "my.csv").write_text("\n".join(["review,stars", *rows]))
-    scratch = ["model.name=null", "model.scratch.architecture=bert", "model.scratch.size=tiny"]
-    run = str(ROOT / "finetune" / "run.py")
-    done = python(run, *words, *scratch, *SHORT, f"output_dir={tmp_path}", cwd=tmp_path)
+    path.write_text("\n".join(["review,stars", *rows]))
+
+
+def test_own_files_are_checked_trained_on_and_predicted(tmp_path: Path) -> None:
+    write_reviews(tmp_path / "my.csv")
+    write_reviews(tmp_path / "new.csv")
+    (words,), (check, predict) = OWN_DATA, ON_OWN_DATA
+    done = finetune(*check[1:], *SCRATCH, *SHORT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (folder,) = (tmp_path / "sst2").iterdir()
+    done = python(str(ROOT / "finetune" / "run.py"), *words, *SCRATCH, *SHORT, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "runs" / "sst2").iterdir()
     assert set(json.loads((folder / "results.json").read_text())["details"]) == {"1", "5"}
-
-
-@pytest.mark.parametrize("command", OTHERS, ids=" ".join)
-def test_the_finetune_command(command: list[str], tmp_path: Path) -> None:
-    code = "import sys; from finetune.cli import main; sys.exit(main())"
-    done = python("-c", code, *command[1:], cwd=ROOT)
+    done = finetune(*(str(folder) if word == "runs/sst2/*" else word for word in predict[1:]), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 61
+
+
+@pytest.mark.parametrize("words", FUNCTIONS, ids=" ".join)
+def test_the_function_runs(words: list[str], tmp_path: Path) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "mine.py").write_text(code)
+    done = python(str(ROOT / "finetune" / "run.py"), *words, *SCRATCH, *SHORT, f"output_dir={tmp_path}", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("command", [command for command in OTHERS if command not in ON_OWN_DATA], ids=" ".join)
+def test_the_finetune_command(command: list[str], tmp_path: Path) -> None:
+    done = finetune(*command[1:], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+def finetune(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return python("-c", "import sys; from finetune.cli import main; sys.exit(main())", *words, cwd=cwd)
 
 
 def test_the_table_of_recipes_is_whole() -> None:
