@@ -15,6 +15,7 @@ from finetune.tasks import Batch, Prediction, Record
 from finetune.training.job import Job
 from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
 from finetune.training.progress import Bar, say
+from finetune.training.sharding import whole_weights
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> li
     bar = Bar(f"evaluating {split}", len(batches), enabled=accelerator.is_main_process)
     with (
         bar,
+        whole_weights(model),
         job.matmul.used(),
         torch.inference_mode(),
         accelerator.autocast(),

@@ -1,6 +1,5 @@
 """The gradient of one optimizer step: from batches in parts, the same whatever the parts, as large as memory allows."""
 
-import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 
@@ -14,6 +13,7 @@ from finetune.tasks import Batch
 from finetune.training.job import Job
 from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
 from finetune.training.progress import say
+from finetune.training.sharding import exchanging
 from finetune.training.state import State
 
 
@@ -99,7 +99,7 @@ class Gradients:
 
     def _backward(self, batch: Batch, weight: float, *, exchanges: bool) -> Tensor:
         """Add one part's gradient; gives its loss, summed over targets."""
-        with contextlib.nullcontext() if exchanges else self.accelerator.no_sync(self.model):
+        with exchanging(self.accelerator, self.model, exchanges=exchanges):
             with self.accelerator.autocast():
                 loss = self.job.task.loss(self.model, batch, self.job.recipe.training.label_smoothing)
             # DDP averages gradients over processes, where the sum is wanted.

@@ -32,8 +32,8 @@ from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
 from finetune.training.resume import resumed
 from finetune.training.run_folder import RunFolder
-from finetune.training.trackers import check_trackers, start_trackers
 from finetune.training.state import State
+from finetune.training.trackers import check_trackers, start_trackers
 
 SPLITS = ("train", "dev", "test")
 

@@ -31,6 +31,7 @@ from finetune.training.optimizer import build_optimizer, build_schedule
 from finetune.training.progress import Bar, say
 from finetune.training.resume import command
 from finetune.training.saving import restore, save
+from finetune.training.sharding import set_up_deepspeed
 from finetune.training.state import Mean, State
 
 
@@ -51,6 +52,7 @@ class Loop:
         self.state = State(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)
         self.epochs = math.ceil(self.state.total_steps / steps_per_epoch)
         self._set_up_model(job.model)
+        set_up_deepspeed(self.accelerator, self.training)
         optimizer = build_optimizer(job.model, self.training, self.state.total_steps)
         self.schedule = build_schedule(optimizer, self.training, self.state.total_steps)
         self.model, self.optimizer = self.accelerator.prepare(job.model, optimizer)
