@@ -59,7 +59,7 @@ def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _strings(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:
     kind = column.type
-    if field.column in rows.class_names:
+    if field.column in rows.class_names and pa.types.is_integer(kind):
         return _named(column, rows.class_names[field.column])
     if pa.types.is_dictionary(kind) or pa.types.is_null(kind):
         return _strings(column.cast(pa.string()), rows, field)
@@ -80,7 +80,7 @@ def _lists(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray
         return pc.utf8_split_whitespace(pc.utf8_trim_whitespace(written))
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)):
         raise _wrong_type(kind, rows, field)
-    if field.column in rows.class_names:
+    if field.column in rows.class_names and pa.types.is_integer(kind.value_type):
         return _named_lists(column.cast(pa.list_(kind.value_type)), rows.class_names[field.column])
     if not (_is_string(kind.value_type) or pa.types.is_integer(kind.value_type) or pa.types.is_null(kind.value_type)):
         raise _wrong_type(kind, rows, field)

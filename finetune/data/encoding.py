@@ -35,6 +35,8 @@ _WORTH_KEEPING = 2000
 _PER_PROCESS = 50_000
 """Examples that are worth a process of their own; below, the tokenizer's threads do."""
 _MOST_BYTES = 10 * 2**30
+_HASHED = 100_000
+"""Examples that are hashed at a time."""
 
 
 def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedTokenizerBase, *settings: Any) -> Dataset:
@@ -109,9 +111,11 @@ def _hash(split: Dataset, tokenizer: PreTrainedTokenizerBase, settings: tuple[An
     versions = (_VERSION, tokenizers.__version__, transformers.__version__)
     sink = _Hash()
     sink.write(repr((versions, [_settled(one) for one in settings], _describe(tokenizer))).encode())
-    table: pa.Table = split.with_format("arrow")[:].combine_chunks().replace_schema_metadata(None)
-    with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as stream:
-        stream.write_table(table)
+    rows = split.with_format("arrow")
+    for start in range(0, len(split), _HASHED):  # some at a time: they may be more than memory holds
+        table: pa.Table = rows[start : start + _HASHED].combine_chunks().replace_schema_metadata(None)
+        with pa.ipc.new_stream(pa.PythonFile(sink, mode="w"), table.schema) as stream:
+            stream.write_table(table)
     return sink.hash.hexdigest()
 
 

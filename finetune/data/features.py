@@ -1,9 +1,11 @@
-"""Encoded examples in memory: every column one flat array, so that a batch is a few slices."""
+"""Encoded examples in memory, or mapped into it: every column one flat array, so that a batch is a few slices."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -12,6 +14,9 @@ import pyarrow as pa
 from datasets import Dataset
 
 from finetune.data.batches import Indices
+
+_LARGE = 2**30
+"""Bytes of a column that is no longer held in memory, where it lies on a disk."""
 
 Row: TypeAlias = Mapping[str, Any]
 """For each column a Python number, or a one-dimensional array of integers."""
@@ -31,12 +36,19 @@ class Column:
     offsets: Indices | None = None
 
     @classmethod
-    def of(cls, stored: pa.ChunkedArray) -> "Column":
-        """Read an Arrow column, in the width of numbers that it is stored in."""
+    def of(cls, stored: pa.ChunkedArray, file: Path | None = None) -> "Column":
+        """Read an Arrow column, in the width of numbers that it is stored in.
+
+        Args:
+            stored: The column.
+            file: Where the integers of lists may be kept in one piece, to be mapped into memory, if they are many.
+        """
         if pa.types.is_integer(stored.type) or pa.types.is_floating(stored.type):
             return cls(stored.to_numpy())
         chunks = stored.chunks or [pa.array([], stored.type)]
         lengths = np.concatenate([np.diff(chunk.offsets.to_numpy()) for chunk in chunks])
+        if file is not None and stored.nbytes > _LARGE:
+            return cls(_mapped(chunks, file), _offsets(lengths))
         return cls(np.concatenate([chunk.flatten().to_numpy() for chunk in chunks]), _offsets(lengths))
 
     def take(self, indices: Indices) -> "Column":
@@ -76,7 +88,10 @@ class Features(Sequence[Row]):
         """Read a data set's columns of numbers and lists of integers; others, truth values among them, are left out."""
         table: pa.Table = dataset.with_format("arrow")[:]
         names = [name for name in table.column_names if _holds_numbers(table[name].type)]
-        return cls({name: Column.of(table[name]) for name in names}, len(dataset))
+        folders = {Path(one["filename"]).parent for one in dataset.cache_files}
+        folder = folders.pop() if len(folders) == 1 else None
+        columns = {name: Column.of(table[name], folder and folder / f"{name}.values") for name in names}
+        return cls(columns, len(dataset))
 
     def take(self, indices: Indices) -> "Features":
         """The given rows in the given order, integers as int64 and others as float32."""
@@ -102,6 +117,18 @@ class Features(Sequence[Row]):
     def _rows(self) -> list[Row]:
         by_column = [column.rows() for column in self.columns.values()]
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*by_column, strict=True)]
+
+
+def _mapped(chunks: Sequence[pa.ListArray], file: Path) -> npt.NDArray[np.integer[Any]]:
+    """All integers in one file, which the processes of a machine share, as an array that is read when needed."""
+    kind = chunks[0].flatten().to_numpy().dtype
+    size = sum(len(chunk.flatten()) for chunk in chunks)
+    if not file.is_file():
+        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".unfinished-", delete=False) as aside:
+            for chunk in chunks:
+                chunk.flatten().to_numpy().tofile(aside)
+        Path(aside.name).replace(file)
+    return np.asarray(np.memmap(file, dtype=kind, mode="r", shape=(size,)))
 
 
 def _offsets(lengths: npt.NDArray[np.integer[Any]]) -> Indices:

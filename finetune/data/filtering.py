@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from finetune.data.expressions import compile_expression
@@ -30,6 +31,14 @@ class Filter:
     keeps: Callable[..., Any]
     numbers: frozenset[str] = frozenset()
 
+    @property
+    def version(self) -> str:
+        """What tells it from others: its text, and the code of the file that a function is from."""
+        if not is_reference(self.text):
+            return self.text
+        path = inspect.getsourcefile(find_function(self.text, _KEY))
+        return f"{self.text} {Path(path).read_text(encoding='utf-8') if path else ''}"
+
     @classmethod
     def of(cls, text: str) -> "Filter":
         """Read a recipe's filter.
@@ -45,6 +54,20 @@ class Filter:
         Raises:
             UserError: It fails on a row, or keeps none.
         """
+        kept = self._indices(rows)
+        if not kept:
+            raise UserError(f"{_KEY} keeps none of {plural(len(rows), 'row')}", where=rows.name, found=self.text)
+        return rows.take(kept), f"{rows.name}: {_KEY} keeps {len(kept):,} of {plural(len(rows), 'row')}"
+
+    def select(self, rows: Rows) -> Rows:
+        """The rows that are kept, which may be none.
+
+        Raises:
+            UserError: It fails on a row.
+        """
+        return rows.take(self._indices(rows))
+
+    def _indices(self, rows: Rows) -> list[int]:
         columns = [self._values(rows, column) for column in self.columns]
         kept, index = [], 0
         try:
@@ -53,9 +76,7 @@ class Filter:
                     kept.append(index)
         except Exception as error:
             raise failure(f"{_KEY} fails on a row", f"{_KEY}={self.text}; {rows.where([index])}", error) from error
-        if not kept:
-            raise UserError(f"{_KEY} keeps none of {plural(len(rows), 'row')}", where=rows.name, found=self.text)
-        return rows.take(kept), f"{rows.name}: {_KEY} keeps {len(kept):,} of {plural(len(rows), 'row')}"
+        return kept
 
     def _values(self, rows: Rows, column: str) -> Sequence[Any]:
         """A column's values; class numbers as the names of their classes, unless they are compared with numbers."""

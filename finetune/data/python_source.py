@@ -1,6 +1,7 @@
 """Rows that a function of the user's gives."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from datasets import Dataset
@@ -8,6 +9,7 @@ from datasets import Dataset
 from finetune.data.fields import Field
 from finetune.data.functions import find_function, told
 from finetune.data.objects import rows_from_objects
+from finetune.data.pieces import pieces
 from finetune.data.problems import raise_merged
 from finetune.data.rows import Rows
 from finetune.data.stored import rows_from_dataset
@@ -23,41 +25,78 @@ def read_function(data: Origin, fields: Sequence[Field]) -> dict[str, Rows]:
     Raises:
         UserError: There is no such function, it fails, gives something else, nothing for train, or lacks a column.
     """
-    assert data.function is not None
-    function = find_function(data.function, "data.function")
     splits, errors = {}, []
-    for split in ("train", "dev", "test"):
+    for split, given in _call(data).items():
         try:
-            with told(f"data.function fails for the split {split}", f"data.function={data.function}"):
-                given = function(split)
-                rows = None if given is None else _rows(f"{data.function}, split {split}", given, fields)
-            if rows is not None:
-                splits[split] = rows
+            with _told(data, split):
+                splits[split] = _rows(f"{data.function}, split {split}", given, fields)
         except UserError as error:
             errors.append(error)
     raise_merged(errors)
-    if "train" not in splits:
+    return splits
+
+
+def stream_function(data: Origin, fields: Sequence[Field]) -> dict[str, Iterator[Rows]]:
+    """The same rows, some at a time, so that a generator's are never in memory together.
+
+    Raises:
+        UserError: As for the whole; of rows, when they are asked for.
+    """
+    return {split: _stream(data, split, given, fields) for split, given in _call(data).items()}
+
+
+def _stream(data: Origin, split: str, given: Any, fields: Sequence[Field]) -> Iterator[Rows]:
+    name, start = f"{data.function}, split {split}", 0
+    with _told(data, split):
+        if isinstance(given, Dataset):
+            yield rows_from_dataset(name, given, fields)
+            return
+        for piece in pieces(_iterable(name, given)):
+            yield _rows_of_objects(name, piece, fields, start)
+            start += len(piece)
+
+
+def _call(data: Origin) -> dict[str, Any]:
+    """What the function gives for the splits that there are."""
+    assert data.function is not None
+    function = find_function(data.function, "data.function")
+    given = {}
+    for split in ("train", "dev", "test"):
+        with _told(data, split):
+            given[split] = function(split)
+    if given["train"] is None:
         raise UserError(
             "data.function gives nothing for train",
             where=f"data.function={data.function}",
             expected=_EXPECTED,
             fix='return rows where the argument is "train", and None for splits that there are not',
         )
-    return splits
+    return {split: rows for split, rows in given.items() if rows is not None}
+
+
+def _told(data: Origin, split: str) -> AbstractContextManager[None]:
+    return told(f"data.function fails for the split {split}", f"data.function={data.function}")
 
 
 def _rows(name: str, given: Any, fields: Sequence[Field]) -> Rows:
     if isinstance(given, Dataset):
         return rows_from_dataset(name, given, fields)
+    return _rows_of_objects(name, list(_iterable(name, given)), fields, 0)
+
+
+def _iterable(name: str, given: Any) -> Iterable[Any]:
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
         raise UserError("data.function gives no rows", where=name, expected=_EXPECTED, found=f"{given!r:.80}")
-    objects = list(given)
+    return given
+
+
+def _rows_of_objects(name: str, objects: list[Any], fields: Sequence[Field], start: int) -> Rows:
     wrong = next((index for index, row in enumerate(objects) if not isinstance(row, Mapping)), None)
     if wrong is not None:
         raise UserError(
             "data.function gives a row that is no dictionary",
-            where=f"{name}, row {wrong} (counted from 0)",
+            where=f"{name}, row {start + wrong} (counted from 0)",
             expected=_EXPECTED,
             found=f"{objects[wrong]!r:.80}",
         )
-    return rows_from_objects(name, objects, fields)
+    return rows_from_objects(name, objects, fields, numbers=range(start, start + len(objects)))

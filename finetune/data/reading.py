@@ -11,6 +11,7 @@ from finetune.data.objects import rows_from_objects
 from finetune.data.problems import raise_merged
 from finetune.data.python_source import read_function
 from finetune.data.rows import Rows
+from finetune.data.streaming import stream
 from finetune.errors import UserError, UserErrors
 from finetune.recipe import Data, Origin
 
@@ -80,6 +81,9 @@ def _read_one(data: Data, fields: Sequence[Field]) -> Given:
     extras = [Extra("filter", "text", column, of="data.filter") for column in (keep.columns if keep else ())]
     if data.group_column is not None:
         extras.append(Extra("group_column", "text", data.group_column, of=_GROUPS))
+    if data.streaming and (data.function is not None or data.path is not None):
+        rows, notes = stream(data, fields, data.group_column, keep, extras)
+        return Given(data, tuple(fields), rows, notes)
     rows, notes = _rows(data, (*fields, *extras))
     if keep is None:
         return Given(data, tuple(fields), rows, notes)

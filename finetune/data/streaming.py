@@ -1,0 +1,198 @@
+"""Data that are larger than memory: rows are written to the disk as they are read, and mapped into memory.
+
+What follows, from checks to batches, is the same as for other data: an Arrow table whose pages the system brings in
+when they are read and drops when it needs the room. All processes of a machine map the same file. Rows of files are
+kept in `rows/` of the cache folder by names, sizes and times of the files and by the keys that say what is read of
+them; those of a function are read anew by each run, since what it gives cannot be known before.
+"""
+
+import atexit
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+from datasets import Dataset
+
+from finetune.data.columns import canonical_column
+from finetune.data.fields import Field
+from finetune.data.files import stream_files
+from finetune.data.filtering import Filter
+from finetune.data.problems import Unit, plural, raise_merged
+from finetune.data.python_source import stream_function
+from finetune.data.rows import Column, Rows, join
+from finetune.data.samples.fetch import cache_folder
+from finetune.data.targets import settle
+from finetune.errors import UserError
+from finetune.recipe import Data
+
+_ROWS, _ABOUT = "rows.arrow", "about.json"
+_NUMBER = "(line or row)"
+"""The column of each row's line or number, for messages."""
+_MOST_ERRORS = 20
+_VERSION = 1
+
+
+@dataclass
+class _Written:
+    """What is known of rows that lie on the disk: how many of each file are kept, how many were read, the classes."""
+
+    parts: list[tuple[str, Unit, int]] = field(default_factory=list)
+    num_read: int = 0
+    class_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def add(self, rows: Rows, kept: int) -> None:
+        """Count a piece of the rows of a file."""
+        self.num_read += len(rows)
+        self.class_names = dict(rows.class_names)
+        if self.parts and self.parts[-1][0] == rows.name:
+            kept += self.parts.pop()[2]
+        self.parts.append((rows.name, rows.unit, kept))
+
+
+def stream(
+    data: Data, fields: Sequence[Field], group_column: str | None, keep: Filter | None, extras: Sequence[Field]
+) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    """The rows of every split that the filter keeps, on the disk; notes.
+
+    Args:
+        data: Its function or its path.
+        fields: What the task reads; checked as the rows come.
+        group_column: Kept beside the fields' columns.
+        keep: The recipe's filter.
+        extras: The columns that the filter and the groups read.
+
+    Raises:
+        UserError: The source cannot be found or read, or rows are wrong.
+    """
+    splits, notes, errors = {}, [], []
+    for split, folder, source in _sources(data, (*fields, *extras), keep):
+        try:
+            if not folder.is_dir():
+                _write(folder, source, _Converter(fields, group_column, keep))
+            splits[split], note = _read(folder, keep)
+            notes += note
+        except UserError as error:
+            errors.append(error)
+    raise_merged(errors)
+    return splits, tuple(notes)
+
+
+def _sources(data: Data, fields: Sequence[Field], keep: Filter | None) -> Iterator[tuple[str, Path, Iterator[Rows]]]:
+    """Each split's name, the folder that its rows are to lie in, and the rows some at a time."""
+    kept = cache_folder().parent / "rows"
+    kept.mkdir(parents=True, exist_ok=True)
+    if data.function is not None:
+        aside = Path(tempfile.mkdtemp(dir=kept, prefix=".of-function-"))
+        atexit.register(shutil.rmtree, aside, ignore_errors=True)
+        for split, rows in stream_function(data, fields).items():
+            yield split, aside / split, rows
+        return
+    for split, (paths, rows) in stream_files(data, fields).items():
+        yield split, kept / _hash(paths, data, fields, keep), rows
+
+
+def _hash(paths: Sequence[Path], data: Data, fields: Sequence[Field], keep: Filter | None) -> str:
+    files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
+    options = (data.format, data.encoding, data.delimiter, data.column_names, keep.version if keep else None)
+    return hashlib.blake2b(repr((_VERSION, files, options, list(fields))).encode(), digest_size=16).hexdigest()
+
+
+class _Converter:
+    """Turns pieces of rows into tables of one schema; what open fields hold is settled by the first piece."""
+
+    def __init__(self, fields: Sequence[Field], group_column: str | None, keep: Filter | None) -> None:
+        self.fields = tuple(fields)
+        self.group_column = group_column
+        self.keep = keep
+        self.is_settled = False
+
+    def table(self, rows: Rows) -> pa.Table:
+        """The checked columns of the rows that are kept, by the user's names, and their numbers.
+
+        Raises:
+            UserError: Rows are wrong.
+        """
+        rows = rows if self.keep is None else self.keep.select(rows)
+        if not self.is_settled:
+            self.fields, self.is_settled = settle(self.fields, rows), True
+        columns = {one.column: canonical_column(rows, one) for one in reversed(self.fields)}
+        if self.group_column is not None and self.group_column not in columns:
+            values = rows.columns[self.group_column]
+            objects = values if isinstance(values, list) else values.to_pylist()
+            columns[self.group_column] = pa.array([None if one is None else str(one) for one in objects], pa.string())
+        numbers = range(len(rows)) if rows.numbers is None else rows.numbers
+        return pa.table({**columns, _NUMBER: pa.array(numbers, pa.int64())})
+
+
+def _write(folder: Path, source: Iterator[Rows], converter: _Converter) -> None:
+    """Fill the folder aside and rename it, so that it is whole or not there.
+
+    Raises:
+        UserError: Rows are wrong; up to 20 mistakes are told at once.
+    """
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-", ignore_cleanup_errors=True) as name:
+        made = Path(name) / folder.name
+        made.mkdir()
+        written = _write_rows(made / _ROWS, source, converter)
+        (made / _ABOUT).write_text(json.dumps(asdict(written)), encoding="utf-8")
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # another process was first
+                raise
+
+
+def _write_rows(path: Path, source: Iterator[Rows], converter: _Converter) -> _Written:
+    written = _Written()
+    errors: list[UserError] = []
+    with ExitStack() as stack:
+        writer = None
+        for rows in _until_error(source, errors):
+            try:
+                table = converter.table(rows)
+            except UserError as error:
+                errors.append(error)
+                if len(errors) == _MOST_ERRORS:
+                    break
+                continue
+            writer = writer or stack.enter_context(pa.ipc.new_stream(str(path), table.schema))
+            writer.write_table(table)
+            written.add(rows, len(table))
+    raise_merged(errors)
+    return written
+
+
+def _until_error(source: Iterator[Rows], errors: list[UserError]) -> Iterator[Rows]:
+    """What the source gives until it cannot be read any further."""
+    try:
+        yield from source
+    except UserError as error:
+        errors.append(error)
+
+
+def _read(folder: Path, keep: Filter | None) -> tuple[Rows, list[str]]:
+    """The rows, mapped into memory, and a note on the filter."""
+    about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    dataset = Dataset.from_file(str(folder / _ROWS))
+    numbers = dataset.data.table[_NUMBER].to_numpy()
+    stored = dataset.remove_columns(_NUMBER)
+    name = about["parts"][0][0]
+    if keep is not None and not len(dataset):
+        raise UserError(f"data.filter keeps none of {plural(about['num_read'], 'row')}", where=name, found=keep.text)
+    class_names = {column: tuple(names) for column, names in about["class_names"].items()}
+    parts, start = [], 0
+    for name, unit, count in about["parts"]:
+        piece = stored.select(range(start, start + count))
+        columns: dict[str, Column] = {column: piece.data.table[column] for column in piece.column_names}
+        parts.append(Rows(name, columns, unit, numbers[start : start + count], class_names, piece))
+        start += count
+    rows = join([part for part in parts if len(part)] or parts[:1])
+    if keep is None:
+        return rows, []
+    return rows, [f"{rows.name}: data.filter keeps {len(rows):,} of {plural(about['num_read'], 'row')}"]
