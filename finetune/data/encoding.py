@@ -2,14 +2,13 @@
 
 Encoded splits lie in `features/` of the cache folder (FINETUNE_CACHE), each in a folder named by a hash of all that it
 was made from. Such a folder is filled aside and then renamed, so that it is whole or not there, whoever else writes. Of
-more than 10 GB the longest unused are deleted; all may be, at any time.
+more than 10 GB the longest unused are deleted, but none that was used within a day; all may be, at any time.
 """
 
 import hashlib
 import json
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ import transformers
 from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
+from finetune.data.cache import prune
 from finetune.data.samples.fetch import cache_folder
 
 EncodeBatch = Callable[[Mapping[str, list[Any]], list[int]], dict[str, list[Any]]]
@@ -56,7 +56,7 @@ def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedToken
     try:
         if not (folder / name).is_dir():
             _write(split, encode_batch, folder / name)
-            _prune(folder, keep=name)
+            prune(folder, {name}, _MOST_BYTES)
         os.utime(folder / name)
         return _read(folder / name)
     except OSError:  # a full disk, or a folder that cannot be written: a run does without
@@ -92,18 +92,6 @@ def _write(split: Dataset, encode_batch: EncodeBatch, target: Path) -> None:
 
 def _read(folder: Path) -> Dataset:
     return concatenate_datasets([Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))])
-
-
-def _prune(folder: Path, keep: str) -> None:
-    """Delete the longest unused until what is left is small enough."""
-    by_age = sorted((path for path in folder.iterdir() if path.name != keep), key=lambda path: path.stat().st_mtime)
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in (*by_age, folder / keep)}
-    excess = sum(sizes.values()) - _MOST_BYTES
-    for path in by_age:
-        if excess <= 0:
-            break
-        shutil.rmtree(path, ignore_errors=True)
-        excess -= sizes[path]
 
 
 def _hash(split: Dataset, tokenizer: PreTrainedTokenizerBase, settings: tuple[Any, ...]) -> str:

@@ -3,12 +3,14 @@
 What follows, from checks to batches, is the same as for other data: an Arrow table whose pages the system brings in
 when they are read and drops when it needs the room. All processes of a machine map the same file. Rows of files are
 kept in `rows/` of the cache folder by names, sizes and times of the files and by the keys that say what is read of
-them; those of a function are read anew by each run, since what it gives cannot be known before.
+them; of more than 50 GB the longest unused are deleted. Those of a function are read anew by each process, since what
+it gives cannot be known before.
 """
 
 import atexit
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 from datasets import Dataset
 
+from finetune.data.cache import prune
 from finetune.data.columns import canonical_column
 from finetune.data.fields import Field
 from finetune.data.files import stream_files
@@ -35,6 +38,7 @@ _ROWS, _ABOUT = "rows.arrow", "about.json"
 _NUMBER = "(line or row)"
 """The column of each row's line or number, for messages."""
 _MOST_ERRORS = 20
+_MOST_BYTES = 50 * 2**30
 _VERSION = 1
 
 
@@ -71,30 +75,35 @@ def stream(
         UserError: The source cannot be found or read, or rows are wrong.
     """
     splits, notes, errors = {}, [], []
+    used: list[Path] = []
     for split, folder, source in _sources(data, (*fields, *extras), keep):
         try:
             if not folder.is_dir():
+                folder.parent.mkdir(parents=True, exist_ok=True)
                 _write(folder, source, _Converter(fields, group_column, keep))
             splits[split], note = _read(folder, keep)
             notes += note
+            os.utime(folder)
+            used.append(folder)
         except UserError as error:
             errors.append(error)
     raise_merged(errors)
+    prune(used[0].parent, {folder.name for folder in used}, _MOST_BYTES)
     return splits, tuple(notes)
 
 
 def _sources(data: Data, fields: Sequence[Field], keep: Filter | None) -> Iterator[tuple[str, Path, Iterator[Rows]]]:
     """Each split's name, the folder that its rows are to lie in, and the rows some at a time."""
-    kept = cache_folder().parent / "rows"
-    kept.mkdir(parents=True, exist_ok=True)
+    cache = cache_folder().parent
+    cache.mkdir(parents=True, exist_ok=True)
     if data.function is not None:
-        aside = Path(tempfile.mkdtemp(dir=kept, prefix=".of-function-"))
+        aside = Path(tempfile.mkdtemp(dir=cache, prefix=".rows-of-function-"))
         atexit.register(shutil.rmtree, aside, ignore_errors=True)
         for split, rows in stream_function(data, fields).items():
             yield split, aside / split, rows
         return
     for split, (paths, rows) in stream_files(data, fields).items():
-        yield split, kept / _hash(paths, data, fields, keep), rows
+        yield split, cache / "rows" / _hash(paths, data, fields, keep), rows
 
 
 def _hash(paths: Sequence[Path], data: Data, fields: Sequence[Field], keep: Filter | None) -> str:

@@ -130,19 +130,22 @@ def test_what_fails_leaves_nothing(cache: Path) -> None:
 
 def test_the_longest_unused_goes_first(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Encoder()
-    for age, setting in ((100, "old"), (50, "used"), (10, "new")):
+    for days, setting in ((100, "old"), (50, "used"), (10, "new"), (0.5, "newest")):
         encoder(split(), setting)
         newest = max(cache.iterdir(), key=lambda path: path.stat().st_mtime)
-        os.utime(newest, (newest.stat().st_mtime - age,) * 2)
+        os.utime(newest, (newest.stat().st_mtime - days * 24 * 60 * 60,) * 2)
     encoder(split(), "old")  # used again
-    size = sum(path.stat().st_size for path in cache.rglob("*.arrow")) // 3
-    monkeypatch.setattr(encoding, "_MOST_BYTES", 3 * size + size // 2)
+    size = sum(path.stat().st_size for path in cache.rglob("*.arrow")) // 4
+    monkeypatch.setattr(encoding, "_MOST_BYTES", 4 * size + size // 2)
     encoder(split(), "one more")
-    assert len(list(cache.iterdir())) == 3
+    assert len(list(cache.iterdir())) == 4
     calls = encoder.calls
-    for setting in ("old", "new", "one more"):
+    for setting in ("old", "new", "newest", "one more"):
         encoder(split(), setting)
     assert encoder.calls == calls
+    monkeypatch.setattr(encoding, "_MOST_BYTES", 1)
+    encoder(split(), "and one more")
+    assert len(list(cache.iterdir())) == 5, "what was used within a day may be in use"
 
 
 def test_several_processes_encode_a_large_split(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,6 +108,18 @@ def test_lines_are_known_afterwards(tmp_path: Path) -> None:
     assert "dev.csv, line 16" in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_files_without_rows(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"mine.{kind}"
+    if kind == "parquet":
+        schema = Schema({"review": Value("string"), "stars": Value("string")})
+        Dataset.from_dict({"review": [], "stars": []}, schema).to_parquet(path)
+    else:
+        path.write_text("review,stars\n" if kind == "csv" else "\n")
+    with pytest.raises(UserError, match="there are no examples"):
+        load(Data(path=str(path), streaming=True), FIELDS)
+
+
 def test_a_format_that_is_read_as_a_whole_and_a_filter_that_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(UserError, match="format json cannot be streamed"):

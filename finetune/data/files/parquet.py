@@ -40,8 +40,9 @@ def stream_parquet(source: Source, data: Data, fields: Sequence[Field]) -> Itera
     path, first = source.paths[0], 0
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS):
-                table = pa.Table.from_batches([batch], file.schema_arrow)
+            batches = ([batch] for batch in file.iter_batches(ROWS)) if file.metadata.num_rows else [[]]
+            for batch in batches:
+                table = pa.Table.from_batches(batch, file.schema_arrow)
                 rows = rows_from_dataset(str(path), Dataset(table), fields)
                 yield replace(rows, numbers=range(first, first + len(rows)), stored=None)
                 first += len(rows)
