@@ -23,6 +23,8 @@ HARMLESS = (
     "data.cache_dir",
     "model.cache_dir",
     "evaluation",
+    "hub",
+    "training.trackers",
     "training.eval_every",
     "training.patience",
     "training.log_every",
