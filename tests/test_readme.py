@@ -16,8 +16,9 @@ from finetune import compose
 ROOT = Path(__file__).parent.parent
 SMALL = ["data.max_train_examples=32", "data.max_dev_examples=8", "data.max_test_examples=8"]
 SHORT = ["training.epochs=1", "task.max_length=32"]
-TWO_PROCESSES = ["accelerate", "launch", "--config_file", "configs/accelerate/cpu_2.yaml", "finetune/run.py"]
-LAUNCHERS = (["scripts/run"], ["accelerate", "launch", "finetune/run.py"], TWO_PROCESSES)
+LAUNCH = ["accelerate", "launch"]
+TWO = ["ACCELERATE_USE_CPU=true", *LAUNCH, "--config_file", "configs/accelerate/cpu_2.yaml", "finetune/run.py"]
+LAUNCHERS = (["scripts/run"], [*LAUNCH, "finetune/run.py"], TWO)
 NEED_THE_HUB = ("recipe=sst2", "recipe=wmt14", "recipe=conll2003")
 
 
