@@ -167,7 +167,7 @@ def _bert_products(config: BertConfig, sources: Sequence[int]) -> int:
     width: int = config.hidden_size
     layer = sum(sources) * (4 * width**2 + 2 * width * config.intermediate_size)
     attention = 2 * width * sum(length**2 for length in sources)
-    head = len(sources) * width * (width + config.num_labels)
+    head = len(sources) * width * (width + (config.num_labels or 0))
     return int(config.num_hidden_layers * (layer + attention) + head)
 
 

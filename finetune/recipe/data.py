@@ -126,7 +126,7 @@ class Source(Origin):
 
 
 class Data(Origin):
-    """Where examples come from: a Python function, local files, a data set on the Hub, a sample, or several of these."""
+    """Where examples come from: a Python function, files, a data set on the Hub, a sample, or several of these."""
 
     sources: tuple[Source, ...] = ()
     """Several data sets, mixed: [{path: a.csv, weight: 3}, {name: owner/b, weight: 1}]. Comes before all others, whose

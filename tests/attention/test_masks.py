@@ -151,7 +151,8 @@ def test_bounds_never_skip_an_allowed_pair_nor_promise_a_forbidden_one(
 def runs(length: int) -> Span:
     """All runs of neighbouring positions."""
     ends = torch.tensor([(first, last) for last in range(length) for first in range(last + 1)], dtype=torch.int64)
-    return Span(*ends.reshape(-1, 2).unbind(1))
+    first, last = ends.reshape(-1, 2).unbind(1)
+    return Span(first, last)
 
 
 @properties

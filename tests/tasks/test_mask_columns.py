@@ -7,8 +7,8 @@ from datasets import Dataset
 
 from finetune import tasks
 from finetune.attention import Program
-from finetune.errors import UserError
 from finetune.data.features import Features
+from finetune.errors import UserError
 from finetune.recipe import Attention, TextClassification, TextToText, TokenClassification
 
 ROWS = {"text": ["the red dog. a house", "a"], "label": ["b", "a"], "id": [0, 1]}

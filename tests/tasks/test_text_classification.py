@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from finetune.errors import UserError
 from finetune.data.features import Features
+from finetune.errors import UserError
 from finetune.recipe import TextClassification
 
 ROWS = {"text": ["the red dog", "a house", "the dog sees a red house"], "label": ["b", "a", "b"], "id": [0, 1, 2]}
