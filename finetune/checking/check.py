@@ -16,6 +16,7 @@ from finetune.checking.trial import Trial, try_out
 from finetune.data import Field, Given, Loaded, assemble, read
 from finetune.data.files.find import find_sources
 from finetune.data.files.text import has_byte_order_mark
+from finetune.data.targets import settle
 from finetune.errors import UserError, UserErrors
 from finetune.recipe import Recipe
 from finetune.tasks import Task
@@ -76,7 +77,7 @@ def check(recipe: Recipe) -> Report:
         given = None
         with report.collecting():
             given = read(recipe.data, fields)
-        loaded = _look_at_data(report, task, given, fields) if given is not None else None
+        loaded = _look_at_data(report, task, given) if given is not None else None
         if loaded is None:
             _look_at_model(report, task)
         else:
@@ -84,12 +85,12 @@ def check(recipe: Recipe) -> Report:
     return report
 
 
-def _look_at_data(report: Report, task: Task, given: Sequence[Given], fields: Sequence[Field]) -> Loaded | None:
+def _look_at_data(report: Report, task: Task, given: Sequence[Given]) -> Loaded | None:
     """Find what is wrong with the data as read, then as a run will see them; None where it cannot."""
+    fields = settle(given[0].fields, given[0].rows["train"])
     for one in given:
         report.warnings += _marked_files(one)
-        for split, rows in one.rows.items():
-            part = Part.of_rows(split, rows, one.fields)
+        for part in _parts(one).values():
             report.warnings += [*duplicates(part, fields), *conflicts(part, fields), *damages(part)]
     loaded = None
     with report.collecting():
@@ -103,7 +104,8 @@ def _look_at_data(report: Report, task: Task, given: Sequence[Given], fields: Se
 
 
 def _parts(given: Given) -> dict[str, Part]:
-    return {split: Part.of_rows(split, rows, given.fields) for split, rows in given.rows.items()}
+    fields = settle(given.fields, given.rows["train"])
+    return {split: Part.of_rows(split, rows, fields) for split, rows in given.rows.items()}
 
 
 def _parts_of_run(loaded: Loaded, fields: Sequence[Field]) -> dict[str, Part]:
@@ -111,7 +113,7 @@ def _parts_of_run(loaded: Loaded, fields: Sequence[Field]) -> dict[str, Part]:
 
 
 def _count_labels(parts: Mapping[str, Part], fields: Sequence[Field]) -> dict[str, Counter[str]]:
-    (name, *_) = [one.name for one in fields if one.kind in ("label", "word_labels")] or [""]
+    (name, *_) = [one.name for one in fields if one.kind in ("label", "label_list", "word_labels")] or [""]
     return {
         split: Counter(
             label for row in part.columns[name].to_pylist() if row.strip() for label in row.strip().split("\x1f")

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from finetune.data import Field
-from finetune.data.columns import string_column
+from finetune.data.columns import canonical_column, string_column
 from finetune.data.problems import places
 from finetune.data.rows import Rows
 from finetune.errors import UserError
@@ -16,7 +16,8 @@ from finetune.errors import UserError
 _BETWEEN_WORDS = "\x1f"
 """The ASCII unit separator, so that two lists of words are the same text only where they are the same words."""
 _INPUTS = ("text", "words")
-_ANSWERS = ("label", "word_labels")
+ANSWERS = ("label", "label_list", "number", "word_labels")
+"""Kinds of fields of which there is one right value."""
 _TARGET = "target"
 
 
@@ -42,7 +43,8 @@ class Part:
         columns = {}
         for field in fields:
             try:
-                columns[field.name] = _joined(string_column(rows, field))
+                read = canonical_column if field.kind in ("label_list", "number") else string_column
+                columns[field.name] = _joined(read(rows, field))
             except UserError:
                 continue
         return cls(split, columns, rows.where, len(rows))
@@ -66,7 +68,7 @@ class Part:
 
     def answers(self, fields: Sequence[Field]) -> list[tuple[str, ...]]:
         """What the model is to answer to each row; nothing where a column of it is left out."""
-        return self._rows([field.name for field in fields if field.kind in _ANSWERS or field.name == _TARGET])
+        return self._rows([field.name for field in fields if field.kind in ANSWERS or field.name == _TARGET])
 
     def _rows(self, names: Sequence[str]) -> list[tuple[str, ...]]:
         if not names or any(name not in self.columns for name in names):
@@ -85,4 +87,4 @@ def _joined(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_floating(column.type):
         return column.cast(pa.string())
     text = pc.binary_join(column, _BETWEEN_WORDS) if pa.types.is_list(column.type) else column
-    return pc.fill_null(text, "")
+    return pc.fill_null(text.cast(pa.string()), "")

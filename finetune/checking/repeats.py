@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from finetune.checking.part import Part, excerpt
+from finetune.checking.part import ANSWERS, Part, excerpt
 from finetune.data import Field
 from finetune.data.problems import plural
 from finetune.errors import UserError
@@ -72,4 +72,4 @@ def leakage(parts: Mapping[str, Part], fields: Sequence[Field]) -> Iterator[User
 
 def has_labels(fields: Sequence[Field]) -> bool:
     """Whether the task has one right answer, and not a text that can be put in several ways."""
-    return any(field.kind in ("label", "word_labels") for field in fields)
+    return any(field.kind in ANSWERS for field in fields)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from itertools import chain, islice
 from typing import Any
 
 from datasets import Dataset
@@ -51,7 +52,7 @@ def _stream(data: Origin, split: str, given: Any, fields: Sequence[Field]) -> It
         if isinstance(given, Dataset):
             yield rows_from_dataset(name, given, fields)
             return
-        for piece in pieces(_iterable(name, given)):
+        for piece in pieces(given):
             yield _rows_of_objects(name, piece, fields, start)
             start += len(piece)
 
@@ -63,15 +64,25 @@ def _call(data: Origin) -> dict[str, Any]:
     given = {}
     for split in ("train", "dev", "test"):
         with _told(data, split):
-            given[split] = function(split)
+            rows = function(split)
+            given[split] = None if rows is None else _some(f"{data.function}, split {split}", rows)
     if given["train"] is None:
         raise UserError(
             "data.function gives nothing for train",
             where=f"data.function={data.function}",
             expected=_EXPECTED,
-            fix='return rows where the argument is "train", and None for splits that there are not',
+            fix='give rows where the argument is "train", and None or nothing for splits that there are not',
         )
     return {split: rows for split, rows in given.items() if rows is not None}
+
+
+def _some(name: str, given: Any) -> Any:
+    """Rows that can be gone through once, or None where there are none: a generator cannot return None itself."""
+    if isinstance(given, Dataset):
+        return given if len(given) else None
+    rows = iter(_iterable(name, given))
+    first = list(islice(rows, 1))
+    return chain(first, rows) if first else None
 
 
 def _told(data: Origin, split: str) -> AbstractContextManager[None]:
@@ -81,7 +92,7 @@ def _told(data: Origin, split: str) -> AbstractContextManager[None]:
 def _rows(name: str, given: Any, fields: Sequence[Field]) -> Rows:
     if isinstance(given, Dataset):
         return rows_from_dataset(name, given, fields)
-    return _rows_of_objects(name, list(_iterable(name, given)), fields, 0)
+    return _rows_of_objects(name, list(given), fields, 0)
 
 
 def _iterable(name: str, given: Any) -> Iterable[Any]:

@@ -56,7 +56,7 @@ class Origin(Section):
     function: str | None = None
     """A Python function that gives the rows: path/to/mine.py:load, package.module:load, or the name of an entry point
     of the group finetune.data. Called with train, dev and test in turn, it gives dictionaries (a list, a generator, a
-    datasets.Dataset), or None where there is no such split. Comes before `path`, `name` and `sample`."""
+    datasets.Dataset), or None or nothing where there is no such split. Comes before `path`, `name` and `sample`."""
     path: Paths | None = None
     """A file, a folder that holds train, dev and test files, or the common start of line-aligned files
     (path=data/train for data/train.en and data/train.de); a pattern (news/*.csv) or a list of these is read as one.

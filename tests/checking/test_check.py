@@ -153,3 +153,28 @@ def test_the_dirt_of_the_financial_phrasebank(monkeypatch: pytest.MonkeyPatch) -
     for sign in ("byte order mark (BOM)", "8 duplicates", "2 conflicts", "'Seppälä'", "leakage"):
         assert sign in told
     assert sum(report.rows.values()) == 4846
+
+
+@pytest.mark.parametrize(("first", "second", "counted"), [("1.5", "2.5", False), ("a,b", "b,c", True)])
+def test_scores_and_lists_of_labels_are_looked_at_too(first: str, second: str, counted: bool, tmp_path: Path) -> None:
+    labels = [(f"text {number}", first if number % 2 else second) for number in range(40)]
+    path = write(tmp_path / "my.csv", [*labels, ("text 1", second)])
+    multiple = ["task.problem_type=multi_label"] if counted else []
+    report = check_file(path, *multiple)
+    assert report.errors == []
+    assert "1 conflict" in problems(report.warnings)
+    assert bool(report.labels) == counted
+    if counted:
+        assert set(report.labels["train"]) == {"a", "b", "c"}
+
+
+def test_every_source_is_looked_at(tmp_path: Path) -> None:
+    first = write(tmp_path / "a.csv", [*clean(), ("good film number 1", "good")])
+    second = write(tmp_path / "b.csv", [(f"x{text}", label) for text, label in clean()] + [("naÃ¯ve", "good")])
+    sources = f"data.sources=[{{path: '{first}', weight: 1}}, {{path: '{second}', weight: 2}}]"
+    report = check(compose(["recipe=sst2", *SCRATCH, sources]))
+    assert report.errors == []
+    told = problems(report.warnings)
+    assert told.count("byte order mark (BOM)") == 2
+    assert "a.csv, line 62" in told
+    assert "b.csv, line 62" in told

@@ -37,7 +37,7 @@ def test_rows_of_every_split(body: str, tmp_path: Path) -> None:
 
 
 def test_splits_that_are_none_are_cut_from_train_and_the_function_comes_before_all(tmp_path: Path) -> None:
-    body = f"def load(split):\n    return {ROWS} if split == 'train' else None"
+    body = f"def load(split):\n    yield from {ROWS} if split == 'train' else ()"
     loaded = read(tmp_path, body, name="load", path="nowhere.csv", sample="address")
     assert sorted(len(split) for split in (loaded.train, loaded.dev, loaded.test)) == [2, 2, 16]
 
@@ -63,7 +63,8 @@ def test_a_module_and_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("def load(split):\n    yield {'text': 'a', 'label': 'b'}\n    boom()", "fails for the split", "line 3"),
         ("import nothing_like_it", "the module of", "No module named 'nothing_like_it'"),
         ("def load(split:", "the module of", "mine.py, line 1"),
-        ("def load(split): return None", "gives nothing for train", "None for splits"),
+        ("def load(split): return None", "gives nothing for train", "None or nothing for splits"),
+        ("def load(split): yield from ()", "gives nothing for train", "None or nothing for splits"),
         ("def load(split): return 3", "gives no rows", "found:    3"),
         ("def load(split): return {'text': ['a']}", "gives no rows", "dictionaries"),
         ("def load(split): return [{'text': 'a', 'label': 'b'}, ('a', 'b')]", "is no dictionary", "row 1 (counted"),
