@@ -21,7 +21,7 @@ from finetune.errors import UserError, UserErrors
 from finetune.recipe import Recipe
 from finetune.tasks import Task
 from finetune.training import prepare
-from finetune.training.progress import console
+from finetune.training.progress import silenced
 
 SPLITS = ("train", "dev", "test")
 
@@ -159,24 +159,14 @@ def _look_at_model(report: Report, task: Task) -> None:
 def _try(report: Report, task: Task, loaded: Loaded) -> None:
     """Set the run up in a folder that does not stay, measure lengths, and compute."""
     with tempfile.TemporaryDirectory(prefix="finetune-check-") as folder, report.collecting():
-        with _silence():
+        with silenced():
             job = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
         for split in SPLITS:
             report.lengths += measure(task, split, getattr(loaded, split), job.tools.tokenizer)
         report.warnings += _cut(report.lengths, task)
-        with _silence():
+        with silenced():
             report.trial = try_out(job)
         job.accelerator.end_training()
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep a run from telling of its folder."""
-    before, console.quiet = console.quiet, True
-    try:
-        yield
-    finally:
-        console.quiet = before
 
 
 def _cut(lengths: Sequence[Lengths], task: Task) -> list[UserError]:
