@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from finetune.tasks import Record, Task, Tools
 from finetune.tasks.labelling import Scheme, detect_scheme, entities
+from finetune.tasks.problems import PROBLEMS, problem_of
 
 Answer: TypeAlias = Mapping[str, Any]
 """`prediction` first, then what the task adds to it."""
@@ -25,21 +26,22 @@ class Answers:
         self.scores = scores
         words = self.head == "token_classification"
         self.scheme: Scheme = detect_scheme([self.labels]) if words else "plain"
+        self.score_name = None if not scores else _score_name(self.head, tools)
+        self.separator = str(getattr(task.recipe.task, "label_separator", " "))
+        """What parts several labels of one text in a table, as training reads them."""
 
     @property
     def blank(self) -> Answer:
         """The answer to a row that there is no prediction for: every name, and None."""
         names = ["prediction"] if self.scheme == "plain" else ["prediction", "entities"]
         blank: dict[str, Any] = dict.fromkeys(names)
-        if self.scores:
-            blank["mean_log_probability" if self.head == "text_to_text" else "probabilities"] = None
-        return blank
+        return blank if self.score_name is None else {**blank, self.score_name: None}
 
     @property
     def flat_names(self) -> tuple[str, ...]:
         """Names of the columns that hold an answer in a table."""
-        by_class = self.scores and self.head == "text_classification"
-        return tuple(flatten({**self.blank, **({"probabilities": dict.fromkeys(self.labels)} if by_class else {})}))
+        by_label = self.head == "text_classification" and self.score_name is not None
+        return tuple(flatten({**self.blank, **({"probabilities": dict.fromkeys(self.labels)} if by_label else {})}))
 
     def of(self, record: Record) -> Answer:
         """The answer that a record gives."""
@@ -48,6 +50,14 @@ class Answers:
             probabilities = record.extra.get("probabilities")
             answer["entities"] = _entities(record.input, record.prediction, self.scheme, probabilities)
         return answer | (record.extra if self.scores else {})
+
+
+def _score_name(head: str, tools: Tools) -> str | None:
+    """What says how sure the model is; nothing does so of a number."""
+    if head == "text_to_text":
+        return "mean_log_probability"
+    is_number = head == "text_classification" and problem_of(tools.config) is PROBLEMS["regression"]
+    return None if is_number else "probabilities"
 
 
 def _entities(

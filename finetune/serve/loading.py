@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import compose, models, recipe, tasks
 from finetune.attention import pretrained
@@ -12,10 +12,12 @@ from finetune.errors import UserError
 from finetune.models import Head
 from finetune.models.quiet import quiet
 from finetune.models.source import model_source
+from finetune.models.standalone import read_config
 from finetune.recipe import Recipe
 from finetune.serve.origin import Origin, check_meant, find_origin
 from finetune.serve.predictor import Predictor
 from finetune.tasks import Task, Tools
+from finetune.tasks.problems import PROBLEMS
 from finetune.training.job import apply_masks
 from finetune.training.matmul import choose_matmul
 from finetune.training.precision import choose_precision
@@ -55,8 +57,9 @@ def find_recipe(
     check_meant(given)
     origin = find_origin(name)
     own = origin.recipe or _made_recipe(origin.model, kind)
-    if kind is not None and tasks.create(own).head != kind:
-        raise UserError(f"the model was trained for {own.task.kind}", where=f"--task {kind}", fix="leave --task out")
+    head = tasks.create(own).head
+    if kind not in (None, head):
+        raise UserError(f"the model is for {head.replace('_', ' ')}", where=f"--task {kind}", fix="leave --task out")
     if given.get("training.precision") is None and own.training.precision != "fp32":
         given["training.precision"] = "auto"  # what was fast where it was trained need not be here
     return origin, compose.override(own, given)
@@ -94,9 +97,12 @@ def _load(origin: Origin, task: Task) -> tuple[PreTrainedModel, PreTrainedTokeni
     config = _config(origin.model)
     tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.head == "token_classification")
     labels = _labels(config) if task.label_field else None
-    model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=0)
-    if origin.recipe is None and _kind_of(config) != task.head:
-        other = models.load_model(saved, task.head, tokenizer, labels=labels, seed=1)
+    problem = PROBLEMS["regression"].name if labels is not None and len(labels) == 1 else None
+    model, *others = (
+        models.load_model(saved, task.head, tokenizer, labels=labels, seed=seed, problem_type=problem)
+        for seed in ((0,) if origin.recipe or _kind_of(config) else (0, 1))
+    )
+    for other in others:  # nothing but the weights themselves tells that the head is trained
         _check_trained(model, other, task.head)
     apply_masks(model, task.program, tokenizer)
     return model, tokenizer
@@ -106,8 +112,7 @@ def _config(name: str) -> PreTrainedConfig:
     source = model_source(recipe.Model(name=name))
     try:
         with quiet(), source.access():
-            config: PreTrainedConfig = AutoConfig.from_pretrained(source.path, **source.options)
-            return config
+            return read_config(source.path, **source.options)
     except ValueError as error:
         raise UserError(f"the configuration of {name} cannot be read", found=str(error).splitlines()[0]) from error
 
@@ -115,7 +120,7 @@ def _config(name: str) -> PreTrainedConfig:
 def _made_recipe(name: str, kind: Kind | None) -> Recipe:
     """A recipe for a model that comes without one."""
     config = _config(name)
-    kind = kind or _kind_of(config)
+    kind = _kind_of(config) or kind
     if kind is None:
         raise UserError(
             f"it is not known what {name} was trained for",
@@ -123,7 +128,6 @@ def _made_recipe(name: str, kind: Kind | None) -> Recipe:
             found=", ".join(config.architectures or ()) or "no class in its configuration",
             fix="--task names it: " + ", ".join(SECTIONS),
         )
-    _check_one_class_each(config, kind, name)
     tokenizer = models.load_tokenizer(recipe.Model(name=name), lambda: ())
     limits = (models.max_positions(config), tokenizer.model_max_length, USUAL_LENGTH)
     longest = min(limit for limit in limits if limit is not None)
@@ -145,17 +149,6 @@ def _saved_attention(config: PreTrainedConfig) -> recipe.Attention:
 def _kind_of(config: PreTrainedConfig) -> Kind | None:
     names = config.architectures or ()
     return next((kind for end, kind in ARCHITECTURES.items() for name in names if name.endswith(end)), None)
-
-
-def _check_one_class_each(config: PreTrainedConfig, kind: Kind, name: str) -> None:
-    if kind == "text_classification" and (
-        len(config.id2label or ()) < 2 or config.problem_type == "multi_label_classification"
-    ):
-        raise UserError(
-            f"{name} does not give one class to each text",
-            expected="two classes or more, of which one is right",
-            found=f"{len(config.id2label or ())} outputs, {config.problem_type or 'of no type'}",
-        )
 
 
 def _labels(config: PreTrainedConfig) -> tuple[str, ...]:

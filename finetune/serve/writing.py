@@ -166,7 +166,8 @@ def writer(
         delimiter: Of csv and tsv; the usual one if None.
     """
     if kind == "text":
-        return lambda columns, answer, error: _print(file, _one_line(answer["prediction"]))
+        separator = answers.separator
+        return lambda columns, answer, error: _print(file, _one_line(_joined(answer["prediction"], separator)))
     if kind == "jsonl":
         return lambda columns, answer, error: _print(file, _json_line(columns, answer, error))
     names = (*answers.flat_names, ERROR)
@@ -175,7 +176,7 @@ def writer(
     write_cells(distinct((*_kept(header, names), *names)))
 
     def write(columns: Mapping[str, Any], answer: Answer, error: str | None) -> None:
-        given = {**flatten(answer), ERROR: error}
+        given = {**flatten(answer), "prediction": _joined(answer["prediction"], answers.separator), ERROR: error}
         write_cells([*(columns.get(name, "") for name in header), *(_cell(given.get(name)) for name in names)])
 
     return write
@@ -192,18 +193,20 @@ def _kept(names: Sequence[str], ours: Sequence[str]) -> list[str]:
     return [f"input_{name}" if name in ours else name for name in names]
 
 
+def _joined(prediction: Any, separator: str) -> str:
+    """A prediction in a table: labels one after another."""
+    return separator.join(prediction) if isinstance(prediction, list) else _cell(prediction)
+
+
 def _cell(value: Any) -> str:
-    """A value in a table: labels of words one after another, other structures as JSON."""
+    """A value in a table; structures as JSON."""
     if value is None:
         return ""
-    if isinstance(value, list):
-        is_text = all(isinstance(one, str) for one in value) and value
-        return " ".join(value) if is_text else json.dumps(value, ensure_ascii=False)
-    return str(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
 
 
-def _one_line(value: Any) -> str:
-    return " ".join(_cell(value).splitlines())
+def _one_line(text: str) -> str:
+    return " ".join(text.splitlines())
 
 
 def _print(file: OutputFile, line: str) -> None:
