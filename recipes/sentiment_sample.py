@@ -2,8 +2,10 @@
 
     accelerate launch finetune/run.py recipe=sentiment_sample
 
-Sentences of film reviews whose mean rating by people is clearly positive or negative. Test accuracy 0.863, against
-0.764 for TF-IDF with logistic regression and 0.511 for the majority class; 3 to 6 minutes on 2 CPU cores, in fp32.
+Sentences of film reviews whose mean rating by people is clearly positive or negative. Test accuracy 0.864, against
+0.764 for TF-IDF with logistic regression and 0.511 for the majority class; 3 to 6 minutes on 2 CPU cores, in bf16.
+Where the first two layers read neighbours and [CLS] alone, 0.863 (one seed each):
+attention.encoder="{mask: full(), layers: {0-1: window(4) | global_tokens(cls)}}".
 """
 
 from finetune.recipe import Data, Evaluation, Model, Recipe, TextClassification, Training
