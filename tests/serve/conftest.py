@@ -1,6 +1,8 @@
 """Finished runs of every task, made once."""
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,11 @@ from tests.training.conftest import TASKS, write_rows
 
 Finished = Callable[..., Path]
 Predict = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(autouse=True)
+def other_tests_keep_their_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")  # which predict_file sets
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +72,28 @@ def predict(tmp_path: Path) -> Predict:
         return answers
 
     return rows
+
+
+class Endless(io.RawIOBase):
+    """Rows without an end, which counts the bytes that were asked for."""
+
+    def __init__(self, line: bytes) -> None:
+        self.line = line
+        self.taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        content = (self.line * (len(buffer) // len(self.line) + 1))[: len(self.line) * (len(buffer) // len(self.line))]
+        buffer[: len(content)] = content
+        self.taken += len(content)
+        return len(content)
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> Endless:
+    source = Endless(json.dumps({"text": "a great film"}).encode() + b"\n")
+    buffered = io.BufferedReader(source)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(buffered))
+    return source

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 
+from finetune.data.features import Features
+from finetune.generation import generate
 from finetune.serve.loading import find_recipe, load_predictor
 from finetune.tasks.labelling import entities
 from tests.serve.conftest import Finished, Predict, held_out, read_jsonl
@@ -68,10 +71,13 @@ def test_probabilities_are_of_all_classes(finished: Finished, predict: Predict) 
 
 def test_entities_are_spans_of_words(finished: Finished, predict: Predict) -> None:
     run = finished("token_classification", "bert")
-    rows = [{"tokens": ["red", "dog", "the"] * 30}, {"tokens": "a red dog and the cat"}]  # the first in several windows
+    rows: list[dict[str, Any]] = [
+        {"tokens": ["red", "dog", "the"] * 30},
+        {"tokens": "a red dog and the cat"},
+    ]  # the first in several windows
     answers = predict(run, rows, scores=True)
     for row, answer in zip(rows, answers, strict=True):
-        words = row["tokens"] if isinstance(row["tokens"], list) else row["tokens"].split()
+        words = given if isinstance(given := row["tokens"], list) else str(given).split()
         assert len(answer["prediction"]) == len(answer["probabilities"]) == len(words)
         spans = [(one["type"], one["start"], one["end"]) for one in answer["entities"]]
         assert spans == entities(answer["prediction"], "iob2")
@@ -89,10 +95,6 @@ def test_a_texts_score_is_the_mean_of_its_tokens(finished: Finished, predict: Pr
     answers = predict(run, rows, scores=True)
     predictor = load_predictor(*find_recipe(str(run)))
     task, tools = predictor.task, predictor.tools
-    from datasets import Dataset
-
-    from finetune.data.features import Features
-
     targets = [answer["prediction"] for answer in answers]
     split = Dataset.from_dict({"id": range(len(rows)), "source": [row["source"] for row in rows], "target": targets})
     batch = task.collate(Features.of(task.encode_some(split, tools))[:], tools)
@@ -103,16 +105,13 @@ def test_a_texts_score_is_the_mean_of_its_tokens(finished: Finished, predict: Pr
 
 
 def test_beams_can_be_chosen(finished: Finished, predict: Predict, monkeypatch: pytest.MonkeyPatch) -> None:
-    from finetune.tasks import text_to_text
-
     asked: list[int] = []
-    generate = text_to_text.generate
 
     def noted(*args: Any, **options: Any) -> Any:
         asked.append(options["num_beams"])
         return generate(*args, **options)
 
-    monkeypatch.setattr(text_to_text, "generate", noted)
+    monkeypatch.setattr("finetune.tasks.text_to_text.generate", noted)
     run = finished("text_to_text", "t5")
     predict(run, [{"source": "red dog"}])
     predict(run, [{"source": "red dog"}], overrides={"task.num_beams": 3})

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.tasks.labelling import Scheme, detect_scheme, label_names, normalize
+from finetune.tasks.labelling import Scheme, detect_scheme, entities, label_names, normalize
 
 Span = tuple[int, int, str]
 
@@ -21,10 +21,10 @@ def spans(labels: list[str]) -> list[Span]:
     return found
 
 
-def write(entities: list[tuple[int, str]], scheme: Scheme) -> list[str]:
-    """A sentence of entities (length, type), type "" for words outside, written in `scheme`."""
+def write(sentence: list[tuple[int, str]], scheme: Scheme) -> list[str]:
+    """Labels of entities (length, type), type "" for words outside, written in `scheme`."""
     labels: list[str] = []
-    for length, kind in entities:
+    for length, kind in sentence:
         if not kind:
             labels += ["O"] * length
         elif scheme == "bmes":
@@ -43,6 +43,26 @@ SENTENCES = st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["", "PER", "L
 def test_every_scheme_says_the_same_entities(sentence: list[tuple[int, str]], scheme: Scheme) -> None:
     wanted = spans(write(sentence, "iob2"))
     assert spans(normalize(write(sentence, scheme), scheme)) == wanted
+
+
+@given(SENTENCES, st.sampled_from(["iob1", "iob2", "bmes"]))
+def test_entities_are_read_back(sentence: list[tuple[int, str]], scheme: Scheme) -> None:
+    wanted = [(kind, start, end) for start, end, kind in spans(write(sentence, "iob2"))]
+    assert entities(normalize(write(sentence, scheme), scheme), scheme) == wanted
+
+
+@pytest.mark.parametrize(
+    ("labels", "scheme", "expected"),
+    [
+        (["O", "I-PER", "I-PER", "I-LOC"], "iob2", [("PER", 1, 3), ("LOC", 3, 4)]),
+        (["B-PER", "I-PER", "O", "E-PER", "S-LOC"], "bmes", [("LOC", 4, 5)]),
+        (["NOUN", "VERB"], "plain", []),
+    ],
+)
+def test_ill_formed_labels_are_read_as_they_are_scored(
+    labels: list[str], scheme: Scheme, expected: list[tuple[str, int, int]]
+) -> None:
+    assert entities(labels, scheme) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,154 @@
+"""Rows of every format, one after another, whatever is wrong with some."""
+
+import gzip
+import io
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune.data import Field
+from finetune.errors import UserError
+from finetune.serve import Input, Problem, reading
+from finetune.serve.examples import Row, read_example
+from finetune.serve.reading import open_rows
+from tests.serve.conftest import Endless
+
+TEXT = (Field("text", "text", "text"),)
+WORDS = (Field("tokens", "words", "tokens"),)
+
+
+def read(path: Path, content: str | bytes, fields: tuple[Field, ...] = TEXT, **options: Any) -> list[Row]:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with open_rows(Input(path, **options), fields) as rows:
+        return list(rows)
+
+
+def reason(row: Row, fields: tuple[Field, ...] = TEXT) -> str:
+    problem = read_example(row, fields, "utf-8")
+    assert isinstance(problem, Problem)
+    return problem.reason
+
+
+def test_csv_cells_may_hold_lines_quotes_and_delimiters(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.csv", 'id,text\n1,"a, ""b""\nc"\n\n2,d\n')
+    assert [(row.number, row.columns) for row in rows] == [
+        (2, {"id": "1", "text": 'a, "b"\nc'}),
+        (5, {"id": "2", "text": "d"}),
+    ]
+
+
+def test_broken_csv_rows_cost_no_others(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.csv", 'id,text\n1,a\n2,"b"c\n3\n4,d,e\n5,"never closed\n6,f\n')
+    assert [row.columns.get("id") for row in rows] == ["1", None, None, None, None, "6"]
+    assert [row.number for row in rows] == [2, 3, 4, 5, 6, 7]
+    for row, expected in zip(rows[1:5], ["broken quoting", "1 cell in", "3 cells in", "broken quoting"], strict=True):
+        assert expected in reason(row)
+
+
+def test_an_open_quote_does_not_swallow_the_rest_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_MOST_LINES", 5)
+    rows = read(tmp_path / "a.csv", 'text\n"open\n' + "row\n" * 20)
+    assert "does not end within 5 lines" in reason(rows[0])
+    assert [row.columns for row in rows[1:]] == [{"text": "row"}] * 20
+
+
+def test_tsv_takes_quotes_as_they_stand(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.tsv", 'text\tid\n"a\t1\nb"\t2\n')
+    assert [row.columns["text"] for row in rows] == ['"a', 'b"']
+
+
+def test_other_delimiters_and_repeated_names(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.csv", "text;;\na;1;2\n", delimiter=";")
+    assert rows[0].columns == {"text": "a", "": "1", "_2": "2"}
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    lines = ['{"text": "a", "n": 1}', "", "{broken", "[1]", '{"text": 5}', '{"text": true}', '{"text": null}', "{}"]
+    rows = read(tmp_path / "a.jsonl", "\n".join([*lines, '{"text": "half \\ud800"}']))
+    assert [row.number for row in rows] == [1, 3, 4, 5, 6, 7, 8, 9]
+    assert read_example(rows[0], TEXT, "utf-8") == {"text": "a"}
+    assert read_example(rows[3], TEXT, "utf-8") == {"text": "5"}
+    wrong = [reason(row) for row in (*rows[1:3], *rows[4:])]
+    expected = ["broken JSON", "no JSON object", "does not hold text", "no text in", "no column 'text'", "surrogate"]
+    for found, words in zip(wrong, expected, strict=True):
+        assert words in found
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (["a", 1], ["a", "1"]),
+        (" a  b ", ["a", "b"]),
+        ([], "no words"),
+        (["", " "], "no words"),
+        (None, "no words"),
+        (["a", None], "does not hold a list of words"),
+        (5, "does not hold a list of words"),
+    ],
+)
+def test_words(value: Any, expected: Any) -> None:
+    found = read_example(Row(1, {"tokens": value}), WORDS, "utf-8")
+    if isinstance(expected, list):
+        assert found == {"tokens": expected}
+    else:
+        assert isinstance(found, Problem)
+        assert expected in found.reason
+
+
+def test_lines_of_text_keep_their_numbers(tmp_path: Path) -> None:
+    rows = read(tmp_path / "a.txt", "a\u2028b\r\n\nc")
+    assert [(row.number, row.columns["text"]) for row in rows] == [(1, "a\u2028b"), (2, ""), (3, "c")]
+    assert "no text" in reason(rows[1])
+
+
+def test_bytes_that_are_no_text_are_one_rows_affair(tmp_path: Path) -> None:
+    for name, content in (("a.txt", b"good\nb\xe9d\n"), ("a.csv", b"text,x\ngood,1\nb\xe9d,2\nfine,\xe9\n")):
+        rows = read(tmp_path / name, content)
+        assert "is not utf-8: the byte 0xe9" in reason(rows[1])
+        assert all(not isinstance(read_example(row, TEXT, ""), Problem) for row in (rows[0], *rows[2:]))
+    assert read(tmp_path / "a.txt", b"b\xe9d", encoding="latin-1")[0].columns["text"] == "béd"
+
+
+def test_byte_order_marks_and_packed_files(tmp_path: Path) -> None:
+    assert read(tmp_path / "a.csv", b"\xef\xbb\xbftext\na\n")[0].columns == {"text": "a"}
+    assert read(tmp_path / "a.txt", "é".encode("utf-16"), encoding="utf-16")[0].columns == {"text": "é"}
+    assert read(tmp_path / "a.txt.gz", gzip.compress(b"a\nb\n"))[1].columns == {"text": "b"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("a.csv", "review\na\n", {}, "there is no column 'text'"),
+        ("a.csv", "text,text\na,b\n", {}, "the column 'text' occurs twice"),
+        ("a.csv", "", {}, "the file is empty"),
+        ("a.csv", "a;text\n", {"delimiter": ";;"}, "a delimiter is one character"),
+        ("a.txt", "é".encode("utf-16"), {}, "the file is not utf-8"),
+        ("a.txt", b"a", {"encoding": "utf-9"}, "there is no text encoding 'utf-9'"),
+        ("a.txt", b"\xff\xfea", {"encoding": "utf-16"}, "the file is not utf-16"),
+        ("a.txt.gz", b"a", {}, "the file cannot be unpacked"),
+        ("a.json", b"[]", {}, "the format is not known"),
+    ],
+)
+def test_wrong_files(tmp_path: Path, name: str, content: str | bytes, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read(tmp_path / name, content, **options)
+
+
+def test_no_file_and_too_many_columns(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"), open_rows(Input(tmp_path / "none.txt"), TEXT):
+        pass
+    with pytest.raises(UserError, match="lines of text hold one column"):
+        read(tmp_path / "a.txt", "a", (*TEXT, Field("text_pair", "text", "second")))
+    with pytest.raises(UserError, match="the format is not known"), open_rows(Input(None), TEXT):
+        pass
+
+
+def test_no_more_is_read_than_asked_for(endless: Endless) -> None:
+    with open_rows(Input(None, "jsonl"), TEXT) as rows:
+        assert len(list(islice(rows, 100))) == 100
+        few = endless.taken
+        assert len(list(islice(rows, 10_000))) == 10_000
+    assert few <= 4 * io.DEFAULT_BUFFER_SIZE
+    assert endless.taken - few <= 10_000 * len(endless.line) + 4 * io.DEFAULT_BUFFER_SIZE
