@@ -62,7 +62,7 @@ def find_recipe(
         raise UserError(f"the model is for {head.replace('_', ' ')}", where=f"--task {kind}", fix="leave --task out")
     if given.get("training.precision") is None and own.training.precision != "fp32":
         given["training.precision"] = "auto"  # what was fast where it was trained need not be here
-    return origin, compose.override(own, given)
+    return origin, compose.override(own, {"training.fp32_matmul": "auto", **given})
 
 
 def load_predictor(origin: Origin, own: Recipe, *, scores: bool = False) -> Predictor:
@@ -84,7 +84,7 @@ def load_predictor(origin: Origin, own: Recipe, *, scores: bool = False) -> Pred
     for key, length in task.lengths.items():
         models.check_length(model.config, length, key)
     computes_fp32_on_cpu = precision.name == "fp32" and accelerator.device.type == "cpu"
-    matmul = choose_matmul("auto", model, computes_fp32_on_cpu=computes_fp32_on_cpu)
+    matmul = choose_matmul(own.training.fp32_matmul, model, computes_fp32_on_cpu=computes_fp32_on_cpu)
     model.to(accelerator.device)
     ragged = own.training.layout == "ragged" and pretrained.reads_streams(model)
     tools = Tools(tokenizer, model.config, labels, ragged)
