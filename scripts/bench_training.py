@@ -12,7 +12,8 @@ trains a model of random weights on made-up sentences of realistic lengths, batc
 All take turns in one process with the same threads; each round's ratios are taken, and their median and quartiles
 printed. Tokens are those of texts, never padding. A step is forward, backward, clipping and optimizer on a batch
 that is ready; an epoch goes from tokens to the last step. (a) and (b) do an epoch of --examples examples, the others
-one of four times as many, which also lets (c) group lengths among more.
+one of four times as many, which also lets (c) group lengths among more. Where others use the machine too, set
+OMP_WAIT_POLICY=passive: threads that spin while they wait for one that has no core make all figures meaningless.
 """
 
 import argparse

@@ -91,7 +91,7 @@ def test_own_files_are_checked_trained_on_and_predicted(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (folder,) = (tmp_path / "runs" / "sst2").iterdir()
     assert set(json.loads((folder / "results.json").read_text())["details"]) == {"1", "5"}
-    done = finetune(*(str(folder) if word == "runs/sst2/*" else word for word in predict[1:]), cwd=tmp_path)
+    done = finetune(*(str(folder) if word == "RUN" else word for word in predict[1:]), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 61
 
