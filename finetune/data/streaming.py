@@ -11,6 +11,7 @@ import atexit
 import hashlib
 import json
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 from datasets import Dataset
 
@@ -97,13 +99,23 @@ def _sources(data: Data, fields: Sequence[Field], keep: Filter | None) -> Iterat
     cache = cache_folder().parent
     cache.mkdir(parents=True, exist_ok=True)
     if data.function is not None:
-        aside = Path(tempfile.mkdtemp(dir=cache, prefix=".rows-of-function-"))
-        atexit.register(shutil.rmtree, aside, ignore_errors=True)
+        aside = _own_folder(cache)
         for split, rows in stream_function(data, fields).items():
             yield split, aside / split, rows
         return
     for split, (paths, rows) in stream_files(data, fields).items():
         yield split, cache / "rows" / _hash(paths, data, fields, keep), rows
+
+
+def _own_folder(cache: Path) -> Path:
+    """A folder that goes when this process does; those of processes of this machine that were killed go now."""
+    start = f".rows-of-function-{platform.node()}-"
+    for left in cache.glob(f"{start}*"):
+        if not psutil.pid_exists(int(left.name.removeprefix(start).partition("-")[0])):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(dir=cache, prefix=f"{start}{os.getpid()}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _hash(paths: Sequence[Path], data: Data, fields: Sequence[Field], keep: Filter | None) -> str:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,18 @@ def test_functions(tmp_path: Path) -> None:
         f"def load(split):\n    if split != 'dev':\n        yield from {ROWS}\n    else:\n        yield {ROWS[0]}"
     )
     assert_same(*both(function=f"{path}:load"))
+
+
+def test_rows_of_a_killed_run_s_function_do_not_stay(tmp_path: Path) -> None:
+    path, host = tmp_path / "mine.py", platform.node()
+    path.write_text(f"def load(split):\n    yield from {ROWS}")
+    cache = tmp_path / "cache"
+    killed, alive = (cache / f".rows-of-function-{host}-{process}-abc" for process in (2**22 + 1, os.getpid()))
+    for folder in (killed, alive):
+        (folder / "train").mkdir(parents=True)
+    load(Data(function=f"{path}:load", streaming=True), FIELDS)
+    assert not killed.exists()
+    assert alive.exists()
 
 
 def test_mistakes_have_their_lines_in_every_piece(tmp_path: Path) -> None:
