@@ -16,7 +16,7 @@ from finetune.models.standalone import read_config
 from finetune.recipe import Recipe
 from finetune.recipe.data import Origin
 from finetune.tasks import Task
-from finetune.tasks.mask_columns import needed_columns
+from finetune.tasks.mask_columns import BUILT_IN, needed_columns
 
 SAMPLES = {"sentiment": ("en",), "address": ("en",), "interface": ()}
 """Languages of the sample data sets, where the task does not name them."""
@@ -87,6 +87,11 @@ class RunFacts:
         if getattr(self.config, "type_vocab_size", None):
             columns.discard("segment")  # its token_type_ids
         return (*sorted(columns), *sorted(self.program.needs.values))
+
+    @property
+    def given_features(self) -> tuple[str, ...]:
+        """Those of them that rows must bring along, in columns of these names."""
+        return tuple(name for name in self.mask_features if name not in BUILT_IN)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -1,8 +1,10 @@
 """Five lines that use a model, as its card shows them."""
 
 import re
+from typing import Any
 
 from finetune.hub.run_facts import RunFacts
+from finetune.tasks.mask_columns import PREFIX
 
 NAME = re.compile(r'^name = ".*"', re.MULTILINE)
 """The line that says which model; `renamed` writes another."""
@@ -45,36 +47,44 @@ def _by_pipeline(facts: RunFacts, name: str) -> list[str]:
 
 
 def _by_generation(facts: RunFacts, name: str) -> list[str]:
+    kinds = "AutoTokenizer, AutoModelForSeq2SeqLM"
     options = "" if facts.program.is_standard else ", trust_remote_code=True"
     return [
-        "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer",
+        f"from transformers import {kinds}",
         name,
-        f"tokenizer, model = AutoTokenizer.from_pretrained(name), AutoModelForSeq2SeqLM.from_pretrained(name{options})",
-        f'tokens = model.generate(**tokenizer(["{_example(facts)}"], return_tensors="pt"), max_new_tokens=64)',
+        f"tokenizer, model = (kind.from_pretrained(name{options}) for kind in ({kinds}))",
+        f'tokens = model.generate(**tokenizer(["{_example(facts)}"], return_tensors="pt"), {_search(facts)})',
         "print(tokenizer.batch_decode(tokens, skip_special_tokens=True))",
     ]
 
 
+def _search(facts: RunFacts) -> str:
+    """The search by which the run was scored."""
+    task: Any = facts.recipe.task
+    penalty = "" if task.length_penalty == 1.0 else f", length_penalty={task.length_penalty}"
+    return f"num_beams={task.num_beams}{penalty}, max_new_tokens={task.max_target_length}"
+
+
 def _by_finetune(facts: RunFacts, name: str) -> list[str]:
-    """For adapters, and masks that read more of an example than its tokens; that is given as zeros here."""
-    values = facts.program.needs.values
-    given = [
-        f'"{feature}": torch.zeros({"1" if feature in values else "tokens.input_ids.shape"}, dtype=torch.long)'
-        for feature in facts.mask_features
-    ]
-    features = f", mask_features={{{', '.join(given)}}}" if given else ""
-    call = (
-        f"pretrained.generate(model, **tokens{features}, max_new_tokens=64)"
-        if facts.task.head == "text_to_text"
-        else f"model(**tokens{features}).logits"
-    )
+    """For adapters, and masks that read more of an example than its tokens."""
     return [
-        "import finetune, torch; from finetune.attention import pretrained",
+        "from finetune.serve import predict",
         name,
-        "model, tokenizer, masks = finetune.load(name)",
-        f'tokens = tokenizer(["{_example(facts)}"], return_tensors="pt")',
-        f"print({call})",
+        f"print(predict(name, [{_row(facts)!r}]))",
     ]
+
+
+def _row(facts: RunFacts) -> dict[str, Any]:
+    """An example as a row of the data set, with what masks read of it as zeros."""
+    row: dict[str, Any] = {}
+    for field in facts.task.input_fields:
+        made_up = field.name.startswith(PREFIX)
+        if field.kind == "words":
+            words = EXAMPLES[facts.task.head].split()
+            row[field.column] = [0] * len(words) if made_up else words
+        else:
+            row[field.column] = 0 if made_up else "It works." if row else EXAMPLES[facts.task.head]
+    return row
 
 
 def _example(facts: RunFacts) -> str:

@@ -9,6 +9,7 @@ from finetune.serve.files import Summary, predict_file
 from finetune.serve.loading import load_predictor
 from finetune.serve.predictor import Predictor
 from finetune.serve.reading import Input
+from finetune.serve.rows import predict
 from finetune.serve.writing import Output
 
-__all__ = ["Input", "Output", "Predictor", "Problem", "Summary", "load_predictor", "predict_file"]
+__all__ = ["Input", "Output", "Predictor", "Problem", "Summary", "load_predictor", "predict", "predict_file"]

@@ -1,0 +1,41 @@
+"""`predict`: answers to rows that a program has in memory."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from finetune.serve.answers import Answer
+from finetune.serve.examples import Problem, Row, read_example
+from finetune.serve.loading import Kind, find_recipe, load_predictor
+from finetune.serve.writing import ERROR
+
+
+def predict(
+    name: str,
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    kind: Kind | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    scores: bool = False,
+) -> list[Answer]:
+    """Answer rows, in their order; what masks read of texts is found out as in training.
+
+    Args:
+        name: The model: the folder of a run, of a run's model or checkpoint, or of any model; or a name on the Hub.
+        rows: Values by the names of the columns that the model was trained on: `{"text": "It works."}`.
+        kind: The task, where neither a recipe nor the model's class tells it.
+        overrides: Other values of the keys of the model's recipe, such as data.columns.text.
+        scores: Whether answers say how sure the model is.
+
+    Returns:
+        For each row `prediction` and what the task adds to it, as `finetune predict` writes JSON lines. For a row that
+        cannot be read, `prediction` is None and `error` says why.
+
+    Raises:
+        UserError: The model cannot be had.
+    """
+    predictor = load_predictor(*find_recipe(name, kind, overrides), scores=scores)
+    read = [read_example(Row(number, row), predictor.fields, "utf-8") for number, row in enumerate(rows)]
+    answers = iter(predictor.predict([one for one in read if not isinstance(one, Problem)]))
+    found = [one if isinstance(one, Problem) else next(answers) for one in read]
+    blank = predictor.answers.blank
+    return [{**blank, ERROR: one.reason} if isinstance(one, Problem) else one for one in found]

@@ -1,0 +1,79 @@
+"""The five lines of the cards of runs of every kind run, and say what the model says."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune.hub import usage, write_card
+from finetune.serve import predict
+from tests.hub.lines import run_lines
+from tests.serve.conftest import Finished, held_out, read_jsonl
+from tests.serve.conftest import finished as finished
+
+MASKS = {"attention.encoder": "window(1) | global_tokens(0)"}
+LEARNS = {"training.epochs": 12, "training.learning_rate": 5e-3}
+ROWS: dict[str, dict[str, Any]] = {
+    "text_classification": {"text": "It works as well as it should."},
+    "token_classification": {"tokens": ["Ada", "Lovelace", "lived", "in", "London."]},
+    "text_to_text": {"source": "It works as well as it should."},
+}
+
+
+def printed(run: Path) -> str:
+    return run_lines((run / "model" / "README.md").read_text())
+
+
+def predicted(run: Path, kind: str, **more: Any) -> Any:
+    (answer,) = predict(str(run), [ROWS[kind] | more])
+    return answer["prediction"]
+
+
+@pytest.mark.parametrize("family", ["bert", "t5"])
+@pytest.mark.parametrize("masks", [{}, MASKS], ids=["plain", "masks"])
+def test_texts_from_texts(family: str, masks: dict[str, Any], finished: Finished) -> None:
+    run = finished("text_to_text", family, **masks)
+    assert printed(run) == f"{[predicted(run, 'text_to_text')]}\n"
+
+
+def test_labels_of_words(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(usage.EXAMPLES, "token_classification", "so the red dog and a cat")
+    run = finished("token_classification", "bert", **LEARNS, **MASKS)
+    write_card(run)
+    (answer,) = predict(str(run), [{"tokens": ["so", "the", "red", "dog", "and", "a", "cat"]}])
+    found = re.findall(r"'entity_group': '(\w+)'", printed(run))
+    assert found == [entity["type"] for entity in answer["entities"]] != []
+
+
+def test_masks_that_read_columns_of_the_data(finished: Finished) -> None:
+    base = finished("token_classification", "bert")
+    own = base.parents[2] / "own"
+    own.mkdir()
+    for path in held_out(base).parent.iterdir():
+        rows = [row | {"clause": [0] * len(row["tokens"]), "opening": 2} for row in read_jsonl(path)]
+        (own / path.name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    masks = {"attention.encoder": "same(clause) | prefix(opening)"}
+    run = finished("token_classification", "bert", **{"data.path": str(own)}, **masks)
+    assert "take clause, opening from the rows" in (run / "model" / "README.md").read_text()
+    assert str(predicted(run, "token_classification", clause=[0] * 5, opening=0)) in printed(run)
+
+
+@pytest.mark.parametrize(
+    ("family", "mask"), [("bert", "same(sentence)"), ("bert", "same(word) | global_tokens(0)"), ("t5", "same(segment)")]
+)
+def test_masks_that_read_texts(family: str, mask: str, finished: Finished) -> None:
+    run = finished("text_classification", family, **{"attention.encoder": mask})
+    assert predicted(run, "text_classification") in printed(run)
+
+
+@pytest.mark.parametrize(
+    ("kind", "masks"), [("text_classification", MASKS), ("token_classification", {}), ("text_to_text", MASKS)]
+)
+def test_adapters(kind: str, masks: dict[str, Any], finished: Finished) -> None:
+    base = finished(kind, "t5")
+    adapted = {"model.scratch": None, "model.name": str(base / "model"), "adapter.kind": "lora"}
+    run = finished(kind, "t5", **adapted, **masks)
+    assert "predict" in printed(run)
+    assert str(predicted(run, kind)) in printed(run)
