@@ -81,8 +81,8 @@ class Origin(Section):
     """Branch, tag or commit of the Hub data set."""
     splits: Splits = Splits()
     """The Hub data set's split names."""
-    sample: Literal["sentiment", "address", "interface"] | None = None
-    """A small data set that needs no Hub, fetched once from a Python source distribution."""
+    sample: Literal["sentiment", "address", "interface", "licence"] | None = None
+    """A small data set that needs no Hub, fetched once from a package for Python."""
     streaming: bool = False
     """For data larger than memory: rows of csv, tsv, jsonl, parquet and line-aligned files and of functions are written
     to the cache folder as they are read, and mapped into memory from there. Data of the Hub always are."""

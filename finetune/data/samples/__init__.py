@@ -6,7 +6,7 @@ lives what turns those packages into rows; nothing here knows tasks, tokenizers 
 
 from typing import Literal
 
-from finetune.data.samples import address, interface, minilm, sentiment
+from finetune.data.samples import address, interface, licence, minilm, sentiment
 from finetune.data.samples.minilm import minilm_folder
 from finetune.data.samples.package import Package
 from finetune.data.samples.split import Row, Splits
@@ -14,12 +14,13 @@ from finetune.errors import UserError, nearest
 
 __all__ = ["SOURCES", "Package", "Row", "SampleName", "Splits", "load", "minilm_folder"]
 
-SampleName = Literal["sentiment", "address", "interface"]
+SampleName = Literal["sentiment", "address", "interface", "licence"]
 
 SOURCES: dict[str, tuple[Package, ...]] = {
     "sentiment": (sentiment.PACKAGE,),
     "address": (address.PACKAGE,),
     "interface": interface.PACKAGES,
+    "licence": (licence.PACKAGE,),
     "minilm": (minilm.PACKAGE,),
 }
 """The packages behind each sample, with their versions and licences."""
@@ -29,8 +30,8 @@ def load(name: SampleName, columns: tuple[str, ...]) -> Splits:
     """The asked columns of a sample's rows in the splits train, dev and test; the same rows on every machine.
 
     Args:
-        name: `sentiment` (columns text, label, rating), `address` (tokens, labels) or `interface` (a column for each
-            language, named by its code: en, de, pt_BR).
+        name: `sentiment` (columns text, label, rating), `address` (tokens, labels), `licence` (text, label, key) or
+            `interface` (a column for each language, named by its code: en, de, pt_BR).
         columns: Which columns the rows are to have.
 
     Raises:
@@ -38,7 +39,7 @@ def load(name: SampleName, columns: tuple[str, ...]) -> Splits:
     """
     if name == "interface":
         return interface.load(columns)
-    sample = {"address": address, "sentiment": sentiment}[name]
+    sample = {"address": address, "licence": licence, "sentiment": sentiment}[name]
     _check(name, columns, sample.COLUMNS)
     return {
         split: [{column: row[column] for column in columns} for row in rows] for split, rows in sample.load().items()

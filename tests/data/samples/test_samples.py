@@ -2,7 +2,7 @@ from typing import get_args
 
 from finetune.data.samples import SOURCES, SampleName
 
-PERMISSIVE = ("MIT", "BSD-3-Clause", "Apache-2.0")
+PERMISSIVE = ("MIT", "BSD-3-Clause", "Apache-2.0", "CC-BY-4.0")
 
 
 def test_every_sample_names_pinned_packages_under_permissive_licences() -> None:
