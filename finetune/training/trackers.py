@@ -3,17 +3,17 @@
 TensorBoard writes event files into the run's folder; the others send to the service that they are set up for.
 """
 
-import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
-from accelerate.tracking import filter_trackers
+from accelerate.tracking import filter_trackers, get_available_trackers
 from accelerate.utils import ProjectConfiguration
 
 from finetune.errors import MissingExtra, UserError
 from finetune.recipe import Recipe
+from finetune.training.progress import say
 
 FOLDER = "trackers"
 """Of the event files, in the run's folder."""
@@ -27,13 +27,16 @@ def check_trackers(names: Sequence[str]) -> None:
     Raises:
         MissingExtra: One is not.
     """
+    installed = {str(name) for name in get_available_trackers()}
     for name in names:
-        if importlib.util.find_spec(name) is None:
+        if name not in installed:
             raise MissingExtra(f"training.trackers=[{name}]", name)
 
 
 def start_trackers(accelerator: Accelerator, recipe: Recipe, folder: Path) -> None:
     """Begin a run at each tracker, with the recipe as its configuration; called by all processes.
+
+    One that fails later is told of once, and the run goes on without it.
 
     Args:
         accelerator: Gives what is logged to the trackers, and ends them with `end_training`.
@@ -55,17 +58,45 @@ def start_trackers(accelerator: Accelerator, recipe: Recipe, folder: Path) -> No
         raise UserError(
             "a tracker does not begin",
             where="training.trackers",
-            found=f"{type(error).__name__}: {error}".strip().splitlines()[0],
+            found=_in_a_line(error),
             fix="set it up as its manual says (wandb login, MLFLOW_TRACKING_URI=...), or leave it out; metrics.jsonl "
             "holds the same",
         ) from error
+    for tracker in accelerator.trackers:
+        _tolerate(tracker)
+
+
+def _tolerate(tracker: Any) -> None:
+    """Let a tracker that fails later be told of once, and end no run: its service may be gone for a while."""
+    told = False
+
+    def tolerant(method: Callable[..., None]) -> Callable[..., None]:
+        def call(*arguments: Any, **options: Any) -> None:
+            nonlocal told
+            try:
+                method(*arguments, **options)
+            except Exception as error:
+                if not told:
+                    say(f"warning: {tracker.name} misses what metrics.jsonl holds: {_in_a_line(error)}")
+                told = True
+
+        return call
+
+    tracker.log, tracker.finish = tolerant(tracker.log), tolerant(tracker.finish)
+
+
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str | bool]:
-    """Values by their dotted keys, in the types that every tracker takes."""
+    """Values by their dotted keys, in the types that every tracker takes.
+
+    A mapping whose keys are a user's own, such as classes, is one value: mlflow does not take every name.
+    """
     values: dict[str, int | float | str | bool] = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and all(str(name).isidentifier() for name in value):
             values |= flat(value, f"{prefix}{key}.")
         else:
             values[prefix + key] = value if isinstance(value, int | float | str | bool) else str(value)
