@@ -6,9 +6,9 @@ and writes their files. Features, batches and predictions are made by the packag
 
 from finetune.serve.examples import Problem
 from finetune.serve.files import Summary, predict_file
+from finetune.serve.formats import Input
 from finetune.serve.loading import load_predictor
 from finetune.serve.predictor import Predictor
-from finetune.serve.reading import Input
 from finetune.serve.rows import predict
 from finetune.serve.writing import Output
 

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from finetune.data import Field
 from finetune.data.objects import rows_from_objects
+from finetune.data.problems import Unit
 from finetune.errors import UserError, UserErrors
 
 Example: TypeAlias = Mapping[str, str | list[str]]
@@ -33,14 +34,21 @@ class Row:
     """A row of a file.
 
     Args:
-        number: The line it begins in, from 1.
+        number: The line it begins in, or where lines say nothing the row; from 1.
         columns: What it holds, by the file's own names; nothing where it cannot be told.
         problem: Why it cannot be read, or None.
+        unit: What `number` counts.
     """
 
     number: int
     columns: Mapping[str, Any] = field(default_factory=dict)
     problem: Problem | None = None
+    unit: Unit = "line"
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return f"{self.unit} {self.number}"
 
 
 class _Unreadable(Exception):

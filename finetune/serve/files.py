@@ -1,8 +1,12 @@
 """`predict_file`: answers to the rows of a file, a window of rows at a time."""
 
 import os
+import signal
+import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Any, TypeAlias
 
@@ -11,11 +15,12 @@ from finetune.data.problems import plural
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.serve.examples import Example, Problem, Row, read_example
+from finetune.serve.formats import Input, told_format
 from finetune.serve.loading import Kind, find_recipe, load_predictor
 from finetune.serve.origin import Origin
 from finetune.serve.predictor import Predictor
 from finetune.serve.progress import Counter
-from finetune.serve.reading import Input, Rows, open_rows, told_format
+from finetune.serve.reading import Rows, open_rows
 from finetune.serve.writing import Output, OutputFile, Write, check_output, writer
 from finetune.training.progress import say
 
@@ -62,12 +67,28 @@ def predict_file(
 
     Raises:
         UserError: The model, the input or the output cannot be had, or no row is of the right form.
+        SystemExit: SIGTERM ended the work.
     """
+    with _ended_by_sigterm():
+        return _predict_file(name, given, wanted, kind, overrides or {}, scores, window)
+
+
+def _predict_file(
+    name: str,
+    given: Input,
+    wanted: Output,
+    kind: Kind | None,
+    overrides: Mapping[str, Any],
+    scores: bool,
+    window: int,
+) -> Summary:
     _keep_no_products()
     of_input = told_format(given.path, given.format, "--format")
     of_output = wanted.told_format(of_input, scores=scores)
     check_output(wanted, given.path)
     origin, recipe = find_recipe(name, kind, overrides)
+    if "data.column_names" in overrides:  # the model's own recipe tells of the file that it was trained on
+        given = replace(given, column_names=recipe.data.column_names)
     fields = tasks.create(recipe).input_fields
     with open_rows(given, fields) as rows:
         checked = ((row, read_example(row, fields, given.encoding)) for row in rows)
@@ -102,14 +123,19 @@ class _Work:
         self.bad = 0
 
     def run(self, windows: Iterable[Sequence[Checked]], wanted: Output) -> None:
-        """Answer all windows; what is finished is kept whatever ends the work early."""
+        """Answer all windows; the answers of those that are finished are kept whatever ends the work early."""
         try:
             for window in windows:
                 self._window(window)
-        except BaseException as error:
-            if wanted.is_replaced and not isinstance(error, BrokenPipeError):
-                self.file.flush()
-                say(f"ended early: the first {plural(self.counter.rows, 'row')} are in {wanted.partial}")
+        except BrokenPipeError:  # whoever read the answers has enough
+            raise
+        except BaseException:
+            self.file.keep_flushed()
+            rows = f"the first {plural(self.counter.rows, 'row')}"
+            if wanted.is_replaced:
+                say(f"ended early: {rows} are in {wanted.partial}, and {wanted.path} is not written")
+            else:
+                say(f"ended early: only {rows} are answered")
             raise
 
     def summary(self, given: Input) -> Summary:
@@ -135,7 +161,7 @@ class _Work:
         self.counter.advance(len(window), self.rows.position)
 
     def _bad(self, row: Row, problem: Problem) -> None:
-        reason = f"line {row.number}: {problem.reason}"
+        reason = f"{row.place}: {problem.reason}"
         self.write(row.columns, self.predictor.answers.blank, reason)
         self.bad += 1
         if self.bad <= SHOWN:
@@ -155,6 +181,24 @@ def _keep_no_products() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
 
 
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does, with the status that shells know it by; in the main thread alone."""
+
+    def end(number: int, frame: object) -> None:
+        say("SIGTERM")
+        sys.exit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _windows(rows: Iterator[Checked], size: int) -> Iterator[list[Checked]]:
     while window := list(islice(rows, size)):
         yield window
@@ -171,7 +215,7 @@ def _check_form(window: Sequence[Checked], given: Input) -> None:
         row = window[0][0]
         raise UserError(
             f"no row of the first {plural(len(window), 'row')} can be read: {problems[0].reason}",
-            where=f"{given.name}, line {row.number}",
+            where=f"{given.name}, {row.place}",
             found="the columns " + ", ".join(row.columns) if row.columns else None,
             fix="--column text=... names another column; --format, --encoding and --delimiter another form",
         )

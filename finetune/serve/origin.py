@@ -15,7 +15,15 @@ from finetune.recipe import Recipe
 RECIPE = "recipe.yaml"
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
-MEANT = ("data.columns.", "task.", "evaluation.", "training.precision", "training.fp32_matmul", "training.layout")
+MEANT = (
+    "data.columns.",
+    "data.column_names",
+    "task.",
+    "evaluation.",
+    "training.precision",
+    "training.fp32_matmul",
+    "training.layout",
+)
 """The keys of a recipe that have a meaning once a model is trained."""
 
 

@@ -15,11 +15,14 @@ from typing import Any, Self
 
 from finetune.errors import UserError
 from finetune.serve.answers import Answer, Answers, flatten
-from finetune.serve.reading import Format, distinct, told_format
+from finetune.serve.formats import OUTPUT_FORMATS, Format, OutputFormat, told_format
+from finetune.serve.tables import distinct
 
 STDOUT = "standard output"
 ERROR = "error"
 """The column that says why a row has no prediction."""
+
+_FIX = "a name that ends in .jsonl, or --output-format jsonl"
 
 Write = Callable[[Mapping[str, Any], Answer, str | None], None]
 """Writes a row's columns with its answer, or with the reason why there is none."""
@@ -35,7 +38,7 @@ class Output:
     """
 
     path: Path | None
-    format: Format | None = None
+    format: OutputFormat | None = None
 
     @property
     def name(self) -> str:
@@ -53,20 +56,26 @@ class Output:
         assert self.path is not None
         return self.path.with_name(self.path.name + ".partial")
 
-    def told_format(self, of_input: Format, *, scores: bool) -> Format:
+    def told_format(self, of_input: Format, *, scores: bool) -> OutputFormat:
         """The format that is asked for, told by the file's name, or else the input's.
 
         Raises:
             UserError: The name does not tell it, or it cannot hold what is asked for.
         """
         by_name = self.format is not None or self.is_replaced
-        alike: Format = "jsonl" if scores and of_input == "text" else of_input
-        kind = told_format(self.path, self.format, "--output-format") if by_name else alike
+        told = told_format(self.path, self.format, "--output-format") if by_name else of_input
+        kind = next((one for one in OUTPUT_FORMATS if one == told), None)
+        if by_name and kind is None:
+            raise UserError(
+                f"answers are not written as {told}", where=self.name, expected=", ".join(OUTPUT_FORMATS), fix=_FIX
+            )
+        if kind is None or (kind == "text" and scores and not by_name):
+            return "jsonl"
         if kind == "text" and scores:
             raise UserError("lines of text hold no scores", where="--scores", fix="--output-format jsonl")
-        if kind in ("csv", "tsv") and of_input == "jsonl":
+        if kind in ("csv", "tsv") and of_input in ("json", "jsonl"):
             raise UserError(
-                "a table has the same columns in each row, JSON lines need not",
+                "a table has the same columns in each row, objects of JSON need not",
                 where=self.name,
                 fix="--output-format jsonl, or text for the predictions alone",
             )
@@ -86,6 +95,7 @@ class OutputFile:
     def __init__(self, wanted: Output) -> None:
         self.wanted = wanted
         self.path = wanted.partial if wanted.is_replaced else wanted.path
+        self._flushed = 0
         # Bytes that were no text in the input are written as their escapes.
         options: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
         with self._told():
@@ -116,6 +126,15 @@ class OutputFile:
         """Hand to the system what was written so far."""
         with self._told():
             self._file.flush()
+            if self.wanted.is_replaced:
+                self._flushed = self._file.tell()
+
+    def keep_flushed(self) -> None:
+        """Take back what was written since the last flush, where that can be done."""
+        with self._told():
+            self._file.flush()
+            if self.wanted.is_replaced:
+                self._file.truncate(self._flushed)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -154,7 +173,7 @@ def check_output(wanted: Output, given: Path | None) -> None:
 
 
 def writer(
-    kind: Format, file: OutputFile, header: Sequence[str] | None, answers: Answers, delimiter: str | None
+    kind: OutputFormat, file: OutputFile, header: Sequence[str] | None, answers: Answers, delimiter: str | None
 ) -> Write:
     """What writes rows in a format.
 
@@ -177,7 +196,7 @@ def writer(
 
     def write(columns: Mapping[str, Any], answer: Answer, error: str | None) -> None:
         given = {**flatten(answer), "prediction": _joined(answer["prediction"], answers.separator), ERROR: error}
-        write_cells([*(columns.get(name, "") for name in header), *(_cell(given.get(name)) for name in names)])
+        write_cells([*(_cell(columns.get(name)) for name in header), *(_cell(given.get(name)) for name in names)])
 
     return write
 
@@ -185,7 +204,7 @@ def writer(
 def _json_line(columns: Mapping[str, Any], answer: Answer, error: str | None) -> str:
     given = {**answer, **({} if error is None else {ERROR: error})}
     kept = zip(_kept(tuple(columns), (*answer, ERROR)), columns.values(), strict=True)
-    return json.dumps({**dict(kept), **given}, ensure_ascii=False)
+    return json.dumps({**dict(kept), **given}, ensure_ascii=False, default=str)
 
 
 def _kept(names: Sequence[str], ours: Sequence[str]) -> list[str]:
@@ -202,7 +221,7 @@ def _cell(value: Any) -> str:
     """A value in a table; structures as JSON."""
     if value is None:
         return ""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else str(value)
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
 
 
 def _one_line(text: str) -> str:

@@ -4,20 +4,24 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from finetune.cli import main
 from finetune.errors import UserError
-from finetune.serve import Input, Output, Predictor, Summary, predict_file
+from finetune.serve import Input, Output, Predictor, Summary, predict_file, writing
 from finetune.serve.answers import Answer
 from finetune.serve.examples import Example, Problem
-from finetune.serve.reading import STDIN
+from finetune.serve.formats import STDIN
 from tests.serve.conftest import Endless, Finished, Predict, read_jsonl
 
 
@@ -142,7 +146,8 @@ def test_a_wrong_file_or_call_is_refused_whole(
         ("none/b.jsonl", {}, "there is no folder"),
         ("b.csv", {}, "a table has the same columns"),
         ("b.txt", {"scores": True}, "lines of text hold no scores"),
-        ("b.json", {}, "the format is not known"),
+        ("b.json", {}, "answers are not written as json"),
+        ("b.docx", {}, "the format is not known"),
     ],
 )
 def test_outputs_that_cannot_be(run: Path, tmp_path: Path, output: str, options: dict[str, Any], message: str) -> None:
@@ -189,6 +194,53 @@ def test_an_interrupted_run_leaves_what_is_finished(
     assert output.read_text() == "from before\n"
     assert len(read_jsonl(tmp_path / "b.jsonl.partial")) == 400
     assert f"the first 400 rows are in {tmp_path / 'b.jsonl.partial'}" in capsys.readouterr().err
+
+
+def test_sigterm_ends_it_and_half_a_window_is_taken_back(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.txt").write_text("a great film\n" * 6)
+    calls = iter(range(100))
+    json_line = writing._json_line
+
+    def told_to_end(*arguments: Any) -> str:
+        if next(calls) == 3:
+            signal.raise_signal(signal.SIGTERM)
+        return json_line(*arguments)
+
+    monkeypatch.setattr(writing, "_json_line", told_to_end)
+    before = signal.getsignal(signal.SIGTERM)
+    output = tmp_path / "b.jsonl"
+    with pytest.raises(SystemExit) as ended:
+        predict_file(str(run), Input(tmp_path / "a.txt"), Output(output), window=2)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert len(read_jsonl(tmp_path / "b.jsonl.partial")) == 2
+    assert not output.exists()
+    assert f"the first 2 rows are in {output}.partial, and {output} is not written" in capsys.readouterr().err
+
+
+def test_json_and_parquet_in_tables_and_lines_out(run: Path, tmp_path: Path) -> None:
+    rows = [{"text": "a great film", "day": date(2024, 2, 3), "tags": ["x"]}, {"text": "", "day": None, "tags": None}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    (tmp_path / "a.json").write_text(json.dumps(rows, default=str))
+    for given, wanted in (("a.parquet", "b.jsonl"), ("a.parquet", "b.csv"), ("a.json", "c.jsonl")):
+        summary = predict_file(str(run), Input(tmp_path / given), Output(tmp_path / wanted))
+        assert summary == Summary(rows=2, bad=1)
+    assert read_jsonl(tmp_path / "b.jsonl") == read_jsonl(tmp_path / "c.jsonl")
+    assert read_jsonl(tmp_path / "b.jsonl")[0]["day"] == "2024-02-03"
+    assert read_jsonl(tmp_path / "b.jsonl")[1]["error"].startswith("row 2: no text")
+    first, second = table(tmp_path / "b.csv")
+    assert (first["day"], first["tags"]) == ("2024-02-03", '["x"]')
+    assert (second["tags"], second["prediction"]) == ("", "")
+
+
+def test_a_table_without_a_header(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("1,a great film\n2,the awful story\n")
+    given, wanted = Input(tmp_path / "a.csv"), Output(tmp_path / "b.csv")
+    summary = predict_file(str(run), given, wanted, overrides={"data.column_names": ["id", "text"]})
+    assert summary == Summary(rows=2, bad=0)
+    assert [row["id"] for row in table(tmp_path / "b.csv")] == ["1", "2"]
 
 
 def test_the_command_reads_and_writes_streams(run: Path) -> None:

@@ -6,11 +6,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from finetune.data import Field
 from finetune.errors import UserError
-from finetune.serve import Input, Problem, reading
+from finetune.serve import Input, Problem, objects, tables
 from finetune.serve.examples import Row, read_example
 from finetune.serve.reading import open_rows
 from tests.serve.conftest import Endless
@@ -48,7 +50,7 @@ def test_broken_csv_rows_cost_no_others(tmp_path: Path) -> None:
 
 
 def test_an_open_quote_does_not_swallow_the_rest_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "_MOST_LINES", 5)
+    monkeypatch.setattr(tables, "_MOST_LINES", 5)
     rows = read(tmp_path / "a.csv", 'text\n"open\n' + "row\n" * 20)
     assert "does not end within 5 lines" in reason(rows[0])
     assert [row.columns for row in rows[1:]] == [{"text": "row"}] * 20
@@ -74,6 +76,56 @@ def test_json_lines(tmp_path: Path) -> None:
     expected = ["broken JSON", "no JSON object", "does not hold text", "no text in", "no column 'text'", "surrogate"]
     for found, words in zip(wrong, expected, strict=True):
         assert words in found
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 2**16])
+@pytest.mark.parametrize(
+    "content",
+    [
+        '[{"text": "a, ]"}, 12345, {"text": "b\\n", "n": [1, {}]}]',
+        ' \n[ {"text": "a, ]"}\n,12345,\n{"text": "b\\n", "n": [1, {}]} ]\n',
+        '{"text": "a, ]"}\n12345\n{\n"text": "b\\n", "n": [1, {}]\n}\n',
+    ],
+)
+def test_objects_in_a_list_or_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, chunk: int
+) -> None:
+    monkeypatch.setattr(objects, "_CHUNK", chunk)
+    rows = read(tmp_path / "a.json", content)
+    assert [row.columns for row in rows] == [{"text": "a, ]"}, {}, {"text": "b\n", "n": [1, {}]}]
+    assert [row.place for row in rows] == ["row 1", "row 2", "row 3"]
+    assert "no JSON object: 12345" in reason(rows[1])
+    assert read(tmp_path / "a.json", "[]") == read(tmp_path / "a.json", " \n") == []
+
+
+def test_of_a_long_list_little_is_held(endless: Endless, monkeypatch: pytest.MonkeyPatch) -> None:
+    endless.line = b'[{"text": "a"},' + b'{"text": "a"},' * 99
+    with open_rows(Input(None, "json"), TEXT) as rows:
+        assert len(list(islice(rows, 100))) == 100
+        assert endless.taken <= 4 * objects._CHUNK
+        monkeypatch.setattr(objects, "_LONGEST", 1000)
+        endless.line = b'{"text": "' + b"a" * 10_000
+        with pytest.raises(UserError, match="the JSON is broken"):
+            list(rows)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    table = pa.table({"text": ["a", None, "c"] * 1000, "tags": [["x"]] * 3000})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=700)
+    with open_rows(Input(tmp_path / "a.parquet"), TEXT) as rows:
+        assert rows.header == ("text", "tags")
+        read_rows = list(rows)
+    assert len(read_rows) == 3000
+    assert read_rows[0] == Row(1, {"text": "a", "tags": ["x"]}, unit="row")
+    assert "no text" in reason(read_rows[2999 - 1])
+    with pytest.raises(UserError, match="parquet is read from a file alone"), open_rows(Input(None, "parquet"), TEXT):
+        pass
+
+
+def test_files_without_a_header(tmp_path: Path) -> None:
+    for name, content in (("a.csv", "1,a\n2,b\n"), ("a.tsv", "1\ta\n2\tb\n")):
+        rows = read(tmp_path / name, content, column_names=("id", "text"))
+        assert [(row.number, row.columns["text"]) for row in rows] == [(1, "a"), (2, "b")]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +180,14 @@ def test_byte_order_marks_and_packed_files(tmp_path: Path) -> None:
         ("a.txt", b"a", {"encoding": "utf-9"}, "there is no text encoding 'utf-9'"),
         ("a.txt", b"\xff\xfea", {"encoding": "utf-16"}, "the file is not utf-16"),
         ("a.txt.gz", b"a", {}, "the file cannot be unpacked"),
-        ("a.json", b"[]", {}, "the format is not known"),
+        ("a.docx", b"[]", {}, "the format is not known"),
+        ("a.json", '[{"text": "a"}, {"text": "b"', {}, "the JSON is broken after 1 objects"),
+        ("a.json", '[{"text": "a"}, {"text": b}]', {}, "the JSON is broken after 1 objects"),
+        ("a.json", '{"text": "a"} ]', {}, "the JSON is broken after 1 objects"),
+        ("a.json", '[{"text": "a"}', {}, "the JSON is broken after 1 objects"),
+        ("a.parquet", b"PAR1", {}, "the file is not valid parquet"),
+        ("a.parquet.gz", gzip.compress(b"a"), {}, "the file is not valid parquet"),
+        ("a.csv", "a good film,pos\n", {}, r"data.column_names=\[...\] where the file has no header"),
     ],
 )
 def test_wrong_files(tmp_path: Path, name: str, content: str | bytes, options: dict[str, Any], message: str) -> None:

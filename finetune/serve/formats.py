@@ -1,0 +1,65 @@
+"""Formats of files, and how an input is named."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from finetune.errors import UserError
+
+Format = Literal["csv", "tsv", "jsonl", "text", "json", "parquet"]
+"""json is a list of objects, or objects one after another."""
+OutputFormat = Literal["csv", "tsv", "jsonl", "text"]
+OUTPUT_FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".txt": "text",
+}
+STDIN = "standard input"
+
+
+@dataclass(frozen=True)
+class Input:
+    """Where rows come from.
+
+    Args:
+        path: The file, which may be packed by gzip; None for standard input.
+        format: Told by the file's name if None.
+        encoding: Any that Python knows; a byte order mark is skipped.
+        delimiter: One character that separates columns; comma or tab by format if None.
+        column_names: The columns of a csv or tsv file without a header.
+    """
+
+    path: Path | None
+    format: Format | None = None
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    column_names: tuple[str, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return STDIN if self.path is None else str(self.path)
+
+
+def told_format(path: Path | None, given: Format | None, option: str) -> Format:
+    """The format that is given, or else told by the file's name.
+
+    Raises:
+        UserError: The name does not tell it.
+    """
+    if given is not None:
+        return given
+    name = path.with_suffix("") if path is not None and path.suffix == ".gz" else path
+    if name is None or name.suffix.lower() not in SUFFIXES:
+        raise UserError(
+            "the format is not known",
+            where=STDIN if path is None else str(path),
+            expected="a name that ends in " + ", ".join(SUFFIXES) + " (of an input .gz may follow)",
+            fix=f"{option} names it: {', '.join(OUTPUT_FORMATS)}",
+        )
+    return SUFFIXES[name.suffix.lower()]
