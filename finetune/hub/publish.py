@@ -1,17 +1,14 @@
 """What a run does of its own accord: push its checkpoints, write its model card, push its model."""
 
-from functools import partial
-from pathlib import Path
-
 from finetune.errors import UserError
 from finetune.hub.account import Target, check_access
 from finetune.hub.card import write_card
-from finetune.hub.push import push, push_checkpoint
+from finetune.hub.checkpoints import Checkpoints
+from finetune.hub.push import push
 from finetune.hub.troubles import also
 from finetune.recipe import Recipe
 from finetune.training import Job
 from finetune.training.progress import say
-from finetune.training.state import State
 
 
 def get_ready(job: Job) -> None:
@@ -29,7 +26,7 @@ def get_ready(job: Job) -> None:
         later = "or train without (hub.push=null), and `finetune push` afterwards"
         raise also(error, later) from error
     if job.recipe.hub.every_checkpoint:
-        job.on_checkpoint = partial(_push_checkpoint, target)
+        job.on_checkpoint = Checkpoints(target, job.folder.path)
 
 
 def publish(job: Job) -> None:
@@ -41,18 +38,11 @@ def publish(job: Job) -> None:
     if not job.accelerator.is_main_process:
         return
     write_card(job.folder.path)
+    if isinstance(job.on_checkpoint, Checkpoints):
+        job.on_checkpoint.finish()
     if target := _target(job.recipe):
         say(f"pushed: {push(job.folder.path, target)}")
 
 
 def _target(recipe: Recipe) -> Target | None:
     return Target(recipe.hub.push, recipe.hub.private) if recipe.hub.push else None
-
-
-def _push_checkpoint(target: Target, checkpoint: Path, state: State) -> None:
-    """Training goes on where this fails: the next checkpoint, or the model at the end, goes the same way."""
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in state.dev.items())
-    try:
-        push_checkpoint(checkpoint, target, f"Step {state.step} in training: dev {scores}")
-    except UserError as error:
-        say(f"warning: the checkpoint of step {state.step} is not pushed: {error}")

@@ -2,7 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from threading import Event
+from typing import Literal, TypeAlias
+
+Answer: TypeAlias = int | Literal["break"] | Event
 
 
 @dataclass
@@ -11,12 +14,13 @@ class Fault:
 
     Args:
         pattern: A regular expression found in "METHOD /path".
-        answer: An HTTP status; or break, when the connection closes in the middle of the body that is sent or read.
+        answer: An HTTP status; or break, when the connection closes in the middle of the body that is sent or read; or
+            an event that the answer waits for.
         times: How often; then requests are answered again.
     """
 
     pattern: str
-    answer: int | Literal["break"]
+    answer: Answer
     times: int
 
     def strikes(self, request: str) -> bool:

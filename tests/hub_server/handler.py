@@ -6,11 +6,15 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler
+from threading import Event
 from typing import Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from tests.hub_server.hub import Hub, User
 from tests.hub_server.repositories import Commit, Kind, Repository
+
+SECONDS = 60
+"""The longest that an answer waits for an event, so that no test waits for ever."""
 
 
 class Refusal(Exception):
@@ -43,8 +47,10 @@ class Handler(BaseHTTPRequestHandler):
         self.breaks = fault is not None and fault.answer == "break"
         try:
             self.body = self.read_body()
-            if fault is not None and fault.answer != "break":
-                raise Refusal(int(fault.answer), message="Internal Error - We're working hard to fix this!")
+            if fault is not None and isinstance(fault.answer, Event):
+                fault.answer.wait(SECONDS)
+            if fault is not None and isinstance(fault.answer, int):
+                raise Refusal(fault.answer, message="Internal Error - We're working hard to fix this!")
             self.route(path)
         except Refusal as refusal:
             self.refuse(refusal)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
 
-from tests.hub_server.faults import Fault
+from tests.hub_server.faults import Answer, Fault
 from tests.hub_server.repositories import Kind, Repository
 
 
@@ -51,6 +50,6 @@ class Hub:
         """The model of that name."""
         return self.repositories["models", name]
 
-    def trouble(self, pattern: str, answer: int | Literal["break"], times: int = 1) -> None:
-        """Answer the next requests that a pattern names with an error, or break them off in the middle."""
+    def trouble(self, pattern: str, answer: Answer, times: int = 1) -> None:
+        """Answer the next requests that a pattern names with an error, break them off, or let them wait."""
         self.faults.append(Fault(pattern, answer, times))

@@ -1,0 +1,105 @@
+"""Checkpoints on their way to the Hub, while training goes on."""
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from queue import Queue
+from threading import Thread
+from typing import NamedTuple
+
+from finetune.errors import UserError
+from finetune.hub.account import Target
+from finetune.hub.patience import reason
+from finetune.hub.push import STATE, push_checkpoint
+from finetune.training.progress import say
+from finetune.training.state import State
+
+ASIDE = ".pushing-"
+"""Before the names of folders that hold what is on its way."""
+MOST_WAITING = 1
+"""Checkpoints that wait for the one before them; training waits for the Hub where there would be more."""
+
+
+class _Waiting(NamedTuple):
+    folder: Path
+    step: int
+    title: str
+
+
+class Checkpoints:
+    """Pushes checkpoints in a thread of its own, each as a commit, in their order.
+
+    Training goes on where a push fails: the next checkpoint, or the model at the end, goes the same way. The thread
+    ends with the program; a checkpoint that is on its way then is not on the Hub, and a run that goes on pushes its
+    next one.
+
+    Args:
+        target: Where to.
+        run: The run's folder; what an earlier program left behind on the way is deleted from it.
+    """
+
+    def __init__(self, target: Target, run: Path) -> None:
+        self.target = target
+        self.run = run
+        self._told: set[str] = set()
+        self._queue: Queue[_Waiting | None] = Queue(MOST_WAITING)
+        for left in run.glob(f"{ASIDE}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        self._thread = Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def __call__(self, checkpoint: Path, state: State) -> None:
+        """Push a checkpoint as it is now; it may be changed or deleted after this."""
+        scores = ", ".join(f"{name} {value:.4f}" for name, value in state.dev.items())
+        try:
+            kept = _keep(checkpoint, self.run)
+        except OSError as error:  # a full disk, most likely
+            self._warn(state.step, reason(error))
+            return
+        self._queue.put(_Waiting(kept, state.step, f"Step {state.step} in training: dev {scores}"))
+
+    def finish(self) -> None:
+        """Wait for what is on its way."""
+        if self._queue.unfinished_tasks:
+            say("waiting for the checkpoints that are on their way to the Hub")
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (waiting := self._queue.get()) is not None:
+            try:
+                push_checkpoint(waiting.folder, self.target, waiting.title)
+            except UserError as error:
+                self._warn(waiting.step, str(error))
+            except Exception as error:  # nothing here is worth a training run
+                self._warn(waiting.step, reason(error))
+            finally:
+                shutil.rmtree(waiting.folder, ignore_errors=True)
+                self._queue.task_done()
+
+    def _warn(self, step: int, problem: str) -> None:
+        """Tell a problem the first time that it occurs."""
+        if problem not in self._told:
+            self._told.add(problem)
+            say(f"warning: the checkpoint of step {step} is not pushed (training goes on): {problem}")
+
+
+def _keep(checkpoint: Path, run: Path) -> Path:
+    """A folder with a checkpoint's model, which stays when the checkpoint is deleted; it takes no room of its own."""
+    kept = Path(tempfile.mkdtemp(dir=run, prefix=ASIDE))
+    try:
+        leave_out = shutil.ignore_patterns(STATE)
+        shutil.copytree(checkpoint, kept, copy_function=_link, ignore=leave_out, dirs_exist_ok=True)
+    except BaseException:
+        shutil.rmtree(kept, ignore_errors=True)
+        raise
+    return kept
+
+
+def _link(source: str, target: str) -> None:
+    with suppress(OSError):  # file systems that know no links
+        os.link(source, target)
+        return
+    shutil.copyfile(source, target)
