@@ -1,36 +1,25 @@
-"""Dropout whose random numbers are drawn four at a time.
-
-On a CPU torch draws one random number for each activation, in one thread, which takes a good part of a small model's
-step. Sixteen bits are enough to decide whether one is kept.
-"""
+"""Dropout modules that draw fast, while a model is trained on a CPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from torch import Tensor, nn
 
-_VALUES = 2**16
-"""Numbers that sixteen bits tell apart."""
+from finetune.attention.kernels.dropout import factors, survivors
 
 
 def dropout(activations: Tensor, probability: float) -> Tensor:
     """Zero each activation with the given probability, to the nearest 1 / 65,536, and scale up those kept.
 
     The scale is that of the probability in effect, so that the expectation is the activation itself. Drawn from torch's
-    CPU generator, which gradient checkpointing sets back.
+    own generator, which gradient checkpointing sets back.
 
     Args:
-        activations: On a CPU, of any shape and floating-point type.
+        activations: Of any shape and floating-point type.
         probability: At least 0 and below 1.
     """
-    dropped = min(round(probability * _VALUES), _VALUES - 1)
-    count = activations.numel()
-    # int64's whole range, which torch fills fastest.
-    drawn = torch.empty((count + 3) // 4, dtype=torch.int64).random_(torch.iinfo(torch.int64).min, None)
-    numbers = drawn.view(torch.int16)[:count].view(activations.shape)
-    kept = numbers >= dropped - _VALUES // 2
-    return activations * kept.to(activations.dtype).mul_(_VALUES / (_VALUES - dropped))
+    kept = survivors(activations.numel(), probability, device=activations.device)
+    return activations * factors(kept, probability, activations.dtype).view(activations.shape)
 
 
 class _FastDropout(nn.Dropout):

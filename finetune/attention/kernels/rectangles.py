@@ -1,24 +1,26 @@
 """Attention over chosen rectangles of the score matrix, so that work follows the pairs that a mask allows.
 
 A plan cuts the queries of a ragged stream into rectangles: some queries of one head, and every key that they may
-attend to. Rectangles of like size are stacked and computed by batched matrix products, as many at once as the cache
-holds; the backward pass is written by hand. Every query of a head is in one rectangle at most, so that its softmax is
-complete there.
+attend to. Rectangles of like size are stacked and computed by batched matrix products; what happens to each weight
+alone is done to as many stacks at once as the cache holds. The backward pass is written by hand. Every query of a head
+is in one rectangle at most, so that its softmax is complete there.
 
 The weights are kept for the backward pass, or computed again where they would take too much memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from finetune.attention.kernels.dropout import Dropout
-from finetune.attention.kernels.schedule import Distances, Part, Place, Schedule, Side, Stack
+from finetune.attention.kernels.schedule import Bundle, Part, Place, Schedule, Side, Stack
 
-__all__ = ["Distances", "Schedule", "Stack", "rectangle_attention"]
+__all__ = ["rectangle_attention"]
 
 
 def rectangle_attention(
@@ -58,7 +60,7 @@ def rectangle_attention(
 
 
 class _RectangleAttention(torch.autograd.Function):
-    """Saves queries, keys, values and perhaps weights; one level of differentiation."""
+    """Saves queries, keys and values, as parts take them, and perhaps weights; one level of differentiation."""
 
     @staticmethod
     def forward(
@@ -71,19 +73,25 @@ class _RectangleAttention(torch.autograd.Function):
         scale: float,
         dropout: Dropout,
     ) -> Tensor:
-        # No more memory than the inputs themselves take, so that memory is linear wherever work is.
+        # About as much memory as the inputs themselves take, so that memory is linear wherever work is.
         keep = any(ctx.needs_input_grad) and schedule.weights <= query.numel() + key.numel() + value.numel()
-        kept = []
+        kept: list[Tensor | None] = []
         with torch.autocast(query.device.type, enabled=False):
-            work = _Work(query, key, value, bias_table, schedule, scale, dropout)
+            tokens = (
+                _Tokens.of(query, schedule.queries),
+                _Tokens.of(key, schedule.keys),
+                _Tokens.of(value, schedule.keys),
+            )
+            work = _Work(*tokens, bias_table, schedule, scale, dropout)
             output = _Sum(schedule.queries, value.shape[-1], work.dtype, query.device)
-            for part in schedule.parts:
-                weights = work.weights(part)
-                output.add(part.queries, work.dropped(part, weights), work.value.of(part.keys, part).to(work.dtype))
+            for bundle in schedule.bundles:
+                weights, survivors = work.weights(bundle), work.survivors(bundle)
+                dropped = weights if survivors is None else dropout.factors(survivors, work.dtype).mul_(weights)
+                output.add(bundle.queries, bundle.cut(dropped), work.value.take(bundle.keys, work.dtype))
                 if keep:
-                    kept.append(weights)
+                    kept += weights, survivors
             result = output.result(schedule.num_heads).to(query.dtype)
-        ctx.save_for_backward(query, key, value, bias_table, *kept)
+        ctx.save_for_backward(*(one.rows for one in tokens), bias_table, *kept)
         ctx.schedule, ctx.scale, ctx.dropout = schedule, scale, dropout
         return result
 
@@ -93,30 +101,49 @@ class _RectangleAttention(torch.autograd.Function):
         query, key, value, bias_table, *kept = ctx.saved_tensors
         schedule: Schedule = ctx.schedule
         with torch.autocast(query.device.type, enabled=False):
-            work = _Work(query, key, value, bias_table, schedule, ctx.scale, ctx.dropout)
+            tokens = _Tokens(query, schedule.queries), _Tokens(key, schedule.keys), _Tokens(value, schedule.keys)
+            work = _Work(*tokens, bias_table, schedule, ctx.scale, ctx.dropout)
             gradients = _Gradients(work, output_gradient, ctx.needs_input_grad[3])
-            for part in schedule.parts:
-                gradients.add(part, kept[part.number] if kept else work.weights(part))
+            for bundle in schedule.bundles:
+                if kept:
+                    weights, survivors = kept[2 * bundle.number : 2 * bundle.number + 2]
+                else:
+                    weights, survivors = work.weights(bundle), work.survivors(bundle)
+                gradients.add(bundle, weights, survivors)
         return (*gradients.result(), None, None, None)
 
 
+@dataclass(frozen=True, eq=False)
 class _Tokens:
-    """Queries, keys or values, of which parts take their share."""
+    """Queries, keys or values, of which bundles take their share.
 
-    def __init__(self, tokens: Tensor, side: Side) -> None:
-        self.rows = tokens.reshape(-1, tokens.shape[-1])  # [tokens * heads, width]
-        # Taken at once where no row is taken twice.
-        self.slots = self.rows.index_select(0, side.rows) if side.once else None
+    Args:
+        rows: [slots, width], taken at once, where no row is taken twice; else [tokens * heads, width].
+        side: Of the schedule.
+    """
 
-    def of(self, place: Place, part: Part) -> Tensor:
-        """A part's [batch, slots, width]."""
-        count, heads, _, _ = part.shape
-        taken = self.rows.index_select(0, place.rows) if self.slots is None else self.slots[place.slots]
-        return taken.view(count * heads, -1, taken.shape[-1])
+    rows: Tensor
+    side: Side
+
+    @classmethod
+    def of(cls, tokens: Tensor, side: Side) -> _Tokens:
+        """From [tokens, heads, width]."""
+        rows = tokens.reshape(-1, tokens.shape[-1])
+        return cls(rows.index_select(0, side.rows) if side.once else rows, side)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type they came in."""
+        return self.rows.dtype
+
+    def take(self, place: Place, dtype: torch.dtype) -> list[Tensor]:
+        """Each part's [batch, slots, width] of a bundle."""
+        taken = self.rows[place.slots] if self.side.once else self.rows.index_select(0, place.rows)
+        return place.cut(taken.to(dtype))
 
 
 class _Sum:
-    """What parts contribute to each token: its output, or its gradient."""
+    """What bundles contribute to each token: its output, or its gradient."""
 
     def __init__(self, side: Side, width: int, dtype: torch.dtype, device: torch.device) -> None:
         self.side, self.width = side, width
@@ -124,15 +151,16 @@ class _Sum:
         self.numbers = torch.empty(count, width, dtype=dtype, device=device)
         self.numbers[-1 if side.once else slice(None)] = 0
 
-    def add(self, place: Place, left: Tensor, right: Tensor) -> None:
-        """Add the matrix products [batch, slots, width] of a part, computed in the type of `right`."""
-        left, exact = left.to(right.dtype), right.dtype == self.numbers.dtype
-        if self.side.once and exact:
-            torch.bmm(left, right, out=self.numbers[place.slots].view(len(left), -1, self.width))
-        elif self.side.once:
-            self.numbers[place.slots] = torch.bmm(left, right).flatten(0, 1)
-        else:
-            self.numbers.index_add_(0, place.rows, torch.bmm(left, right).flatten(0, 1).to(self.numbers.dtype))
+    def add(self, place: Place, left: Sequence[Tensor], right: Sequence[Tensor], scale: float = 1.0) -> None:
+        """Add the products [batch, slots, width] of each part of a bundle, times `scale`; factors are of one type."""
+        own = self.side.once and right[0].dtype == self.numbers.dtype
+        numbers = self.numbers[place.slots] if own else right[0].new_empty(len(place.rows), self.width)
+        for one, other, product in zip(left, right, place.cut(numbers), strict=True):
+            torch.baddbmm(product, one, other, beta=0, alpha=scale, out=product)
+        if self.side.once and not own:
+            self.numbers[place.slots] = numbers
+        elif not own:
+            self.numbers.index_add_(0, place.rows, numbers.to(self.numbers.dtype))
 
     def result(self, num_heads: int) -> Tensor:
         """[tokens, heads, width]."""
@@ -141,50 +169,50 @@ class _Sum:
 
 
 class _Work:
-    """The inputs of a call, and what is computed of them part by part."""
+    """The inputs of a call, and what is computed of them bundle by bundle."""
 
     def __init__(
         self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
+        query: _Tokens,
+        key: _Tokens,
+        value: _Tokens,
         bias_table: Tensor | None,
         schedule: Schedule,
         scale: float,
         dropout: Dropout,
     ) -> None:
         self.dtype = torch.float64 if query.dtype == torch.float64 else torch.float32
-        self.types = query.dtype, key.dtype, value.dtype
-        self.query = _Tokens(query, schedule.queries)
-        self.key = _Tokens(key, schedule.keys)
-        self.value = _Tokens(value, schedule.keys)
+        self.query, self.key, self.value = query, key, value
         self.table = None if bias_table is None else bias_table.to(self.dtype)
         self.schedule, self.scale, self.dropout = schedule, scale, dropout
         self._shared_bias: tuple[Stack, Tensor] | None = None
 
-    def scaled_query(self, part: Part) -> Tensor:
-        """A part's queries times the scale, [batch, queries, width]."""
-        return self.query.of(part.queries, part).to(self.dtype) * self.scale
-
-    def weights(self, part: Part) -> Tensor:
-        """A part's attention weights before dropout, [batch, queries, keys]."""
-        scores = torch.bmm(self.scaled_query(part), self.key.of(part.keys, part).to(self.dtype).mT)
-        by_head = scores.view(part.shape)
-        bias, additive = self._bias(part), part.select(part.stack.additive)
-        if bias is not None:
-            by_head += bias
-        if additive is not None:
-            by_head[..., -additive.shape[-1] :] += additive
-        weights = torch.softmax(scores, -1)
-        empty = part.select(part.stack.empty)
-        if empty is not None:
-            weights.view(part.shape).masked_fill_(empty, 0.0)
+    def weights(self, bundle: Bundle) -> Tensor:
+        """A bundle's attention weights before dropout, [weights]."""
+        scores, weights = (self.query.rows.new_empty(bundle.weights, dtype=self.dtype) for _ in range(2))
+        queries = self.query.take(bundle.queries, self.dtype)
+        keys = self.key.take(bundle.keys, self.dtype)
+        cut = zip(bundle.parts, queries, keys, bundle.cut(scores), bundle.cut(weights), strict=True)
+        for part, query, key, score, weight in cut:
+            torch.baddbmm(score, query, key.mT, beta=0, alpha=self.scale, out=score)
+            self._restrict(part, score)
+            torch.softmax(score, -1, out=weight)
+            empty = part.select(part.stack.empty)
+            if empty is not None:
+                weight.view(part.shape).masked_fill_(empty, 0.0)
         return weights
 
-    def dropped(self, part: Part, weights: Tensor) -> Tensor:
-        """A part's attention weights after dropout."""
-        factors = self.dropout.factors(weights, part.number)
-        return weights if factors is None else weights * factors
+    def survivors(self, bundle: Bundle) -> Tensor | None:
+        """Which of a bundle's weights are not dropped, bool [weights]."""
+        return self.dropout.survivors(bundle.weights, bundle.number, self.query.rows.device)
+
+    def _restrict(self, part: Part, score: Tensor) -> None:
+        """Add bias and mask to a part's scores, [batch, queries, keys]."""
+        bias, additive = self._bias(part), part.select(part.stack.additive)
+        if bias is not None:
+            score.view(part.shape).add_(bias)
+        if additive is not None:
+            score.view(part.shape)[..., -additive.shape[-1] :] += additive
 
     def _bias(self, part: Part) -> Tensor | None:
         distances = part.stack.distances
@@ -198,43 +226,66 @@ class _Work:
 
 
 class _Gradients:
-    """The gradients of a call, collected part by part."""
+    """The gradients of a call, collected bundle by bundle."""
 
     def __init__(self, work: _Work, output_gradient: Tensor, of_table: bool) -> None:
         self.work = work
-        schedule, dtype, device = work.schedule, work.dtype, output_gradient.device
-        self.output = _Tokens(output_gradient, schedule.queries)
-        if self.output.slots is not None:
-            self.output.slots.index_fill_(0, schedule.queries.padding, 0.0)
-        self.query = _Sum(schedule.queries, work.query.rows.shape[-1], dtype, device)
-        self.key = _Sum(schedule.keys, work.key.rows.shape[-1], dtype, device)
-        self.value = _Sum(schedule.keys, work.value.rows.shape[-1], dtype, device)
+        self.output = _Tokens.of(output_gradient, work.schedule.queries)
+        if self.output.side.once:
+            self.output.rows.index_fill_(0, self.output.side.padding, 0.0)
+        self.query = self._sum(work.query, work.key.dtype)
+        self.key = self._sum(work.key, work.query.dtype)
+        self.value = self._sum(work.value, output_gradient.dtype)
         self.table = torch.zeros_like(work.table.T).contiguous() if of_table and work.table is not None else None
 
-    def add(self, part: Part, weights: Tensor) -> None:
-        """Add what a part contributes, given its weights before dropout."""
+    def _sum(self, tokens: _Tokens, factors: torch.dtype) -> _Sum:
+        # Products of narrow factors are rounded once either way where nothing is added to them.
+        dtype = factors if tokens.side.once else self.work.dtype
+        return _Sum(tokens.side, tokens.rows.shape[-1], dtype, tokens.rows.device)
+
+    def add(self, bundle: Bundle, weights: Tensor, survivors: Tensor | None) -> None:
+        """Add what a bundle contributes, given its weights before dropout."""
         work = self.work
-        output = self.output.of(part.queries, part)
-        factors = work.dropout.factors(weights, part.number)
-        dropped = weights if factors is None else weights * factors
+        factors = None if survivors is None else work.dropout.factors(survivors, work.dtype)
         # In bfloat16, products whose result is a gradient and no more take their factors rounded, as torch's own
         # attention does; its error is no less.
-        self.value.add(part.keys, dropped.mT, output)
-        value = work.value.of(part.keys, part).to(work.dtype)
-        weight_gradient = torch.bmm(output.to(work.dtype), value.mT)
+        outputs = self.output.take(bundle.queries, self.output.dtype)
+        dropped = (weights if factors is None else weights * factors).to(self.output.dtype)
+        self.value.add(bundle.keys, _transposed(bundle.cut(dropped)), outputs)
+        scores = self._scores(bundle, weights, factors)
+        self._add_to_table(bundle, scores)
+        by_key = bundle.cut(scores.to(work.key.dtype))
+        self.query.add(bundle.queries, by_key, work.key.take(bundle.keys, work.key.dtype), work.scale)
+        by_query = by_key if work.query.dtype == work.key.dtype else bundle.cut(scores.to(work.query.dtype))
+        queries = work.query.take(bundle.queries, work.query.dtype)
+        self.key.add(bundle.keys, _transposed(by_query), queries, work.scale)
+
+    def _scores(self, bundle: Bundle, weights: Tensor, factors: Tensor | None) -> Tensor:
+        """The gradient of the scores, [weights]."""
+        work = self.work
+        of_weights, scores = torch.empty_like(weights), torch.empty_like(weights)
+        outputs, values = self.output.take(bundle.queries, work.dtype), work.value.take(bundle.keys, work.dtype)
+        for output, value, gradient in zip(outputs, values, bundle.cut(of_weights), strict=True):
+            torch.bmm(output, value.mT, out=gradient)
         if factors is not None:
-            weight_gradient *= factors
-        scores = torch._softmax_backward_data(weight_gradient, weights, -1, weights.dtype)
-        if self.table is not None and part.stack.distances is not None:
-            table = self.table[:, part.heads.start : part.heads.stop]
-            part.stack.distances.add_gradient(table, scores.view(part.shape), part.rectangles)
-        scores *= work.scale
-        self.query.add(part.queries, scores, work.key.of(part.keys, part))
-        self.key.add(part.keys, scores.mT, work.query.of(part.queries, part))
+            of_weights *= factors
+        for gradient, weight, score in zip(*map(bundle.cut, (of_weights, weights, scores)), strict=True):
+            torch.ops.aten._softmax_backward_data.out(gradient, weight, -1, weight.dtype, grad_input=score)
+        return scores
+
+    def _add_to_table(self, bundle: Bundle, scores: Tensor) -> None:
+        for part, gradient in zip(bundle.parts, bundle.cut(scores), strict=True):
+            if self.table is not None and part.stack.distances is not None:
+                table = self.table[:, part.heads.start : part.heads.stop]
+                part.stack.distances.add_gradient(table, gradient.view(part.shape), part.rectangles)
 
     def result(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """The gradients of query, key, value and bias table."""
-        num_heads, types = self.work.schedule.num_heads, self.work.types
-        sums = (self.query, self.key, self.value)
-        query, key, value = (each.result(num_heads).to(dtype) for each, dtype in zip(sums, types, strict=True))
+        work, num_heads = self.work, self.work.schedule.num_heads
+        pairs = (self.query, work.query), (self.key, work.key), (self.value, work.value)
+        query, key, value = (total.result(num_heads).to(tokens.dtype) for total, tokens in pairs)
         return query, key, value, None if self.table is None else self.table.T
+
+
+def _transposed(pieces: Sequence[Tensor]) -> list[Tensor]:
+    return [piece.mT for piece in pieces]

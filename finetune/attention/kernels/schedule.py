@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -112,17 +113,19 @@ class Stack:
 
 @dataclass(frozen=True, eq=False)
 class Place:
-    """Where one side of a part finds its tokens.
+    """Where one side of a part, or of a bundle, finds its tokens.
 
     Args:
         rows: int64 [slots], the row in [tokens * heads] of each slot; a row all the same where there is no token.
         real: bool [slots], whether there is a token.
         slots: Which slots these are of all those of the side.
+        shapes: Of each part: its rectangles times its heads, and the slots of each.
     """
 
     rows: Tensor
     real: Tensor
     slots: slice
+    shapes: tuple[tuple[int, int], ...]
 
     @classmethod
     def of(cls, tokens: Tensor, heads: range, num_heads: int, start: int) -> Place:
@@ -130,15 +133,30 @@ class Place:
         numbers = torch.arange(heads.start, heads.stop, device=tokens.device)
         rows = (tokens.clamp(min=0)[:, None, :] * num_heads + numbers[:, None]).flatten()
         real = (tokens >= 0)[:, None, :].expand(-1, len(heads), -1).flatten()
-        return cls(rows, real, slice(start, start + len(rows)))
+        shape = len(tokens) * len(heads), tokens.shape[1]
+        return cls(rows, real, slice(start, start + len(rows)), (shape,))
+
+    @classmethod
+    def join(cls, places: Sequence[Place]) -> Place:
+        """Of parts that follow one another."""
+        if len(places) == 1:
+            return places[0]
+        rows, real = (torch.cat([getattr(place, name) for place in places]) for name in ("rows", "real"))
+        slots = slice(places[0].slots.start, places[-1].slots.stop)
+        return cls(rows, real, slots, tuple(shape for place in places for shape in place.shapes))
+
+    def cut(self, numbers: Tensor) -> list[Tensor]:
+        """[slots, width] as views of each part's [batch, slots, width]."""
+        sizes = [batch * slots for batch, slots in self.shapes]
+        return [piece.view(*shape, -1) for piece, shape in zip(torch.split(numbers, sizes), self.shapes, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """All slots for queries, or for keys, part by part.
+    """All slots for queries, or for keys, bundle by bundle.
 
     Args:
-        places: Of each part.
+        places: Of each bundle.
         total: Rows, [tokens * heads].
         once: Whether no row is in two slots.
     """
@@ -182,11 +200,10 @@ class Side:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Rectangles of a stack that are computed at once, in some of its heads.
+    """Rectangles of a stack that are multiplied at once, in some of its heads.
 
     Args:
         stack: The stack.
-        number: Of the part in the schedule.
         rectangles: Which of the stack's.
         heads: Which of the model's.
         queries: Where its queries are found.
@@ -194,7 +211,6 @@ class Part:
     """
 
     stack: Stack
-    number: int
     rectangles: slice
     heads: range
     queries: Place
@@ -206,6 +222,11 @@ class Part:
         count = self.rectangles.stop - self.rectangles.start
         return count, len(self.heads), self.stack.queries.shape[1], self.stack.keys.shape[1]
 
+    @cached_property
+    def weights(self) -> int:
+        """Attention weights, padding included."""
+        return math.prod(self.shape)
+
     def select(self, by_rectangle: Tensor | None) -> Tensor | None:
         """The part's share of something broadcastable to [rectangles, heads, queries, keys] of the stack."""
         if by_rectangle is None:
@@ -216,6 +237,42 @@ class Part:
             first = 0 if self.stack.heads is None else self.stack.heads.start
             by_rectangle = by_rectangle[:, self.heads.start - first : self.heads.stop - first]
         return by_rectangle
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """Parts whose weights lie in one piece of memory: what happens to each weight alone happens to all at once.
+
+    A batch of short texts has many small parts, and a call of torch takes longer than what it computes of one.
+
+    Args:
+        number: Of the bundle in the schedule.
+        parts: In the order of their weights and slots.
+    """
+
+    number: int
+    parts: tuple[Part, ...]
+
+    @cached_property
+    def queries(self) -> Place:
+        """Where its queries are found."""
+        return Place.join([part.queries for part in self.parts])
+
+    @cached_property
+    def keys(self) -> Place:
+        """Where its keys are found."""
+        return Place.join([part.keys for part in self.parts])
+
+    @cached_property
+    def weights(self) -> int:
+        """Attention weights, padding included."""
+        return sum(part.weights for part in self.parts)
+
+    def cut(self, weights: Tensor) -> list[Tensor]:
+        """All weights [weights] as views of each part's [batch, queries, keys]."""
+        sizes = [part.weights for part in self.parts]
+        cut = zip(torch.split(weights, sizes), self.queries.shapes, strict=True)
+        return [piece.view(*shape, -1) for piece, shape in cut]
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +295,7 @@ class Schedule:
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:
-        """What is computed at once, one after the other."""
+        """What is multiplied at once, one after the other."""
         parts: list[Part] = []
         query_stop = key_stop = 0
         for stack in self.stacks:
@@ -246,18 +303,31 @@ class Schedule:
                 queries = Place.of(stack.queries[rectangles], heads, self.num_heads, query_stop)
                 keys = Place.of(stack.keys[rectangles], heads, self.num_heads, key_stop)
                 query_stop, key_stop = queries.slots.stop, keys.slots.stop
-                parts.append(Part(stack, len(parts), rectangles, heads, queries, keys))
+                parts.append(Part(stack, rectangles, heads, queries, keys))
         return tuple(parts)
+
+    @cached_property
+    def bundles(self) -> tuple[Bundle, ...]:
+        """What is computed at once, one after the other: as many parts as the cache holds, or one."""
+        bundles: list[list[Part]] = []
+        weights = 0
+        for part in self.parts:
+            weights += part.weights
+            if not bundles or weights > PART_WEIGHTS:
+                bundles.append([])
+                weights = part.weights
+            bundles[-1].append(part)
+        return tuple(Bundle(number, tuple(parts)) for number, parts in enumerate(bundles))
 
     @cached_property
     def queries(self) -> Side:
         """The slots for queries."""
-        return Side(tuple(part.queries for part in self.parts), self.num_queries * self.num_heads, once=True)
+        return Side(tuple(bundle.queries for bundle in self.bundles), self.num_queries * self.num_heads, once=True)
 
     @cached_property
     def keys(self) -> Side:
         """The slots for keys."""
-        side = Side(tuple(part.keys for part in self.parts), self.num_keys * self.num_heads, once=False)
+        side = Side(tuple(bundle.keys for bundle in self.bundles), self.num_keys * self.num_heads, once=False)
         return replace(side, once=side.count <= 4 * side.total and not side.repeats())
 
     @cached_property

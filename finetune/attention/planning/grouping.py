@@ -9,6 +9,10 @@ import numpy as np
 from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.view import Integers
 
+STEP, LEAST = 8, 16
+"""Keys of a rectangle: LEAST, or more in such steps. Vectors of AVX-512 hold 16 numbers; torch's softmax of fewer takes
+ten times as long, and products of 20 keys as long as of 24."""
+
 
 @dataclass(frozen=True, eq=False)
 class Group:
@@ -33,22 +37,22 @@ def group(queries: Integers, keys: Integers, num_heads: int, width: int) -> list
     real = np.flatnonzero((queries > 0) & (keys > 0))
     if not len(real):
         return []
-    sizes = np.stack([_rounded(keys[real]), queries[real]], axis=1)
+    sizes = np.stack([rounded(keys[real]), queries[real]], axis=1)
     unique, member, counts = np.unique(sizes, axis=0, return_inverse=True, return_counts=True)
     order = np.argsort(member, kind="stable")  # rectangles by keys, then queries
     ends = np.cumsum(counts)
     groups = []
     for first, stop in _cuts(unique[:, 1], unique[:, 0], counts, num_heads, width):
         members = real[order[ends[first] - counts[first] : ends[stop - 1]]]
-        groups.append(Group(members, int(queries[members].max()), int(keys[members].max())))
+        groups.append(Group(members, int(queries[members].max()), int(unique[stop - 1, 0])))
     return groups
 
 
-def _rounded(keys: Integers) -> Integers:
-    """Large numbers in steps of an eighth or less, so that there are not too many different ones."""
-    step = 2 ** np.maximum(0, np.log2(keys).astype(np.int64) - 4)
-    rounded: Integers = -(-keys // step) * step
-    return rounded
+def rounded(keys: Integers) -> Integers:
+    """In steps of STEP; large numbers of an eighth or less, so that there are not too many different ones."""
+    step = np.maximum(STEP, 2 ** np.maximum(0, np.log2(keys).astype(np.int64) - 4))
+    whole: Integers = np.maximum(LEAST, -(-keys // step) * step)
+    return whole
 
 
 def _cuts(queries: Integers, keys: Integers, counts: Integers, num_heads: int, width: int) -> list[tuple[int, int]]:

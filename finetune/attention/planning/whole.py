@@ -54,7 +54,7 @@ def _stack(
 ) -> Stack:
     device = queries.cu_seqlens.device
     query_tokens, queries_fill = slots(queries, part.members, part.queries)
-    key_tokens, keys_fill = (query_tokens, queries_fill) if keys is queries else slots(keys, part.members, part.keys)
+    key_tokens, keys_fill = slots(keys, part.members, part.keys)
     allowed: Tensor | None = None
     if mask == full():
         allowed = None if queries_fill and keys_fill else (key_tokens >= 0)[:, None, None, :]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from finetune.attention.kernels.fused import EVERYTHING, Allowed
-from finetune.attention.kernels.rectangles import Schedule
+from finetune.attention.kernels.schedule import Schedule
 from finetune.attention.layout import Padded, padded_mask
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.masks.causal import Causal

@@ -144,12 +144,13 @@ def spread(schedule: Schedule, dropout: Dropout) -> Tensor:
     """The factors of a schedule's weights where these stand in the whole matrix: [heads, queries, keys]."""
     factors = torch.zeros(schedule.num_queries * HEADS + 1, schedule.num_keys + 1, dtype=torch.float64)
     nowhere = schedule.num_queries * HEADS
-    for part in schedule.parts:
-        own = dropout.factors(torch.empty(part.shape, dtype=torch.float64), part.number)
-        assert own is not None
-        columns = part.stack.keys[part.rectangles].repeat_interleave(len(part.heads), 0)
-        rows = part.queries.rows.where(part.queries.real, nowhere).view(len(columns), -1)
-        factors[rows[:, :, None], columns[:, None, :]] = own.flatten(0, 1)
+    for bundle in schedule.bundles:
+        survivors = dropout.survivors(bundle.weights, bundle.number, factors.device)
+        assert survivors is not None
+        for part, own in zip(bundle.parts, bundle.cut(dropout.factors(survivors, torch.float64)), strict=True):
+            columns = part.stack.keys[part.rectangles].repeat_interleave(len(part.heads), 0)
+            rows = part.queries.rows.where(part.queries.real, nowhere).view(len(columns), -1)
+            factors[rows[:, :, None], columns[:, None, :]] = own
     return factors[:-1, :-1].view(schedule.num_queries, HEADS, -1).transpose(0, 1)
 
 
@@ -170,11 +171,13 @@ def test_dropout_keeps_the_expectation_and_is_reproduced_by_the_seed() -> None:
 
 
 def test_factors_are_0_or_the_inverse_of_the_share_that_is_kept() -> None:
-    factors = Dropout(0.25, seed=1).factors(torch.empty(101, 99), 0)
-    assert factors is not None
-    assert sorted(set(factors.flatten().tolist())) == pytest.approx([0, 4 / 3])
+    dropout, device = Dropout(0.25, seed=1), torch.device("cpu")
+    survivors = dropout.survivors(9999, 0, device)
+    assert survivors is not None
+    factors = dropout.factors(survivors, torch.float32)
+    assert sorted(set(factors.tolist())) == pytest.approx([0, 4 / 3])
     assert factors.mean() == pytest.approx(1, abs=0.05)
-    assert Dropout(0.0, seed=1).factors(torch.empty(3), 0) is None
+    assert Dropout(0.0, seed=1).survivors(3, 0, device) is None
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
@@ -267,7 +270,6 @@ def test_parts_cover_each_rectangle_and_head_once() -> None:
             for head in part.heads
         ]
         assert sorted(covered) == [(rectangle, head) for rectangle in range(5) for head in (1, 2, 3)]
-        assert [part.number for part in parts] == list(range(len(parts)))
 
 
 def _parts(stack: Stack, limit: int) -> tuple[Part, ...]:

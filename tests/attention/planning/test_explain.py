@@ -40,7 +40,7 @@ def test_a_sparse_mask_over_long_examples_is_said_to_save_nearly_all() -> None:
 
 
 def test_examples_of_one_length_that_see_everything_save_nothing() -> None:
-    layout = Ragged.from_lengths([20, 20])
+    layout = Ragged.from_lengths([24, 24])
     found = explain(parse("full()"), layout, layout, 12)
     assert found.kernel == "whole examples"
     assert found.allowed_share == found.computed_share == 1
