@@ -3,57 +3,35 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import torch
 from accelerate.commands.config.config_args import load_config_from_file
+from accelerate.commands.launch import launch_command, launch_command_parser
 from accelerate.utils import DistributedType
+from torch import nn
+from torch.distributed import destroy_process_group, get_rank, get_world_size, init_process_group
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe, Training
 from finetune.run import run
-from finetune.training.sharding import set_up_deepspeed
+from finetune.training.resume import command
+from finetune.training.sharding import set_up_deepspeed, whole_weights
+from tests.training.processes import together
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = sorted((ROOT / "configs" / "accelerate").glob("*.yaml"))
-
-SHARDED = """
-import torch
-from torch import nn
-from torch.distributed import destroy_process_group, init_process_group
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
-
-from finetune.training.sharding import whole_weights
-
-init_process_group("gloo")
-torch.manual_seed(0)
-model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
-inputs = torch.randn(3, 4)
-expected = model(inputs)
-mesh = init_device_mesh("cpu", (torch.distributed.get_world_size(),))
-for layer in model:
-    fully_shard(layer, mesh=mesh)
-fully_shard(model, mesh=mesh)
-model(inputs).sum().backward()
-assert isinstance(model[0].weight, DTensor)
-with whole_weights(model), torch.no_grad():
-    if torch.distributed.get_rank() == 0:  # alone: would wait for the others for ever if weights were spread
-        for _ in range(2):
-            torch.testing.assert_close(model(inputs), expected)
-            torch.testing.assert_close(model[1](model[0](inputs)), expected)
-assert isinstance(model[0].weight, DTensor)
-model(inputs).sum().backward()
-destroy_process_group()
-print("whole")
-"""
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -97,21 +75,57 @@ def test_two_processes_by_the_configuration_for_a_cpu_do_what_one_does(
     assert run(alone) == pytest.approx(found, rel=1e-4)
 
 
+def started(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `accelerate launch` would start: arguments of torchrun, and the environment of the processes."""
+    seen: dict[str, Any] = {}
+
+    def start(arguments: Any) -> None:
+        environment = {name: value for name, value in os.environ.items() if name.startswith(("ACCELERATE", "OMP"))}
+        seen.update(vars(arguments), environment=environment)
+
+    monkeypatch.setattr("torch.distributed.run.run", start)
+    launch_command(launch_command_parser().parse_args(words))
+    return seen
+
+
+def test_the_printed_command_starts_what_the_configuration_for_a_cpu_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    printed = shlex.split(command(Path("runs/a b"), 2))
+    assert printed[:3] == ["ACCELERATE_USE_CPU=true", "accelerate", "launch"]
+    by_flags = started(printed[3:], monkeypatch)
+    script = printed.index("finetune/run.py")
+    configuration = str(ROOT / "configs" / "accelerate" / "cpu_2.yaml")
+    assert started(["--config_file", configuration, *printed[script:]], monkeypatch) == by_flags
+    assert by_flags["nproc_per_node"] == "2"
+    assert by_flags["training_script_args"] == ["resume=runs/a b"]
+
+
+def whole_where_sharded() -> int:
+    """Spread a model, compute with all its weights on one process alone, and train it on."""
+    init_process_group("gloo")
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
+    inputs = torch.randn(3, 4)
+    expected = model(inputs)
+    mesh = init_device_mesh("cpu", (get_world_size(),))
+    for layer in model:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(model, mesh=mesh)
+    torch.autograd.backward(model(inputs).sum())
+    assert isinstance(model[0].weight, DTensor)
+    with whole_weights(model), torch.no_grad():
+        if get_rank() == 0:  # alone: would wait for the others for ever if weights were spread
+            for _ in range(2):
+                torch.testing.assert_close(model(inputs), expected)
+                torch.testing.assert_close(model[1](model[0](inputs)), expected)
+    assert isinstance(model[0].weight, DTensor)
+    torch.autograd.backward(model(inputs).sum())
+    destroy_process_group()
+    return 0
+
+
 def test_fsdp2_gives_each_process_all_weights_for_evaluation(tmp_path: Path) -> None:
-    script = tmp_path / "sharded.py"
-    script.write_text(SHARDED)
-    torchrun = str(Path(sys.executable).parent / "torchrun")
-    done = subprocess.run(
-        [torchrun, "--nproc_per_node", "2", "--master_port", "0", "--standalone", str(script)],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("whole") == 2
+    assert together(whole_where_sharded, tmp_path, 2) == [0, 0], (tmp_path / "0.log").read_text()
 
 
 def deepspeed(stage: int) -> Any:
