@@ -1,15 +1,21 @@
 """What is written beside a model with masks, and how finetune itself reads it."""
 
 import json
+import logging
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from finetune.attention import Program
 from finetune.attention.pretrained import CONFIG_KEY
+from finetune.models.standalone.own_code import CannotTravel, own_modules
 from finetune.models.standalone.sources import attention_module
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "finetune_masks_"
 """Before the model_type of a model with masks."""
@@ -78,8 +84,24 @@ def stand_alone(folder: Path) -> None:
         auto=auto_class, config=config_class, model=model_class, model_type=config["model_type"], lock=LOCK
     )
     (folder / MODEL_FILE).write_text(text, encoding="utf-8")
-    (folder / ATTENTION_FILE).write_text(attention_module(), encoding="utf-8")
+    (folder / ATTENTION_FILE).write_text(_attention_module(config[CONFIG_KEY]), encoding="utf-8")
     path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _attention_module(saved: Mapping[str, Any]) -> str:
+    try:
+        return attention_module(own_modules(Program.from_config(saved["program"])))
+    except CannotTravel as error:
+        _warn(str(error))
+        return attention_module()
+
+
+@cache
+def _warn(problem: str) -> None:
+    """Warn once of a mask that stays behind; a model without its code refuses to load by the mask's name."""
+    logger.warning(
+        "the model does not load where finetune is not installed: the code of a mask stays here: %s", problem
+    )
 
 
 def read_config(name: str, **options: Any) -> PreTrainedConfig:

@@ -7,6 +7,8 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from finetune.models.standalone.own_code import OwnModule
+
 ROOT = "finetune.attention"
 ENTRY = f"{ROOT}.pretrained"
 REGISTERED = 'NAME = "finetune_masks"'
@@ -50,23 +52,39 @@ if PACKAGE not in sys.modules:
     sys.meta_path.append(Loader())
 
 pretrained = importlib.import_module(PACKAGE + ".pretrained")
+masks = importlib.import_module(PACKAGE + ".masks")
 """
 
 
 @cache
-def attention_module() -> str:
+def attention_module(own: tuple[OwnModule, ...] = ()) -> str:
     """The text of the module; its attribute `pretrained` is `finetune.attention.pretrained`.
+
+    Args:
+        own: Modules of others that define masks; they are imported with it.
 
     Its modules are imported under a name that a hash of them all is part of, and are known to transformers under one of
     the kind, so that models saved by several versions, and finetune itself, live together in one program.
     """
     sources = dict(sorted(collect()))
-    digest = sha256("".join(sources.values()).encode()).hexdigest()[:12]
+    packages = [name for name in sources if _path(name).name == "__init__.py"]
+    names = {f"{ROOT}.own_{number}": module for number, module in enumerate(own)}
+    sources |= {name: module.text for name, module in names.items()}
+    digest = sha256("".join([*sources.values(), repr(own)]).encode()).hexdigest()[:12]
     package = f"finetune_attention_{digest}"
-    packages = {name.replace(ROOT, package) for name in sources if _path(name).name == "__init__.py"}
-    head = HEAD.format(package=package, packages=_listing(packages))
+    head = HEAD.format(package=package, packages=_listing({name.replace(ROOT, package) for name in packages}))
     modules = (_section(name, text, package, digest) for name, text in sources.items())
-    return head + "".join(modules) + TAIL
+    registered = (_registration(name, module, package) for name, module in names.items())
+    return head + "".join(modules) + TAIL + "".join(registered)
+
+
+def _registration(name: str, module: OwnModule, package: str) -> str:
+    """What imports a module of others and makes its predicates known, where it does not do so itself."""
+    lines = [f'\nown = importlib.import_module("{name.replace(ROOT, package)}")\n']
+    for one in module.predicates:
+        needs = f"columns={one.columns!r}, values={one.values!r}, length={one.length}, by_head={one.by_head}"
+        lines.append(f"masks.register_predicate({one.name!r}, {needs})(own.{one.function})\n")
+    return "".join(lines)
 
 
 def collect() -> Iterator[tuple[str, str]]:

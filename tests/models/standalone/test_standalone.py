@@ -1,5 +1,6 @@
 """Models with masks where finetune is not installed: they obey them, or refuse to load."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -19,9 +20,11 @@ from transformers import (
 )
 
 from finetune.attention import Program
+from finetune.attention.masks import custom, register_predicate
 from finetune.attention.pretrained import apply_masks
 from finetune.models import save_weights
 from finetune.models.standalone import read_config
+from finetune.models.standalone.own_code import CannotTravel, own_modules
 from finetune.models.standalone.sources import attention_module, collect
 from tests.attention.pretrained.tiny import batch, build
 
@@ -33,6 +36,35 @@ AUTO_CLASSES: dict[str, Any] = {
     "T5ForConditionalGeneration": AutoModelForSeq2SeqLM,
     "EncoderDecoderModel": AutoModelForSeq2SeqLM,
 }
+OWN_MODEL = "BertForSequenceClassification"
+OWN = """
+from dataclasses import dataclass
+import torch
+from finetune.attention.masks import Mask, register_mask, register_predicate
+
+
+@dataclass(frozen=True, repr=False)
+class Previous(Mask):
+    name = "previous"
+    back: int
+
+    def allowed(self, scope, head, q, k):
+        return k == q - self.back
+
+
+@register_mask
+def previous(back):
+    return Previous(back)
+
+
+def even_keys(scope, head, q, k):
+    return (k % 2 == 0) & (head == 0)
+
+
+@register_predicate("near_or_first", length=False, by_head=False)
+def near(scope, head, q, k):
+    return (torch.abs(q - k) < 2) | (k == 0)
+"""
 PROGRAM = {"encoder": {"mask": "window(1) | global_tokens(star)", "layers": {"-1": "per_head(window(2), full())"}}}
 
 ELSEWHERE = """
@@ -65,6 +97,18 @@ def masked(name: str) -> PreTrainedModel:
     return apply_masks(build(name), PROGRAM, special_tokens={"star": [7, 8]})
 
 
+def with_own_code(folder: Path) -> PreTrainedModel:
+    """A model under masks of a module of the user's, of which one is registered by the module and one is not."""
+    (folder / "own_masks.py").write_text(OWN)
+    spec = importlib.util.spec_from_file_location("own_masks", folder / "own_masks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    masks = {"encoder": {"mask": "custom(near_or_first) | previous(3)", "layers": {"0": ~custom(module.even_keys)}}}
+    return apply_masks(build(OWN_MODEL), masks)
+
+
 def logits(model: PreTrainedModel, name: str) -> torch.Tensor:
     with torch.inference_mode():
         return model(**batch(name)).logits  # type: ignore[no-any-return]
@@ -79,11 +123,17 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         save_weights(masked(name), parent / name)
         torch.save(batch(name), parent / name / "inputs.pt")
         words += [auto_class.__name__, str(parent / name)]
+    (parent / "own").mkdir()
+    own = with_own_code(parent)
+    save_weights(own, parent / "own")
+    torch.save(batch(OWN_MODEL), parent / "own" / "inputs.pt")
+    torch.save(logits(own, OWN_MODEL), parent / "own" / "expected.pt")
+    words += [AUTO_CLASSES[OWN_MODEL].__name__, str(parent / "own")]
     modules = {"HF_MODULES_CACHE": str(parent / "modules"), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-c", ELSEWHERE, *words]
     done = subprocess.run(command, cwd=parent, env=os.environ | modules, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return {name: parent / name for name in AUTO_CLASSES}
+    return {name: parent / name for name in (*AUTO_CLASSES, "own")}
 
 
 @pytest.mark.parametrize("name", AUTO_CLASSES)
@@ -91,6 +141,33 @@ def test_the_same_logits_without_finetune(name: str, folders: dict[str, Path]) -
     elsewhere = torch.load(folders[name] / "logits.pt")
     torch.testing.assert_close(elsewhere, logits(masked(name), name), atol=1e-5, rtol=0)
     assert (elsewhere - logits(build(name), name)).abs().max() > 1e-3, "the masks do something"
+
+
+def test_masks_of_the_users_travel_with_their_module(folders: dict[str, Path]) -> None:
+    elsewhere = torch.load(folders["own"] / "logits.pt")
+    torch.testing.assert_close(elsewhere, torch.load(folders["own"] / "expected.pt"), atol=1e-5, rtol=0)
+    assert (elsewhere - logits(build(OWN_MODEL), OWN_MODEL)).abs().max() > 1e-3, "the masks do something"
+
+
+@register_predicate("of_a_test", length=False)
+def of_a_test(scope: Any, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    return q == k
+
+
+def test_what_cannot_travel_is_told_and_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """This module, which defines the predicate, imports pytest."""
+
+    def inner(scope: Any, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        return q == k
+
+    model = apply_masks(build(OWN_MODEL), {"encoder": "custom(of_a_test)"})
+    for folder in ("a", "b"):
+        save_weights(model, tmp_path / folder)
+    assert caplog.text.count("which defines custom(of_a_test), imports") == 1
+    with pytest.raises(ValueError, match="no predicate is registered as 'of_a_test'"):
+        AUTO_CLASSES[OWN_MODEL].from_pretrained(tmp_path / "a", trust_remote_code=True)
+    with pytest.raises(CannotTravel, match="is not a function of a module"):
+        own_modules(Program.from_config({"encoder": custom(inner)}))
 
 
 @pytest.mark.parametrize("name", [name for name, auto in AUTO_CLASSES.items() if auto is AutoModelForSeq2SeqLM])
