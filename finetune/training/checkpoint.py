@@ -24,8 +24,8 @@ STATE = "state"
 _MANIFEST = "manifest.json"
 _BLOCK = 2**22  # bytes
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FULL_WORDS = ("No space left", "os error 28", "inline_container", "PytorchStreamWriter")
-"""What safetensors and torch.save say of a full disk, in errors of their own."""
+_FULL_WORDS = (*(f"(os error {number})" for number in _FULL), "inline_container", "PytorchStreamWriter")
+"""What safetensors and torch.save say of a full disk or a quota, in errors of their own."""
 
 
 def step_name(step: int) -> str:

@@ -95,6 +95,9 @@ def restore(loop: "Loop") -> None:
     loop.schedule.load_state_dict(mine["schedule"])
     loop.epoch_mean.load_state_dict(mine["epoch_mean"])
     loop.log_mean.load_state_dict(mine["log_mean"])
+    if loop.state.best_value is not None and not loop.best_checkpoint.is_dir():
+        # It gave way to a better one, which was damaged and is left out.
+        loop.state.best_value = None
     if accelerator.is_main_process:
         job.folder.cut_metrics(shared["metrics_size"])
         say(f"going on after step {loop.state.step} of {loop.state.total_steps}")

@@ -1,6 +1,5 @@
 """A run that was killed ends with the bits of one that was not."""
 
-import errno
 import json
 import os
 import random
@@ -11,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from finetune import compose, training
@@ -306,40 +304,3 @@ def test_a_finished_run_and_another_number_of_processes_are_told(toy: Toy, monke
     (folder / "results.json").write_text("{}")
     with pytest.raises(UserError, match="is finished"):
         prepare(compose.override(recipe, {"resume": str(folder)}))
-
-
-def full(*_: Any, **__: Any) -> None:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def full_in_other_words(*_: Any, **__: Any) -> None:
-    raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
-
-
-def test_a_full_disk_loses_nothing(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = small(toy, **{"training.epochs": 1})
-    folder = interrupted(recipe, monkeypatch, 4)
-    resumed = compose.override(recipe, {"resume": str(folder)})
-    before = {path: path.read_bytes() for path in (folder / "checkpoints").rglob("*") if path.is_file()}
-    fails = [(torch, "save", full), (saving, "write_model", full_in_other_words), (RunFolder, "log", full)]
-    for owner, name, failure in fails:
-        with monkeypatch.context() as patched:
-            patched.setattr(owner, name, failure)
-            with pytest.raises(UserError, match="the disk is full") as caught:
-                training.fit(prepare(resumed))
-        assert "MiB left" in str(caught.value.found)
-        assert {path: path.read_bytes() for path in before} == before
-        assert not list((folder / "checkpoints").glob("*.tmp"))
-    run(resumed)
-    assert RunFolder(folder).is_finished
-
-
-@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no device that is always full")
-def test_torch_says_full_in_words_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="the disk is full"), checkpoint.enough_room(tmp_path / "step-1"):
-        torch.save({"weights": torch.zeros(2**20)}, "/dev/full")
-
-
-def test_other_failures_stay_what_they_are(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="something else"), checkpoint.enough_room(tmp_path):
-        raise RuntimeError("something else")
