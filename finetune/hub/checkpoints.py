@@ -38,10 +38,12 @@ class Checkpoints:
     Args:
         target: Where to.
         run: The run's folder; what an earlier program left behind on the way is deleted from it.
+        base: Hub name of the model that the run started from, if it has one.
     """
 
-    def __init__(self, target: Target, run: Path) -> None:
+    def __init__(self, target: Target, run: Path, base: str | None = None) -> None:
         self.target = target
+        self.base = base
         self.run = run
         self._told: set[str] = set()
         self._queue: Queue[_Waiting | None] = Queue(MOST_WAITING)
@@ -70,7 +72,7 @@ class Checkpoints:
     def _work(self) -> None:
         while (waiting := self._queue.get()) is not None:
             try:
-                push_checkpoint(waiting.folder, self.target, waiting.title)
+                push_checkpoint(waiting.folder, self.target, waiting.title, self.base)
             except UserError as error:
                 self._warn(waiting.step, str(error))
             except Exception as error:  # nothing here is worth a training run

@@ -5,6 +5,7 @@ from finetune.hub.account import Target, check_access
 from finetune.hub.card import write_card
 from finetune.hub.checkpoints import Checkpoints
 from finetune.hub.push import push
+from finetune.hub.run_facts import base_model
 from finetune.hub.troubles import also
 from finetune.recipe import Recipe
 from finetune.training import Job
@@ -26,7 +27,7 @@ def get_ready(job: Job) -> None:
         later = "or train without (hub.push=null), and `finetune push` afterwards"
         raise also(error, later) from error
     if job.recipe.hub.every_checkpoint:
-        job.on_checkpoint = Checkpoints(target, job.folder.path)
+        job.on_checkpoint = Checkpoints(target, job.folder.path, base_model(job.recipe.model))
 
 
 def publish(job: Job) -> None:

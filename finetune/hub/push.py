@@ -1,7 +1,9 @@
 """`push`: a run's model, and all that tells where it comes from, as one commit on the Hub."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
@@ -13,6 +15,8 @@ from finetune.hub.portable import portable
 from finetune.hub.run_facts import RunFacts
 from finetune.hub.troubles import also, told
 from finetune.hub.usage import renamed
+from finetune.models.adapters import ADAPTER_CONFIG
+from finetune.training.progress import say
 
 CARD = "README.md"
 RUN_FILES = ("results.json", "metrics.jsonl")
@@ -44,29 +48,50 @@ def push(run: Path, target: Target) -> str:
         write_card(run)
     try:
         check_access(target)
-        _commit(
-            target, [*_additions(facts.model, target.name), *_run_files(facts)], f"Push {run.parent.name} of {run.name}"
-        )
+        files = [*_additions(facts.model, target.name, facts.base_model), *_run_files(facts)]
+        _commit(target, files, f"Push {run.parent.name} of {run.name}")
     except UserError as error:
         raise _nothing_lost(error, run, target) from error
     return target.url
 
 
-def push_checkpoint(checkpoint: Path, target: Target, title: str) -> None:
+def push_checkpoint(checkpoint: Path, target: Target, title: str, base: str | None = None) -> None:
     """Push a model that is still in training, as a commit of that title.
+
+    Args:
+        checkpoint: Its folder.
+        target: Where to.
+        title: Of the commit.
+        base: Hub name of the model that it started from, if it has one.
 
     Raises:
         UserError: The Hub does not take it.
     """
-    _commit(target, list(_additions(checkpoint, target.name)), title)
+    _commit(target, list(_additions(checkpoint, target.name, base)), title)
 
 
-def _additions(model: Path, name: str) -> Iterator[CommitOperationAdd]:
-    """The files of a model's folder; its card loads the model by its new name."""
+def _additions(model: Path, name: str, base: str | None) -> Iterator[CommitOperationAdd]:
+    """The files of a model's folder; its card loads the model by its new name, and an adapter's base by its own."""
     for path in sorted(model.rglob("*")):
         if path.is_file() and not path.is_symlink() and STATE not in path.relative_to(model).parts:
-            content = renamed(path.read_text(encoding="utf-8"), name).encode() if path == model / CARD else path
+            content: Path | bytes = path
+            if path == model / CARD:
+                content = renamed(path.read_text(encoding="utf-8"), name).encode()
+            elif path == model / ADAPTER_CONFIG:
+                content = _rebased(json.loads(path.read_text(encoding="utf-8")), base)
             yield CommitOperationAdd(path.relative_to(model).as_posix(), content)
+
+
+def _rebased(adapter: dict[str, Any], base: str | None) -> bytes:
+    """An adapter's configuration, which names its base by `base`, or a folder of this machine by its last part."""
+    local = Path(str(adapter["base_model_name_or_path"]))
+    if base is None and local.is_dir():
+        say(
+            f"warning: the adapter belongs to {local}, which is on this machine alone: others cannot load it; "
+            "adapter.merge=true saves a model that stands alone"
+        )
+    named = base or (local.name if local.is_absolute() else str(local))
+    return json.dumps(adapter | {"base_model_name_or_path": named}, indent=2, sort_keys=True).encode()
 
 
 def _run_files(facts: RunFacts) -> list[CommitOperationAdd]:

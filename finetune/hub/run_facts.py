@@ -13,7 +13,7 @@ from finetune import compose, tasks
 from finetune.attention import Program
 from finetune.errors import UserError
 from finetune.models.standalone import read_config
-from finetune.recipe import Recipe
+from finetune.recipe import Model, Recipe
 from finetune.recipe.data import Origin
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import BUILT_IN, needed_columns
@@ -107,11 +107,7 @@ class RunFacts:
     @property
     def base_model(self) -> str | None:
         """Hub name of the model that it started from; None where that is no model of the Hub."""
-        model = self.recipe.model
-        if model.sample is not None:
-            return "sentence-transformers/all-MiniLM-L6-v2"
-        of_hub = model.name is not None and HUB_NAME.fullmatch(model.name) and not Path(model.name).exists()
-        return model.name if of_hub else None
+        return base_model(self.recipe.model)
 
     @property
     def start(self) -> str:
@@ -140,6 +136,14 @@ class RunFacts:
         """Languages of the sample data set, if it is one."""
         samples = [origin.sample for origin in self.origins if _name(origin).endswith(SAMPLE)]
         return tuple(dict.fromkeys(language for sample in samples if sample for language in SAMPLES[sample]))
+
+
+def base_model(model: Model) -> str | None:
+    """Hub name of the model that a recipe starts from; None where that is no model of the Hub."""
+    if model.sample is not None:
+        return "sentence-transformers/all-MiniLM-L6-v2"
+    of_hub = model.name is not None and HUB_NAME.fullmatch(model.name) and not Path(model.name).exists()
+    return model.name if of_hub else None
 
 
 def _name(origin: Origin) -> str:

@@ -1,5 +1,6 @@
 """A run goes out to the Hub, or one clear message says why not."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,18 @@ def test_links_do_not_take_files_from_elsewhere(
     push(run, OURS)
     assert "link.txt" not in hub.model("ada/films").head.files
     assert Path(snapshot_download("ada/films")).is_dir()
+
+
+@pytest.mark.usefixtures("ada")
+@pytest.mark.parametrize("base", ["google-bert/bert-base-uncased", None])
+def test_an_adapter_names_its_base_as_others_can_find_it(
+    hub: Hub, run: Path, base: str | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if base is None:
+        recipe = compose.override(compose.load(str(run / "recipe.yaml")), {"model.name": str(tmp_path)})
+        (run / "recipe.yaml").write_text(compose.to_yaml(recipe))
+    (run / "model" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path), "r": 8}))
+    push(run, OURS)
+    pushed = json.loads(hub.model("ada/films").head.files["adapter_config.json"].content)
+    assert pushed == {"base_model_name_or_path": base or tmp_path.name, "r": 8}
+    assert ("others cannot load it" in "".join(capfd.readouterr())) == (base is None)

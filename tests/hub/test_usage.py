@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+import finetune
+from finetune.attention.pretrained import remove_masks
 from finetune.hub import usage, write_card
 from finetune.serve import predict
 from tests.hub.lines import run_lines
@@ -35,7 +38,11 @@ def predicted(run: Path, kind: str, **more: Any) -> Any:
 @pytest.mark.parametrize("masks", [{}, MASKS], ids=["plain", "masks"])
 def test_texts_from_texts(family: str, masks: dict[str, Any], finished: Finished) -> None:
     run = finished("text_to_text", family, **masks)
-    assert printed(run) == f"{[predicted(run, 'text_to_text')]}\n"
+    model, tokenizer, _ = finetune.load(run)
+    tokens = tokenizer([ROWS["text_to_text"]["source"]], return_tensors="pt")
+    generated: Any = model.generate(**tokens, num_beams=2, max_new_tokens=16)  # type: ignore[operator]
+    assert "num_beams=2, max_new_tokens=16" in (run / "model" / "README.md").read_text()
+    assert printed(run) == f"{tokenizer.batch_decode(generated, skip_special_tokens=True)}\n"
 
 
 def test_labels_of_words(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,3 +84,20 @@ def test_adapters(kind: str, masks: dict[str, Any], finished: Finished) -> None:
     run = finished(kind, "t5", **adapted, **masks)
     assert "predict" in printed(run)
     assert str(predicted(run, kind)) in printed(run)
+
+
+def test_an_adapter_is_loaded_with_its_masks(finished: Finished) -> None:
+    base = finished("text_classification", "t5")
+    adapted = {"model.scratch": None, "model.name": str(base / "model"), "adapter.kind": "lora"}
+    run = finished("text_classification", "t5", **adapted, **MASKS)
+    assert "peft's own loaders know nothing of masks" in (run / "model" / "README.md").read_text()
+    model, tokenizer, masks = finetune.load(run)
+    assert str(masks.encoder.mask) == MASKS["attention.encoder"]
+    tokens = tokenizer([ROWS["text_classification"]["text"]], return_tensors="pt")
+    with torch.inference_mode():
+        found = model(**tokens).logits.softmax(-1)[0]
+        without = remove_masks(model)(**tokens).logits.softmax(-1)[0]
+    (answer,) = predict(str(run), [ROWS["text_classification"]], scores=True)
+    expected = [answer["probabilities"][label] for _, label in sorted((model.config.id2label or {}).items())]
+    torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=0)
+    assert not torch.allclose(found, without, atol=1e-4)
