@@ -1,5 +1,6 @@
 """Evaluation counts every example once, and gives the same digits on one, two and three processes."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,12 +22,12 @@ EXAMPLES = 22
 
 
 def recipes(toy: Toy, folder: Path) -> list[Recipe]:
-    """One a task, with data of its own."""
+    """One a task and family, with data of its own."""
     found = []
-    for kind in TASKS:
+    for kind, architecture in itertools.product(TASKS, ("bert", "t5")):
         data = write_rows(folder / kind, kind, {"train": 16, "dev": EXAMPLES, "test": EXAMPLES})
         keys = {"evaluation.batch_size": 4, "data.path": str(data), "output_dir": str(folder / "runs")}
-        found.append(compose.override(toy(kind, "bert", train=1, held_out=1), keys))
+        found.append(compose.override(toy(kind, architecture, train=1, held_out=1), keys))
     return found
 
 
