@@ -10,7 +10,8 @@ The weights are kept for the backward pass, or computed again where they would t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,7 @@ def rectangle_attention(
     """Softmax attention over the allowed keys, computed in the schedule's rectangles.
 
     It is computed in float32, or float64 for such queries, whatever the inputs and autocast; of narrower inputs, the
-    last products of the backward pass are computed in their type. A query that may attend to nothing yields zeros and
+    last products of the backward pass are computed in their type where that is faster. A query that may attend to nothing yields zeros and
     passes on zero gradient.
 
     Args:
@@ -76,7 +77,7 @@ class _RectangleAttention(torch.autograd.Function):
         # About as much memory as the inputs themselves take, so that memory is linear wherever work is.
         keep = any(ctx.needs_input_grad) and schedule.weights <= query.numel() + key.numel() + value.numel()
         kept: list[Tensor | None] = []
-        with torch.autocast(query.device.type, enabled=False):
+        with _products(query.device, schedule, query.shape[-1]):
             tokens = (
                 _Tokens.of(query, schedule.queries),
                 _Tokens.of(key, schedule.keys),
@@ -100,7 +101,7 @@ class _RectangleAttention(torch.autograd.Function):
     def backward(ctx: Any, output_gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, bias_table, *kept = ctx.saved_tensors
         schedule: Schedule = ctx.schedule
-        with torch.autocast(query.device.type, enabled=False):
+        with _products(query.device, schedule, query.shape[-1]):
             tokens = _Tokens(query, schedule.queries), _Tokens(key, schedule.keys), _Tokens(value, schedule.keys)
             work = _Work(*tokens, bias_table, schedule, ctx.scale, ctx.dropout)
             gradients = _Gradients(work, output_gradient, ctx.needs_input_grad[3])
@@ -111,6 +112,34 @@ class _RectangleAttention(torch.autograd.Function):
                     weights, survivors = work.weights(bundle), work.survivors(bundle)
                 gradients.add(bundle, weights, survivors)
         return (*gradients.result(), None, None, None)
+
+
+_LARGE = 2**26
+"""Operations of a product of matrices from which on oneDNN is worth its kernel, which takes it half a millisecond to
+write for each new shape; and every batch has its own."""
+
+
+def _are_small(device: torch.device, schedule: Schedule, width: int) -> bool:
+    """Whether all products are, on a CPU."""
+    if device.type != "cpu" or not torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return 2 * width * max((part.weights for part in schedule.parts), default=0) < _LARGE
+
+
+@contextmanager
+def _products(device: torch.device, schedule: Schedule, width: int) -> Iterator[None]:
+    """How matrices are multiplied in this block: in the types that they have, and by MKL where they are small."""
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+    with torch.autocast(device.type, enabled=False):
+        if not _are_small(device, schedule, width):
+            yield
+            return
+        before = matmul.fp32_precision
+        matmul.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            matmul.fp32_precision = before
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,6 +211,8 @@ class _Work:
         dropout: Dropout,
     ) -> None:
         self.dtype = torch.float64 if query.dtype == torch.float64 else torch.float32
+        small = _are_small(query.rows.device, schedule, query.rows.shape[-1])
+        self.narrow = self.dtype if small else query.rows.dtype
         self.query, self.key, self.value = query, key, value
         self.table = None if bias_table is None else bias_table.to(self.dtype)
         self.schedule, self.scale, self.dropout = schedule, scale, dropout
@@ -233,14 +264,12 @@ class _Gradients:
         self.output = _Tokens.of(output_gradient, work.schedule.queries)
         if self.output.side.once:
             self.output.rows.index_fill_(0, self.output.side.padding, 0.0)
-        self.query = self._sum(work.query, work.key.dtype)
-        self.key = self._sum(work.key, work.query.dtype)
-        self.value = self._sum(work.value, output_gradient.dtype)
+        self.query, self.key, self.value = map(self._sum, (work.query, work.key, work.value))
         self.table = torch.zeros_like(work.table.T).contiguous() if of_table and work.table is not None else None
 
-    def _sum(self, tokens: _Tokens, factors: torch.dtype) -> _Sum:
+    def _sum(self, tokens: _Tokens) -> _Sum:
         # Products of narrow factors are rounded once either way where nothing is added to them.
-        dtype = factors if tokens.side.once else self.work.dtype
+        dtype = self.work.narrow if tokens.side.once else self.work.dtype
         return _Sum(tokens.side, tokens.rows.shape[-1], dtype, tokens.rows.device)
 
     def add(self, bundle: Bundle, weights: Tensor, survivors: Tensor | None) -> None:
@@ -249,16 +278,14 @@ class _Gradients:
         factors = None if survivors is None else work.dropout.factors(survivors, work.dtype)
         # In bfloat16, products whose result is a gradient and no more take their factors rounded, as torch's own
         # attention does; its error is no less.
-        outputs = self.output.take(bundle.queries, self.output.dtype)
-        dropped = (weights if factors is None else weights * factors).to(self.output.dtype)
+        outputs = self.output.take(bundle.queries, work.narrow)
+        dropped = (weights if factors is None else weights * factors).to(work.narrow)
         self.value.add(bundle.keys, _transposed(bundle.cut(dropped)), outputs)
         scores = self._scores(bundle, weights, factors)
         self._add_to_table(bundle, scores)
-        by_key = bundle.cut(scores.to(work.key.dtype))
-        self.query.add(bundle.queries, by_key, work.key.take(bundle.keys, work.key.dtype), work.scale)
-        by_query = by_key if work.query.dtype == work.key.dtype else bundle.cut(scores.to(work.query.dtype))
-        queries = work.query.take(bundle.queries, work.query.dtype)
-        self.key.add(bundle.keys, _transposed(by_query), queries, work.scale)
+        cut = bundle.cut(scores.to(work.narrow))
+        self.query.add(bundle.queries, cut, work.key.take(bundle.keys, work.narrow), work.scale)
+        self.key.add(bundle.keys, _transposed(cut), work.query.take(bundle.queries, work.narrow), work.scale)
 
     def _scores(self, bundle: Bundle, weights: Tensor, factors: Tensor | None) -> Tensor:
         """The gradient of the scores, [weights]."""
