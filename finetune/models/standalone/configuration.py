@@ -1,5 +1,6 @@
 """What is written beside a model with masks, and how finetune itself reads it."""
 
+import inspect
 import json
 import logging
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from finetune.attention import Program
 from finetune.attention.pretrained import CONFIG_KEY
+from finetune.models.standalone import locking
 from finetune.models.standalone.own_code import CannotTravel, own_modules
 from finetune.models.standalone.sources import attention_module
 
@@ -19,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "finetune_masks_"
 """Before the model_type of a model with masks."""
-LOCK = "masks_that_need_trust_remote_code"
-"""An attention that nobody has: where a stock class is told to load the model, transformers refuses it by name."""
 ATTENTION_FILE, MODEL_FILE = "finetune_attention.py", "modeling_finetune_masks.py"
 CODE_FILES = (ATTENTION_FILE, MODEL_FILE)
 HEADS = {
@@ -38,15 +38,25 @@ Written by finetune (https://pypi.org/project/finetune-masks) when it saved the 
 {auto}.from_pretrained(..., trust_remote_code=True); finetune.load(...) needs no code from here.
 """
 
+import json
+
 import transformers
 
 from .finetune_attention import pretrained
 
+{locking}
 
 class {config}(transformers.{config}):
-    """The stock configuration, under a name of its own: without this code the masks would be lost."""
+    """The stock configuration, under a name of its own and locked: without this code the masks would be lost."""
 
     model_type = "{model_type}"
+
+    @classmethod
+    def from_dict(cls, config_dict, **kwargs):
+        return super().from_dict(unlock(config_dict), **kwargs)
+
+    def to_json_string(self, *args, **kwargs):
+        return json.dumps(lock(json.loads(super().to_json_string(*args, **kwargs))), indent=2, sort_keys=True) + "\\n"
 
 
 class {model}(transformers.{model}):
@@ -55,8 +65,6 @@ class {model}(transformers.{model}):
     config_class = {config}
 
     def __init__(self, config, *args, **kwargs):
-        if config._attn_implementation == "{lock}":
-            config._attn_implementation = None
         super().__init__(config, *args, **kwargs)
         pretrained.apply_saved_masks(self)
 '''
@@ -77,15 +85,18 @@ def stand_alone(folder: Path) -> None:
     module = MODEL_FILE.removesuffix(".py")
     config |= {
         "model_type": PREFIX + config["model_type"],
-        "attn_implementation": LOCK,
         "auto_map": {"AutoConfig": f"{module}.{config_class}", auto_class: f"{module}.{model_class}"},
     }
     text = MODEL_TEXT.format(
-        auto=auto_class, config=config_class, model=model_class, model_type=config["model_type"], lock=LOCK
+        auto=auto_class,
+        config=config_class,
+        model=model_class,
+        model_type=config["model_type"],
+        locking=inspect.getsource(locking).partition('"""\n\n')[2],
     )
     (folder / MODEL_FILE).write_text(text, encoding="utf-8")
     (folder / ATTENTION_FILE).write_text(_attention_module(config[CONFIG_KEY]), encoding="utf-8")
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(locking.lock(config), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _attention_module(saved: Mapping[str, Any]) -> str:
@@ -113,7 +124,7 @@ def read_config(name: str, **options: Any) -> PreTrainedConfig:
     if not str(found.get("model_type", "")).startswith(PREFIX):
         config: PreTrainedConfig = AutoConfig.from_pretrained(name, **options)
         return config
-    stock = {key: value for key, value in found.items() if key not in ("auto_map", "attn_implementation")}
+    stock = {key: value for key, value in locking.unlock(dict(found)).items() if key != "auto_map"}
     stock["model_type"] = stock["model_type"].removeprefix(PREFIX)
     config = CONFIG_MAPPING[stock["model_type"]].from_dict(stock)
     config.name_or_path = name

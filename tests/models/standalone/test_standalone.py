@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoConfig,
     AutoModelForSeq2SeqLM,
@@ -24,6 +25,7 @@ from finetune.attention.masks import custom, register_predicate
 from finetune.attention.pretrained import apply_masks
 from finetune.models import save_weights
 from finetune.models.standalone import read_config
+from finetune.models.standalone.locking import lock, unlock
 from finetune.models.standalone.own_code import CannotTravel, own_modules
 from finetune.models.standalone.sources import attention_module, collect
 from tests.attention.pretrained.tiny import batch, build
@@ -185,9 +187,22 @@ def test_without_its_code_it_does_not_load(name: str, options: dict[str, str], f
 
 
 @pytest.mark.parametrize("name", AUTO_CLASSES)
-def test_a_stock_class_does_not_load_it(name: str, folders: dict[str, Path]) -> None:
-    with pytest.raises(ValueError, match="masks_that_need_trust_remote_code"):
-        type(build(name)).from_pretrained(folders[name])
+@pytest.mark.parametrize("options", [{}, {"attn_implementation": "eager"}, {"trust_remote_code": True}], ids=str)
+@pytest.mark.parametrize("place", [".", "again"])
+def test_a_stock_class_does_not_load_it(
+    name: str, options: dict[str, Any], place: str, folders: dict[str, Path]
+) -> None:
+    """Nor what transformers itself saved of it."""
+    with pytest.raises(StrictDataclassError, match="masks_that_need_trust_remote_code"):
+        type(build(name)).from_pretrained(folders[name] / place, **options)
+
+
+@pytest.mark.parametrize("name", AUTO_CLASSES)
+def test_a_locked_configuration_opens_as_it_was(name: str) -> None:
+    config = build(name).config.to_dict()
+    locked = lock(config)
+    assert locked != config
+    assert unlock(locked) == unlock(config) == config
 
 
 @pytest.mark.parametrize("name", AUTO_CLASSES)
