@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from finetune import compose
+import finetune as package
+from finetune import cli, compose, run
+from tests.hub_server import library
+from tests.hub_server.fixtures import hub as hub
+from tests.hub_server.hub import Hub, User
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["data.max_train_examples=32", "data.max_dev_examples=8", "data.max_test_examples=8"]
@@ -48,14 +52,16 @@ RUNS = [words for command in commands() if (words := launched(command)) is not N
 OWN_DATA = [words for words in RUNS if any(word.startswith("data.path=") for word in words)]
 FUNCTIONS = [words for words in RUNS if any(word.startswith("data.function=") for word in words)]
 SAMPLES = [words for words in RUNS if not set(words) & set(NEED_THE_HUB)]
-HUB = [words for words in RUNS if set(words) & set(NEED_THE_HUB) and words not in [*OWN_DATA, *FUNCTIONS]]
+PUSHED = [words for words in RUNS if any(word.startswith("hub.push=") for word in words)]
+HUB = [words for words in RUNS if set(words) & set(NEED_THE_HUB) and words not in [*OWN_DATA, *FUNCTIONS, *PUSHED]]
 OTHERS = [command for command in commands() if command[0] == "finetune"]
-ON_OWN_DATA = [command for command in OTHERS if command[1] in ("check", "predict")]
+PUBLISHED = [command for command in OTHERS if "user/name" in command]
+ON_OWN_DATA = [command for command in OTHERS if command[1] in ("check", "predict") and command not in PUBLISHED]
 SCRATCH = ["model.name=null", "model.scratch.architecture=bert", "model.scratch.size=tiny"]
 
 
 def test_every_command_is_tested() -> None:
-    known = [*map(" ".join, (*OWN_DATA, *FUNCTIONS, *SAMPLES, *HUB))]
+    known = [*map(" ".join, (*OWN_DATA, *FUNCTIONS, *SAMPLES, *PUSHED, *HUB))]
     assert len(known) == len(RUNS)
     rest = [command for command in commands() if launched(command) is None and command not in OTHERS]
     assert rest == [["scripts/test"]]  # which runs this
@@ -96,6 +102,30 @@ def test_own_files_are_checked_trained_on_and_predicted(tmp_path: Path) -> None:
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 61
 
 
+def test_models_go_to_the_hub_and_come_back(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    library.add_everything(hub)
+    hub.users["hf_user"] = User("user")
+    monkeypatch.setenv("HF_TOKEN", "hf_user")
+    monkeypatch.chdir(tmp_path)
+    (words,), (push, predict) = PUSHED, PUBLISHED
+    caches = [f"data.cache_dir={tmp_path}/data", f"model.cache_dir={tmp_path}/models"]
+    assert run.main([*words, *SMALL, *SHORT, *caches]) == 0
+    (folder,) = (tmp_path / "runs" / "sst2").iterdir()
+    hub.repositories.pop(("models", "user/name"))
+    (tmp_path / "new.csv").write_text("sentence\ngood old film\n")
+    for command in (push, predict):
+        given = ["finetune", *(str(folder) if word == "RUN" else word for word in command[1:])]
+        monkeypatch.setattr(sys, "argv", given)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert not ended.value.code
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 2
+    (code,) = re.findall(r"`(finetune\.load\(.*?\))`", (ROOT / "README.md").read_text())
+    model, tokenizer, masks = eval(code, {"finetune": package})
+    assert masks.is_standard
+    assert model(**tokenizer(["good"], return_tensors="pt")).logits.shape == (1, 2)
+
+
 @pytest.mark.parametrize("words", FUNCTIONS, ids=" ".join)
 def test_the_function_runs(words: list[str], tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
@@ -105,7 +135,9 @@ def test_the_function_runs(words: list[str], tmp_path: Path) -> None:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("command", [command for command in OTHERS if command not in ON_OWN_DATA], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [command for command in OTHERS if command not in [*ON_OWN_DATA, *PUBLISHED]], ids=" ".join
+)
 def test_the_finetune_command(command: list[str], tmp_path: Path) -> None:
     done = finetune(*command[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
