@@ -13,7 +13,7 @@ from finetune.tasks import Batch
 from finetune.training.job import Job
 from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
 from finetune.training.progress import say
-from finetune.training.sharding import exchanging
+from finetune.training.sharding import exchanging, is_plain
 from finetune.training.state import State
 
 
@@ -103,7 +103,11 @@ class Gradients:
             with self.accelerator.autocast():
                 loss = self.job.task.loss(self.model, batch, self.job.recipe.training.label_smoothing)
             # DDP averages gradients over processes, where the sum is wanted.
-            self.accelerator.backward(loss * (weight * self.accelerator.num_processes))
+            weighted = loss * (weight * self.accelerator.num_processes)
+            if is_plain(self.accelerator):
+                weighted.backward()
+            else:
+                self.accelerator.backward(weighted)
         return loss.detach()
 
     def _exchange(self, indices: Indices) -> None:

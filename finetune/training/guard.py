@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor
 
 from finetune.data.batches import Indices
@@ -96,22 +95,30 @@ def flags(accelerator: Accelerator, loss: Tensor, norm: Tensor | None, *, told_t
     return agreed
 
 
-def step_where_finite(optimizer: AcceleratedOptimizer, not_finite: Tensor) -> None:
+def step_where_finite(optimizer: Any, not_finite: Tensor, divisor: Tensor | None = None) -> None:
     """Step unless `not_finite`, a float32 scalar, is above 0; waits for the device only where the optimizer must.
 
-    torch's fused optimizers read on the device whether to step, as they do under gradient scaling; hooks after the step
-    could not.
+    Args:
+        optimizer: Of torch, or one that wraps it.
+        not_finite: Says so.
+        divisor: What the gradient is to be divided by, a scalar; for an optimizer that `reads_on_device`.
     """
-    inner = optimizer.optimizer
-    if not_finite.device.type != "cpu" and _reads_on_device(inner):
-        inner.grad_scale, inner.found_inf = None, (not_finite > 0).float()
-        optimizer.step()
-        del inner.grad_scale, inner.found_inf
-    elif not_finite.item() == 0:
-        optimizer.step()
+    if not_finite.device.type == "cpu" and not_finite.item() > 0:
+        return
+    if divisor is None and not reads_on_device(optimizer):
+        if not_finite.item() == 0:
+            optimizer.step()
+        return
+    optimizer.grad_scale, optimizer.found_inf = divisor, (not_finite > 0).float()
+    optimizer.step()
+    del optimizer.grad_scale, optimizer.found_inf
 
 
-def _reads_on_device(optimizer: Any) -> bool:
+def reads_on_device(optimizer: Any) -> bool:
+    """Whether a step reads on the device what to divide the gradient by, and whether to be taken at all.
+
+    torch's fused optimizers do, as they must under gradient scaling; hooks after the step could not.
+    """
     return getattr(optimizer, "_step_supports_amp_scaling", False) and not optimizer._optimizer_step_post_hooks
 
 

@@ -31,7 +31,7 @@ from finetune.training.optimizer import build_optimizer, build_schedule
 from finetune.training.progress import Bar, say
 from finetune.training.resume import command
 from finetune.training.saving import restore, save
-from finetune.training.sharding import set_up_deepspeed
+from finetune.training.sharding import is_plain, set_up_deepspeed
 from finetune.training.state import Mean, State
 
 
@@ -156,13 +156,14 @@ class Loop:
     def _update(self, loss: Tensor) -> Tensor:
         """Step the optimizer unless loss or gradient is not finite; gives the flags of the step (`guard.flags`)."""
         scaled = self.optimizer.scaler is not None  # fp16: the gradient may overflow, and its scale is halved then
-        norm = self._clip()
+        norm, divisor = self._clip()
         told = self.signals.received is not None
         flags = guard.flags(self.accelerator, loss, None if scaled else norm, told_to_end=told)
         if scaled:
             self.optimizer.step()
         else:
-            guard.step_where_finite(self.optimizer, flags[0])
+            optimizer = self.optimizer.optimizer if is_plain(self.accelerator) else self.optimizer
+            guard.step_where_finite(optimizer, flags[0], divisor)
         self.optimizer.zero_grad()
         overflowed = scaled and self.accelerator.optimizer_step_was_skipped
         self.state.overflows = self.state.overflows + 1 if overflowed else 0
@@ -172,13 +173,16 @@ class Loop:
         self.state.position += 1
         return flags
 
-    def _clip(self) -> Tensor | None:
-        """Clip the gradient; gives its norm before that."""
-        weights = self.model.parameters()
-        if self.training.max_grad_norm is not None:
-            norm = self.accelerator.clip_grad_norm_(weights, self.training.max_grad_norm)
-            return None if norm is None else torch.as_tensor(norm)  # DeepSpeed has a number, or none yet
-        return torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+    def _clip(self) -> tuple[Tensor | None, Tensor | None]:
+        """Clip the gradient; gives its norm before that, and what the optimizer is to divide it by."""
+        limit, weights = self.training.max_grad_norm, self.model.parameters()
+        divides = is_plain(self.accelerator) and guard.reads_on_device(self.optimizer.optimizer)
+        if limit is not None and not divides:
+            norm = self.accelerator.clip_grad_norm_(weights, limit)
+            return None if norm is None else torch.as_tensor(norm), None  # DeepSpeed has a number, or none yet
+        norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+        # As torch's clip_grad_norm_, in the pass over the gradient that the optimizer makes anyway.
+        return norm, None if limit is None else ((norm + 1e-6) / limit).clamp_(min=1)
 
     def _look_at(self, trace: Trace | None) -> None:
         """Deal with what a step found: not finite, or the end asked for."""

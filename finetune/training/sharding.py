@@ -16,6 +16,15 @@ from finetune.errors import UserError
 from finetune.recipe import Training
 
 
+def is_plain(accelerator: Accelerator) -> bool:
+    """Whether weights and gradients are torch's own, whole on each process, and unscaled.
+
+    accelerate's backward and step do nothing then but look for packages on the disk, for a millisecond each time.
+    """
+    plain = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
+    return accelerator.distributed_type in plain and accelerator.scaler is None
+
+
 def set_up_deepspeed(accelerator: Accelerator, training: Training) -> None:
     """Tell DeepSpeed what it would ask a data loader for, and leave the averaging of losses to the loop.
 

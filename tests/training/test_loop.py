@@ -16,6 +16,7 @@ from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
 from finetune.run import run
+from finetune.training import guard
 from finetune.training.evaluation import Evaluated
 from finetune.training.job import prepare
 from finetune.training.run_folder import RunFolder
@@ -100,6 +101,21 @@ def test_two_runs_give_the_same_bits(toy: Toy) -> None:
     recipe = toy("text_classification", "bert", train=64, held_out=16, **{"training.epochs": 1})
     first, second = (training.fit(prepare(recipe)).unwrapped.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("limit", [0.01, 100.0])
+def test_an_optimizer_that_divides_the_gradient_clips_as_torch_does(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, limit: float
+) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=8, **{"training.steps": 3})
+    outcomes = []
+    for divides in (True, False):
+        if not divides:
+            monkeypatch.setattr(guard, "reads_on_device", lambda optimizer: False)
+        loop = training.fit(prepare(compose.override(recipe, {"training.max_grad_norm": limit})))
+        moments = [state["exp_avg"].flatten() for state in loop.optimizer.state.values()]
+        outcomes.append((torch.cat(moments), [weight.detach() for weight in loop.model.parameters()]))
+    torch.testing.assert_close(*outcomes)
 
 
 def test_runs_of_one_second_have_folders_of_their_own(toy: Toy) -> None:

@@ -37,8 +37,8 @@ def rectangle_attention(
     """Softmax attention over the allowed keys, computed in the schedule's rectangles.
 
     It is computed in float32, or float64 for such queries, whatever the inputs and autocast; of narrower inputs, the
-    last products of the backward pass are computed in their type where that is faster. A query that may attend to nothing yields zeros and
-    passes on zero gradient.
+    last products of the backward pass are computed in their type where that is faster. A query that may attend to
+    nothing yields zeros and passes on zero gradient.
 
     Args:
         query: [queries, heads, width].
