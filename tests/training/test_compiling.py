@@ -1,0 +1,67 @@
+"""What torch.compile compiles of a model, and that the run stays what it was."""
+
+import functools
+import json
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+from finetune.attention.pretrained.interface import PLACE
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.training.compiling import compile_model, token_wise
+from finetune.training.job import Job, prepare
+from finetune.training.loop import fit
+from tests.training.test_resume import elsewhere
+
+Toy = Callable[..., Recipe]
+
+
+def losses(job: Job) -> list[float]:
+    fit(job)
+    lines = [json.loads(line) for line in job.folder.metrics.read_text().splitlines()]
+    return [value for line in lines for name, value in line.items() if name in ("train_loss", "dev_loss")]
+
+
+@pytest.mark.parametrize(("kind", "architecture"), [("token_classification", "bert"), ("text_to_text", "t5")])
+def test_streams_have_the_same_losses_compiled(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, kind: str, architecture: str
+) -> None:
+    """Traced and differentiated as for code, and computed without making code of it, which takes a compiler's time."""
+    monkeypatch.setattr(nn.Module, "compile", functools.partialmethod(nn.Module.compile, backend="aot_eager"))
+    torch._dynamo.reset()
+    recipe = toy(kind, architecture, train=40, held_out=8, **{"training.epochs": 1, "training.log_every": 1})
+    job = prepare(elsewhere(recipe, "compiled"))
+    assert job.tools.ragged
+    names = list(job.model.state_dict())
+    compile_model(job.model, ragged=True)
+    assert losses(job) == pytest.approx(losses(prepare(recipe)), rel=1e-5)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    assert list(job.model.state_dict()) == names
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("architecture", ["bert", "t5"])
+def test_all_weights_of_feed_forward_layers_are_compiled_and_none_of_attention(toy: Toy, architecture: str) -> None:
+    model = prepare(toy("text_to_text", architecture, train=8, held_out=4)).model
+    parts = token_wise(model)
+    names = {id(module): name for name, module in model.named_modules()}
+    assert len(parts) == len({id(part) for part in parts})
+    assert not any(hasattr(inner, PLACE) for part in parts for inner in part.modules())
+    ends = (".intermediate", ".output") if architecture == "bert" else (".layer.1", ".layer.2")
+    assert all(names[id(part)].endswith(ends) for part in parts)
+    feed_forward = ("intermediate.dense", "DenseReluDense")
+    weights = {id(weight) for part in parts for weight in part.parameters()}
+    found = [
+        id(weight) in weights for name, weight in model.named_parameters() if any(one in name for one in feed_forward)
+    ]
+    assert found
+    assert all(found)
+
+
+def test_a_model_without_such_parts_is_told() -> None:
+    with pytest.raises(UserError, match="no part of this model") as caught:
+        compile_model(nn.Linear(2, 2), ragged=True)
+    assert "training.layout=padded" in str(caught.value.fix)
