@@ -7,14 +7,15 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.exc import Unsupported
 
 from finetune.attention.pretrained.interface import PLACE
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.training.compiling import compile_model, token_wise
+from finetune.training.compiling import compile_model, compiling, token_wise
 from finetune.training.job import Job, prepare
-from finetune.training.loop import fit
-from tests.training.test_resume import elsewhere
+from finetune.training.loop import Loop, fit
+from tests.training.test_resume import elsewhere, small
 
 Toy = Callable[..., Recipe]
 
@@ -65,3 +66,28 @@ def test_a_model_without_such_parts_is_told() -> None:
     with pytest.raises(UserError, match="no part of this model") as caught:
         compile_model(nn.Linear(2, 2), ragged=True)
     assert "training.layout=padded" in str(caught.value.fix)
+
+
+def test_compiling_is_a_key(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torch.compile makes of it takes minutes; that it is asked to, and leaves the weights' names, does not."""
+    job = prepare(small(toy, **{"training.compile": True, "training.layout": "padded"}))
+    names, asked = list(job.model.state_dict()), []
+    original = type(job.model).compile
+    monkeypatch.setattr(type(job.model), "compile", lambda *arguments, **options: asked.append(options))
+    Loop(job)
+    assert asked == [{"dynamic": True}]
+    original(job.model, dynamic=True)
+    assert list(job.model.state_dict()) == names
+
+
+def test_streams_are_not_compiled(toy: Toy) -> None:
+    with pytest.raises(UserError, match="compile=true takes layout=padded, found ragged"):
+        small(toy, **{"training.compile": True})
+
+
+def test_what_cannot_be_compiled_is_told() -> None:
+    with pytest.raises(UserError, match="cannot compile") as caught, compiling(True):
+        raise Unsupported("a call that is not known\nand a long trace")
+    assert (caught.value.found, caught.value.fix) == ("a call that is not known", "training.compile=false")
+    with pytest.raises(ZeroDivisionError), compiling(True):
+        raise ZeroDivisionError

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torch._dynamo.exc import Unsupported
 
 from finetune import compose, training
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.run import run
-from finetune.training.compiling import compiling
 from finetune.training.evaluation import evaluate
 from finetune.training.job import Job, prepare
 from finetune.training.loop import Loop
@@ -157,28 +155,3 @@ def test_a_real_failure_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(10**15, dtype=torch.float64)
     assert is_out_of_memory(caught.value)
-
-
-def test_compiling_is_a_key(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What torch.compile makes of it takes minutes; that it is asked to, and leaves the weights' names, does not."""
-    job = prepare(small(toy, **{"training.compile": True, "training.layout": "padded"}))
-    names, asked = list(job.model.state_dict()), []
-    original = type(job.model).compile
-    monkeypatch.setattr(type(job.model), "compile", lambda *arguments, **options: asked.append(options))
-    Loop(job)
-    assert asked == [{"dynamic": True}]
-    original(job.model, dynamic=True)
-    assert list(job.model.state_dict()) == names
-
-
-def test_streams_are_not_compiled(toy: Toy) -> None:
-    with pytest.raises(UserError, match="compile=true takes layout=padded, found ragged"):
-        small(toy, **{"training.compile": True})
-
-
-def test_what_cannot_be_compiled_is_told() -> None:
-    with pytest.raises(UserError, match="cannot compile") as caught, compiling(True):
-        raise Unsupported("a call that is not known\nand a long trace")
-    assert (caught.value.found, caught.value.fix) == ("a call that is not known", "training.compile=false")
-    with pytest.raises(ZeroDivisionError), compiling(True):
-        raise ZeroDivisionError
