@@ -1,5 +1,6 @@
 """Checkpoints on their way to the Hub, while training goes on."""
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -47,8 +48,8 @@ class Checkpoints:
         self.run = run
         self._told: set[str] = set()
         self._queue: Queue[_Waiting | None] = Queue(MOST_WAITING)
-        for left in run.glob(f"{ASIDE}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        self._clear()
+        atexit.register(self._clear)
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -68,6 +69,10 @@ class Checkpoints:
             say("waiting for the checkpoints that are on their way to the Hub")
         self._queue.put(None)
         self._thread.join()
+
+    def _clear(self) -> None:
+        for left in self.run.glob(f"{ASIDE}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def _work(self) -> None:
         while (waiting := self._queue.get()) is not None:
