@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 from threading import Thread
 from typing import NamedTuple
 
@@ -19,8 +19,6 @@ from finetune.training.state import State
 
 ASIDE = ".pushing-"
 """Before the names of folders that hold what is on its way."""
-MOST_WAITING = 1
-"""Checkpoints that wait for the one before them; training waits for the Hub where there would be more."""
 
 
 class _Waiting(NamedTuple):
@@ -32,9 +30,10 @@ class _Waiting(NamedTuple):
 class Checkpoints:
     """Pushes checkpoints in a thread of its own, each as a commit, in their order.
 
-    Training goes on where a push fails: the next checkpoint, or the model at the end, goes the same way. The thread
-    ends with the program; a checkpoint that is on its way then is not on the Hub, and a run that goes on pushes its
-    next one.
+    Training never waits for it: of checkpoints that come faster than the Hub takes them the newest waits for its turn,
+    and those before it are left out. Training goes on where a push fails: the next checkpoint, or the model at the end,
+    goes the same way. The thread ends with the program; a checkpoint that is on its way then is not on the Hub, and a
+    run that goes on pushes its next one.
 
     Args:
         target: Where to.
@@ -47,7 +46,7 @@ class Checkpoints:
         self.base = base
         self.run = run
         self._told: set[str] = set()
-        self._queue: Queue[_Waiting | None] = Queue(MOST_WAITING)
+        self._queue: Queue[_Waiting | None] = Queue(1)
         self._clear()
         atexit.register(self._clear)
         self._thread = Thread(target=self._work, daemon=True)
@@ -61,7 +60,8 @@ class Checkpoints:
         except OSError as error:  # a full disk, most likely
             self._warn(state.step, reason(error))
             return
-        self._queue.put(_Waiting(kept, state.step, f"Step {state.step} in training: dev {scores}"))
+        self._make_room()
+        self._queue.put_nowait(_Waiting(kept, state.step, f"Step {state.step} in training: dev {scores}"))
 
     def finish(self) -> None:
         """Wait for what is on its way."""
@@ -69,6 +69,15 @@ class Checkpoints:
             say("waiting for the checkpoints that are on their way to the Hub")
         self._queue.put(None)
         self._thread.join()
+
+    def _make_room(self) -> None:
+        """Leave out the checkpoint that waits, if one does; nobody else puts any there."""
+        with suppress(Empty):
+            older = self._queue.get_nowait()
+            if older is not None:
+                self._warn(older.step, "the Hub is slower than training, and a newer one takes its place")
+                shutil.rmtree(older.folder, ignore_errors=True)
+            self._queue.task_done()
 
     def _clear(self) -> None:
         for left in self.run.glob(f"{ASIDE}*"):

@@ -55,6 +55,8 @@ def test_training_does_not_wait_for_a_slow_hub(
         made = checkpoint(run, step)
         checkpoints(made, state(step))
         shutil.rmtree(made)
+        while not any("/commit/" in request for request in ours.requests):
+            pass
     assert titles(ours) == []
     answers.set()
     checkpoints.finish()
@@ -71,23 +73,22 @@ def refuse(*_: Any) -> None:
     raise OSError("no links here")
 
 
-def test_no_more_than_one_waits(ours: Hub, run: Path) -> None:
+def test_the_newest_takes_the_place_of_one_that_waits(ours: Hub, run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     answers = threading.Event()
     ours.trouble("/commit/", answers)
     checkpoints = Checkpoints(OURS, run)
-    made = [checkpoint(run, step) for step in (1, 2, 3)]
-    checkpoints(made[0], state(1))
+    checkpoints(checkpoint(run, 1), state(1))
     while not any("/commit/" in request for request in ours.requests):
         pass
-    checkpoints(made[1], state(2))
-    third = threading.Thread(target=checkpoints, args=(made[2], state(3)))
-    third.start()
-    third.join(0.2)
-    assert third.is_alive(), "training waits with it"
+    for step in (2, 3, 4):
+        checkpoints(checkpoint(run, step), state(step))
+    assert len(list(run.glob(f"{ASIDE}*"))) == 2
     answers.set()
-    third.join()
     checkpoints.finish()
-    assert titles(ours) == [f"Step {step} in training" for step in (1, 2, 3)]
+    assert titles(ours) == ["Step 1 in training", "Step 4 in training"]
+    told = "".join(capfd.readouterr())
+    assert told.count("the Hub is slower than training") == 1
+    assert list(run.glob(f"{ASIDE}*")) == []
 
 
 def test_a_problem_is_told_once_and_ends_nothing(
@@ -97,7 +98,7 @@ def test_a_problem_is_told_once_and_ends_nothing(
     monkeypatch.setenv("HF_TOKEN", READ_TOKEN)
     for step in (1, 2):
         checkpoints(checkpoint(run, step), state(step))
-    checkpoints._queue.join()
+        checkpoints._queue.join()
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     checkpoints(checkpoint(run, 3), state(3))
     checkpoints(run / "none", state(4))
