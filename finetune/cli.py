@@ -22,7 +22,8 @@ app = typer.Typer(
 Words = Annotated[list[str] | None, typer.Argument(metavar="recipe=NAME key=value ...", show_default=False)]
 
 
-FormatName = Literal["csv", "tsv", "jsonl", "text"]
+FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "text"]
+OutputFormatName = Literal["csv", "tsv", "jsonl", "text"]
 TaskName = Literal["text_classification", "token_classification", "text_to_text"]
 
 
@@ -141,10 +142,10 @@ def attention_command(
 def predict_command(
     model: Annotated[str, typer.Argument(metavar="RUN_OR_NAME", help="A run, a model's folder, or a Hub name.")],
     words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
-    given: Annotated[str, typer.Option("--input", "-i", help="csv, tsv, jsonl or text; - is standard input.")] = "-",
+    given: Annotated[str, typer.Option("--input", "-i", help="csv, tsv, json(l), parquet or text; - is stdin.")] = "-",
     wanted: Annotated[str, typer.Option("--output", "-o", help="A file; - is standard output.")] = "-",
     format_: Annotated[FormatName | None, typer.Option("--format", help="Of the input, if its name lies.")] = None,
-    output_format: Annotated[FormatName | None, typer.Option(help="Of the output, likewise.")] = None,
+    output_format: Annotated[OutputFormatName | None, typer.Option(help="Of the output, likewise.")] = None,
     column: Annotated[list[str] | None, typer.Option(help="Which column is which: text=review.")] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Say how sure the model is.")] = False,
     num_beams: Annotated[int | None, typer.Option(help="Beams of generated texts.", min=1)] = None,

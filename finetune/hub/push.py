@@ -15,7 +15,7 @@ from finetune.hub.portable import portable
 from finetune.hub.run_facts import RunFacts
 from finetune.hub.troubles import also, told
 from finetune.hub.usage import renamed
-from finetune.models.adapters import ADAPTER_CONFIG
+from finetune.models.standalone.adapters import ADAPTER_CONFIG
 from finetune.training.progress import say
 
 CARD = "README.md"

@@ -6,6 +6,7 @@ model. The model that it belongs to is loaded from where it came.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from torch import nn
@@ -18,11 +19,11 @@ from finetune.models.families import Head, family
 from finetune.models.heads import head_names
 from finetune.models.quiet import quiet, seeded
 from finetune.models.source import Source, base_source
+from finetune.models.standalone.adapters import ADAPTER_CONFIG, read_adapter
 
 if TYPE_CHECKING:
     from peft import PeftConfig
 
-ADAPTER_CONFIG = "adapter_config.json"
 TASK_TYPES: dict[Head, str] = {
     "text_classification": "SEQ_CLS",
     "token_classification": "TOKEN_CLS",
@@ -128,7 +129,7 @@ def find_adapter(source: Source) -> "PeftConfig | None":
     )
     if found is None:
         return None
-    return cast("PeftConfig", _peft().PeftConfig.from_pretrained(str(found).removesuffix(ADAPTER_CONFIG)))
+    return cast("PeftConfig", _peft().PeftConfig.from_peft_type(**read_adapter(Path(found))))
 
 
 def base_of(config: "PeftConfig", source: Source) -> Source:
@@ -152,7 +153,12 @@ def load_adapter(model: PreTrainedModel, source: Source) -> PreTrainedModel:
     peft: Any = _peft()
     try:
         adapted = peft.PeftModel.from_pretrained(
-            model, source.path, revision=source.revision, cache_dir=source.cache_dir, is_trainable=False
+            model,
+            source.path,
+            config=find_adapter(source),
+            revision=source.revision,
+            cache_dir=source.cache_dir,
+            is_trainable=False,
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(

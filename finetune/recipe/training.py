@@ -83,13 +83,8 @@ class Training(Section):
     gradient_checkpointing: bool = False
     """Compute activations a second time in place of keeping them: less memory, about a third more time."""
     compile: bool = False
-    """Compile the model by torch.compile; needs layout=padded. The first steps take minutes; gains are on GPUs."""
-
-    @model_validator(mode="after")
-    def _rows_for_compiling(self) -> Self:
-        if self.compile and self.layout != "padded":
-            raise ValueError(f"compile=true takes layout=padded, found {self.layout}: streams cannot be compiled")
-        return self
+    """Compile the model by torch.compile: all of it with layout=padded; of ragged streams what computes tokens one by
+    one, not attention. The first steps take longer, minutes where padded; gains are on GPUs."""
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:

@@ -19,7 +19,7 @@ from finetune.tasks import Batch
 from finetune.training import guard
 from finetune.training.averaging import build_averaging
 from finetune.training.checkpoint import enough_room, step_name
-from finetune.training.compiling import compiling
+from finetune.training.compiling import compile_model, compiling
 from finetune.training.dropout import fast_dropout
 from finetune.training.evaluation import Evaluated, evaluate
 from finetune.training.gradient import Gradients
@@ -73,7 +73,7 @@ class Loop:
         if self.training.gradient_checkpointing:
             recompute_activations(model)
         if self.training.compile:
-            model.compile(dynamic=True)
+            compile_model(model, ragged=self.job.tools.ragged)
 
     def run(self) -> None:
         """Train to the end, or until patience runs out.

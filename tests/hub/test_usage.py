@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft import AutoPeftModelForSequenceClassification
 
 import finetune
 from finetune.attention.pretrained import remove_masks
@@ -101,3 +102,5 @@ def test_an_adapter_is_loaded_with_its_masks(finished: Finished) -> None:
     expected = [answer["probabilities"][label] for _, label in sorted((model.config.id2label or {}).items())]
     torch.testing.assert_close(found, torch.tensor(expected), atol=1e-4, rtol=0)
     assert not torch.allclose(found, without, atol=1e-4)
+    with pytest.raises(KeyError, match=r"finetune\.load loads it"):
+        AutoPeftModelForSequenceClassification.from_pretrained(run / "model")

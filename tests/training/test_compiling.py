@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch._dynamo.exc import Unsupported
 
+from finetune import compose
 from finetune.attention.pretrained.interface import PLACE
 from finetune.errors import UserError
 from finetune.recipe import Recipe
@@ -34,10 +35,9 @@ def test_streams_have_the_same_losses_compiled(
     monkeypatch.setattr(nn.Module, "compile", functools.partialmethod(nn.Module.compile, backend="aot_eager"))
     torch._dynamo.reset()
     recipe = toy(kind, architecture, train=40, held_out=8, **{"training.epochs": 1, "training.log_every": 1})
-    job = prepare(elsewhere(recipe, "compiled"))
+    job = prepare(compose.override(elsewhere(recipe, "compiled"), {"training.compile": True}))
     assert job.tools.ragged
     names = list(job.model.state_dict())
-    compile_model(job.model, ragged=True)
     assert losses(job) == pytest.approx(losses(prepare(recipe)), rel=1e-5)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
     assert list(job.model.state_dict()) == names
@@ -78,11 +78,6 @@ def test_compiling_is_a_key(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked == [{"dynamic": True}]
     original(job.model, dynamic=True)
     assert list(job.model.state_dict()) == names
-
-
-def test_streams_are_not_compiled(toy: Toy) -> None:
-    with pytest.raises(UserError, match="compile=true takes layout=padded, found ragged"):
-        small(toy, **{"training.compile": True})
 
 
 def test_what_cannot_be_compiled_is_told() -> None:

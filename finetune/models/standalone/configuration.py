@@ -14,6 +14,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from finetune.attention import Program
 from finetune.attention.pretrained import CONFIG_KEY
 from finetune.models.standalone import locking
+from finetune.models.standalone.adapters import ADAPTER_CONFIG, lock_adapter
 from finetune.models.standalone.own_code import CannotTravel, own_modules
 from finetune.models.standalone.sources import attention_module
 
@@ -77,6 +78,8 @@ def stand_alone(folder: Path) -> None:
     """
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
+    if CONFIG_KEY in config and (folder / ADAPTER_CONFIG).is_file():
+        lock_adapter(folder / ADAPTER_CONFIG)
     if CONFIG_KEY not in config or str(config["model_type"]).startswith(PREFIX):
         return
     config_class = CONFIG_MAPPING[config["model_type"]].__name__
