@@ -30,6 +30,7 @@ from finetune.attention.pretrained.streams import (
     BiasHook,
     EndOfTextHook,
     PoolHook,
+    ReadTokensHook,
     finds_ends,
     read_token,
     why_no_stream,
@@ -327,7 +328,10 @@ def _install_stack(
         kernel=kernel,
     )
     yield install(stack.module, hook)
-    yield install(stack.module, PoolHook(read_token(model, stack.module)))
+    reads, meeting = read_token(model, stack.module), stack.last_meeting
+    yield install(stack.module, PoolHook(reads))
+    if reads == "first" and meeting is not None:
+        yield install(meeting, ReadTokensHook(stack.module.config))
     if stack.biased:
         for attention in (*stack.self_attention[:1], *stack.cross_attention[:1]):
             yield install(attention, BiasHook())

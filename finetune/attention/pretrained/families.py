@@ -22,16 +22,19 @@ class Family:
         attention: The classes that call the attention function.
         cross: What the path of an attention to the encoder's output contains.
         shared: Layers share their attention, so that all must have one mask.
+        meeting: The class within a layer after which no token meets another until the layer's end, and which gives
+            (hidden states, ...); None where layers are built in another way.
     """
 
     stack: str
     attention: tuple[str, ...]
     cross: str = "crossattention"
     shared: bool = False
+    meeting: str | None = None
 
 
 def _like_bert(name: str) -> Family:
-    return Family(f"{name}Model", (f"{name}SelfAttention", f"{name}CrossAttention"))
+    return Family(f"{name}Model", (f"{name}SelfAttention", f"{name}CrossAttention"), meeting=f"{name}Attention")
 
 
 def _like_t5(name: str) -> Family:
@@ -117,6 +120,13 @@ class AttentionStack:
             if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
                 return module
         return None
+
+    @property
+    def last_meeting(self) -> nn.Module | None:
+        """Where tokens meet for the last time; None where the family does not tell."""
+        meeting = self.family.meeting
+        found = [part for part in self.module.modules() if meeting and _is_any(part, (meeting,))]
+        return found[-1] if found else None
 
     def own_masks(self) -> tuple[Mask, ...]:
         """The mask that the architecture itself gives each layer: ModernBERT's local layers have a window."""

@@ -19,7 +19,7 @@ from finetune.attention.layout import Ragged, special_token_columns
 from finetune.attention.masks import Mask
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import check_generation
-from finetune.attention.pretrained.streams import BiasHook, EndOfTextHook, PoolHook
+from finetune.attention.pretrained.streams import BiasHook, EndOfTextHook, PoolHook, ReadTokensHook
 from finetune.attention.pretrained.tokens import (
     COLUMN_KEY,
     VALUE_KEY,
@@ -326,9 +326,10 @@ def is_encoder_decoder(module: nn.Module) -> bool:
 
 
 def install(
-    module: nn.Module, hook: StackHook | SourceHook | CarryHook | PoolHook | BiasHook | EndOfTextHook
+    module: nn.Module,
+    hook: StackHook | SourceHook | CarryHook | PoolHook | ReadTokensHook | BiasHook | EndOfTextHook,
 ) -> torch.utils.hooks.RemovableHandle:
     """Register a hook; the handle removes it."""
-    if isinstance(hook, CarryHook | PoolHook):
+    if isinstance(hook, CarryHook | PoolHook | ReadTokensHook):
         return module.register_forward_hook(hook, with_kwargs=True)
     return module.register_forward_pre_hook(hook, with_kwargs=True)

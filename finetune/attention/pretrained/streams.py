@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils.generic import ModelOutput
 
@@ -45,13 +45,37 @@ class PoolHook:
         pooler = getattr(module, "pooler", None)
         if pooler is None and self.reads is None:
             return
+        states = output["last_hidden_state"][0]
         bounds = request.queries.stream.cu_seqlens
-        chosen = bounds[1:] - 1 if self.reads == "last" else bounds[:-1]
-        tokens = output["last_hidden_state"][0, chosen, None]  # [examples, 1, width]
+        if len(states) > len(bounds) - 1:  # more than what `ReadTokensHook` leaves
+            states = states[bounds[1:] - 1 if self.reads == "last" else bounds[:-1]]
+        tokens = states[:, None]  # [examples, 1, width]
         if pooler is not None:
             output["pooler_output"] = _pooled(module, tokens)
         if self.reads is not None:
             output["last_hidden_state"] = tokens
+
+
+@dataclass(frozen=True)
+class ReadTokensHook:
+    """A forward hook of what lets tokens meet in the last layer: only those go on that the model's head reads.
+
+    What the rest of the layer would compute of the others, nobody looks at.
+
+    Args:
+        config: Of the stack; where it asks for hidden states, they are those of all tokens.
+    """
+
+    config: PreTrainedConfig
+
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
+        """The first token of each example, [1, examples, width] of [1, tokens, width]."""
+        masks = next((one for one in (*args, *kwargs.values()) if isinstance(one, SiteMasks)), None)
+        stream = None if masks is None else masks.request.queries.stream
+        shows_all = kwargs.get("output_hidden_states", self.config.output_hidden_states)
+        if stream is None or shows_all or not isinstance(output, tuple):
+            return None
+        return output[0][:, stream.cu_seqlens[:-1]], *output[1:]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from transformers import (
     AlbertForSequenceClassification,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
+    BertConfig,
     DistilBertConfig,
     ElectraConfig,
     ModernBertConfig,
@@ -260,3 +261,27 @@ def test_models_that_read_rows_say_so() -> None:
     ids = torch.full((1, 5), CLS)
     with pytest.raises(PretrainedError, match="averages a row's tokens"):
         averaging(ids, layout=Ragged.from_lengths([2, 3]))
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "electra"])
+@pytest.mark.parametrize("of_config", [False, True])
+def test_the_last_layer_computes_what_the_head_reads(name: str, of_config: bool) -> None:
+    """And all of it where hidden states are asked for, of which the outputs are the same."""
+    configs = {"bert": BertConfig(**SMALL, max_position_embeddings=24), **OTHERS}
+    model: Any = AutoModelForSequenceClassification.from_config(configs[name])  # type: ignore[no-untyped-call]
+    model.eval()
+    apply_masks(model, {"encoder": "window(2)"})
+    widths: list[int] = []
+    for module in model.modules():
+        if type(module).__name__.endswith("Intermediate"):
+            module.register_forward_hook(lambda module, args, output: widths.append(output.shape[1]))
+    inputs = {"input_ids": torch.cat(texts(LENGTHS))[None], "layout": Ragged.from_lengths(LENGTHS)}
+    read = model(**inputs)
+    assert widths == [*[sum(LENGTHS)] * (len(widths) - 1), len(LENGTHS)]
+    widths.clear()
+    if of_config:
+        model.config.output_hidden_states = True
+    shown = model(**inputs) if of_config else model(**inputs, output_hidden_states=True)
+    assert set(widths) == {sum(LENGTHS)}
+    assert [states.shape[1] for states in shown.hidden_states][:-1] == [sum(LENGTHS)] * (len(widths))
+    torch.testing.assert_close(shown.logits, read.logits)
