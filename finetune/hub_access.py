@@ -18,7 +18,7 @@ What = Literal["model", "data set", "metric"]
 OFFLINE = "offline mode is on (HF_HUB_OFFLINE=1)"
 
 MIRROR = "a mirror (set HF_ENDPOINT=https://... in the environment)"
-SAMPLES = "a recipe that needs no Hub (recipe=sentiment_sample, address_sample or interface_sample)"
+SAMPLES = "a recipe that needs no Hub (recipe=sentiment_sample, address_sample, licence_sample or interface_sample)"
 LOCAL = {
     "model": "a model in a local folder ({key}=path/to/folder), local files (data.path=...)",
     "data set": "local files (data.path=...)",

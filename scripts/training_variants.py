@@ -41,7 +41,6 @@ from finetune.data.batches import Indices, Window
 from finetune.recipe import Training
 from finetune.tasks import Batch
 from finetune.training import Job, prepare
-from finetune.training.dropout import fast_dropout
 from finetune.training.loop import Loop
 from finetune.training.progress import console
 from scripts.benchmark_models import MAX_LENGTH, Shape, recipe, training_work
@@ -148,7 +147,7 @@ class Ours(Variant):
 
     def _step(self, loop: Loop, window: Window, batch: Batch) -> Amount:
         amount = self._amount([window.everyone])
-        with self.job.matmul.used(), fast_dropout(loop.model):  # as around a whole run
+        with loop.computing():  # as around a whole run
             loop._step(window, iter([batch]), amount.tokens)
         return amount
 

@@ -11,6 +11,7 @@ from transformers import PreTrainedConfig
 
 from finetune import compose, tasks
 from finetune.attention import Program
+from finetune.data.samples import SampleName
 from finetune.errors import UserError
 from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
@@ -18,7 +19,12 @@ from finetune.recipe.data import Origin
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import BUILT_IN, needed_columns
 
-SAMPLES = {"sentiment": ("en",), "address": ("en",), "interface": ()}
+SAMPLES: dict[SampleName, tuple[str, ...]] = {
+    "sentiment": ("en",),
+    "address": ("en",),
+    "interface": (),
+    "licence": ("en",),
+}
 """Languages of the sample data sets, where the task does not name them."""
 
 SAMPLE = "_sample"

@@ -10,6 +10,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from finetune.data.batches import Indices, Window
 from finetune.tasks import Batch
+from finetune.training.embeddings import LookedUp
 from finetune.training.job import Job
 from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
 from finetune.training.progress import say
@@ -34,6 +35,8 @@ class Gradients:
         self.accelerator = job.accelerator
         self.model = model
         self.state = state
+        alone = job.accelerator.num_processes == 1 and job.accelerator.device.type == "cpu"
+        self.embeddings = LookedUp(model, enabled=alone)
 
     def prepared(self, plan: Sequence[Window]) -> Generator[Batch]:
         """The batches that `compute` wants for these steps, one after another; to be closed."""
@@ -81,7 +84,12 @@ class Gradients:
         if careful:
             self.state.largest = size // self.state.parts
             self._exchange(parts[0][0][:1])
+        self.embeddings.fill()
         return losses
+
+    def forget(self) -> None:
+        """Be ready for the next step, after the optimizer has dropped its gradients."""
+        self.embeddings.clear()
 
     def _all_parts(
         self, parts: Sequence[tuple[Indices, float]], prepared: Iterator[Batch], targets: int, *, exchanges: bool

@@ -90,9 +90,8 @@ class Loop:
             folder.locked(enabled=is_main),
             enough_room(folder.path),
             bar,
-            self.job.matmul.used(),
             compiling(self.training.compile),
-            fast_dropout(self.model),
+            self.computing(),
             self.signals.noted(),
         ):
             while True:
@@ -104,6 +103,12 @@ class Loop:
                     break
                 self.state.epoch, self.state.position = self.state.epoch + 1, 0
                 self.epoch_mean, self.log_mean = self._mean(), self._mean()
+
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """Steps in this block compute in the ways that are fastest here."""
+        with self.job.matmul.used(), fast_dropout(self.model), self.gradients.embeddings.gathered():
+            yield
 
     def _epoch(self, bar: Bar) -> None:
         state = self.state
@@ -165,6 +170,7 @@ class Loop:
             optimizer = self.optimizer.optimizer if is_plain(self.accelerator) else self.optimizer
             guard.step_where_finite(optimizer, flags[0], divisor)
         self.optimizer.zero_grad()
+        self.gradients.forget()
         overflowed = scaled and self.accelerator.optimizer_step_was_skipped
         self.state.overflows = self.state.overflows + 1 if overflowed else 0
         if not overflowed:
