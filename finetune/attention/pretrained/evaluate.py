@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,7 +54,7 @@ def evaluate(request: Request) -> SiteMasks:
 def _schedules(request: Request) -> tuple[Schedule, ...]:
     queries = request.queries.ragged
     keys = queries if request.keys is request.queries else request.keys.ragged
-    return tuple(
+    schedules = (
         plan(
             mask,
             queries,
@@ -66,6 +66,8 @@ def _schedules(request: Request) -> tuple[Schedule, ...]:
         )
         for mask in request.masks
     )
+    # Slack asks nothing and is asked nothing.
+    return tuple(replace(one, num_queries=request.queries.width, num_keys=request.keys.width) for one in schedules)
 
 
 def _of_rows(request: Request) -> tuple[Allowed, ...]:

@@ -19,7 +19,8 @@ from finetune.attention.layout import Ragged, special_token_columns
 from finetune.attention.masks import Mask
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import check_generation
-from finetune.attention.pretrained.streams import BiasHook, EndOfTextHook, PoolHook, ReadTokensHook
+from finetune.attention.pretrained.slack import add_slack, lengthened
+from finetune.attention.pretrained.streams import BiasHook, EndOfTextHook, PoolHook, ReadTokensHook, shows_states
 from finetune.attention.pretrained.tokens import (
     COLUMN_KEY,
     VALUE_KEY,
@@ -28,6 +29,7 @@ from finetune.attention.pretrained.tokens import (
     check_attention_mask,
     check_stream,
     split_features,
+    with_slack,
 )
 from finetune.attention.program import SiteName
 
@@ -82,11 +84,16 @@ class StackHook:
             return (), arguments
         if tokens.stream is not None:
             self._place(arguments, tokens.stream, past)
+            if not shows_states(module, arguments):
+                tokens = with_slack(tokens)
+                add_slack(arguments, tokens.width)
         if source is not None:
             if (source.stream is None) != (tokens.stream is None):
                 raise PretrainedError("source and target must both be ragged streams, or both padded rows")
             tokens = with_values(tokens, source.values)
-            keys = with_values(source, tokens.values)
+            keys = with_slack(with_values(source, tokens.values))
+            states = arguments["encoder_hidden_states"]
+            arguments["encoder_hidden_states"] = lengthened(states, keys.width) if keys.stream else states
             arguments["encoder_attention_mask"] = self._request("cross", self.cross_masks, tokens, keys, past)
         arguments["attention_mask"] = self._request(self.site, self.masks, tokens, tokens, past)
         return (), arguments

@@ -6,6 +6,7 @@ token, and a relative bias that is made for every pair of the row.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ Reads = Literal["first", "last"] | None
 
 @dataclass(frozen=True)
 class PoolHook:
-    """A forward hook of a stack: each example of a stream is pooled, not the row that they make.
+    """A forward hook of a stack: each example of a stream is pooled, not the row that they make; slack is cut off.
 
     Args:
         reads: What a head reads of the stack's output; where it is one token, it is given those alone, as
@@ -42,14 +43,17 @@ class PoolHook:
             return
         if not isinstance(output, ModelOutput):
             raise PretrainedError("a ragged stream needs return_dict=True")
+        stream, states = request.queries.stream, output["last_hidden_state"]
+        is_whole = states.shape[1] == request.queries.width  # else `ReadTokensHook` has left the tokens that are read
+        if is_whole:
+            output["last_hidden_state"] = states = states[:, : stream.total]
         pooler = getattr(module, "pooler", None)
         if pooler is None and self.reads is None:
             return
-        states = output["last_hidden_state"][0]
-        bounds = request.queries.stream.cu_seqlens
-        if len(states) > len(bounds) - 1:  # more than what `ReadTokensHook` leaves
-            states = states[bounds[1:] - 1 if self.reads == "last" else bounds[:-1]]
-        tokens = states[:, None]  # [examples, 1, width]
+        if is_whole:
+            bounds = stream.cu_seqlens
+            states = states[:, bounds[1:] - 1 if self.reads == "last" else bounds[:-1]]
+        tokens = states[0, :, None]  # [examples, 1, width]
         if pooler is not None:
             output["pooler_output"] = _pooled(module, tokens)
         if self.reads is not None:
@@ -72,8 +76,7 @@ class ReadTokensHook:
         """The first token of each example, [1, examples, width] of [1, tokens, width]."""
         masks = next((one for one in (*args, *kwargs.values()) if isinstance(one, SiteMasks)), None)
         stream = None if masks is None else masks.request.queries.stream
-        shows_all = kwargs.get("output_hidden_states", self.config.output_hidden_states)
-        if stream is None or shows_all or not isinstance(output, tuple):
+        if stream is None or shows_states(self, kwargs) or not isinstance(output, tuple):
             return None
         return output[0][:, stream.cu_seqlens[:-1]], *output[1:]
 
@@ -108,6 +111,12 @@ class EndOfTextHook:
             "use_cache": False,
         }
         return (), arguments
+
+
+def shows_states(stack: Any, arguments: Mapping[str, Any]) -> bool:
+    """Whether a call of a stack, or of what belongs to its `config`, asks for the hidden states of all layers."""
+    asked = arguments.get("output_hidden_states")
+    return bool(stack.config.output_hidden_states if asked is None else asked)
 
 
 def _pooled(module: Any, tokens: Tensor) -> Tensor:

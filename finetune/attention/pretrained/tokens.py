@@ -10,7 +10,7 @@ behaves like the 2-D attention mask in the little that transformers looks at.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ from finetune.attention.layout import Padded, Ragged
 from finetune.attention.masks import Mask
 from finetune.attention.masks.scope import integers
 from finetune.attention.pretrained.errors import PretrainedError
+from finetune.attention.pretrained.slack import width_with_slack
 from finetune.attention.program import SiteName
 
 COLUMN_KEY, VALUE_KEY = "mask_column_", "mask_value_"
@@ -35,7 +36,7 @@ class Tokens:
 
     Args:
         batch: Rows.
-        width: Columns of a row.
+        width: Columns of a row; of a stream, with its slack.
         device: Where the model computes.
         valid: bool [batch, width], True at tokens; None where there is no padding.
         columns: Token columns, int64 [batch, width]; in generation with a cache only the last columns of the rows.
@@ -82,6 +83,13 @@ class Tokens:
         """The last columns of the layout `whole` as rows of their own, in which positions go on counting."""
         columns = {name: column[:, -count:] for name, column in self.columns.items()}
         return Padded(whole.starts - (self.width - count), whole.lengths, count, columns, self.values)
+
+
+def with_slack(tokens: Tokens) -> Tokens:
+    """Tokens of a stream that has slack at its end; padded rows as they are."""
+    if tokens.stream is None:
+        return tokens
+    return replace(tokens, width=width_with_slack(tokens.stream.total, tokens.device))
 
 
 @dataclass(frozen=True, eq=False)
