@@ -122,8 +122,12 @@ def _few_steps(prepared: Prepared, name: str) -> None:
 
 
 def time_steps(variants: Mapping[str, Variant], rounds: int, steps: int) -> Rates:
-    """Let all variants take turns, `steps` optimizer steps at a time, and the largest products between."""
-    waiting = {name: iter(variant.steps((rounds + 1) * steps)) for name, variant in variants.items()}
+    """Let all variants take turns, `steps` optimizer steps at a time, and the largest products between.
+
+    The step before each turn is not timed: it finds the caches and the memory as another variant left them, which is
+    not how steps follow each other in a run.
+    """
+    waiting = {name: iter(variant.steps(rounds * (steps + 1) + steps)) for name, variant in variants.items()}
     done: dict[str, list[Amount]] = {name: [] for name in variants}
     ceilings = [Ceiling(torch.float32), Ceiling(torch.bfloat16)]
 
@@ -131,8 +135,13 @@ def time_steps(variants: Mapping[str, Variant], rounds: int, steps: int) -> Rate
         with variants[name].at_work():
             done[name].append(total(next(waiting[name])() for _ in range(steps)))
 
+    def one(name: str) -> None:
+        with variants[name].at_work():
+            next(waiting[name])()
+
     ways: dict[str, Callable[[], object]] = {name: partial(some, name) for name in variants}
-    timings = interleave(ways | {ceiling.title: ceiling.measure for ceiling in ceilings}, rounds)
+    peaks_of = {ceiling.title: ceiling.measure for ceiling in ceilings}
+    timings = interleave(ways | peaks_of, rounds, before={name: partial(one, name) for name in variants})
     waiting.clear()
     gc.collect()
     amounts = {name: amounts[1:] for name, amounts in done.items()}

@@ -61,7 +61,13 @@ class Timings:
         return Spread.of([other / own for other, own in pairs])
 
 
-def interleave(ways: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1, seed: int = 0) -> Timings:
+def interleave(
+    ways: Mapping[str, Callable[[], object]],
+    rounds: int,
+    warmup: int = 1,
+    seed: int = 0,
+    before: Mapping[str, Callable[[], object]] | None = None,
+) -> Timings:
     """Time each way once a round, in an order drawn anew for each round.
 
     Args:
@@ -69,6 +75,7 @@ def interleave(ways: Mapping[str, Callable[[], object]], rounds: int, warmup: in
         rounds: How often.
         warmup: Calls of each way before that, which are not timed.
         seed: Of the orders.
+        before: What a way does ahead of each of its turns, untimed.
     """
     for way in ways.values():
         for _ in range(warmup):
@@ -77,6 +84,8 @@ def interleave(ways: Mapping[str, Callable[[], object]], rounds: int, warmup: in
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name in order.sample(list(ways), len(ways)):
+            if before and name in before:
+                before[name]()
             seconds[name].append(time_once(ways[name]))
     return Timings(seconds)
 
