@@ -77,13 +77,13 @@ class _RectangleAttention(torch.autograd.Function):
         # About as much memory as the inputs themselves take, so that memory is linear wherever work is.
         keep = any(ctx.needs_input_grad) and schedule.weights <= query.numel() + key.numel() + value.numel()
         kept: list[Tensor | None] = []
-        with _products(query.device, schedule, query.shape[-1]):
+        with _products(query, schedule) as narrow:
             tokens = (
                 _Tokens.of(query, schedule.queries),
                 _Tokens.of(key, schedule.keys),
                 _Tokens.of(value, schedule.keys),
             )
-            work = _Work(*tokens, bias_table, schedule, scale, dropout)
+            work = _Work(*tokens, bias_table, schedule, scale, dropout, narrow)
             output = _Sum(schedule.queries, value.shape[-1], work.dtype, query.device)
             for bundle in schedule.bundles:
                 weights, survivors = work.weights(bundle), work.survivors(bundle)
@@ -101,9 +101,9 @@ class _RectangleAttention(torch.autograd.Function):
     def backward(ctx: Any, output_gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, bias_table, *kept = ctx.saved_tensors
         schedule: Schedule = ctx.schedule
-        with _products(query.device, schedule, query.shape[-1]):
+        with _products(query, schedule) as narrow:
             tokens = _Tokens(query, schedule.queries), _Tokens(key, schedule.keys), _Tokens(value, schedule.keys)
-            work = _Work(*tokens, bias_table, schedule, ctx.scale, ctx.dropout)
+            work = _Work(*tokens, bias_table, schedule, ctx.scale, ctx.dropout, narrow)
             gradients = _Gradients(work, output_gradient, ctx.needs_input_grad[3])
             for bundle in schedule.bundles:
                 if kept:
@@ -119,27 +119,31 @@ _LARGE = 2**26
 write for each new shape; and every batch has its own."""
 
 
-def _are_small(device: torch.device, schedule: Schedule, width: int) -> bool:
-    """Whether all products are, on a CPU."""
-    if device.type != "cpu" or not torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
-        return False
-    return 2 * width * max((part.weights for part in schedule.parts), default=0) < _LARGE
-
-
 @contextmanager
-def _products(device: torch.device, schedule: Schedule, width: int) -> Iterator[None]:
-    """How matrices are multiplied in this block: in the types that they have, and by MKL where they are small."""
-    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    with torch.autocast(device.type, enabled=False):
-        if not _are_small(device, schedule, width):
-            yield
+def _products(query: Tensor, schedule: Schedule) -> Iterator[torch.dtype]:
+    """Matrices are multiplied in this block in the types that they have, on a CPU by MKL where all are small.
+
+    Gives the type for the last products of the backward pass: the queries' own, unless they are small. In bfloat16,
+    products whose result is a gradient and no more take their factors rounded, as torch's own attention does; its
+    error is no less.
+    """
+    largest = 2 * query.shape[-1] * max((part.weights for part in schedule.parts), default=0)
+    has_mkl = query.device.type == "cpu" and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+    with torch.autocast(query.device.type, enabled=False):
+        if not has_mkl or largest >= _LARGE:
+            yield query.dtype
             return
+        matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
         before = matmul.fp32_precision
         matmul.fp32_precision = "ieee"
         try:
-            yield
+            yield _wide(query.dtype)
         finally:
             matmul.fp32_precision = before
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,10 +213,10 @@ class _Work:
         schedule: Schedule,
         scale: float,
         dropout: Dropout,
+        narrow: torch.dtype,
     ) -> None:
-        self.dtype = torch.float64 if query.dtype == torch.float64 else torch.float32
-        small = _are_small(query.rows.device, schedule, query.rows.shape[-1])
-        self.narrow = self.dtype if small else query.rows.dtype
+        self.dtype = _wide(query.dtype)
+        self.narrow = narrow
         self.query, self.key, self.value = query, key, value
         self.table = None if bias_table is None else bias_table.to(self.dtype)
         self.schedule, self.scale, self.dropout = schedule, scale, dropout
@@ -276,8 +280,6 @@ class _Gradients:
         """Add what a bundle contributes, given its weights before dropout."""
         work = self.work
         factors = None if survivors is None else work.dropout.factors(survivors, work.dtype)
-        # In bfloat16, products whose result is a gradient and no more take their factors rounded, as torch's own
-        # attention does; its error is no less.
         outputs = self.output.take(bundle.queries, work.narrow)
         dropped = (weights if factors is None else weights * factors).to(work.narrow)
         self.value.add(bundle.keys, _transposed(bundle.cut(dropped)), outputs)
