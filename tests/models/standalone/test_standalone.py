@@ -46,8 +46,8 @@ from finetune.attention.masks import Mask, register_mask, register_predicate
 
 
 @dataclass(frozen=True, repr=False)
-class Previous(Mask):
-    name = "previous"
+class StepsBefore(Mask):
+    name = "steps_before"
     back: int
 
     def allowed(self, scope, head, q, k):
@@ -55,11 +55,11 @@ class Previous(Mask):
 
 
 @register_mask
-def previous(back):
-    return Previous(back)
+def steps_before(back):
+    return StepsBefore(back)
 
 
-def even_keys(scope, head, q, k):
+def second_keys(scope, head, q, k):
     return (k % 2 == 0) & (head == 0)
 
 
@@ -107,7 +107,7 @@ def with_own_code(folder: Path) -> PreTrainedModel:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    masks = {"encoder": {"mask": "custom(near_or_first) | previous(3)", "layers": {"0": ~custom(module.even_keys)}}}
+    masks = {"encoder": {"mask": "custom(near_or_first) | steps_before(3)", "layers": {"0": ~custom(module.second_keys)}}}
     return apply_masks(build(OWN_MODEL), masks)
 
 
