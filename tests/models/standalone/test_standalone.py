@@ -107,7 +107,8 @@ def with_own_code(folder: Path) -> PreTrainedModel:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    masks = {"encoder": {"mask": "custom(near_or_first) | steps_before(3)", "layers": {"0": ~custom(module.second_keys)}}}
+    layers = {"0": ~custom(module.second_keys)}
+    masks = {"encoder": {"mask": "custom(near_or_first) | steps_before(3)", "layers": layers}}
     return apply_masks(build(OWN_MODEL), masks)
 
 
