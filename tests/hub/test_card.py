@@ -3,15 +3,16 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from huggingface_hub import ModelCard
 
 from finetune import compose
 from finetune.attention.pretrained import apply_masks
+from finetune.data.samples import SampleName
 from finetune.errors import UserError
-from finetune.hub import load, push, write_card
+from finetune.hub import load, push, run_facts, write_card
 from finetune.hub.account import Target
 from finetune.models import save_weights
 from tests.hub.lines import run_lines
@@ -130,3 +131,7 @@ def test_paths_of_this_machine_are_not_told(fetched: Path) -> None:
 def test_no_run_no_card(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no finished run"):
         write_card(tmp_path)
+
+
+def test_the_languages_of_every_sample_are_known() -> None:
+    assert set(run_facts.SAMPLES) == set(get_args(SampleName))

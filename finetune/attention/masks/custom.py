@@ -46,13 +46,13 @@ class Custom(Mask):
     @property
     def needs(self) -> Needs:
         """What the predicate was registered with."""
-        return _find(self.predicate).needs
+        return find_predicate(self.predicate).needs
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         """See Mask. Raises MaskError where the predicate returns anything but booleans."""
         import torch
 
-        allowed = _find(self.predicate).predicate(scope, head, q, k)
+        allowed = find_predicate(self.predicate).predicate(scope, head, q, k)
         if not isinstance(allowed, torch.Tensor) or allowed.dtype != torch.bool:
             found = allowed.dtype if isinstance(allowed, torch.Tensor) else type(allowed).__name__
             raise MaskError(f"the predicate {self.predicate!r} must return a tensor of torch.bool, got {found}")
@@ -98,7 +98,7 @@ def custom(predicate: str | Predicate) -> Mask:
         return Custom(_name_of(predicate))
     if not isinstance(predicate, str):
         raise MaskArgumentError(f"custom: predicate must be a name or a function, got {predicate!r}", predicate)
-    _find(predicate)
+    find_predicate(predicate)
     return Custom(predicate)
 
 
@@ -113,7 +113,8 @@ def _name_of(predicate: Predicate) -> str:
     return name
 
 
-def _find(name: str) -> _Registered:
+def find_predicate(name: str) -> _Registered:
+    """A predicate that was registered, or that an entry point has; MaskError where there is none of that name."""
     if name not in _predicates:
         for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
             predicate = entry_point.load()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.attention import Mask, Program
-from finetune.attention.masks.custom import Custom, _find
+from finetune.attention.masks.custom import Custom, find_predicate
 
 ATTENTION = "finetune.attention"
 MASKS = f"{ATTENTION}.masks"
@@ -72,7 +72,7 @@ def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., An
     """The masks of others: their text, a function that their module defines, and which predicate it is."""
     for mask in _masks([program]):
         if isinstance(mask, Custom):
-            yield str(mask), _find(mask.predicate).predicate, _predicate(mask)
+            yield str(mask), find_predicate(mask.predicate).predicate, _predicate(mask)
         elif not type(mask).__module__.startswith(ATTENTION):
             yield str(mask), type(mask).allowed, None
 
@@ -89,7 +89,7 @@ def _masks(values: Iterable[object]) -> Iterator[Mask]:
 
 
 def _predicate(mask: Custom) -> Predicate:
-    function, needs = _find(mask.predicate).predicate, mask.needs
+    function, needs = find_predicate(mask.predicate).predicate, mask.needs
     name = getattr(function, "__qualname__", type(function).__name__)
     columns, values = tuple(sorted(needs.columns)), tuple(sorted(needs.values))
     return Predicate(mask.predicate, name, columns, values, needs.length, needs.by_head)
