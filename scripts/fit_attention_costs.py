@@ -14,6 +14,7 @@ from sklearn.linear_model import LinearRegression
 from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.kernels.schedule import PART_WEIGHTS, Schedule, Stack
 from finetune.attention.planning.cost import Costs
+from finetune.training.allocator import keep_memory
 from scripts.benchmarking import print_table, time_once
 
 HEADS = 12
@@ -28,32 +29,47 @@ WEIGHTS = (2**12, 2**16, 2**20)
 """Attention weights of a stack, about."""
 
 
+SHORT = (16, 24, 32, 48, 64)
+"""Queries, and keys, of a batch of short texts, a stack for each."""
+
+
 @dataclass(frozen=True)
-class Case:
-    """One stack of rectangles."""
+class Size:
+    """What is in a stack."""
 
     rectangles: int
     queries: int
     keys: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A call with these stacks."""
+
+    sizes: tuple[Size, ...]
     width: int
 
     def terms(self) -> list[float]:
-        """What the constants of `Costs` are multiplied by, in their order."""
-        batch = self.rectangles * HEADS
-        pairs, slots = batch * self.queries * self.keys, batch * (self.queries + self.keys)
-        spilled = pairs * (self.queries * self.keys > PART_WEIGHTS)
-        return [1, pairs, pairs * self.width, spilled, slots, slots * self.width]
+        """What the constants of `Costs` are multiplied by, in their order, and 1 for the call."""
+        sizes = [(size.rectangles * HEADS, size.queries, size.keys) for size in self.sizes]
+        pairs = sum(batch * queries * keys for batch, queries, keys in sizes)
+        spilled = sum(batch * queries * keys for batch, queries, keys in sizes if queries * keys > PART_WEIGHTS)
+        slots = sum(batch * (queries + keys) for batch, queries, keys in sizes)
+        return [len(sizes), pairs, pairs * self.width, spilled, slots, slots * self.width, 1]
 
     def seconds(self, rounds: int) -> float:
         """The least of several times, forward and backward: what others do on the machine only adds."""
-        query_tokens = torch.arange(self.rectangles * self.queries).view(self.rectangles, -1)
-        key_tokens = torch.arange(self.rectangles * self.keys).view(self.rectangles, -1)
-        allowed = torch.ones(self.rectangles, 1, self.queries, self.keys, dtype=torch.bool)
-        stack = Stack(query_tokens, key_tokens, allowed)
-        schedule = Schedule((stack,), query_tokens.numel(), key_tokens.numel(), HEADS)
+        stacks = []
+        num_queries = num_keys = 0
+        for size in self.sizes:
+            queries = num_queries + torch.arange(size.rectangles * size.queries).view(size.rectangles, -1)
+            keys = num_keys + torch.arange(size.rectangles * size.keys).view(size.rectangles, -1)
+            allowed = torch.ones(size.rectangles, 1, size.queries, size.keys, dtype=torch.bool)
+            stacks.append(Stack(queries, keys, allowed))
+            num_queries, num_keys = num_queries + queries.numel(), num_keys + keys.numel()
+        schedule = Schedule(tuple(stacks), num_queries, num_keys, HEADS)
         query, key, value = (
-            torch.randn(tokens.numel(), HEADS, self.width, requires_grad=True)
-            for tokens in (query_tokens, key_tokens, key_tokens)
+            torch.randn(tokens, HEADS, self.width, requires_grad=True) for tokens in (num_queries, num_keys, num_keys)
         )
         gradient = torch.randn_like(query)
 
@@ -63,23 +79,27 @@ class Case:
         step()
         return min(time_once(step) for _ in range(rounds))
 
+    def __str__(self) -> str:
+        return " + ".join(f"{size.rectangles} x {HEADS} x {size.queries} x {size.keys}" for size in self.sizes)
+
 
 def cases() -> list[Case]:
-    """Stacks of many shapes and amounts of work."""
-    spilling = [Case(1, size, size, width) for size, width in itertools.product(SPILLING, WIDTHS)]
-    return spilling + [
-        Case(max(1, weights // (HEADS * size * size * ratio)), size, size * ratio, width)
-        for weights, size, ratio, width in itertools.product(WEIGHTS, SIZES, RATIOS, WIDTHS)
-    ]
+    """Stacks of many shapes and amounts of work, each alone; and some of short texts, one to all of them in a call."""
+    alone = [Size(1, size, size) for size in SPILLING]
+    for weights, size, ratio in itertools.product(WEIGHTS, SIZES, RATIOS):
+        alone.append(Size(max(1, weights // (HEADS * size * size * ratio)), size, size * ratio))
+    together = [tuple(Size(count, size, size) for size in SHORT[:stop]) for count in (1, 8) for stop in range(2, 6)]
+    return [Case(sizes, width) for sizes in [*((size,) for size in alone), *together] for width in WIDTHS]
 
 
-def fit(measured: list[Case], seconds: list[float]) -> Costs:
-    """Constants, none negative, with the least sum of squared relative errors."""
+def fit(measured: list[Case], seconds: list[float]) -> tuple[Costs, float]:
+    """Constants, none negative, with the least sum of squared relative errors; and nanoseconds of a call."""
     nanoseconds = np.array(seconds) * 1e9
     terms = np.array([case.terms() for case in measured])
     model = LinearRegression(positive=True, fit_intercept=False)
     model.fit(terms / nanoseconds[:, None], np.ones(len(measured)))
-    return Costs(*map(float, model.coef_))
+    *costs, call = map(float, model.coef_)
+    return Costs(*costs), call
 
 
 def main() -> None:
@@ -87,16 +107,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="times that each shape is measured")
     rounds = parser.parse_args().rounds
+    keep_memory()  # as training does
     measured = cases()
     seconds = [case.seconds(rounds) for case in measured]
-    costs = fit(measured, seconds)
-    foretold = [float(np.dot(case.terms(), tuple(vars(costs).values()))) / 1e9 for case in measured]
+    costs, call = fit(measured, seconds)
+    constants = [*vars(costs).values(), call]
+    foretold = [float(np.dot(case.terms(), constants)) / 1e9 for case in measured]
     rows = [
-        (f"{case.rectangles} x {HEADS} x {case.queries} x {case.keys}", case.width, f"{s * 1e3:.3g}", f"{f / s:.2f}")
-        for case, s, f in zip(measured, seconds, foretold, strict=True)
+        (str(case), case.width, f"{measured * 1e3:.3g}", f"{expected / measured:.2f}")
+        for case, measured, expected in zip(measured, seconds, foretold, strict=True)
     ]
     print_table("Stacks", ["rectangles x heads x queries x keys", "width", "ms", "foretold / measured"], rows)
     print(costs)
+    print(f"a call: {call:,.0f}")
 
 
 if __name__ == "__main__":

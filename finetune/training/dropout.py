@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor, nn
 
 from finetune.attention.kernels.dropout import factors, survivors
 
 
 def dropout(activations: Tensor, probability: float) -> Tensor:
-    """Zero each activation with the given probability, to the nearest 1 / 65,536, and scale up those kept.
+    """Zero each activation with the given probability, and scale up those kept.
 
-    The scale is that of the probability in effect, so that the expectation is the activation itself. Drawn from torch's
-    own generator, which gradient checkpointing sets back.
+    Drawn from torch's own generator, which gradient checkpointing sets back.
 
     Args:
         activations: Of any shape and floating-point type.
@@ -26,7 +26,8 @@ class _FastDropout(nn.Dropout):
     """nn.Dropout in all but how it draws."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
-        if self.training and self.p and input.device.type == "cpu":
+        # What is compiled draws along with what it computes.
+        if self.training and self.p and input.device.type == "cpu" and not torch.compiler.is_compiling():
             return dropout(input, self.p)
         return super().forward(input)
 

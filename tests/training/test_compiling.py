@@ -14,6 +14,7 @@ from finetune.attention.pretrained.interface import PLACE
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.training.compiling import compile_model, compiling, token_wise
+from finetune.training.dropout import fast_dropout
 from finetune.training.job import Job, prepare
 from finetune.training.loop import Loop, fit
 from tests.training.test_resume import elsewhere, small
@@ -34,7 +35,8 @@ def test_streams_have_the_same_losses_compiled(
     """Traced and differentiated as for code, and computed without making code of it, which takes a compiler's time."""
     monkeypatch.setattr(nn.Module, "compile", functools.partialmethod(nn.Module.compile, backend="aot_eager"))
     torch._dynamo.reset()
-    recipe = toy(kind, architecture, train=40, held_out=8, **{"training.epochs": 1, "training.log_every": 1})
+    keys = {"training.epochs": 1, "training.log_every": 1, "model.scratch.dropout": 0.0}
+    recipe = toy(kind, architecture, train=40, held_out=8, **keys)
     job = prepare(compose.override(elsewhere(recipe, "compiled"), {"training.compile": True}))
     assert job.tools.ragged
     names = list(job.model.state_dict())
@@ -60,6 +62,16 @@ def test_all_weights_of_feed_forward_layers_are_compiled_and_none_of_attention(t
     ]
     assert found
     assert all(found)
+
+
+def test_what_is_compiled_leaves_dropout_to_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It draws in the kernels that it writes; ours would break the graph."""
+    model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
+    monkeypatch.setattr("finetune.training.dropout.dropout", lambda *_: pytest.fail("drawn by ours"))
+    with fast_dropout(model):
+        compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
+        assert (compiled(torch.ones(64, 4)) == 0).any()
+    torch._dynamo.reset()
 
 
 def test_a_model_without_such_parts_is_told() -> None:

@@ -28,17 +28,17 @@ def test_as_many_are_dropped_as_asked_and_the_mean_stays(probability: float, dty
     given = dropout(ones, probability)
     assert given.dtype == dtype
     deviation = (probability * (1 - probability) / DRAWS) ** 0.5  # of a share of that many draws
-    assert (given == 0).double().mean().item() == pytest.approx(probability, abs=4 * deviation + 2**-17)
+    assert (given == 0).double().mean().item() == pytest.approx(probability, abs=4 * deviation)
     kept = given[given != 0]
     assert (kept == kept[0]).all()
-    assert kept[0].item() == pytest.approx(1 / (1 - probability), rel=torch.finfo(dtype).eps + 2**-12)
+    assert kept[0].item() == pytest.approx(1 / (1 - probability), rel=torch.finfo(dtype).eps)
 
 
 def test_each_activation_is_dropped_on_its_own() -> None:
-    """The four that share a drawn number do not fall together, nor do neighbours in any order."""
+    """The eight that share a drawn number do not fall together, nor do neighbours in any order."""
     torch.manual_seed(0)
     dropped = (dropout(torch.ones(DRAWS), 0.3) == 0).double()
-    for distance in (1, 2, 3, 4, 5):
+    for distance in range(1, 10):
         together = (dropped[:-distance] * dropped[distance:]).mean().item()
         assert together == pytest.approx(0.3**2, abs=4 * (0.09 * 0.91 / DRAWS) ** 0.5)
 

@@ -238,7 +238,7 @@ class _Work:
         return weights
 
     def survivors(self, bundle: Bundle) -> Tensor | None:
-        """Which of a bundle's weights are not dropped, bool [weights]."""
+        """Which of a bundle's weights are not dropped, uint8 [weights]; None without dropout."""
         return self.dropout.survivors(bundle.weights, bundle.number, self.query.rows.device)
 
     def _restrict(self, part: Part, score: Tensor) -> None:
@@ -280,20 +280,20 @@ class _Gradients:
         """Add what a bundle contributes, given its weights before dropout."""
         work = self.work
         factors = None if survivors is None else work.dropout.factors(survivors, work.dtype)
-        outputs = self.output.take(bundle.queries, work.narrow)
+        outputs = self.output.take(bundle.queries, work.dtype)
+        narrow = outputs if work.narrow == work.dtype else self.output.take(bundle.queries, work.narrow)
         dropped = (weights if factors is None else weights * factors).to(work.narrow)
-        self.value.add(bundle.keys, _transposed(bundle.cut(dropped)), outputs)
-        scores = self._scores(bundle, weights, factors)
+        self.value.add(bundle.keys, _transposed(bundle.cut(dropped)), narrow)
+        scores = self._scores(bundle, outputs, weights, factors)
         self._add_to_table(bundle, scores)
         cut = bundle.cut(scores.to(work.narrow))
         self.query.add(bundle.queries, cut, work.key.take(bundle.keys, work.narrow), work.scale)
         self.key.add(bundle.keys, _transposed(cut), work.query.take(bundle.queries, work.narrow), work.scale)
 
-    def _scores(self, bundle: Bundle, weights: Tensor, factors: Tensor | None) -> Tensor:
-        """The gradient of the scores, [weights]."""
-        work = self.work
+    def _scores(self, bundle: Bundle, outputs: list[Tensor], weights: Tensor, factors: Tensor | None) -> Tensor:
+        """The gradient of the scores, [weights], from that of the outputs."""
         of_weights, scores = torch.empty_like(weights), torch.empty_like(weights)
-        outputs, values = self.output.take(bundle.queries, work.dtype), work.value.take(bundle.keys, work.dtype)
+        values = self.work.value.take(bundle.keys, self.work.dtype)
         for output, value, gradient in zip(outputs, values, bundle.cut(of_weights), strict=True):
             torch.bmm(output, value.mT, out=gradient)
         if factors is not None:

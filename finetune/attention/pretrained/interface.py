@@ -180,9 +180,9 @@ def _in_stream(
         raise PretrainedError("attention weights can be had of padded rows, not of a ragged stream")
     place: Place = getattr(module, PLACE)
     output = rectangle_attention(
-        query[0].transpose(0, 1),
-        key[0].transpose(0, 1),
-        value[0].transpose(0, 1),
+        query.squeeze(0).transpose(0, 1),
+        key.squeeze(0).transpose(0, 1),
+        value.squeeze(0).transpose(0, 1),
         masks.schedules[place.number],
         bias_table=bias_table(position_bias, masks.request),
         scale=scaling,
