@@ -29,8 +29,9 @@ WEIGHTS = (2**12, 2**16, 2**20)
 """Attention weights of a stack, about."""
 
 
-SHORT = (16, 24, 32, 48, 64)
-"""Queries, and keys, of a batch of short texts, a stack for each."""
+SHORT = (16, 24, 40, 64)
+"""Queries, and keys, of rectangles that are computed in one stack or in several."""
+STACKS = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Case:
-    """A call with these stacks."""
+    """A call with these stacks, all alike."""
 
     sizes: tuple[Size, ...]
     width: int
@@ -55,7 +56,7 @@ class Case:
         pairs = sum(batch * queries * keys for batch, queries, keys in sizes)
         spilled = sum(batch * queries * keys for batch, queries, keys in sizes if queries * keys > PART_WEIGHTS)
         slots = sum(batch * (queries + keys) for batch, queries, keys in sizes)
-        return [len(sizes), pairs, pairs * self.width, spilled, slots, slots * self.width, 1]
+        return [len(sizes), pairs, pairs * self.width, spilled, slots * self.width, 1]
 
     def seconds(self, rounds: int) -> float:
         """The least of several times, forward and backward: what others do on the machine only adds."""
@@ -80,15 +81,16 @@ class Case:
         return min(time_once(step) for _ in range(rounds))
 
     def __str__(self) -> str:
-        return " + ".join(f"{size.rectangles} x {HEADS} x {size.queries} x {size.keys}" for size in self.sizes)
+        one = self.sizes[0]
+        return f"{len(self.sizes)} of {one.rectangles} x {HEADS} x {one.queries} x {one.keys}"
 
 
 def cases() -> list[Case]:
-    """Stacks of many shapes and amounts of work, each alone; and some of short texts, one to all of them in a call."""
+    """Stacks of many shapes and amounts of work, each alone; and the same work in more and more stacks."""
     alone = [Size(1, size, size) for size in SPILLING]
     for weights, size, ratio in itertools.product(WEIGHTS, SIZES, RATIOS):
         alone.append(Size(max(1, weights // (HEADS * size * size * ratio)), size, size * ratio))
-    together = [tuple(Size(count, size, size) for size in SHORT[:stop]) for count in (1, 8) for stop in range(2, 6)]
+    together = [(Size(max(STACKS) // count, size, size),) * count for size, count in itertools.product(SHORT, STACKS)]
     return [Case(sizes, width) for sizes in [*((size,) for size in alone), *together] for width in WIDTHS]
 
 
@@ -117,7 +119,7 @@ def main() -> None:
         (str(case), case.width, f"{measured * 1e3:.3g}", f"{expected / measured:.2f}")
         for case, measured, expected in zip(measured, seconds, foretold, strict=True)
     ]
-    print_table("Stacks", ["rectangles x heads x queries x keys", "width", "ms", "foretold / measured"], rows)
+    print_table("Stacks", ["stacks of rectangles x heads x queries x keys", "width", "ms", "foretold / measured"], rows)
     print(costs)
     print(f"a call: {call:,.0f}")
 

@@ -24,15 +24,13 @@ class Costs:
         pair: Of one attention weight of one head: softmax and mask.
         pair_width: Of one attention weight, for each number of a head's width: matrix products.
         spilled: Of one attention weight more, where those of a rectangle do not fit the cache.
-        slot: Of one slot, for a query or a key, of one head.
-        slot_width: Of one slot, for each number of a head's width: gathering and scattering.
+        slot_width: Of one slot, for a query or a key of one head, for each number of its width: gathering, scattering.
     """
 
     stack: float
     pair: float
     pair_width: float
     spilled: float
-    slot: float
     slot_width: float
 
     def of_stacks(
@@ -41,10 +39,10 @@ class Costs:
         """Cost of stacks of so many rectangles of this size, in so many heads."""
         pairs, slots = np.multiply(queries, keys), np.add(queries, keys)
         spilled = np.where(pairs > PART_WEIGHTS, self.spilled, 0.0)
-        one = (self.pair + self.pair_width * width + spilled) * pairs + (self.slot + self.slot_width * width) * slots
+        one = (self.pair + self.pair_width * width + spilled) * pairs + self.slot_width * width * slots
         cost: npt.NDArray[np.float64] = self.stack + np.multiply(rectangles, num_heads) * one
         return cost
 
 
-COSTS = Costs(stack=150_000, pair=4.5, pair_width=0.12, spilled=25.0, slot=5.0, slot_width=3.3)
+COSTS = Costs(stack=66_000, pair=2.0, pair_width=0.058, spilled=1.5, slot_width=1.64)
 """Measured."""
