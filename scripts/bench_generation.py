@@ -28,7 +28,6 @@ if __name__ == "__main__":  # the checkout, so that `scripts` is a package
 
 import torch
 from datasets import load_dataset
-from rich.console import Console
 from torch import Tensor, nn
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
@@ -193,7 +192,7 @@ def _print(rows: Sequence[dict[str, Any]], sentences: int, texts: Sequence[str])
         for row in rows
     ]
     title = f"{sentences} sentences, {BEAMS} beams, outputs of {words:.0f} words on average"
-    print_table(title, columns, cells, None if sys.stdout.isatty() else Console(width=120))
+    print_table(title, columns, cells)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

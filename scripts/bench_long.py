@@ -146,7 +146,7 @@ def print_results(results: Sequence[Result]) -> None:
     """A table for all, and the slopes of each mask."""
     columns = ("mask", "tokens", "dense ms", "ours ms", "plan ms", "times as fast", "dense MiB", "ours MiB")
     rows = [
-        (r.mask, r.length, f"{r.dense.median:.3g}", f"{r.ours.median:.3g}", f"{r.planning.median:.3g}", r.speedup,
+        (r.mask, r.length, f"{r.dense.median:,.1f}", f"{r.ours.median:,.1f}", f"{r.planning.median:,.1f}", r.speedup,
          f"{r.dense_memory:.0f}", f"{r.memory:.0f}")
         for r in results
     ]  # fmt: skip

@@ -28,7 +28,6 @@ if __name__ == "__main__":  # the checkout, so that `scripts` is a package
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import torch
-from rich.console import Console
 
 from finetune.compose import to_yaml
 from finetune.data.batches import Window
@@ -77,7 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.threads:
         torch.set_num_threads(args.threads)
     chosen = shape(args.model, quick=args.quick)
-    console = None if sys.stdout.isatty() else Console(width=120)
     with tempfile.TemporaryDirectory(prefix="bench_overhead_") as folder:
         write(chosen, Path(folder), args.examples)
         figures = {"seconds": commands(args.rounds) | first_steps(chosen, Path(folder), args.rounds)}
@@ -85,12 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             ours = Ours("finetune", Prepared(chosen, Path(folder), args.examples), "bf16" if args.bf16 else "fp32")
         figures["shares"] = loop_shares(ours, args.rounds)
     rows = [[name, str(spread)] for name, spread in figures["seconds"].items()]
-    print_table("From the start of a process", ["", "seconds"], rows, console)
+    print_table("From the start of a process", ["", "seconds"], rows)
     rows = [
         [name, f"{100 * spread.median:.2f}% ({100 * spread.lower:.2f} to {100 * spread.upper:.2f})"]
         for name, spread in figures["shares"].items()
     ]
-    print_table(f"{chosen.title}, {args.examples} examples", ["", "of the epoch"], rows, console)
+    print_table(f"{chosen.title}, {args.examples} examples", ["", "of the epoch"], rows)
     if args.json:
         plain = {kind: {name: asdict(spread) for name, spread in of.items()} for kind, of in figures.items()}
         args.json.write_text(json.dumps({"machine": machine()} | plain, indent=1), encoding="utf-8")

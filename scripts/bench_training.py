@@ -32,7 +32,6 @@ if __name__ == "__main__":  # the checkout, so that `scripts` is a package
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
 import torch
-from rich.console import Console
 
 from finetune.training.matmul import choose_matmul
 from scripts.benchmark_models import shape, write
@@ -201,8 +200,7 @@ def report(
     peers = [peer for peer, name in PEERS.items() if name in names]
     columns = [kind, "tokens/s", *(f"x {peer}" for peer in peers)]
     columns += [heading for key, heading in HEADINGS.items() if key in rows[0]]
-    console = None if sys.stdout.isatty() else Console(width=160)
-    print_table(title, columns, [_cells(row, peers) for row in rows], console)
+    print_table(title, columns, [_cells(row, peers) for row in rows])
     return {kind: rows}
 
 

@@ -162,12 +162,12 @@ def machine() -> str:
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], console: Console | None = None
 ) -> None:
-    """A table on the terminal; the first column is left-aligned, the others right-aligned."""
+    """A table, 160 columns wide where it is not for a terminal; the first column is left-aligned, the others right."""
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right")
     for row in rows:
         table.add_row(*map(str, row))
-    console = console or Console()
+    console = console or Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
     console.print(machine(), highlight=False)

@@ -2,7 +2,7 @@
 
 torch fills a tensor as large as the vocabulary with zeros at each step, to add the gradient of a batch's few hundred
 tokens to it. Here autograd gathers those alone, and one such tensor serves all steps: after each, the rows that were
-written are cleared.
+written are cleared. The gradient's norm reads no other rows either.
 """
 
 from collections.abc import Iterator
@@ -50,6 +50,11 @@ class LookedUp:
                 self._dense[weight] = torch.zeros_like(weight)
             self._rows[weight] = rows
             weight.grad = self._dense[weight].index_add_(0, rows, values)
+
+    def nonzero(self, weight: Tensor) -> Tensor | None:
+        """A weight's gradient, of a filled one the rows that were looked up alone; None where it has none."""
+        rows = self._rows.get(weight)
+        return weight.grad if rows is None or weight.grad is None else weight.grad.index_select(0, rows.unique())
 
     def clear(self) -> None:
         """Forget them, after the model's gradients were set to None."""

@@ -87,6 +87,11 @@ class Gradients:
         self.embeddings.fill()
         return losses
 
+    def norm(self) -> Tensor:
+        """The Euclidean norm of the gradient that is in the weights, a scalar."""
+        found = map(self.embeddings.nonzero, self.model.parameters())
+        return torch.nn.utils.get_total_norm([gradient for gradient in found if gradient is not None])
+
     def forget(self) -> None:
         """Be ready for the next step, after the optimizer has dropped its gradients."""
         self.embeddings.clear()

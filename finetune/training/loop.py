@@ -181,12 +181,12 @@ class Loop:
 
     def _clip(self) -> tuple[Tensor | None, Tensor | None]:
         """Clip the gradient; gives its norm before that, and what the optimizer is to divide it by."""
-        limit, weights = self.training.max_grad_norm, self.model.parameters()
+        limit = self.training.max_grad_norm
         divides = is_plain(self.accelerator) and guard.reads_on_device(self.optimizer.optimizer)
         if limit is not None and not divides:
-            norm = self.accelerator.clip_grad_norm_(weights, limit)
+            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
             return None if norm is None else torch.as_tensor(norm), None  # DeepSpeed has a number, or none yet
-        norm = torch.nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
+        norm = self.gradients.norm()
         # As torch's clip_grad_norm_, in the pass over the gradient that the optimizer makes anyway.
         return norm, None if limit is None else ((norm + 1e-6) / limit).clamp_(min=1)
 

@@ -1,5 +1,7 @@
 """Embeddings whose gradients are gathered: the same gradients as torch's own, and steps that leave nothing behind."""
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import nn
@@ -43,6 +45,10 @@ def gradients(model: nn.Module) -> list[torch.Tensor]:
     return [grad.clone() for grad in found if grad is not None]
 
 
+def norm(gradients: Sequence[torch.Tensor | None]) -> torch.Tensor:
+    return torch.nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
+
+
 @pytest.mark.parametrize("parts", [1, 2])
 def test_gradients_are_those_of_torch_at_every_step(model: Tied, parts: int) -> None:
     """A step's gradient is the sum of `parts` backward passes."""
@@ -58,6 +64,9 @@ def test_gradients_are_those_of_torch_at_every_step(model: Tied, parts: int) -> 
         looked_up.fill()
         assert is_sparse == [True, True, False], "of the embedding that is no output layer, and of the one that pads"
         torch.testing.assert_close(gradients(model), gradients(expected))
+        found = [looked_up.nonzero(weight) for weight in model.parameters()]
+        assert [len(rows) < 50 for rows in found if rows is not None] == is_sparse
+        torch.testing.assert_close(norm(found), norm(gradients(expected)))
         model.zero_grad()
         looked_up.clear()
 
