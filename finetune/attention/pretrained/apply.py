@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -332,6 +332,8 @@ def _install_stack(
     yield install(stack.module, PoolHook(reads))
     if reads == "first" and meeting is not None:
         yield install(meeting, ReadTokensHook(stack.module.config))
+        for attention in (one for one in meeting.modules() if hasattr(one, PLACE)):
+            setattr(attention, PLACE, replace(getattr(attention, PLACE), first_alone=True))
     if stack.biased:
         for attention in (*stack.self_attention[:1], *stack.cross_attention[:1]):
             yield install(attention, BiasHook())

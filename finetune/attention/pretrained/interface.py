@@ -18,7 +18,7 @@ from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.kernels.step import step_attention
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import SiteMasks, evaluate
-from finetune.attention.pretrained.streams import bias_table
+from finetune.attention.pretrained.streams import bias_table, shows_states
 from finetune.attention.pretrained.tokens import Request
 from finetune.attention.program import SiteName
 
@@ -52,11 +52,13 @@ class Place:
         site: Its site.
         layer: Its layer, from 0; the first of those that share it.
         number: Its mask, as an index into the site's different masks.
+        first_alone: Whether nobody reads what it computes of other tokens than each example's first.
     """
 
     site: SiteName
     layer: int
     number: int
+    first_alone: bool = False
 
 
 def make_masks(
@@ -179,15 +181,22 @@ def _in_stream(
     if _wants_weights(module, options):
         raise PretrainedError("attention weights can be had of padded rows, not of a ragged stream")
     place: Place = getattr(module, PLACE)
+    queries, keys, values = (tokens.squeeze(0).transpose(0, 1) for tokens in (query, key, value))
+    schedule, stream = masks.schedules[place.number], masks.request.queries.ragged
+    # On a GPU, to find out which rectangles are left would take longer than what they save.
+    first_alone = place.first_alone and query.device.type == "cpu" and not shows_states(module, options)
+    first = stream.starts if first_alone else None
     output = rectangle_attention(
-        query.squeeze(0).transpose(0, 1),
-        key.squeeze(0).transpose(0, 1),
-        value.squeeze(0).transpose(0, 1),
-        masks.schedules[place.number],
+        queries if first is None else queries.index_select(0, first),
+        keys,
+        values,
+        schedule if first is None else schedule.only(first),
         bias_table=bias_table(position_bias, masks.request),
         scale=scaling,
         dropout=dropout,
     )
+    if first is not None:
+        output = output.new_zeros(len(queries), *output.shape[1:]).index_copy(0, first, output)
     return output[None]
 
 

@@ -26,8 +26,9 @@ from transformers import (
     UMT5ForConditionalGeneration,
 )
 
+from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.layout import Ragged
-from finetune.attention.pretrained import PretrainedError, apply_masks, reads_streams
+from finetune.attention.pretrained import PretrainedError, apply_masks, interface, reads_streams
 from finetune.attention.pretrained.slack import width_with_slack
 from finetune.attention.program import Program, Site
 from tests.attention.expressions import masks
@@ -267,8 +268,17 @@ def test_models_that_read_rows_say_so() -> None:
 
 @pytest.mark.parametrize("name", ["bert", "roberta", "electra"])
 @pytest.mark.parametrize("of_config", [False, True])
-def test_the_last_layer_computes_what_the_head_reads(name: str, of_config: bool) -> None:
+def test_the_last_layer_computes_what_the_head_reads(
+    name: str, of_config: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And all of it where hidden states are asked for, of which the outputs are the same."""
+    asking: list[int] = []
+
+    def attention(query: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        asking.append(len(query))
+        return rectangle_attention(query, *args, **kwargs)
+
+    monkeypatch.setattr(interface, "rectangle_attention", attention)
     configs = {"bert": BertConfig(**SMALL, max_position_embeddings=24), **OTHERS}
     model: Any = AutoModelForSequenceClassification.from_config(configs[name])  # type: ignore[no-untyped-call]
     model.eval()
@@ -280,10 +290,12 @@ def test_the_last_layer_computes_what_the_head_reads(name: str, of_config: bool)
     inputs = {"input_ids": torch.cat(texts(LENGTHS))[None], "layout": Ragged.from_lengths(LENGTHS)}
     read = model(**inputs)
     assert widths == [*[width_with_slack(sum(LENGTHS), CPU)] * (len(widths) - 1), len(LENGTHS)]
+    assert asking == widths
     widths.clear()
+    asking.clear()
     if of_config:
         model.config.output_hidden_states = True
     shown = model(**inputs) if of_config else model(**inputs, output_hidden_states=True)
-    assert set(widths) == {sum(LENGTHS)}
+    assert set(widths) == set(asking) == {sum(LENGTHS)}
     assert [states.shape[1] for states in shown.hidden_states][:-1] == [sum(LENGTHS)] * (len(widths))
     torch.testing.assert_close(shown.logits, read.logits)
