@@ -171,7 +171,7 @@ class _Tokens:
 
     def take(self, place: Place, dtype: torch.dtype) -> list[Tensor]:
         """Each part's [batch, slots, width] of a bundle."""
-        taken = self.rows[place.slots] if self.side.once else self.rows.index_select(0, place.rows)
+        taken = self.rows[place.slots] if self.side.once else self.rows.index_select(0, self.side.rows[place.slots])
         return place.cut(taken.to(dtype))
 
 
@@ -187,13 +187,13 @@ class _Sum:
     def add(self, place: Place, left: Sequence[Tensor], right: Sequence[Tensor], scale: float = 1.0) -> None:
         """Add the products [batch, slots, width] of each part of a bundle, times `scale`; factors are of one type."""
         own = self.side.once and right[0].dtype == self.numbers.dtype
-        numbers = self.numbers[place.slots] if own else right[0].new_empty(len(place.rows), self.width)
+        numbers = self.numbers[place.slots] if own else right[0].new_empty(sum(place.sizes), self.width)
         for one, other, product in zip(left, right, place.cut(numbers), strict=True):
             torch.baddbmm(product, one, other, beta=0, alpha=scale, out=product)
         if self.side.once and not own:
             self.numbers[place.slots] = numbers
         elif not own:
-            self.numbers.index_add_(0, place.rows, numbers.to(self.numbers.dtype))
+            self.numbers.index_add_(0, self.side.rows[place.slots], numbers.to(self.numbers.dtype))
 
     def result(self, num_heads: int) -> Tensor:
         """[tokens, heads, width]."""

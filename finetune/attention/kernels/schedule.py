@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -89,17 +89,25 @@ class Stack:
         if self.allowed is None:
             return None
         excluded = ~self.allowed
-        if self.allowed.shape[-1] == self.keys.shape[1]:
-            excluded &= self.allowed.any(-1, keepdim=True)
+        if self._lost is not None:
+            excluded &= ~self._lost
         return torch.zeros(excluded.shape, device=excluded.device).masked_fill_(excluded, -torch.inf)
 
     @cached_property
     def empty(self) -> Tensor | None:
         """The queries that may attend to nothing: bool [rectangles, heads, queries, 1]; None where there are none."""
+        if self._lost is None:
+            return None
+        empty = self._lost & (self.queries >= 0)[:, None, :, None]
+        return empty if bool(empty.any()) else None
+
+    @cached_property
+    def _lost(self) -> Tensor | None:
+        """Slots for queries that may attend to nothing, [rectangles, heads, queries, 1]; None where there are none."""
         if self.allowed is None or self.allowed.shape[-1] < self.keys.shape[1]:
             return None
-        lost = ~self.allowed.any(-1, keepdim=True) & (self.queries >= 0)[:, None, :, None]
-        return lost if bool(lost.any()) else None
+        some = self.allowed.any(-1, keepdim=True)
+        return None if bool(some.all()) else ~some
 
     def only(self, numbers: Tensor) -> Stack:
         """Rectangles of one query each, for some queries.
@@ -128,79 +136,88 @@ class Stack:
         return Stack(queries, keys, allowed, self.heads, distances)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Place:
     """Where one side of a part, or of a bundle, finds its tokens.
 
     Args:
-        rows: int64 [slots], the row in [tokens * heads] of each slot; a row all the same where there is no token.
-        real: bool [slots], whether there is a token.
         slots: Which slots these are of all those of the side.
         shapes: Of each part: its rectangles times its heads, and the slots of each.
     """
 
-    rows: Tensor
-    real: Tensor
     slots: slice
     shapes: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, tokens: Tensor, heads: range, num_heads: int, start: int) -> Place:
-        """Of tokens [rectangles, slots], -1 for none, in each of the heads."""
-        numbers = torch.arange(heads.start, heads.stop, device=tokens.device)
-        rows = (tokens.clamp(min=0)[:, None, :] * num_heads + numbers[:, None]).flatten()
-        real = (tokens >= 0)[:, None, :].expand(-1, len(heads), -1).flatten()
-        shape = len(tokens) * len(heads), tokens.shape[1]
-        return cls(rows, real, slice(start, start + len(rows)), (shape,))
-
-    @classmethod
     def join(cls, places: Sequence[Place]) -> Place:
         """Of parts that follow one another."""
-        if len(places) == 1:
-            return places[0]
-        rows, real = (torch.cat([getattr(place, name) for place in places]) for name in ("rows", "real"))
         slots = slice(places[0].slots.start, places[-1].slots.stop)
-        return cls(rows, real, slots, tuple(shape for place in places for shape in place.shapes))
+        return cls(slots, tuple(shape for place in places for shape in place.shapes))
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Slots of each part."""
+        return [batch * slots for batch, slots in self.shapes]
 
     def cut(self, numbers: Tensor) -> list[Tensor]:
         """[slots, width] as views of each part's [batch, slots, width]."""
-        sizes = [batch * slots for batch, slots in self.shapes]
-        return [piece.view(*shape, -1) for piece, shape in zip(torch.split(numbers, sizes), self.shapes, strict=True)]
+        pieces = numbers.split_with_sizes(self.sizes)
+        return [piece.view(*shape, -1) for piece, shape in zip(pieces, self.shapes, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)
 class Side:
-    """All slots for queries, or for keys, bundle by bundle.
+    """All slots for queries, or for keys, part by part.
 
     Args:
-        places: Of each bundle.
-        total: Rows, [tokens * heads].
-        once: Whether no row is in two slots.
+        tokens: Of each part: int64 [rectangles, slots], -1 where there is no token.
+        heads: Of each part.
+        num_heads: Of the model.
+        num_tokens: Of the stream.
+        unique: Whether it is known that no row is in two slots.
     """
 
-    places: tuple[Place, ...]
-    total: int
-    once: bool
+    tokens: tuple[Tensor, ...]
+    heads: tuple[range, ...]
+    num_heads: int
+    num_tokens: int
+    unique: bool = False
 
     @property
+    def total(self) -> int:
+        """Rows, [tokens * heads]."""
+        return self.num_tokens * self.num_heads
+
+    @cached_property
     def count(self) -> int:
         """Slots."""
-        return self.places[-1].slots.stop if self.places else 0
+        return sum(tokens.numel() * len(heads) for tokens, heads in zip(self.tokens, self.heads, strict=True))
 
     @cached_property
     def rows(self) -> Tensor:
-        """int64 [slots], the row of each."""
-        return torch.cat([place.rows for place in self.places]) if self.places else torch.empty(0, dtype=torch.int64)
+        """int64 [slots], the row of each; a row all the same where there is no token."""
+        return self._rows_and_real[0]
 
     @cached_property
     def real(self) -> Tensor:
         """Whether there is a token: bool [slots]."""
-        return torch.cat([place.real for place in self.places]) if self.places else torch.empty(0, dtype=torch.bool)
+        return self._rows_and_real[1]
 
-    def repeats(self) -> bool:
-        """Whether some row is in two slots."""
-        rows = self.rows[self.real]
-        return len(rows) > 0 and int(rows.bincount().max()) > 1
+    @cached_property
+    def _rows_and_real(self) -> tuple[Tensor, Tensor]:
+        tokens, heads = [], []
+        for one, own in zip(self.tokens, self.heads, strict=True):
+            tokens.append(one[:, None].expand(-1, len(own), -1))
+            numbers = torch.arange(own.start, own.stop, device=one.device)
+            heads.append(numbers[:, None].expand(tokens[-1].shape))
+        rows = _flat(tokens)
+        real = rows >= 0
+        return rows.clamp_(min=0).mul_(self.num_heads).add_(_flat(heads)), real
+
+    @cached_property
+    def _found(self) -> Tensor:
+        """int64, the slots that stand for a token."""
+        return self.real.nonzero().flatten()
 
     @cached_property
     def padding(self) -> Tensor:
@@ -210,9 +227,20 @@ class Side:
     @cached_property
     def slots(self) -> Tensor:
         """int64 [rows], the slot of each where it has one only; one past the last for those that are nowhere."""
-        found = self.real.nonzero().flatten()
         slots = self.rows.new_full((self.total,), self.count)
-        return slots.index_copy_(0, self.rows[found], found)
+        return slots.index_copy_(0, self.rows.index_select(0, self._found), self._found)
+
+    @cached_property
+    def once(self) -> bool:
+        """Whether no row is in two slots, and there are not so many slots that this had to be looked into."""
+        if self.unique or self.count > 4 * self.total:
+            return self.unique
+        return torch.equal(self.slots.index_select(0, self.rows.index_select(0, self._found)), self._found)
+
+
+def _flat(numbers: Sequence[Tensor]) -> Tensor:
+    """All numbers in one row, int64."""
+    return torch.cat([each.reshape(-1) for each in numbers]) if numbers else torch.empty(0, dtype=torch.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,14 +309,18 @@ class Bundle:
         return Place.join([part.keys for part in self.parts])
 
     @cached_property
+    def sizes(self) -> list[int]:
+        """Attention weights of each part, padding included."""
+        return [part.weights for part in self.parts]
+
+    @cached_property
     def weights(self) -> int:
         """Attention weights, padding included."""
-        return sum(part.weights for part in self.parts)
+        return sum(self.sizes)
 
     def cut(self, weights: Tensor) -> list[Tensor]:
         """All weights [weights] as views of each part's [batch, queries, keys]."""
-        sizes = [part.weights for part in self.parts]
-        cut = zip(torch.split(weights, sizes), self.queries.shapes, strict=True)
+        cut = zip(weights.split_with_sizes(self.sizes), self.queries.shapes, strict=True)
         return [piece.view(*shape, -1) for piece, shape in cut]
 
 
@@ -314,13 +346,16 @@ class Schedule:
     def parts(self) -> tuple[Part, ...]:
         """What is multiplied at once, one after the other."""
         parts: list[Part] = []
-        query_stop = key_stop = 0
+        stops = [0, 0]
         for stack in self.stacks:
             for rectangles, heads in self._cuts(stack):
-                queries = Place.of(stack.queries[rectangles], heads, self.num_heads, query_stop)
-                keys = Place.of(stack.keys[rectangles], heads, self.num_heads, key_stop)
-                query_stop, key_stop = queries.slots.stop, keys.slots.stop
-                parts.append(Part(stack, rectangles, heads, queries, keys))
+                batch = (rectangles.stop - rectangles.start) * len(heads)
+                places = []
+                for number, tokens in enumerate((stack.queries, stack.keys)):
+                    start, size = stops[number], tokens.shape[1]
+                    stops[number] += batch * size
+                    places.append(Place(slice(start, stops[number]), ((batch, size),)))
+                parts.append(Part(stack, rectangles, heads, *places))
         return tuple(parts)
 
     @cached_property
@@ -339,13 +374,14 @@ class Schedule:
     @cached_property
     def queries(self) -> Side:
         """The slots for queries."""
-        return Side(tuple(bundle.queries for bundle in self.bundles), self.num_queries * self.num_heads, once=True)
+        tokens = tuple(part.stack.queries[part.rectangles] for part in self.parts)
+        return Side(tokens, tuple(part.heads for part in self.parts), self.num_heads, self.num_queries, unique=True)
 
     @cached_property
     def keys(self) -> Side:
         """The slots for keys."""
-        side = Side(tuple(bundle.keys for bundle in self.bundles), self.num_keys * self.num_heads, once=False)
-        return replace(side, once=side.count <= 4 * side.total and not side.repeats())
+        tokens = tuple(part.stack.keys[part.rectangles] for part in self.parts)
+        return Side(tokens, tuple(part.heads for part in self.parts), self.num_heads, self.num_keys)
 
     @cached_property
     def weights(self) -> int:

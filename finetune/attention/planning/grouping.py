@@ -37,14 +37,15 @@ def group(queries: Integers, keys: Integers, num_heads: int, width: int) -> list
     real = np.flatnonzero((queries > 0) & (keys > 0))
     if not len(real):
         return []
-    sizes = np.stack([rounded(keys[real]), queries[real]], axis=1)
-    unique, member, counts = np.unique(sizes, axis=0, return_inverse=True, return_counts=True)
-    order = np.argsort(member, kind="stable")  # rectangles by keys, then queries
-    ends = np.cumsum(counts)
+    queries, keys = queries[real], rounded(keys[real])
+    order = np.lexsort((queries, keys))  # rectangles by keys, then queries
+    queries, keys = queries[order], keys[order]
+    starts = np.flatnonzero((np.diff(queries, prepend=-1) != 0) | (np.diff(keys, prepend=-1) != 0))
+    ends = np.append(starts[1:], len(order))
     groups = []
-    for first, stop in _cuts(unique[:, 1], unique[:, 0], counts, num_heads, width):
-        members = real[order[ends[first] - counts[first] : ends[stop - 1]]]
-        groups.append(Group(members, int(queries[members].max()), int(unique[stop - 1, 0])))
+    for first, stop in _cuts(queries[starts], keys[starts], ends - starts, num_heads, width):
+        rectangles = slice(starts[first], ends[stop - 1])
+        groups.append(Group(real[order[rectangles]], int(queries[rectangles].max()), int(keys[rectangles.stop - 1])))
     return groups
 
 
@@ -57,14 +58,17 @@ def rounded(keys: Integers) -> Integers:
 
 def _cuts(queries: Integers, keys: Integers, counts: Integers, num_heads: int, width: int) -> list[tuple[int, int]]:
     """The runs of sizes (keys ascending) that are stacked, as first and stop."""
+    ends = np.cumsum(counts)
+    # By first and stop - 1; where first is after that, numbers mean nothing.
+    tallest = np.maximum.accumulate(np.triu(np.broadcast_to(queries, (len(queries),) * 2)), axis=1)
+    together = ends - (ends - counts)[:, None]
+    costs = COSTS.of_stacks(together, tallest, keys, num_heads, width)
     best = np.zeros(len(queries) + 1)
     previous = np.zeros(len(queries) + 1, dtype=np.int64)
     for stop in range(1, len(queries) + 1):
-        tallest = np.maximum.accumulate(queries[:stop][::-1])[::-1]
-        together = np.cumsum(counts[:stop][::-1])[::-1]
-        costs = best[:stop] + COSTS.of_stacks(together, tallest, keys[stop - 1], num_heads, width)
-        previous[stop] = costs.argmin()
-        best[stop] = costs[previous[stop]]
+        whole = best[:stop] + costs[:stop, stop - 1]
+        previous[stop] = whole.argmin()
+        best[stop] = whole[previous[stop]]
     cuts, stop = [], len(queries)
     while stop:
         cuts.append((int(previous[stop]), stop))

@@ -166,7 +166,8 @@ def spread(schedule: Schedule, dropout: Dropout) -> Tensor:
         assert survivors is not None
         for part, own in zip(bundle.parts, bundle.cut(dropout.factors(survivors, torch.float64)), strict=True):
             columns = part.stack.keys[part.rectangles].repeat_interleave(len(part.heads), 0)
-            rows = part.queries.rows.where(part.queries.real, nowhere).view(len(columns), -1)
+            side, slots = schedule.queries, part.queries.slots
+            rows = side.rows[slots].where(side.real[slots], nowhere).view(len(columns), -1)
             factors[rows[:, :, None], columns[:, None, :]] = own
     return factors[:-1, :-1].view(schedule.num_queries, HEADS, -1).transpose(0, 1)
 
