@@ -37,6 +37,7 @@ class Gradients:
         self.state = state
         alone = job.accelerator.num_processes == 1 and job.accelerator.device.type == "cpu"
         self.embeddings = LookedUp(model, enabled=alone)
+        self._weights = list(model.parameters())
 
     def prepared(self, plan: Sequence[Window]) -> Generator[Batch]:
         """The batches that `compute` wants for these steps, one after another; to be closed."""
@@ -89,7 +90,7 @@ class Gradients:
 
     def norm(self) -> Tensor:
         """The Euclidean norm of the gradient that is in the weights, a scalar."""
-        found = map(self.embeddings.nonzero, self.model.parameters())
+        found = map(self.embeddings.nonzero, self._weights)
         return torch.nn.utils.get_total_norm([gradient for gradient in found if gradient is not None])
 
     def forget(self) -> None:

@@ -232,9 +232,8 @@ class _Work:
             torch.baddbmm(score, query, key.mT, beta=0, alpha=self.scale, out=score)
             self._restrict(part, score)
             torch.softmax(score, -1, out=weight)
-            empty = part.select(part.stack.empty)
-            if empty is not None:
-                weight.view(part.shape).masked_fill_(empty, 0.0)
+            if part.empty is not None:
+                weight.view(part.shape).masked_fill_(part.empty, 0.0)
         return weights
 
     def survivors(self, bundle: Bundle) -> Tensor | None:
@@ -243,11 +242,15 @@ class _Work:
 
     def _restrict(self, part: Part, score: Tensor) -> None:
         """Add bias and mask to a part's scores, [batch, queries, keys]."""
-        bias, additive = self._bias(part), part.select(part.stack.additive)
+        bias, additive = self._bias(part), part.additive
+        if bias is None and additive is None:
+            return
+        scores = score.view(part.shape)
         if bias is not None:
-            score.view(part.shape).add_(bias)
+            scores.add_(bias)
         if additive is not None:
-            score.view(part.shape)[..., -additive.shape[-1] :] += additive
+            masked = additive.shape[-1]
+            (scores if masked == scores.shape[-1] else scores[..., -masked:]).add_(additive)
 
     def _bias(self, part: Part) -> Tensor | None:
         distances = part.stack.distances

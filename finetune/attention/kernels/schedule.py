@@ -272,8 +272,18 @@ class Part:
         """Attention weights, padding included."""
         return math.prod(self.shape)
 
-    def select(self, by_rectangle: Tensor | None) -> Tensor | None:
-        """The part's share of something broadcastable to [rectangles, heads, queries, keys] of the stack."""
+    @cached_property
+    def additive(self) -> Tensor | None:
+        """The part's share of the stack's `additive`."""
+        return self._share(self.stack.additive)
+
+    @cached_property
+    def empty(self) -> Tensor | None:
+        """The part's share of the stack's `empty`."""
+        return self._share(self.stack.empty)
+
+    def _share(self, by_rectangle: Tensor | None) -> Tensor | None:
+        """Of something broadcastable to [rectangles, heads, queries, keys] of the stack."""
         if by_rectangle is None:
             return None
         if len(by_rectangle) > 1:
@@ -404,8 +414,8 @@ class Schedule:
         """Make now what the first call would make."""
         for side in (self.queries, self.keys):
             _ = side.rows, side.padding, side.slots if side.once else None
-        for stack in self.stacks:
-            _ = stack.additive, stack.empty
+        for part in self.parts:
+            _ = part.additive, part.empty
 
     def _heads(self, stack: Stack) -> range:
         return range(self.num_heads) if stack.heads is None else stack.heads
