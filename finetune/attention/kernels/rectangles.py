@@ -78,10 +78,12 @@ class _RectangleAttention(torch.autograd.Function):
         keep = any(ctx.needs_input_grad) and schedule.weights <= query.numel() + key.numel() + value.numel()
         kept: list[Tensor | None] = []
         with _products(query, schedule) as narrow:
+            # What is kept is kept as it will be computed with.
+            dtype = narrow if keep else query.dtype
             tokens = (
-                _Tokens.of(query, schedule.queries),
-                _Tokens.of(key, schedule.keys),
-                _Tokens.of(value, schedule.keys),
+                _Tokens.of(query, schedule.queries, dtype),
+                _Tokens.of(key, schedule.keys, dtype),
+                _Tokens.of(value, schedule.keys, dtype),
             )
             work = _Work(*tokens, bias_table, schedule, scale, dropout, narrow)
             output = _Sum(schedule.queries, value.shape[-1], work.dtype, query.device)
@@ -91,7 +93,7 @@ class _RectangleAttention(torch.autograd.Function):
                 output.add(bundle.queries, bundle.cut(dropped), work.value.take(bundle.keys, work.dtype))
                 if keep:
                     kept += weights, survivors
-            result = output.result(schedule.num_heads).to(query.dtype)
+            result = output.result(schedule.num_heads, query.dtype)
         ctx.save_for_backward(*(one.rows for one in tokens), bias_table, *kept)
         ctx.schedule, ctx.scale, ctx.dropout = schedule, scale, dropout
         return result
@@ -101,7 +103,7 @@ class _RectangleAttention(torch.autograd.Function):
     def backward(ctx: Any, output_gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, bias_table, *kept = ctx.saved_tensors
         schedule: Schedule = ctx.schedule
-        with _products(query, schedule) as narrow:
+        with _products(output_gradient, schedule) as narrow:
             tokens = _Tokens(query, schedule.queries), _Tokens(key, schedule.keys), _Tokens(value, schedule.keys)
             work = _Work(*tokens, bias_table, schedule, ctx.scale, ctx.dropout, narrow)
             gradients = _Gradients(work, output_gradient, ctx.needs_input_grad[3])
@@ -159,15 +161,10 @@ class _Tokens:
     side: Side
 
     @classmethod
-    def of(cls, tokens: Tensor, side: Side) -> _Tokens:
-        """From [tokens, heads, width]."""
+    def of(cls, tokens: Tensor, side: Side, dtype: torch.dtype) -> _Tokens:
+        """From [tokens, heads, width], to be in that type."""
         rows = tokens.reshape(-1, tokens.shape[-1])
-        return cls(rows.index_select(0, side.rows) if side.once else rows, side)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type they came in."""
-        return self.rows.dtype
+        return cls(rows.index_select(0, side.rows).to(dtype) if side.once else rows, side)
 
     def take(self, place: Place, dtype: torch.dtype) -> list[Tensor]:
         """Each part's [batch, slots, width] of a bundle."""
@@ -195,10 +192,10 @@ class _Sum:
         elif not own:
             self.numbers.index_add_(0, self.side.rows[place.slots], numbers.to(self.numbers.dtype))
 
-    def result(self, num_heads: int) -> Tensor:
-        """[tokens, heads, width]."""
-        rows = self.numbers.index_select(0, self.side.slots) if self.side.once else self.numbers
-        return rows.view(-1, num_heads, self.width)
+    def result(self, num_heads: int, dtype: torch.dtype) -> Tensor:
+        """[tokens, heads, width], of that type."""
+        rows = self.numbers.to(dtype)
+        return (rows.index_select(0, self.side.slots) if self.side.once else rows).view(-1, num_heads, self.width)
 
 
 class _Work:
@@ -215,7 +212,7 @@ class _Work:
         dropout: Dropout,
         narrow: torch.dtype,
     ) -> None:
-        self.dtype = _wide(query.dtype)
+        self.dtype = _wide(query.rows.dtype)
         self.narrow = narrow
         self.query, self.key, self.value = query, key, value
         self.table = None if bias_table is None else bias_table.to(self.dtype)
@@ -268,7 +265,8 @@ class _Gradients:
 
     def __init__(self, work: _Work, output_gradient: Tensor, of_table: bool) -> None:
         self.work = work
-        self.output = _Tokens.of(output_gradient, work.schedule.queries)
+        self.dtype = output_gradient.dtype
+        self.output = _Tokens.of(output_gradient, work.schedule.queries, work.narrow)
         if self.output.side.once:
             self.output.rows.index_fill_(0, self.output.side.padding, 0.0)
         self.query, self.key, self.value = map(self._sum, (work.query, work.key, work.value))
@@ -313,9 +311,8 @@ class _Gradients:
 
     def result(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """The gradients of query, key, value and bias table."""
-        work, num_heads = self.work, self.work.schedule.num_heads
-        pairs = (self.query, work.query), (self.key, work.key), (self.value, work.value)
-        query, key, value = (total.result(num_heads).to(tokens.dtype) for total, tokens in pairs)
+        num_heads = self.work.schedule.num_heads
+        query, key, value = (total.result(num_heads, self.dtype) for total in (self.query, self.key, self.value))
         return query, key, value, None if self.table is None else self.table.T
 
 
