@@ -9,7 +9,7 @@ import platform
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -133,8 +133,15 @@ class Ours(Variant):
     def __init__(self, name: str, prepared: Prepared, precision: Literal["fp32", "bf16"]) -> None:
         super().__init__(name, prepared)
         training = Training(epochs=1, batch_size=BATCH_SIZE, precision=precision, warmup=0.0, schedule="constant")
+        self._loop: Loop | None = None
         with self.at_work(), quiet():
             self.job: Job = prepare(recipe(self.shape, prepared.folder, training))
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Work inside this block, in the ways that a run's loop sets up."""
+        with super().at_work(), self._loop.computing() if self._loop else nullcontext():
+            yield
 
     def steps(self, count: int) -> list[Step]:
         with self.at_work():
@@ -143,15 +150,16 @@ class Ours(Variant):
             chosen = [windows[index] for index in spread(len(windows), count)]
             batches = list(loop.gradients.prepared(chosen))
             loop.model.train()
+        self._loop = loop
         return [partial(self._step, loop, window, batch) for window, batch in zip(chosen, batches, strict=True)]
 
     def _step(self, loop: Loop, window: Window, batch: Batch) -> Amount:
         amount = self._amount([window.everyone])
-        with loop.computing():  # as around a whole run
-            loop._step(window, iter([batch]), amount.tokens)
+        loop._step(window, iter([batch]), amount.tokens)
         return amount
 
     def epoch(self) -> tuple[Amount, float]:
+        self._loop = None
         with self.at_work(), quiet():
             extract_model_from_parallel(self.job.model, keep_fp32_wrapper=False)
             start = time.perf_counter()
