@@ -109,23 +109,6 @@ class Stack:
         some = self.allowed.any(-1, keepdim=True)
         return None if bool(some.all()) else ~some
 
-    def only(self, numbers: Tensor) -> Stack:
-        """Rectangles of one query each, for some queries.
-
-        Args:
-            numbers: int64 [tokens of the query stream], what each wanted query is called then; -1 for all others.
-        """
-        found = numbers[self.queries].where(self.queries >= 0, -1)
-        rectangle, slot = (found >= 0).nonzero(as_tuple=True)
-        count, size = self.queries.shape
-        allowed, distances = self.allowed, self.distances
-        if allowed is not None:
-            allowed = allowed.expand(count, -1, size, -1)[rectangle, :, slot][:, :, None]
-        if distances is not None:
-            queries, keys = distances.queries.expand(count, -1), distances.keys.expand(count, -1)
-            distances = Distances(queries[rectangle, slot][:, None], keys[rectangle], distances.zero)
-        return Stack(found[rectangle, slot][:, None], self.keys[rectangle], allowed, self.heads, distances)
-
     def to(self, device: torch.device) -> Stack:
         """The same stack on a device."""
         queries, keys = (tensor.to(device, non_blocking=True) for tensor in (self.queries, self.keys))
@@ -397,18 +380,6 @@ class Schedule:
     def weights(self) -> int:
         """Attention weights that are computed, padding included."""
         return sum(stack.area * len(stack.queries) * len(self._heads(stack)) for stack in self.stacks)
-
-    def only(self, queries: Tensor) -> Schedule:
-        """What is computed for some queries alone, in their order.
-
-        Args:
-            queries: int64 [wanted], tokens of the query stream.
-        """
-        numbers = queries.new_full((self.num_queries,), -1)
-        numbers[queries] = torch.arange(len(queries), device=queries.device)
-        stacks = (stack.only(numbers) for stack in self.stacks)
-        found = tuple(stack for stack in stacks if len(stack.queries))
-        return Schedule(found, len(queries), self.num_keys, self.num_heads)
 
     def prepare(self) -> None:
         """Make now what the first call would make."""

@@ -8,5 +8,6 @@ from finetune.attention.planning.choice import plan
 from finetune.attention.planning.errors import PlanError
 from finetune.attention.planning.explain import Explanation, explain
 from finetune.attention.planning.ways import KERNELS
+from finetune.attention.planning.whole import first_queries
 
-__all__ = ["KERNELS", "Explanation", "PlanError", "explain", "plan"]
+__all__ = ["KERNELS", "Explanation", "PlanError", "explain", "first_queries", "plan"]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finetune.attention.kernels.schedule import Distances, Stack
+from finetune.attention.kernels.schedule import Distances, Schedule, Stack
 from finetune.attention.layout import Ragged, ragged_mask
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.planning.grouping import Group, group
@@ -72,6 +72,34 @@ def _stack(
         )
         distances = Distances(query_positions, key_positions, longest - 1)
     return Stack(query_tokens, key_tokens, allowed, heads, distances)
+
+
+def first_queries(mask: Mask, stream: Ragged, num_heads: int, *, width: int = 64) -> Schedule:
+    """How self-attention is computed of each example's first query alone; queries are numbered by example.
+
+    Args:
+        mask: Who may attend to whom.
+        stream: Of queries and keys.
+        num_heads: Attention heads.
+        width: Of a head.
+
+    Raises:
+        MaskError: The mask cannot be evaluated.
+    """
+    sizes = np.asarray(stream.sizes, dtype=np.int64)
+    stacks = []
+    for part in group(np.minimum(sizes, 1), sizes, num_heads, width):
+        examples = torch.from_numpy(part.members).to(stream.starts.device)[:, None]
+        keys, _ = slots(stream, part.members, part.keys)
+        allowed = (
+            (keys >= 0)[:, None, None]
+            if mask == full()
+            else ragged_mask(
+                mask, stream, stream, num_heads=num_heads, query_tokens=stream.starts[examples], key_tokens=keys
+            )
+        )
+        stacks.append(Stack(examples, keys, allowed))
+    return Schedule(tuple(stacks), len(sizes), stream.total, num_heads)
 
 
 def slots(layout: Ragged, examples: Integers, width: int) -> tuple[Tensor, bool]:

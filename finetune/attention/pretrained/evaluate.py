@@ -15,7 +15,7 @@ from finetune.attention.masks.causal import Causal
 from finetune.attention.masks.errors import MissingColumn
 from finetune.attention.masks.operators import And, Or
 from finetune.attention.masks.per_head import PerHead
-from finetune.attention.planning import plan
+from finetune.attention.planning import first_queries, plan
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.tokens import Request, Tokens
 
@@ -68,6 +68,17 @@ def _schedules(request: Request) -> tuple[Schedule, ...]:
     )
     # Slack asks nothing and is asked nothing.
     return tuple(replace(one, num_queries=request.queries.width, num_keys=request.keys.width) for one in schedules)
+
+
+def schedule_of_first(request: Request, number: int) -> Schedule:
+    """How to compute self-attention of each example's first token alone, under one of the request's masks.
+
+    Raises:
+        MaskError: The mask cannot be evaluated.
+    """
+    mask, stream = request.masks[number], request.queries.ragged
+    schedule = first_queries(mask, stream, request.num_heads, width=request.head_width)
+    return replace(schedule, num_keys=request.keys.width)
 
 
 def _of_rows(request: Request) -> tuple[Allowed, ...]:

@@ -17,7 +17,7 @@ from finetune.attention.kernels.fused import fused_attention
 from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.kernels.step import step_attention
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.evaluate import SiteMasks, evaluate
+from finetune.attention.pretrained.evaluate import SiteMasks, evaluate, schedule_of_first
 from finetune.attention.pretrained.streams import bias_table, shows_states
 from finetune.attention.pretrained.tokens import Request
 from finetune.attention.program import SiteName
@@ -182,16 +182,16 @@ def _in_stream(
         raise PretrainedError("attention weights can be had of padded rows, not of a ragged stream")
     place: Place = getattr(module, PLACE)
     queries, keys, values = (tokens.squeeze(0).transpose(0, 1) for tokens in (query, key, value))
-    schedule, stream = masks.schedules[place.number], masks.request.queries.ragged
-    # On a GPU, to find out which rectangles are left would take longer than what they save.
-    first_alone = place.first_alone and query.device.type == "cpu" and not shows_states(module, options)
-    first = stream.starts if first_alone else None
+    request, schedule, first = masks.request, masks.schedules[place.number], None
+    # On a GPU, another plan would take longer than what it saves.
+    if place.first_alone and query.device.type == "cpu" and not shows_states(module, options):
+        first, schedule = request.queries.ragged.starts, schedule_of_first(request, place.number)
     output = rectangle_attention(
         queries if first is None else queries.index_select(0, first),
         keys,
         values,
-        schedule if first is None else schedule.only(first),
-        bias_table=bias_table(position_bias, masks.request),
+        schedule,
+        bias_table=bias_table(position_bias, request),
         scale=scaling,
         dropout=dropout,
     )

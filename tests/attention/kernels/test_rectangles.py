@@ -74,23 +74,6 @@ def test_however_small_the_parts_it_is_the_reference(
     torch.testing.assert_close(outcome(rectangles(schedule), *tensors), outcome(dense(mask, layout), *tensors))
 
 
-@by_kernel
-@pytest.mark.parametrize("text", [*MASKS, "~window(2)", "per_head(causal(), window(4), blocks(3), none())"])
-@pytest.mark.parametrize("biased", [False, True])
-def test_some_queries_alone_attend_as_among_all(text: str, kernel: str, biased: bool) -> None:
-    layout = Ragged.from_lengths(LENGTHS)
-    schedule = plan(parse(text), layout, layout, HEADS, kernel=kernel, biased=biased)
-    wanted = torch.tensor([92, 0, 5, 6, 7, 40, 18])
-    query, key, value, gradient = inputs(layout)
-    table = torch.randn(HEADS, 2 * max(LENGTHS) - 1, dtype=torch.float64, requires_grad=True) if biased else None
-    leaves = [tensor.requires_grad_() for tensor in (query, key, value)] + ([table] if table is not None else [])
-    among_all = rectangle_attention(query, key, value, schedule, bias_table=table)[wanted]
-    alone = rectangle_attention(query[wanted], key, value, schedule.only(wanted), bias_table=table)
-    torch.testing.assert_close(alone, among_all)
-    found, expected = (torch.autograd.grad(one, leaves, gradient[wanted]) for one in (alone, among_all))
-    torch.testing.assert_close(found, expected)
-
-
 @by_mask
 def test_weights_computed_again_are_those_that_were_kept(text: str) -> None:
     layout = Ragged.from_lengths(LENGTHS)

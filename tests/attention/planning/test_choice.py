@@ -10,7 +10,7 @@ from finetune.attention.kernels.dense import dense_attention
 from finetune.attention.kernels.rectangles import rectangle_attention
 from finetune.attention.layout import LayoutError, Ragged, ragged_mask
 from finetune.attention.masks import Mask, MaskError, MissingColumn, parse
-from finetune.attention.planning import PlanError, plan
+from finetune.attention.planning import PlanError, first_queries, plan
 from tests.attention.expressions import NUM_HEADS, masks
 
 WIDTH = 3
@@ -55,6 +55,23 @@ def outcomes(
         return [output.detach(), *torch.autograd.grad(output, leaves, gradient, materialize_grads=True)]
 
     return outcome(found), outcome(expected[0].transpose(0, 1))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 12), min_size=0, max_size=5), masks, st.integers(0, 2**16))
+def test_the_first_queries_alone_attend_as_among_all(sizes: list[int], mask: Mask, seed: int) -> None:
+    layout = stream(sizes, seed)
+    generator = torch.Generator().manual_seed(seed)
+    shape = layout.total, NUM_HEADS, WIDTH
+    leaves = [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    query, key, value = leaves
+    schedule = first_queries(mask, layout, NUM_HEADS, width=WIDTH)
+    alone = rectangle_attention(query[layout.starts], key, value, schedule)
+    among_all = rectangle_attention(query, key, value, plan(mask, layout, layout, NUM_HEADS))[layout.starts]
+    torch.testing.assert_close(alone, among_all)
+    gradient = torch.randn(alone.shape, generator=generator, dtype=torch.float64)
+    found, expected = (torch.autograd.grad(one, leaves, gradient, materialize_grads=True) for one in (alone, among_all))
+    torch.testing.assert_close(found, expected)
 
 
 @settings(max_examples=150, deadline=None)
