@@ -5,6 +5,8 @@ import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
 _NEVER = 2**31 - 1  # bytes
+_MOST = 2**25
+"""Bytes from which on memory is asked for by itself, at the most that versions of glibc take that do not take more."""
 
 
 def keep_memory() -> bool:
@@ -19,4 +21,6 @@ def keep_memory() -> bool:
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and all(mallopt(key, _NEVER) == 1 for key in (_TRIM_THRESHOLD, _MMAP_THRESHOLD))
+    if mallopt is None or mallopt(_TRIM_THRESHOLD, _NEVER) != 1:
+        return False
+    return any(mallopt(_MMAP_THRESHOLD, size) == 1 for size in (_NEVER, _MOST))

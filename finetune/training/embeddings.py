@@ -54,7 +54,10 @@ class LookedUp:
     def nonzero(self, weight: Tensor) -> Tensor | None:
         """A weight's gradient, of a filled one the rows that were looked up alone; None where it has none."""
         rows = self._rows.get(weight)
-        return weight.grad if rows is None or weight.grad is None else weight.grad.index_select(0, rows.unique())  # type: ignore[no-untyped-call]
+        if rows is None or weight.grad is None:
+            return weight.grad
+        distinct: Tensor = rows.unique()  # type: ignore[no-untyped-call]
+        return weight.grad.index_select(0, distinct)
 
     def clear(self) -> None:
         """Forget them, after the model's gradients were set to None."""

@@ -332,8 +332,9 @@ def _install_stack(
     yield install(stack.module, PoolHook(reads))
     if reads == "first" and meeting is not None:
         yield install(meeting, ReadTokensHook(stack.module.config))
-        for attention in (one for one in meeting.modules() if hasattr(one, PLACE)):
-            setattr(attention, PLACE, replace(getattr(attention, PLACE), first_alone=True))
+        last = stack.self_attention[-1]
+        if last in meeting.modules():
+            setattr(last, PLACE, replace(getattr(last, PLACE), first_alone=True))
     if stack.biased:
         for attention in (*stack.self_attention[:1], *stack.cross_attention[:1]):
             yield install(attention, BiasHook())
