@@ -13,7 +13,6 @@ import torch
 from finetune.data.batches import Indices, Limits, shards
 from finetune.errors import UserError
 from finetune.training import Job
-from finetune.training.dropout import fast_dropout
 from finetune.training.loop import Loop
 from finetune.training.memory import is_out_of_memory, out_of_memory
 
@@ -61,7 +60,7 @@ def try_out(job: Job) -> Trial:
     largest = _largest(loop)
     loop.model.train()
     try:
-        with job.matmul.used(), fast_dropout(loop.model):
+        with loop.computing():
             (loss,) = _train(loop, [largest])
             seconds = _seconds_a_token(loop, loop.plan.epoch(0))
         dev_seconds, dev_batches = _score(loop)
@@ -108,10 +107,12 @@ def _train(loop: Loop, batches: Sequence[Indices]) -> Iterable[float]:
             with accelerator.autocast():
                 loss = job.task.loss(loop.model, batch, job.recipe.training.label_smoothing) / targets
             accelerator.backward(loss)
+            loop.gradients.embeddings.fill()
             if job.recipe.training.max_grad_norm is not None:
                 accelerator.clip_grad_norm_(loop.model.parameters(), job.recipe.training.max_grad_norm)
             loop.optimizer.step()
             loop.optimizer.zero_grad()
+            loop.gradients.forget()
             yield loss.item()  # waits for the device
 
 

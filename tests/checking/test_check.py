@@ -7,12 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from finetune import cli
 from finetune.checking import Report, check, trial
 from finetune.checking.lengths import Lengths
-from finetune.compose import compose
+from finetune.compose import compose, override
 from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.training import embeddings
+from finetune.training.embeddings import LookedUp
+from finetune.training.job import prepare
+from finetune.training.loop import Loop
 
 PHRASEBANK = Path(__file__).parents[3] / "shared" / "data" / "financial_phrasebank" / "Sentences_50Agree.txt"
 SCRATCH = [
@@ -118,6 +124,28 @@ def test_other_tasks_are_looked_at_too(
     keys = 1 if kind == "token_classification" else 2
     assert len(report.lengths) == 3 * keys
     assert bool(report.labels) == (kind == "token_classification")
+
+
+def test_steps_on_trial_are_those_of_a_run(
+    toy: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With gradients of embeddings that are gathered as in a run, which change nothing but the time."""
+    monkeypatch.setattr(embeddings, "_LEAST", 1)
+    losses = []
+    keys: dict[str, object] = {"training.learning_rate": 1e-2, "training.warmup": 0.0}
+    for gathers in (True, False):
+        keys["output_dir"] = str(tmp_path / str(gathers))
+        job = prepare(override(toy("text_classification", "bert", train=40), keys))
+        loop = Loop(job)
+        assert loop.gradients.embeddings._modules
+        if not gathers:
+            loop.gradients.embeddings = LookedUp(job.model, enabled=False)
+        torch.manual_seed(0)
+        with loop.computing():
+            losses.append(list(trial._train(loop, loop.plan.epoch(0) * 2)))
+    assert len(losses[0]) > 4
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    assert losses[0][0] != pytest.approx(losses[0][-1], rel=1e-3)
 
 
 def test_memory_that_does_not_suffice_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
