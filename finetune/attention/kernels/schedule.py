@@ -215,7 +215,7 @@ class Side:
 
     @cached_property
     def once(self) -> bool:
-        """Whether no row is in two slots, and there are not so many slots that this had to be looked into."""
+        """Whether no row is in two slots; taken for untrue where there are far more slots than rows."""
         if self.unique or self.count > 4 * self.total:
             return self.unique
         return torch.equal(self.slots.index_select(0, self.rows.index_select(0, self._found)), self._found)
