@@ -20,7 +20,6 @@ import torch
 import transformers
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
-from accelerate.utils import extract_model_from_parallel
 from datasets import Dataset, disable_progress_bars, load_dataset
 from torch import Tensor
 from torch.optim import Optimizer
@@ -161,7 +160,7 @@ class Ours(Variant):
     def epoch(self) -> tuple[Amount, float]:
         self._loop = None
         with self.at_work(), quiet():
-            extract_model_from_parallel(self.job.model, keep_fp32_wrapper=False)
+            unwrap(self.job.model)
             start = time.perf_counter()
             loop = TrainingOnly(self.job)
             loop.run()
@@ -205,6 +204,7 @@ class Peer(Variant):
 
     def steps(self, count: int) -> list[Step]:
         with self.at_work(), quiet():
+            unwrap(self.model)
             trainer = self._trainer(self.data)
             loader = list(trainer.get_train_dataloader())
             batches = [loader[index] for index in spread(len(loader), count)]
@@ -224,7 +224,7 @@ class Peer(Variant):
     def epoch(self) -> tuple[Amount, float]:
         examples = len(self.data) if self.options.fast else min(self.prepared.epoch_examples, len(self.data))
         with self.at_work(), quiet():
-            extract_model_from_parallel(self.model, keep_fp32_wrapper=False)
+            unwrap(self.model)
             start = time.perf_counter()
             trainer = self._trainer(self.data.select(range(examples)))
             trainer.train()
@@ -288,6 +288,12 @@ class Peer(Variant):
         cache = str(self.prepared.folder / "cache")
         data = load_dataset("json", data_files=path, split="train", cache_dir=cache)
         return data.map(tokenize, batched=True, remove_columns=data.column_names)
+
+
+def unwrap(model: PreTrainedModel) -> None:
+    """Take off what accelerate has put around the model's forward, which it does not put there a second time."""
+    for name in ("forward", "_original_forward", "_is_accelerate_prepared"):
+        model.__dict__.pop(name, None)
 
 
 def keep_memory(*, kept: bool) -> None:
