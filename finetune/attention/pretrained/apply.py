@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.attention.masks import Mask
 from finetune.attention.masks.base import Needs
@@ -151,7 +151,7 @@ def _remove(model: PreTrainedModel, applied: Applied) -> None:
     for module in model.modules():
         if hasattr(module, PLACE):
             delattr(module, PLACE)
-    model.set_attn_implementation(applied.implementation)
+    _set_implementation(model, applied.implementation)
     delattr(model, STATE)
 
 
@@ -351,8 +351,25 @@ def _switch(model: PreTrainedModel, plans: Sequence[Plan], implementation: str) 
         PretrainedError: transformers did not set it.
     """
     before = str(plans[0].stack.module.config._attn_implementation)
-    model.set_attn_implementation(implementation)
+    _set_implementation(model, implementation)
     for plan in plans:
-        if plan.stack.module.config._attn_implementation != implementation:
-            raise PretrainedError(f"{type(plan.stack.module).__name__} does not let its attention be set")
+        stack = plan.stack
+        for module in (stack.module, *stack.self_attention, *stack.cross_attention):
+            config: Any = getattr(module, "config", stack.module.config)
+            if config._attn_implementation != implementation:
+                raise PretrainedError(f"{type(module).__name__} does not let its attention be set")
     return before
+
+
+def _set_implementation(model: PreTrainedModel, implementation: str) -> None:
+    """Set the attention implementation in every config object that a module of the model reads.
+
+    An attention module looks at its own config. In an EncoderDecoderModel of two encoders that were loaded before they
+    were put together, the attention modules keep the config they were loaded with, while the encoder's and the
+    decoder's were replaced by parts of the whole model's; `set_attn_implementation` reaches only the latter.
+    """
+    model.set_attn_implementation(implementation)
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        if isinstance(config, PreTrainedConfig) and config._attn_implementation != implementation:
+            config._attn_implementation = implementation
