@@ -13,6 +13,8 @@ class MetricOptions:
     """The classes, in order; orders the details, and numbers the classes for Hub metrics that want numbers."""
     target_language: str | None = None
     """Language of the outputs (ISO 639: zh, ja, pt-BR); chooses sacreBLEU's tokenizer."""
+    has_words: bool = True
+    """Whether spaces cut the references into words; where they do not, BLEU is computed on characters."""
 
 
 DEFAULT_OPTIONS = MetricOptions()

@@ -139,7 +139,7 @@ def prepare(recipe: Recipe) -> Job:
     models.freeze(model, recipe.training.freeze)
     apply_masks(model, task.program, tokenizer, recipe.attention.kernel)
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
-    tools = Tools(tokenizer, model.config, labels, ragged)
+    tools = Tools(tokenizer, model.config, labels, ragged, has_words=task.has_words(loaded.dev))
     _check(recipe, task, tools)
     examples = {split: getattr(loaded, split) for split in SPLITS}
     with accelerator.local_main_process_first():  # the others read what it has kept
@@ -154,7 +154,7 @@ def prepare(recipe: Recipe) -> Job:
     _rehearse(job)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
-        notes = [*loaded.notes, *task.notes(features)]
+        notes = [*loaded.notes, *task.notes(features), *task.metric_notes(tools)]
         if recipe.training.layout == "ragged" and not ragged:
             notes.append("batches are padded: this model reads rows, not ragged streams")
         if recipe.adapter or recipe.training.freeze:

@@ -1,5 +1,6 @@
 """Which checkpoint is the best, by which direction, and what patience counts."""
 
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
@@ -12,6 +13,7 @@ from finetune import training
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
+from finetune.tasks import Record
 from finetune.training.evaluation import Evaluated
 from finetune.training.job import prepare
 from finetune.training.selection import update_best
@@ -155,3 +157,39 @@ def test_a_direction_that_is_not_known_is_asked_for(toy: Toy, own_metric: str) -
         prepare(recipe)
     assert "training.greater_is_better=false" in str(caught.value)
     assert not recipe.output_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "tokenizer", "said"),
+    [
+        ({}, "char", "bleu cuts texts into characters, since the references hold no spaces"),
+        ({"task.target": "zh"}, "zh", "bleu cuts texts into tokens of zh, since the target language is zh"),
+        ({"evaluation.metrics": ["chrf"], "training.best_metric": "chrf"}, None, "by dev chrf"),
+    ],
+)
+def test_bleu_tells_texts_without_spaces_apart(
+    toy: Toy, capsys: pytest.CaptureFixture[str], overrides: dict[str, Any], tokenizer: str | None, said: str
+) -> None:
+    """The toy's targets have four words each; put together they are one, and 13a would give 0 for all."""
+    recipe = toy("text_to_text", "t5", train=32, held_out=8, **{"training.steps": 1}, **overrides)
+    for path in Path(str(recipe.data.path)).iterdir():
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        joined = [row | {"target": row["target"].replace(" ", "")} for row in rows]
+        path.write_text("".join(json.dumps(row) + "\n" for row in joined))
+    job = prepare(recipe)
+    shown = " ".join(capsys.readouterr().err.split())
+    assert said in shown
+    assert ("bleu cuts" in shown) == (tokenizer is not None)
+    texts = [Record(number, "", text, text, hidden={"guessed": [1], "labels": [1]})
+             for number, text in enumerate(job.examples["dev"]["target"])]  # fmt: skip
+    scores = job.task.score(texts, job.tools)
+    if tokenizer is not None:
+        assert f"tok:{tokenizer}|" in scores.signatures["sacrebleu"]
+    if tokenizer == "char":
+        assert scores.values["bleu"] == pytest.approx(100)
+
+
+def test_bleu_of_texts_with_spaces_is_the_usual_one(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    job = prepare(toy("text_to_text", "t5", train=32, held_out=8))
+    assert job.tools.has_words
+    assert "bleu cuts" not in capsys.readouterr().err
