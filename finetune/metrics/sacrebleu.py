@@ -52,7 +52,7 @@ def has_words(references: Sequence[str]) -> bool:
         False where more than half of all characters are of scripts that put no spaces between words, or where fewer
         than a tenth of the texts have the four tokens that BLEU compares.
     """
-    cut = Tokenizer13a()
+    cut = Tokenizer13a()  # type: ignore[no-untyped-call]
     characters = sum(len("".join(text.split())) for text in references)
     unspaced = sum(len(_UNSPACED.findall(text)) for text in references)
     long_enough = sum(len(cut(text).split()) >= _NUM_ORDERS for text in references)

@@ -64,7 +64,7 @@ class Translation(TextToText):
     kind: Literal["translation"] = "translation"  # type: ignore[assignment]
     source: str = "en"
     """Language of the input (ISO 639)."""
-    target: str = "de"  # type: ignore[assignment]
+    target: str = "de"
     """Language of the output, by which BLEU cuts texts into tokens."""
 
 
