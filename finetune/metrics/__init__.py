@@ -8,8 +8,9 @@ Scales: `bleu` and `chrf` are 0 to 100, as sacreBLEU gives them; correlations (`
 `spearmanr`) are -1 to 1; `mse` is 0 or more, the lower the better; all others are 0 to 1.
 """
 
+from finetune.metrics.direction import greater_is_better
 from finetune.metrics.registry import check, own_metrics, value_names
-from finetune.metrics.scores import MetricOptions, Scores, higher_is_better, merge
+from finetune.metrics.scores import MetricOptions, Scores, merge
 from finetune.metrics.scoring import score
 
-__all__ = ["MetricOptions", "Scores", "check", "higher_is_better", "merge", "own_metrics", "score", "value_names"]
+__all__ = ["MetricOptions", "Scores", "check", "greater_is_better", "merge", "own_metrics", "score", "value_names"]

@@ -20,6 +20,7 @@ class Metric(Protocol):
 class _OwnMetric:
     implementation: str
     values: tuple[str, ...]
+    greater_is_better: bool = True
 
 
 _OWN_METRICS = {
@@ -32,7 +33,7 @@ _OWN_METRICS = {
         "finetune.metrics.matthews_correlation:MatthewsCorrelation", ("matthews_correlation",)
     ),
     "multi_label": _OwnMetric("finetune.metrics.multi_label:MultiLabel", ("f1_micro", "f1_macro", "subset_accuracy")),
-    "mse": _OwnMetric("finetune.metrics.mse:Mse", ("mse",)),
+    "mse": _OwnMetric("finetune.metrics.mse:Mse", ("mse",), greater_is_better=False),
     "pearsonr": _OwnMetric("finetune.metrics.pearsonr:Pearsonr", ("pearsonr",)),
     "spearmanr": _OwnMetric("finetune.metrics.spearmanr:Spearmanr", ("spearmanr",)),
     "seqeval": _OwnMetric("finetune.metrics.seqeval:Seqeval", ("precision", "recall", "f1")),
@@ -52,6 +53,11 @@ def value_names(name: str) -> tuple[str, ...] | None:
     """Names of the values that a metric gives; None for a metric that is not ours, which only a run can tell."""
     own = _OWN_METRICS.get(name)
     return own.values if own else None
+
+
+def own_direction(value_name: str) -> bool | None:
+    """Whether a greater value of that name is the better one; None where none of our metrics gives it."""
+    return next((own.greater_is_better for own in _OWN_METRICS.values() if value_name in own.values), None)
 
 
 def metrics_with_value(value_name: str) -> tuple[str, ...]:

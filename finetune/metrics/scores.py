@@ -1,11 +1,8 @@
 """What metrics are told and what they give back."""
 
-import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from itertools import count
-
-_LOWER_IS_BETTER = frozenset({"loss", "perplexity", "ppl", "wer", "cer", "mer", "ter", "mae", "mse", "rmse", "error"})
 
 
 @dataclass(frozen=True)
@@ -16,6 +13,8 @@ class MetricOptions:
     """The classes, in order; orders the details, and numbers the classes for Hub metrics that want numbers."""
     target_language: str | None = None
     """Language of the outputs (ISO 639: zh, ja, pt-BR); chooses sacreBLEU's tokenizer."""
+    has_words: bool = True
+    """Whether spaces cut the references into words; where they do not, BLEU is computed on characters."""
 
 
 DEFAULT_OPTIONS = MetricOptions()
@@ -48,8 +47,3 @@ def merge(parts: Iterable[Scores]) -> Scores:
 def _free_name(name: str, taken: Container[str]) -> str:
     candidates = (name if number == 1 else f"{name}_{number}" for number in count(1))
     return next(candidate for candidate in candidates if candidate not in taken)
-
-
-def higher_is_better(value_name: str) -> bool:
-    """Whether a larger value is the better one; False for losses and error rates (dev_loss, perplexity, wer)."""
-    return _LOWER_IS_BETTER.isdisjoint(re.split(r"[^a-z]+", value_name.lower()))

@@ -43,6 +43,8 @@ class TextToText(Section):
     kind: Literal["text_to_text"] = "text_to_text"
     prefix: str = ""
     """Put before every input, as T5 was trained ("translate English to German: ")."""
+    target: str | None = None
+    """Language of the output (ISO 639), by which BLEU cuts texts into tokens; the references tell where not given."""
     max_source_length: PositiveInt = 128
     """Tokens kept of each input."""
     max_target_length: PositiveInt = 128
@@ -63,7 +65,7 @@ class Translation(TextToText):
     source: str = "en"
     """Language of the input (ISO 639)."""
     target: str = "de"
-    """Language of the output."""
+    """Language of the output, by which BLEU cuts texts into tokens."""
 
 
 Task = Annotated[TextClassification | TokenClassification | TextToText | Translation, Field(discriminator="kind")]

@@ -63,9 +63,13 @@ class Training(Section):
     eval_every: PositiveInt | None = None
     """Steps between evaluations on dev; once an epoch where not given."""
     best_metric: str | None = None
-    """Dev metric that chooses the best checkpoint; the task's own where not given."""
+    """Dev metric that chooses the best checkpoint, the task's own where not given. Of equal values the one with the
+    lower dev loss is better, then the later one."""
+    greater_is_better: bool | None = None
+    """Whether a greater best_metric is better, to be given for a metric whose name does not tell."""
     patience: PositiveInt | None = None
-    """Stop after this many evaluations in a row without a better best_metric."""
+    """Stop after this many evaluations in a row without a better best_metric. Those that only tie do not count before
+    the first gain: while it is 0, or while the dev loss still falls."""
     log_every: PositiveInt = 50
     """Steps between entries in metrics.jsonl."""
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()

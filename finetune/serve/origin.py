@@ -11,6 +11,7 @@ from finetune import compose
 from finetune.errors import UserError, raise_all
 from finetune.hub_access import hub_access
 from finetune.recipe import Recipe
+from finetune.training.checkpoint import step_of
 
 RECIPE = "recipe.yaml"
 MODEL = "model"
@@ -72,9 +73,10 @@ def _in_folder(folder: Path) -> Origin:
 
 
 def _no_model(folder: Path) -> UserError:
-    inside = [*folder.glob(f"{CHECKPOINTS}/*/config.json"), *folder.glob(f"*/{MODEL}/config.json")]
-    newest = max(inside, key=lambda path: path.stat().st_mtime, default=None)
-    near = None if newest is None else newest.parent.parent if newest.parent.name == MODEL else newest.parent
+    checkpoints = [path.parent for path in folder.glob(f"{CHECKPOINTS}/*/config.json") if step_of(path.parent)]
+    runs = [path.parent.parent for path in folder.glob(f"*/{MODEL}/config.json")]
+    newest = max(checkpoints, key=lambda path: step_of(path) or 0, default=None)
+    near = newest or max(runs, key=lambda path: (path / MODEL).stat().st_mtime, default=None)
     unfinished = (folder / RECIPE).is_file()
     return UserError(
         f"the run in {folder} has not finished" if unfinished else f"the folder {folder} holds no model",

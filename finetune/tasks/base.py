@@ -44,6 +44,8 @@ class Tools:
     """Whether batches are streams of tokens; padded rows otherwise."""
     weights: Callable[[Tensor], Tensor] | None = None
     """What targets count in training, from a batch's label ids; all alike where None."""
+    has_words: bool = True
+    """Whether spaces cut the references into words, which chooses how metrics of texts cut them."""
 
 
 @dataclass(frozen=True)
@@ -280,12 +282,20 @@ class Task(ABC):
 
     def metric_options(self, tools: Tools) -> metrics.MetricOptions:
         """What metrics must know of the task."""
-        return metrics.MetricOptions(labels=tools.labels, target_language=self.target_language)
+        return metrics.MetricOptions(tools.labels, self.target_language, tools.has_words)
 
     @property
     def target_language(self) -> str | None:
         """Language of the predictions, where it matters to the metrics."""
         return None
+
+    def has_words(self, split: Dataset) -> bool:
+        """Whether spaces cut a split's references into words; True of what is no text."""
+        return True
+
+    def metric_notes(self, tools: Tools) -> list[str]:
+        """What a user should know of how the metrics are computed."""
+        return []
 
     def notes(self, encoded: Mapping[str, Dataset]) -> list[str]:
         """What a user should know of the encoded splits, such as how many inputs were cut."""

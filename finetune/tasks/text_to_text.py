@@ -62,6 +62,23 @@ class TextToTextTask(Task):
         return "bleu"
 
     @property
+    def target_language(self) -> str | None:
+        return self.config.target
+
+    def has_words(self, split: Dataset) -> bool:
+        from finetune.metrics.sacrebleu import has_words
+
+        return has_words(split[self.reference_field][:])
+
+    def metric_notes(self, tools: Tools) -> list[str]:
+        from finetune.metrics.sacrebleu import tokenizer_note
+
+        if "sacrebleu" not in (self.recipe.evaluation.metrics or self.metric_names(tools)):
+            return []
+        note = tokenizer_note(self.metric_options(tools))
+        return [] if note is None else [note]
+
+    @property
     def lengths(self) -> Mapping[str, int]:
         return {
             "task.max_source_length": self.config.max_source_length,

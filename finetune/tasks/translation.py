@@ -32,10 +32,6 @@ class TranslationTask(TextToTextTask):
     def prefix(self) -> str:
         return self.config.prefix.format(source=_name(self.pair.source), target=_name(self.pair.target))
 
-    @property
-    def target_language(self) -> str:
-        return self.pair.target
-
 
 def _name(language: str) -> str:
     """`German` for `de`; a code that is not known stands for itself."""

@@ -1,14 +1,19 @@
 """Models and training states saved while training: written aside, then renamed, so that none is ever half there.
 
 A checkpoint is a folder `step-000123`: the model as from_pretrained loads it and, in `state/`, what training needs to
-go on. `state/manifest.json` is written last and knows every file by size and checksum.
+go on. `state/manifest.json` is written last and knows every file by size and checksum. A checkpoint whose files differ
+from it is renamed to `step-000123.damaged`; only checkpoints that `training.keep_checkpoints` no longer keeps are
+deleted.
 """
 
 import contextlib
 import errno
+import itertools
 import json
 import os
+import re
 import shutil
+import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,9 +24,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finetune.errors import UserError
 from finetune.models import save_weights
 from finetune.models.quiet import quiet
+from finetune.training.progress import say
 
 STATE = "state"
 _MANIFEST = "manifest.json"
+_NAME = re.compile(r"step-(\d+)")
+_ASIDE = ".tmp"
+_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _BLOCK = 2**22  # bytes
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = (*(f"(os error {number})" for number in _FULL), "inline_container", "PytorchStreamWriter")
@@ -33,9 +42,15 @@ def step_name(step: int) -> str:
     return f"step-{step:06}"
 
 
+def step_of(folder: Path) -> int | None:
+    """Return the step of a checkpoint's folder, by its name; None for any other folder or file."""
+    match = _NAME.fullmatch(folder.name)
+    return int(match[1]) if match else None
+
+
 def aside(folder: Path) -> Path:
     """Where a folder is written before it is renamed."""
-    return folder.with_name(folder.name + ".tmp")
+    return folder.with_name(folder.name + _ASIDE)
 
 
 def save_model(
@@ -71,6 +86,7 @@ def write_model(
 def replace(folder: Path) -> None:
     """Put what was written aside in the folder's place, once it is on the disk."""
     written = aside(folder)
+    _follow_umask(written)
     for path in written.rglob("*"):
         _flush(path)
     _flush(written)
@@ -86,26 +102,81 @@ def seal(folder: Path) -> None:
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file of a checkpoint is there and as it was written."""
+    """Whether every file of a checkpoint is there and as it was written.
+
+    Raises:
+        OSError: A file is there and cannot be read (an I/O error, missing permission, too many open files), so that
+            nothing is known of the checkpoint.
+    """
     try:
         manifest = json.loads((folder / STATE / _MANIFEST).read_text(encoding="utf-8"))
         return all(_figures(folder / name) == figures for name, figures in manifest.items())
-    except (OSError, ValueError, AttributeError):
+    except (*_MISSING, ValueError, AttributeError):
         return False
 
 
 def newest_first(folder: Path) -> list[Path]:
-    """Checkpoints from which training can go on, whole or not."""
-    return sorted((path.parent for path in folder.glob(f"step-*[0-9]/{STATE}")), reverse=True)
+    """Checkpoints from which training can go on, whole or not, by the number of their step.
+
+    Args:
+        folder: The folder of all checkpoints of a run; it need not exist.
+
+    Raises:
+        OSError: The folder cannot be read.
+    """
+    # Path.glob is not used: it leaves out in silence what it has no permission to read.
+    steps = {path: step for path in _entries(folder) if (step := step_of(path)) is not None}
+    return sorted((path for path in steps if (path / STATE).is_dir()), key=lambda path: steps[path], reverse=True)
+
+
+def newest_whole(folder: Path) -> Path | None:
+    """Return the newest checkpoint without damage, or None.
+
+    Damaged checkpoints that are newer than it are renamed, so that the run can write theirs again. What an interrupted
+    process was still writing or deleting is deleted.
+
+    Args:
+        folder: The folder of all checkpoints of a run; it need not exist.
+
+    Raises:
+        UserError: A checkpoint cannot be read. Nothing is renamed or deleted on account of it.
+    """
+    try:
+        _delete_unfinished(folder)
+        for checkpoint in newest_first(folder):
+            if is_whole(checkpoint):
+                return checkpoint
+            kept = _set_apart(checkpoint)
+            say(f"warning: the checkpoint {checkpoint} is damaged and left out; it is kept as {kept.name}")
+    except OSError as error:
+        raise UserError(
+            "a checkpoint cannot be read, and the run does not go on without it; all checkpoints are left as they are",
+            where=str(error.filename or folder),
+            expected="files that can be read",
+            found=error.strerror or str(error),
+            fix="make it readable and repeat the command, or rename its folder to go on from an older one",
+        ) from error
+    return None
 
 
 def prune(folder: Path, *, keep: int, best: str) -> None:
-    """Delete all but the newest `keep` checkpoints and the best one's model."""
+    """Delete all checkpoints but the newest `keep`, and all of the best one but its model.
+
+    What is not named like a checkpoint, such as a damaged one that was renamed, is left alone.
+
+    Args:
+        folder: The folder of all checkpoints of a run.
+        keep: How many of the newest are kept.
+        best: Name of the checkpoint whose model is kept in any case.
+    """
+    _delete_unfinished(folder)
     newest = {path.name for path in newest_first(folder)[:keep]}
-    for path in folder.iterdir():
-        if path.name not in newest | {best}:
+    for path in _entries(folder):
+        if step_of(path) is None or path.name in newest:
+            continue
+        if path.name != best:
             _delete(path)
-        elif path.name not in newest and (path / STATE).exists():
+        elif (path / STATE).exists():
             _delete(path / STATE)
 
 
@@ -140,11 +211,49 @@ def _existing(path: Path) -> Path:
     return next(parent for parent in (path, *path.resolve().parents) if parent.exists())
 
 
+def _entries(folder: Path) -> list[Path]:
+    """Everything in a folder; nothing where there is no such folder."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
 def _delete(path: Path) -> None:
-    """Delete a folder that is no checkpoint any more from the first moment on."""
-    for manifest in (path / STATE / _MANIFEST, path / _MANIFEST):
-        manifest.unlink(missing_ok=True)
-    shutil.rmtree(path)
+    """Delete a folder; renamed first, so that one that is half deleted is never taken for a checkpoint."""
+    doomed = aside(path)
+    shutil.rmtree(doomed, ignore_errors=True)
+    path.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def _delete_unfinished(folder: Path) -> None:
+    """Delete what a process that ended was still writing or deleting: `step-000123.tmp` and `step-000123/state.tmp`."""
+    for path in _entries(folder):
+        if path.name.endswith(_ASIDE) and step_of(path.with_name(path.name.removesuffix(_ASIDE))) is not None:
+            shutil.rmtree(path)
+        elif step_of(path) is not None and aside(path / STATE).is_dir():
+            shutil.rmtree(aside(path / STATE))
+
+
+def _set_apart(folder: Path) -> Path:
+    """Rename a damaged checkpoint to a name that is free; returns the new path."""
+    names = (f"{folder.name}.damaged" + (f"-{number}" if number > 1 else "") for number in itertools.count(1))
+    kept = next(path for name in names if not (path := folder.with_name(name)).exists())
+    folder.rename(kept)
+    return kept
+
+
+def _follow_umask(folder: Path) -> None:
+    """Give all files in a folder the permissions of a new file there: safetensors writes its own for the user alone."""
+    probe = folder / ".permissions"  # os.umask cannot be read without being set, for all threads
+    probe.touch()
+    usual = stat.S_IMODE(probe.stat().st_mode)
+    probe.unlink()
+    for path in folder.rglob("*"):
+        if path.is_file() and stat.S_IMODE(path.stat().st_mode) != usual:
+            with contextlib.suppress(PermissionError):  # file systems without permissions
+                path.chmod(usual)
 
 
 def _files(folder: Path) -> list[Path]:

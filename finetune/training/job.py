@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
 from finetune.training.resume import resumed
 from finetune.training.run_folder import RunFolder
+from finetune.training.selection import check_best_metric, greater_is_better
 from finetune.training.state import State
 from finetune.training.trackers import check_trackers, start_trackers
 
@@ -77,6 +77,11 @@ class Job:
     def best_metric(self) -> str:
         """Dev value that chooses the best checkpoint."""
         return self.recipe.training.best_metric or self.task.best_metric(self.tools)
+
+    @property
+    def greater_is_better(self) -> bool:
+        """Whether a greater best_metric is better."""
+        return greater_is_better(self.best_metric, self.recipe.training.greater_is_better)
 
     @property
     def plan(self) -> BatchPlan:
@@ -134,7 +139,7 @@ def prepare(recipe: Recipe) -> Job:
     models.freeze(model, recipe.training.freeze)
     apply_masks(model, task.program, tokenizer, recipe.attention.kernel)
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
-    tools = Tools(tokenizer, model.config, labels, ragged)
+    tools = Tools(tokenizer, model.config, labels, ragged, has_words=task.has_words(loaded.dev))
     _check(recipe, task, tools)
     examples = {split: getattr(loaded, split) for split in SPLITS}
     with accelerator.local_main_process_first():  # the others read what it has kept
@@ -149,7 +154,7 @@ def prepare(recipe: Recipe) -> Job:
     _rehearse(job)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
-        notes = [*loaded.notes, *task.notes(features)]
+        notes = [*loaded.notes, *task.notes(features), *task.metric_notes(tools)]
         if recipe.training.layout == "ragged" and not ragged:
             notes.append("batches are padded: this model reads rows, not ragged streams")
         if recipe.adapter or recipe.training.freeze:
@@ -163,7 +168,7 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
 
     Raises:
         UserError: A single class, baselines that the task does not have, inputs longer than the model's, metrics that
-            cannot be had, a best_metric that none of them gives.
+            cannot be had, a best_metric that none of them gives or whose direction is not known.
     """
     has_classes = tools.config.problem_type == "single_label_classification"
     if recipe.evaluation.baselines and not has_classes:
@@ -186,18 +191,7 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
         models.check_length(tools.config, length, key)
     names = recipe.evaluation.metrics or task.metric_names(tools)
     metrics.check(names, options=task.metric_options(tools))
-    given = [metrics.value_names(name) for name in names]
-    best = recipe.training.best_metric or task.best_metric(tools)
-    values = ["loss", *chain.from_iterable(value for value in given if value is not None)]
-    if best not in values and None not in given:  # a Hub metric's values are not known beforehand
-        near = nearest(best, values)
-        raise UserError(
-            f"no metric of this run gives {best!r}, by which the best checkpoint is chosen",
-            where="training.best_metric",
-            expected=f"one of: {', '.join(values)}",
-            found=best,
-            fix=f"training.best_metric={near or values[-1]}, or name its metric in evaluation.metrics",
-        )
+    check_best_metric(recipe, task, tools)
 
 
 def _rehearse(job: Job) -> None:
@@ -289,6 +283,7 @@ def _introduce(job: Job, notes: list[str]) -> None:
     )
     for note in notes:
         say(f"  {note}")
+    say(f"  best checkpoint: by dev {job.best_metric}, {'greater' if job.greater_is_better else 'lower'} is better")
     say(f"  precision: {job.precision}")
     if job.precision.name == "fp32" and job.accelerator.device.type == "cpu":
         say(f"  fp32 products: {job.matmul}")

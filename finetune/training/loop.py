@@ -13,15 +13,14 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
 from finetune.data.batches import Indices, Window, windows
-from finetune.errors import Interrupted, UserError
-from finetune.metrics import higher_is_better
+from finetune.errors import Interrupted
 from finetune.tasks import Batch
 from finetune.training import guard
 from finetune.training.averaging import build_averaging
 from finetune.training.checkpoint import enough_room, step_name
 from finetune.training.compiling import compile_model, compiling
 from finetune.training.dropout import fast_dropout
-from finetune.training.evaluation import Evaluated, evaluate
+from finetune.training.evaluation import evaluate
 from finetune.training.gradient import Gradients
 from finetune.training.guard import Trace, Traces
 from finetune.training.interrupt import Signals, StopNow
@@ -31,6 +30,7 @@ from finetune.training.optimizer import build_optimizer, build_schedule
 from finetune.training.progress import Bar, say
 from finetune.training.resume import command
 from finetune.training.saving import restore, save
+from finetune.training.selection import update_best
 from finetune.training.sharding import is_plain, set_up_deepspeed
 from finetune.training.state import Mean, State
 
@@ -262,23 +262,8 @@ class Loop:
         state.last_evaluated = state.step
         state.dev = evaluated.values
         self._log({f"dev_{name}": value for name, value in evaluated.values.items()})
-        if self._is_best(evaluated):
-            state.best_value, state.best_step = evaluated.values[self.job.best_metric], state.step
-            state.evaluations_without_gain = 0
-        else:
-            state.evaluations_without_gain += 1
+        update_best(state, evaluated.values, self.job.best_metric, greater_is_better=self.job.greater_is_better)
         return True
-
-    def _is_best(self, evaluated: Evaluated) -> bool:
-        name = self.job.best_metric
-        if name not in evaluated.values:  # of a Hub metric, whose values only an evaluation tells
-            raise UserError(
-                f"the dev scores have no {name!r}, by which the best checkpoint is chosen",
-                where="training.best_metric",
-                expected=", ".join(evaluated.values),
-            )
-        best, value = self.state.best_value, evaluated.values[name]
-        return best is None or (value > best if higher_is_better(name) else value < best)
 
     def _out_of_patience(self) -> bool:
         return self.training.patience is not None and self.state.evaluations_without_gain >= self.training.patience

@@ -15,8 +15,7 @@ from finetune.training.checkpoint import (
     STATE,
     aside,
     enough_room,
-    is_whole,
-    newest_first,
+    newest_whole,
     prune,
     replace,
     seal,
@@ -76,12 +75,14 @@ def restore(loop: "Loop") -> None:
     """Go on from the newest checkpoint that is whole; from the beginning where there is none.
 
     Raises:
-        UserError: The checkpoint is of another number of processes.
+        UserError: The checkpoint is of another number of processes, or cannot be read.
     """
     job, accelerator = loop.job, loop.accelerator
-    found = [_newest_whole(job.folder.checkpoints) if accelerator.is_main_process else None]
+    found = [_found(job.folder.checkpoints) if accelerator.is_main_process else None]
     broadcast_object_list(found)
     folder = found[0]
+    if isinstance(folder, UserError):
+        raise folder
     if folder is None:
         if accelerator.is_main_process:
             job.folder.cut_metrics(0)
@@ -119,16 +120,12 @@ def _process_file(accelerator: Accelerator) -> str:
     return f"process_{accelerator.process_index}.pt"
 
 
-def _newest_whole(checkpoints: Path) -> Path | None:
-    """The newest checkpoint without damage; those after it, and what was never finished, are deleted."""
-    for path in checkpoints.glob("*.tmp"):
-        shutil.rmtree(path)
-    for folder in newest_first(checkpoints):
-        if is_whole(folder):
-            return folder
-        say(f"warning: the checkpoint {folder} is damaged and left out")
-        shutil.rmtree(folder)
-    return None
+def _found(checkpoints: Path) -> Path | UserError | None:
+    """What `newest_whole` returns, or the error that it raises, so that one process can tell it to all."""
+    try:
+        return newest_whole(checkpoints)
+    except UserError as error:
+        return error
 
 
 def _check_processes(before: int, now: int, folder: Path) -> None:

@@ -20,8 +20,13 @@ class State:
     position: int = 0
     """Steps done of this epoch."""
     best_value: float | None = None
+    best_loss: float | None = None
+    """Dev loss of the best step, by which equal values are told apart."""
     best_step: int = 0
+    has_gained: bool = False
+    """Whether an evaluation has been better than the first."""
     evaluations_without_gain: int = 0
+    """Evaluations in a row that patience counts."""
     last_evaluated: int = -1
     dev: dict[str, float] = field(default_factory=dict)
     parts: int = 1

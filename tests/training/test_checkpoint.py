@@ -1,9 +1,11 @@
 """Checkpoints: what damages one is found, and a full disk costs none."""
 
 import errno
+import io
 import os
 import resource
 import signal
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from finetune import compose, training
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
-from finetune.run import run, status
+from finetune.run import main, run, status
 from finetune.training import checkpoint, saving
 from finetune.training.evaluation import Evaluated
 from finetune.training.job import prepare
@@ -62,6 +64,109 @@ def test_all_damaged_it_begins_again(
     loop = Loop(prepare(compose.override(recipe, {"resume": "auto"})))
     assert (loop.job.folder.path, loop.state.step) == (folder, 0)
     assert "from the beginning" in capsys.readouterr().err
+
+
+def sealed(folder: Path, step: int) -> Path:
+    """A whole checkpoint of one small file."""
+    made = folder / checkpoint.step_name(step)
+    (made / "state").mkdir(parents=True)
+    (made / "model.safetensors").write_bytes(os.urandom(100))
+    checkpoint.seal(made)
+    return made
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_checkpoints_are_ordered_by_number(tmp_path: Path) -> None:
+    steps = (999_998, 999_999, 1_000_000, 10_000_000)
+    made = {step: sealed(tmp_path, step) for step in steps}
+    assert checkpoint.newest_first(tmp_path) == [made[step] for step in reversed(steps)]
+    assert checkpoint.newest_whole(tmp_path) == made[10_000_000]
+    checkpoint.prune(tmp_path, keep=2, best=made[999_998].name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-1000000", "step-10000000", "step-999998"]
+    assert not (made[999_998] / "state").exists()
+
+
+def test_pruning_deletes_old_checkpoints_alone(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        sealed(tmp_path, step)
+    (tmp_path / "step-000002.damaged").mkdir()
+    (tmp_path / "step-of-mine").mkdir()
+    (tmp_path / "notes.md").write_text("mine")
+    (tmp_path / "mine.tmp").mkdir()
+    (tmp_path / "step-000009.tmp").mkdir()
+    checkpoint.prune(tmp_path, keep=1, best="step-000003")
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert left == ["mine.tmp", "notes.md", "step-000002.damaged", "step-000003", "step-of-mine"]
+
+
+def test_a_damaged_checkpoint_is_renamed_and_never_deleted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    older = sealed(tmp_path, 3)
+    expected = {}
+    for name in ("step-000004.damaged", "step-000004.damaged-2"):
+        newest = sealed(tmp_path, 4)
+        flip(newest / "model.safetensors")
+        expected[name] = (newest / "model.safetensors").read_bytes()
+        assert checkpoint.newest_whole(tmp_path) == older
+        assert f"kept as {name}" in " ".join(capsys.readouterr().err.split())
+    assert {name: (tmp_path / name / "model.safetensors").read_bytes() for name in expected} == expected
+    assert checkpoint.newest_first(tmp_path) == [older]
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE])
+@pytest.mark.parametrize("name", ["manifest.json", "model.safetensors", "step-000004"])
+def test_what_cannot_be_read_stays_as_it_is(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], number: int, name: str
+) -> None:
+    """A run that goes on once the trouble is over has lost nothing."""
+    recipe = small(toy, **{"training.epochs": 1})
+    folder = interrupted(recipe, monkeypatch, 4)
+    before = contents(folder / "checkpoints")
+    arguments = [f"recipe={folder / 'recipe.yaml'}", f"resume={folder}"]
+    original = io.open
+
+    def fails(path: Any, *arguments: Any, **options: Any) -> Any:
+        if "checkpoints" in str(path) and name in str(path):
+            raise OSError(number, os.strerror(number), str(path))
+        return original(path, *arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(io, "open", fails)
+        assert main(arguments) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "a checkpoint cannot be read" in said
+    assert os.strerror(number) in said
+    assert contents(folder / "checkpoints") == before
+    assert Loop(prepare(compose.override(recipe, {"resume": str(folder)}))).state.step == 4
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed(tmp_path, 1)
+
+    def fails(path: Any = ".") -> Any:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    for name in ("listdir", "scandir"):
+        monkeypatch.setattr(os, name, fails)
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        checkpoint.newest_whole(tmp_path)
+    assert caught.value.where == str(tmp_path)
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o007, 0o660), (0o077, 0o600)])
+def test_files_have_the_permissions_of_the_umask(toy: Toy, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        recipe = small(toy, **{"training.epochs": 1})
+        run(recipe)
+    finally:
+        os.umask(before)
+    folder = only_run(recipe)
+    written = [path for name in ("checkpoints", "model") for path in (folder / name).rglob("*") if path.is_file()]
+    assert {path.name for path in written} >= {"model.safetensors", "process_0.pt", "config.json"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in written} == {mode}
 
 
 def test_a_best_that_gave_way_to_a_damaged_one_is_forgotten(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
