@@ -1,5 +1,6 @@
 """Folders of a cache, which may be deleted at any time when nobody uses them."""
 
+import re
 import shutil
 import time
 from collections.abc import Collection
@@ -7,18 +8,22 @@ from pathlib import Path
 
 _IN_USE = 24 * 60 * 60.0
 """Seconds after its last use within which a run may still be reading a folder."""
+_NAME = re.compile(r"[0-9a-f]{32}")
+"""A folder of the cache is named by the hash of what its content depends on, 16 bytes in hexadecimal digits."""
 
 
 def prune(folder: Path, keep: Collection[str], most_bytes: int) -> None:
-    """Delete the longest unused of the folders in `folder` until what is left is small enough.
+    """Delete the longest unused of the cache's folders in `folder` until what is left of them is small enough.
+
+    Only what the cache has made is counted and deleted. Whatever else lies there, or behind a link, is somebody's.
 
     Args:
         folder: The cache; the time of change of each folder in it is that of its last use.
         keep: Names of folders that stay; so do all that were used within a day.
-        most_bytes: How much may be left.
+        most_bytes: How many bytes the cache's folders may have together.
     """
-    used = {path: path.stat().st_mtime for path in folder.iterdir()}
-    sizes = {path: sum(file.stat().st_size for file in path.rglob("*")) for path in used}
+    used = {path: path.stat().st_mtime for path in folder.iterdir() if _is_of_the_cache(path)}
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in used}
     excess = sum(sizes.values()) - most_bytes
     for path in sorted(used, key=used.__getitem__):
         if excess <= 0:
@@ -26,3 +31,10 @@ def prune(folder: Path, keep: Collection[str], most_bytes: int) -> None:
         if path.name not in keep and time.time() - used[path] > _IN_USE:
             shutil.rmtree(path, ignore_errors=True)
             excess -= sizes[path]
+
+
+def _is_of_the_cache(path: Path) -> bool:
+    """Whether the cache made a folder: it is named by a hash, is no link, and holds nothing but plain files."""
+    if not _NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    return all(file.is_file() and not file.is_symlink() for file in path.iterdir())

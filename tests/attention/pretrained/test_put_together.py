@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,9 @@ def put_together(tmp_path: Path) -> EncoderDecoderModel:
     BertModel(config).save_pretrained(tmp_path)
     model = EncoderDecoderModel.from_encoder_decoder_pretrained(str(tmp_path), str(tmp_path))
     model.config.decoder_start_token_id, model.config.pad_token_id = 1, 0
-    return model.eval()
+    model.train(False)
+    assert isinstance(model, EncoderDecoderModel)
+    return model
 
 
 def logits(model: EncoderDecoderModel) -> torch.Tensor:
@@ -49,7 +52,7 @@ def test_masks_reach_every_layer_and_can_be_removed(put_together: EncoderDecoder
     assert not torch.allclose(logits(put_together), stock)
     remove_masks(put_together)
     torch.testing.assert_close(logits(put_together), stock)
-    configs = [module.config for module in put_together.modules() if hasattr(module, "config")]
+    configs: list[Any] = [module.config for module in put_together.modules() if hasattr(module, "config")]
     assert all(config._attn_implementation != NAME for config in configs)
 
 
