@@ -97,7 +97,8 @@ def mask_bounds(
 
     Args:
         group: The heads.
-        examples: The example of each block, int64 [blocks, ...]; all arrays broadcast to the answers' shape.
+        examples: The example of each block, int64 [blocks, ...]. All arrays have as many dimensions as the answers and
+            broadcast to their shape.
         first_query: Position of each block's first query in its example.
         last_query: Of its last query.
         first_key: Of its first key.
@@ -122,7 +123,8 @@ def allowed_pairs(group: HeadGroup, examples: Integers, queries: Integers, keys:
 
     Args:
         group: The heads.
-        examples: The example of each pair, int64 [rows, ...]; all arrays broadcast to the answer's shape.
+        examples: The example of each pair, int64 [rows, ...]. All arrays have as many dimensions as the answer and
+            broadcast to its shape.
         queries: Position of each pair's query in its example.
         keys: Position of each pair's key.
 
