@@ -16,13 +16,13 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from finetune.attention.kernels.rectangles import rectangle_attention
+from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.layout import Ragged
 from finetune.attention.masks import parse
 from finetune.attention.planning import explain, plan
 from scripts.benchmarking import Spread, interleave, machine, peak_memory, print_table
 
-HEADS, WIDTH = 12, 64
+HEADS, HEAD_DIM = 12, 64
 MASKS = {
     "window + global": "window(64) | global_tokens(0)",
     "dilated + global": "dilated(256, 4) | global_tokens(0)",
@@ -61,9 +61,9 @@ class Result:
 
 
 def inputs(length: int, dtype: torch.dtype) -> list[Tensor]:
-    """Query, key, value, output gradient: [tokens, heads, width]."""
+    """Query, key, value, output gradient: [tokens, heads, head_dim]."""
     generator = torch.Generator().manual_seed(0)
-    tensors = [torch.randn(length, HEADS, WIDTH, generator=generator).to(dtype) for _ in range(4)]
+    tensors = [torch.randn(length, HEADS, HEAD_DIM, generator=generator).to(dtype) for _ in range(4)]
     return [*(tensor.requires_grad_() for tensor in tensors[:3]), tensors[3]]
 
 
@@ -87,18 +87,18 @@ def our_step(text: str, length: int, dtype: torch.dtype) -> Callable[[], object]
     """Forward and backward of ours."""
     query, key, value, gradient = inputs(length, dtype)
     layout = Ragged.from_lengths([length])
-    schedule = plan(parse(text), layout, layout, HEADS, width=WIDTH)
+    attention_plan = plan(parse(text), layout, layout, HEADS, head_dim=HEAD_DIM)
 
     def step() -> None:
-        torch.autograd.grad(rectangle_attention(query, key, value, schedule), (query, key, value), gradient)
+        torch.autograd.grad(tiled_attention(query, key, value, attention_plan), (query, key, value), gradient)
 
     return step
 
 
 def make_plan(text: str, length: int) -> None:
-    """A plan from nothing, with all that the first layer makes ready for the others."""
+    """A plan from nothing, for all layers."""
     layout = Ragged.from_lengths([length])
-    plan(parse(text), layout, layout, HEADS, width=WIDTH).prepare()
+    plan(parse(text), layout, layout, HEADS, head_dim=HEAD_DIM)
 
 
 def memory(step: Callable[[str, int, torch.dtype], Callable[[], object]], text: str, length: int, dtype: str) -> float:
@@ -126,7 +126,7 @@ def measure(name: str, length: int, dtype: str, rounds: int) -> Result:
     return Result(
         mask=name,
         length=length,
-        kernel=explain(parse(text), layout, layout, HEADS, width=WIDTH).kernel,
+        kernel=explain(parse(text), layout, layout, HEADS, head_dim=HEAD_DIM).kernel,
         dense=timings.of("dense").times(1e3),
         ours=timings.of("ours").times(1e3),
         planning=timings.of("plan").times(1e3),

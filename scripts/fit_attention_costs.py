@@ -1,6 +1,6 @@
-"""Measures what attention over rectangles costs on this machine: `python -m scripts.fit_attention_costs [--rounds N]`.
+"""Measures what attention over tiles costs on this machine: `python -m scripts.fit_attention_costs [--rounds N]`.
 
-Prints the constants of finetune/attention/planning/cost.py and how well they foretell the times that were measured.
+Prints the constants of finetune/attention/planning/cost.py and how well they predict the measured times.
 """
 
 import argparse
@@ -11,87 +11,88 @@ import numpy as np
 import torch
 from sklearn.linear_model import LinearRegression
 
-from finetune.attention.kernels.rectangles import rectangle_attention
-from finetune.attention.kernels.schedule import PART_WEIGHTS, Schedule, Stack
+from finetune.attention.kernels.plan import CHUNK_WEIGHTS, TileBatch, compile_plan
+from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.planning.cost import Costs
 from finetune.training.allocator import keep_memory
 from scripts.benchmarking import print_table, time_once
 
 HEADS = 12
-WIDTHS = (32, 64)
+HEAD_DIMS = (32, 64)
 SIZES = (8, 16, 24, 40, 64, 128, 256)
-"""Queries of a rectangle."""
+"""Queries of a tile."""
 RATIOS = (1, 3)
 """Keys for each query."""
 SPILLING = (1024, 2048)
-"""Queries, and keys, of rectangles whose weights do not fit the cache."""
+"""Queries, and keys, of tiles whose weights do not fit the cache."""
 WEIGHTS = (2**12, 2**16, 2**20)
-"""Attention weights of a stack, about."""
+"""Attention weights of a batch, about."""
 
 
 SHORT = (16, 24, 40, 64)
-"""Queries, and keys, of rectangles that are computed in one stack or in several."""
-STACKS = (1, 2, 4, 8, 16)
+"""Queries, and keys, of tiles that are computed in one batch or in several."""
+BATCHES = (1, 2, 4, 8, 16)
 
 
 @dataclass(frozen=True)
 class Size:
-    """What is in a stack."""
+    """The tiles of a batch."""
 
-    rectangles: int
+    tiles: int
     queries: int
     keys: int
 
 
 @dataclass(frozen=True)
 class Case:
-    """A call with these stacks, all alike."""
+    """A call with these batches, all alike."""
 
     sizes: tuple[Size, ...]
-    width: int
+    head_dim: int
 
     def terms(self) -> list[float]:
         """What the constants of `Costs` are multiplied by, in their order, and 1 for the call."""
-        sizes = [(size.rectangles * HEADS, size.queries, size.keys) for size in self.sizes]
+        sizes = [(size.tiles * HEADS, size.queries, size.keys) for size in self.sizes]
         pairs = sum(batch * queries * keys for batch, queries, keys in sizes)
-        spilled = sum(batch * queries * keys for batch, queries, keys in sizes if queries * keys > PART_WEIGHTS)
+        spilled = sum(batch * queries * keys for batch, queries, keys in sizes if queries * keys > CHUNK_WEIGHTS)
         slots = sum(batch * (queries + keys) for batch, queries, keys in sizes)
-        return [len(sizes), pairs, pairs * self.width, spilled, slots * self.width, 1]
+        return [len(sizes), pairs, pairs * self.head_dim, spilled, slots * self.head_dim, 1]
 
     def seconds(self, rounds: int) -> float:
         """The least of several times, forward and backward: what others do on the machine only adds."""
-        stacks = []
+        batches = []
         num_queries = num_keys = 0
         for size in self.sizes:
-            queries = num_queries + torch.arange(size.rectangles * size.queries).view(size.rectangles, -1)
-            keys = num_keys + torch.arange(size.rectangles * size.keys).view(size.rectangles, -1)
-            allowed = torch.ones(size.rectangles, 1, size.queries, size.keys, dtype=torch.bool)
-            stacks.append(Stack(queries, keys, allowed))
+            queries = num_queries + torch.arange(size.tiles * size.queries).view(size.tiles, -1)
+            keys = num_keys + torch.arange(size.tiles * size.keys).view(size.tiles, -1)
+            allowed = torch.ones(size.tiles, 1, size.queries, size.keys, dtype=torch.bool)
+            batches.append(TileBatch(queries, keys, allowed, range(HEADS)))
             num_queries, num_keys = num_queries + queries.numel(), num_keys + keys.numel()
-        schedule = Schedule(tuple(stacks), num_queries, num_keys, HEADS)
+        plan = compile_plan(batches, num_queries, num_keys, HEADS)
         query, key, value = (
-            torch.randn(tokens, HEADS, self.width, requires_grad=True) for tokens in (num_queries, num_keys, num_keys)
+            torch.randn(tokens, HEADS, self.head_dim, requires_grad=True)
+            for tokens in (num_queries, num_keys, num_keys)
         )
         gradient = torch.randn_like(query)
 
         def step() -> None:
-            torch.autograd.grad(rectangle_attention(query, key, value, schedule), (query, key, value), gradient)
+            torch.autograd.grad(tiled_attention(query, key, value, plan), (query, key, value), gradient)
 
         step()
         return min(time_once(step) for _ in range(rounds))
 
     def __str__(self) -> str:
         one = self.sizes[0]
-        return f"{len(self.sizes)} of {one.rectangles} x {HEADS} x {one.queries} x {one.keys}"
+        return f"{len(self.sizes)} of {one.tiles} x {HEADS} x {one.queries} x {one.keys}"
 
 
 def cases() -> list[Case]:
-    """Stacks of many shapes and amounts of work, each alone; and the same work in more and more stacks."""
+    """Batches of many shapes and amounts of work, each alone; and the same work in more and more batches."""
     alone = [Size(1, size, size) for size in SPILLING]
     for weights, size, ratio in itertools.product(WEIGHTS, SIZES, RATIOS):
         alone.append(Size(max(1, weights // (HEADS * size * size * ratio)), size, size * ratio))
-    together = [(Size(max(STACKS) // count, size, size),) * count for size, count in itertools.product(SHORT, STACKS)]
-    return [Case(sizes, width) for sizes in [*((size,) for size in alone), *together] for width in WIDTHS]
+    together = [(Size(max(BATCHES) // count, size, size),) * count for size, count in itertools.product(SHORT, BATCHES)]
+    return [Case(sizes, head_dim) for sizes in [*((size,) for size in alone), *together] for head_dim in HEAD_DIMS]
 
 
 def fit(measured: list[Case], seconds: list[float]) -> tuple[Costs, float]:
@@ -114,12 +115,14 @@ def main() -> None:
     seconds = [case.seconds(rounds) for case in measured]
     costs, call = fit(measured, seconds)
     constants = [*vars(costs).values(), call]
-    foretold = [float(np.dot(case.terms(), constants)) / 1e9 for case in measured]
+    predicted = [float(np.dot(case.terms(), constants)) / 1e9 for case in measured]
     rows = [
-        (str(case), case.width, f"{measured * 1e3:.3g}", f"{expected / measured:.2f}")
-        for case, measured, expected in zip(measured, seconds, foretold, strict=True)
+        (str(case), case.head_dim, f"{measured * 1e3:.3g}", f"{expected / measured:.2f}")
+        for case, measured, expected in zip(measured, seconds, predicted, strict=True)
     ]
-    print_table("Stacks", ["stacks of rectangles x heads x queries x keys", "width", "ms", "foretold / measured"], rows)
+    print_table(
+        "Batches", ["batches of tiles x heads x queries x keys", "head_dim", "ms", "predicted / measured"], rows
+    )
     print(costs)
     print(f"a call: {call:,.0f}")
 

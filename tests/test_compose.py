@@ -240,9 +240,9 @@ def test_masks_are_read_from_text_and_survive_yaml(tmp_path: Path) -> None:
 
 def test_masks_are_written_in_python_too() -> None:
     from finetune.attention.masks import global_tokens, window
-    from finetune.recipe import Attention, Site
+    from finetune.recipe import Attention, SiteSection
 
-    site = Site(mask=window(3), layers={"-1": window(3) | global_tokens(0)})
+    site = SiteSection(mask=window(3), layers={"-1": window(3) | global_tokens(0)})
     assert Attention(encoder=site).program.for_layer("encoder", 1, 2) == window(3) | global_tokens(0)
     assert Attention(encoder=window(3)).program.for_layer("encoder", 0, 2) == window(3)
 

@@ -27,13 +27,13 @@ class LayoutError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Padded:
-    """Examples as rows of equal width, each one run of tokens with padding before it, after it, or both.
+    """Examples as rows of equal length, each one run of tokens with padding before it, after it, or both.
 
     Args:
         starts: int64 [batch], the column of each row's first token.
         lengths: int64 [batch], tokens of each row; may be 0.
-        width: Columns of a row.
-        columns: name -> int64 [batch, width], one integer a token; what it holds at padding is never read.
+        padded_length: Columns of a row.
+        columns: name -> int64 [batch, padded_length], one integer a token; what it holds at padding is never read.
         values: name -> int64 [batch], one integer an example.
 
     Raises:
@@ -42,12 +42,12 @@ class Padded:
 
     starts: Tensor
     lengths: Tensor
-    width: int
+    padded_length: int
     columns: Mapping[str, Tensor] = field(default_factory=dict)
     values: Mapping[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_shapes(self.columns, (len(self.lengths), self.width))
+        _check_shapes(self.columns, (len(self.lengths), self.padded_length))
         _check_shapes(self.values, (len(self.lengths),))
 
     @classmethod
@@ -58,7 +58,7 @@ class Padded:
         values: Mapping[str, Tensor] | None = None,
         check: bool = True,
     ) -> Padded:
-        """The layout that an attention mask [batch, width] describes: 1 or True at tokens, 0 or False at padding.
+        """The layout of an attention mask [batch, padded_length]: 1 or True at tokens, 0 or False at padding.
 
         Args:
             attention_mask: Integers or booleans.
@@ -71,13 +71,13 @@ class Padded:
         """
         if attention_mask.ndim != 2 or attention_mask.is_floating_point():
             raise LayoutError(
-                "an attention mask has shape [batch, width] and integers or booleans, 1 at tokens and 0 at padding; "
+                "an attention mask has shape [batch, tokens] and integers or booleans, 1 at tokens and 0 at padding; "
                 f"got {attention_mask.dtype} of shape {list(attention_mask.shape)}"
             )
         valid = attention_mask != 0
-        batch, width = valid.shape
-        starts = valid.long().argmax(1) if width else valid.new_zeros(batch, dtype=torch.int64)
-        layout = cls(starts, valid.sum(1), width, _integers(columns, valid.device), _integers(values, valid.device))
+        batch, length = valid.shape
+        starts = valid.long().argmax(1) if length else valid.new_zeros(batch, dtype=torch.int64)
+        layout = cls(starts, valid.sum(1), length, _integers(columns, valid.device), _integers(values, valid.device))
         if check and not torch.equal(layout.valid, valid):
             row = int((layout.valid != valid).any(1).nonzero()[0])
             raise LayoutError(f"row {row} of the attention mask has padding between its tokens")
@@ -85,12 +85,12 @@ class Padded:
 
     @property
     def positions(self) -> Tensor:
-        """int64 [batch, width], each token's position in its example; outside 0 .. length - 1 at padding."""
-        return torch.arange(self.width, device=self.starts.device) - self.starts[:, None]
+        """int64 [batch, padded_length], each token's position in its example; outside 0 .. length - 1 at padding."""
+        return torch.arange(self.padded_length, device=self.starts.device) - self.starts[:, None]
 
     @property
     def valid(self) -> Tensor:
-        """Whether there is a token: bool [batch, width]."""
+        """Whether there is a token: bool [batch, padded_length]."""
         return (self.positions >= 0) & (self.positions < self.lengths[:, None])
 
     @cached_property
@@ -100,7 +100,7 @@ class Padded:
 
     def side(self) -> Side:
         """The tokens as a mask's scope wants them."""
-        rows = torch.arange(len(self.lengths), device=self.starts.device) * self.width
+        rows = torch.arange(len(self.lengths), device=self.starts.device) * self.padded_length
         return Side(rows + self.starts, self.lengths, {name: c.flatten() for name, c in self.columns.items()})
 
     def to_ragged(self) -> Ragged:
@@ -194,36 +194,36 @@ class Ragged:
         """The tokens as a mask's scope wants them."""
         return Side(self.starts, self.lengths, self.columns)
 
-    def to_padded(self, side: PaddingSide = "right", width: int | None = None) -> Padded:
+    def to_padded(self, side: PaddingSide = "right", padded_length: int | None = None) -> Padded:
         """The same examples as rows, with padding on the right or left.
 
         Args:
             side: Where the padding goes.
-            width: Columns of a row; those of the longest example if not given.
+            padded_length: Columns of a row; those of the longest example if not given.
 
         Raises:
-            LayoutError: An example is longer than `width`.
+            LayoutError: An example is longer than `padded_length`.
         """
         longest = int(self.lengths.max()) if len(self.lengths) else 0
-        width = longest if width is None else width
-        if longest > width:
-            raise LayoutError(f"an example of {longest} tokens does not fit rows of width {width}")
-        starts = width - self.lengths if side == "left" else torch.zeros_like(self.lengths)
-        layout = Padded(starts, self.lengths, width, {}, self.values)
+        length = longest if padded_length is None else padded_length
+        if longest > length:
+            raise LayoutError(f"an example of {longest} tokens does not fit rows of {length} columns")
+        starts = length - self.lengths if side == "left" else torch.zeros_like(self.lengths)
+        layout = Padded(starts, self.lengths, length, {}, self.values)
         columns = {name: pad(column, layout) for name, column in self.columns.items()}
-        return Padded(starts, self.lengths, width, columns, self.values)
+        return Padded(starts, self.lengths, length, columns, self.values)
 
 
 def unpad(rows: Tensor, layout: Padded) -> Tensor:
-    """The tokens' entries of [batch, width, ...] as a stream [tokens, ...]; differentiable."""
+    """The tokens' entries of [batch, padded_length, ...] as a stream [tokens, ...]; differentiable."""
     return rows.flatten(0, 1)[layout.token_indices]
 
 
 def pad(stream: Tensor, layout: Padded, fill: float = 0) -> Tensor:
-    """A stream [tokens, ...] as rows [batch, width, ...], `fill` at padding; differentiable."""
+    """A stream [tokens, ...] as rows [batch, padded_length, ...], `fill` at padding; differentiable."""
     batch = len(layout.lengths)
-    flat = stream.new_full((batch * layout.width, *stream.shape[1:]), fill)
-    return flat.index_copy(0, layout.token_indices, stream).reshape(batch, layout.width, *stream.shape[1:])
+    flat = stream.new_full((batch * layout.padded_length, *stream.shape[1:]), fill)
+    return flat.index_copy(0, layout.token_indices, stream).reshape(batch, layout.padded_length, *stream.shape[1:])
 
 
 def padded_mask(
@@ -233,7 +233,7 @@ def padded_mask(
     *,
     num_heads: int = 1,
     query_offset: int = 0,
-    query_width: int | None = None,
+    query_length: int | None = None,
 ) -> Tensor:
     """The mask of a padded batch, padding excluded on both sides.
 
@@ -244,7 +244,7 @@ def padded_mask(
         num_heads: Attention heads.
         query_offset: First column of `queries` that asks: in generation with a cache, `queries` has all tokens so
             far and only the last columns ask.
-        query_width: Number of columns that ask; all from `query_offset` on if not given.
+        query_length: Number of columns that ask; all from `query_offset` on if not given.
 
     Returns:
         bool [batch, heads, queries, keys]; there is one head where the mask is the same in all.
@@ -254,7 +254,7 @@ def padded_mask(
         LayoutError: The sides have different numbers of examples.
     """
     keys = queries if keys is None else keys
-    stop = queries.width if query_width is None else query_offset + query_width
+    stop = queries.padded_length if query_length is None else query_offset + query_length
     q = queries.positions[:, None, query_offset:stop, None]  # [batch, 1, queries, 1]
     k = keys.positions[:, None, None, :]  # [batch, 1, 1, keys]
     valid = queries.valid[:, None, query_offset:stop, None] & keys.valid[:, None, None, :]

@@ -15,7 +15,7 @@ CHUNK = 32
 class GrowingLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     """Keys and values of one layer's self-attention, with room for tokens to come.
 
-    `keys` and `values` are [rows, heads, columns, width], of which the first `length` columns are written.
+    `keys` and `values` are [rows, heads, columns, head_dim], of which the first `length` columns are written.
     """
 
     is_sliding = False
@@ -35,7 +35,7 @@ class GrowingLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Write the keys and values [rows, heads, new, width] of new tokens; gives those of all tokens."""
+        """Write the keys and values [rows, heads, new, head_dim] of new tokens; gives those of all tokens."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         length = self.length + key_states.shape[2]
@@ -47,8 +47,8 @@ class GrowingLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         return self.keys[:, :, :length], self.values[:, :, :length]
 
     def _grown(self, states: Tensor, columns: int) -> Tensor:
-        rows, heads, _, width = states.shape
-        grown = states.new_empty(rows, heads, columns, width)
+        rows, heads, _, head_dim = states.shape
+        grown = states.new_empty(rows, heads, columns, head_dim)
         grown[:, :, : self.length] = states[:, :, : self.length]
         return grown
 

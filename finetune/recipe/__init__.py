@@ -5,7 +5,7 @@ imported, so that `--help`, `list` and `show` answer at once.
 """
 
 from finetune.recipe.adapter import Adapter
-from finetune.recipe.attention import Attention, Site
+from finetune.recipe.attention import Attention, SiteSection
 from finetune.recipe.data import Columns, Data, Origin, Source, Splits
 from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
@@ -28,7 +28,7 @@ __all__ = [
     "Scratch",
     "Section",
     "Share",
-    "Site",
+    "SiteSection",
     "Source",
     "Splits",
     "Task",

@@ -2,13 +2,13 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from finetune.attention import Mask, Program
 from finetune.recipe.section import Section
 
 
-class Site(Section):
+class SiteSection(Section):
     """The masks of one site of a model; a text alone is the mask of all its layers."""
 
     mask: str = "full()"
@@ -34,22 +34,24 @@ class Site(Section):
 class Attention(Section):
     """Who may attend to whom, by site; see finetune/attention/README.md for the language."""
 
-    encoder: Site | None = None
+    encoder: SiteSection | None = None
     """Self-attention of the encoder; full() where not given."""
-    decoder: Site | None = None
+    decoder: SiteSection | None = None
     """Self-attention of the decoder; causal() where not given."""
-    cross: Site | None = None
+    cross: SiteSection | None = None
     """From the decoder to the encoder's output, queries in the target, keys in the source; full() where not given."""
     kernel: Literal["whole", "blocks", "flex"] | None = None
     """How attention is computed in ragged batches, in place of the choice by cost: whole examples, or blocks that skip
     what a mask excludes; flex is for GPUs. Results are the same; `finetune explain` shows the choice."""
 
+    _program: Program = PrivateAttr()
+
     @model_validator(mode="after")
-    def _readable(self) -> Self:
-        _ = self.program  # raises what is wrong with the masks
+    def _parse(self) -> Self:
+        self._program = Program.from_config(self.model_dump(exclude_none=True, exclude={"kernel"}))
         return self
 
     @property
     def program(self) -> Program:
-        """The masks as the models take them."""
-        return Program.from_config(self.model_dump(exclude_none=True, exclude={"kernel"}))
+        """The masks as the models take them, parsed when the recipe was read."""
+        return self._program

@@ -106,8 +106,8 @@ def _explain(request: Request, number: int) -> Explanation:
             queries,
             keys,
             request.num_heads,
-            width=request.head_width,
-            biased=request.biased,
+            head_dim=request.head_dim,
+            has_relative_bias=request.has_relative_bias,
             kernel=request.kernel,
         )
     except PlanError as error:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from finetune.attention.pretrained.interface import PLACE
+from finetune.attention.pretrained.interface import ASSIGNMENT
 from finetune.errors import UserError
 
 
@@ -48,7 +48,7 @@ def token_wise(model: nn.Module) -> list[nn.Module]:
 
 
 def _without_attention(module: nn.Module) -> Iterator[nn.Module]:
-    if any(hasattr(inner, PLACE) for inner in module.modules()):
+    if any(hasattr(inner, ASSIGNMENT) for inner in module.modules()):
         for child in module.children():
             yield from _without_attention(child)
     elif any(True for _ in module.children()):

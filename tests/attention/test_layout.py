@@ -79,7 +79,7 @@ def test_padded_is_one_example_at_a_time(mask: Mask, batch: Batch, side: Padding
     keys = None if batch.keys is None else padded_with(batch.keys, side, 0)
     allowed = all_heads(padded_mask(mask, queries, keys, num_heads=NUM_HEADS))
     key_rows = queries if keys is None else keys
-    assert allowed.shape == (len(batch.alone), NUM_HEADS, queries.width, key_rows.width)
+    assert allowed.shape == (len(batch.alone), NUM_HEADS, queries.padded_length, key_rows.padded_length)
     for row, example in enumerate(batch.alone):
         inside = allowed[row][:, queries.valid[row]][:, :, key_rows.valid[row]]
         assert torch.equal(inside, dense_alone(mask, example))
@@ -128,7 +128,9 @@ def test_a_mask_is_one_elementwise_predicate(mask: Mask, batch: Batch, side: Pad
     def mask_mod(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
         return mask.allowed(layout_scope(queries, keys, b, NUM_HEADS), h, q - queries.starts[b], k - keys.starts[b])
 
-    allowed = create_mask(mask_mod, len(batch.alone), NUM_HEADS, queries.width, keys.width, device="cpu")
+    allowed = create_mask(
+        mask_mod, len(batch.alone), NUM_HEADS, queries.padded_length, keys.padded_length, device="cpu"
+    )
     valid = queries.valid[:, None, :, None] & keys.valid[:, None, None, :]
     assert torch.equal(allowed & valid, all_heads(padded_mask(mask, queries, keys, num_heads=NUM_HEADS)))
 
@@ -141,7 +143,7 @@ def test_generation_with_a_cache_asks_for_the_last_rows(
     queries = batch.queries.to_padded(side, 9)
     keys = None if batch.keys is None else batch.keys.to_padded("right", 6)
     whole = padded_mask(mask, queries, keys, num_heads=NUM_HEADS)
-    asked = padded_mask(mask, queries, keys, num_heads=NUM_HEADS, query_offset=offset, query_width=width)
+    asked = padded_mask(mask, queries, keys, num_heads=NUM_HEADS, query_offset=offset, query_length=width)
     assert torch.equal(asked, whole[:, :, offset : offset + width])
 
 
@@ -232,7 +234,7 @@ def test_tensors_that_describe_no_examples() -> None:
         Ragged.from_lengths([1, 3], {"word": torch.zeros(3).long()})
     with pytest.raises(LayoutError, match=r"column 'n' has shape \[3\], expected \[2\]"):
         Ragged.from_lengths([1, 3], values={"n": torch.zeros(3).long()})
-    with pytest.raises(LayoutError, match="an example of 3 tokens does not fit rows of width 2"):
-        Ragged.from_lengths([1, 3]).to_padded(width=2)
+    with pytest.raises(LayoutError, match="an example of 3 tokens does not fit rows of 2 columns"):
+        Ragged.from_lengths([1, 3]).to_padded(padded_length=2)
     with pytest.raises(LayoutError, match="2 examples of queries and 1 of keys"):
         ragged_mask(same("word"), Ragged.from_lengths([1, 3]), Ragged.from_lengths([2]))

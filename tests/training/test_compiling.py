@@ -10,7 +10,7 @@ from torch import nn
 from torch._dynamo.exc import Unsupported
 
 from finetune import compose
-from finetune.attention.pretrained.interface import PLACE
+from finetune.attention.pretrained.interface import ASSIGNMENT
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.training.compiling import compile_model, compiling, token_wise
@@ -52,7 +52,7 @@ def test_all_weights_of_feed_forward_layers_are_compiled_and_none_of_attention(t
     parts = token_wise(model)
     names = {id(module): name for name, module in model.named_modules()}
     assert len(parts) == len({id(part) for part in parts})
-    assert not any(hasattr(inner, PLACE) for part in parts for inner in part.modules())
+    assert not any(hasattr(inner, ASSIGNMENT) for part in parts for inner in part.modules())
     ends = (".intermediate", ".output") if architecture == "bert" else (".layer.1", ".layer.2")
     assert all(names[id(part)].endswith(ends) for part in parts)
     feed_forward = ("intermediate.dense", "DenseReluDense")

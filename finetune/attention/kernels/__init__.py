@@ -1,11 +1,11 @@
-"""Ways to compute attention under a mask: `dense` is the reference, every other kernel must equal it.
+"""Kernels compute attention under a mask: `dense` is the reference, and every other kernel must equal it.
 
-`rectangles` serves ragged streams, `fused` padded rows, `flex` streams on CUDA.
+`tiled` serves ragged streams, `fused` padded rows, `decode` a step of generation, `flex` streams on CUDA.
 
 A kernel takes tensors and what a plan found out about the mask; it knows neither models nor layouts of batches.
 """
 
 from finetune.attention.kernels.dense import dense_attention
-from finetune.attention.kernels.rectangles import rectangle_attention
+from finetune.attention.kernels.tiled import tiled_attention
 
-__all__ = ["dense_attention", "rectangle_attention"]
+__all__ = ["dense_attention", "tiled_attention"]

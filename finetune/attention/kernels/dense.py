@@ -23,17 +23,17 @@ def dense_attention(
     A query that may attend to nothing yields zeros and passes on zero gradient.
 
     Args:
-        query: [batch, heads, queries, width].
-        key: [batch, heads, keys, width].
-        value: [batch, heads, keys, value width].
+        query: [batch, heads, queries, head_dim].
+        key: [batch, heads, keys, head_dim].
+        value: [batch, heads, keys, value head_dim].
         allowed: bool, True means attend, broadcastable to [batch, heads, queries, keys]; None allows all.
         bias: Added to the scaled scores, broadcastable to the same shape; finite.
-        scale: Factor of the scores; width ** -0.5 if not given (T5 uses 1).
+        scale: Factor of the scores; head_dim ** -0.5 if not given (T5 uses 1).
         dropout: Probability with which a weight is dropped, the others scaled up; 0 outside training.
         dtype: Compute and answer in this type, as float64 in tests; the query's if not given.
 
     Returns:
-        The output [batch, heads, queries, value width] and the weights [batch, heads, queries, keys], dropped ones
+        The output [batch, heads, queries, value head_dim] and the weights [batch, heads, queries, keys], dropped ones
         being 0.
 
     Raises:

@@ -9,7 +9,6 @@ torch compares them in place, and turns them into a factor, in a tenth of the ti
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -47,37 +46,3 @@ def factors(survivors: Tensor, probability: float, dtype: torch.dtype) -> Tensor
 
 def _generator(device: torch.device, seed: int | None) -> torch.Generator | None:
     return None if seed is None else torch.Generator(device).manual_seed(seed)
-
-
-@dataclass(frozen=True)
-class Dropout:
-    """Which attention weights are dropped in one call.
-
-    Args:
-        probability: With which each is dropped.
-        seed: Of the random numbers.
-    """
-
-    probability: float
-    seed: int
-
-    @classmethod
-    def draw(cls, probability: float) -> Dropout:
-        """With a seed from torch's own generator of the CPU, whatever the device: nothing waits for it."""
-        return cls(probability, int(torch.randint(2**62, ())) if probability else 0)
-
-    def survivors(self, count: int, stream: int, device: torch.device) -> Tensor | None:
-        """Which of so many weights are not dropped, as `survivors`, drawn anew; None without dropout.
-
-        Args:
-            count: Weights.
-            stream: Numbers the draws of one call; each number has random numbers of its own.
-            device: Where the weights are.
-        """
-        if not self.probability:
-            return None
-        return survivors(count, self.probability, device=device, seed=self.seed + stream)
-
-    def factors(self, survivors: Tensor, dtype: torch.dtype) -> Tensor:
-        """What to multiply weights by."""
-        return factors(survivors, self.probability, dtype)

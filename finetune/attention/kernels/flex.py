@@ -42,50 +42,66 @@ class FlexBlocks:
     key_positions: Tensor
     zero: int
 
-    def block_mask(self) -> BlockMask:
-        """As FlexAttention wants it."""
-        partial_number, partial_index = _listed(self.partial)
-        full_number, full_index = _listed(self.full)
-        return BlockMask.from_kv_blocks(
-            partial_number,
-            partial_index,
-            full_number,
-            full_index,
-            BLOCK_SIZE=BLOCK,
-            mask_mod=lambda batch, head, q, k: self.allowed(head, q, k),
-            seq_lengths=(len(self.query_positions), len(self.key_positions)),
-        )
 
-    def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, *, bias_table: Tensor | None, scale: float, compiled: bool
-    ) -> Tensor:
-        """The output [queries, heads, width] of streams [tokens, heads, width].
+def flex_stream_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    blocks: FlexBlocks,
+    *,
+    bias_table: Tensor | None,
+    scale: float,
+    compiled: bool,
+) -> Tensor:
+    """Softmax attention over the allowed keys of a ragged stream, by FlexAttention.
 
-        Args:
-            query: Of the queries.
-            key: Of the keys.
-            value: Of the keys, of the same width.
-            bias_table: Added to the scaled scores by distance: [heads, distances].
-            scale: Factor of the scores.
-            compiled: As a GPU needs it; without, all scores are held in memory.
-        """
-        attend: Any = _compiled() if compiled else flex_attention
-        streams = (tensor.transpose(0, 1)[None] for tensor in (query, key, value))  # [1, heads, tokens, width]
-        output: Tensor = attend(
-            *streams, score_mod=self._score_mod(bias_table), block_mask=self.block_mask(), scale=scale
-        )
-        return output[0].transpose(0, 1)
+    Args:
+        query: [queries, heads, head_dim].
+        key: [keys, heads, head_dim].
+        value: [keys, heads, head_dim].
+        blocks: Which blocks of the stream's square are looked at.
+        bias_table: Added to the scaled scores by distance: [heads, distances].
+        scale: Factor of the scores.
+        compiled: Compile FlexAttention, as a GPU needs it; without, all scores are held in memory.
 
-    def _score_mod(self, table: Tensor | None) -> Callable[..., Tensor] | None:
-        if table is None:
-            return None
-        entries = table.shape[1]
+    Returns:
+        [queries, heads, head_dim].
+    """
+    attend: Any = _compiled() if compiled else flex_attention
+    streams = (tensor.transpose(0, 1)[None] for tensor in (query, key, value))  # [1, heads, tokens, head_dim]
+    output: Tensor = attend(
+        *streams, score_mod=_score_mod(blocks, bias_table), block_mask=_block_mask(blocks), scale=scale
+    )
+    return output[0].transpose(0, 1)
 
-        def add_bias(score: Tensor, batch: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-            distance = self.key_positions[k] - self.query_positions[q] + self.zero
-            return score + table[head, distance.clamp(0, entries - 1)]
 
-        return add_bias
+def _block_mask(blocks: FlexBlocks) -> BlockMask:
+    """The block lists in FlexAttention's form."""
+    partial_number, partial_index = _listed(blocks.partial)
+    full_number, full_index = _listed(blocks.full)
+    return BlockMask.from_kv_blocks(
+        partial_number,
+        partial_index,
+        full_number,
+        full_index,
+        BLOCK_SIZE=BLOCK,
+        mask_mod=lambda batch, head, q, k: blocks.allowed(head, q, k),
+        seq_lengths=(len(blocks.query_positions), len(blocks.key_positions)),
+    )
+
+
+def _score_mod(blocks: FlexBlocks, table: Tensor | None) -> Callable[..., Tensor] | None:
+    """Adds the relative bias to scores; None without a table [heads, distances]."""
+    if table is None:
+        return None
+    entries = table.shape[1]
+
+    def add_bias(score: Tensor, batch: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        distance = blocks.key_positions[k] - blocks.query_positions[q] + blocks.zero
+        # FlexAttention also asks about pairs of padding and of different examples, whose distances may be outside.
+        return score + table[head, distance.clamp(0, entries - 1)]
+
+    return add_bias
 
 
 def _listed(chosen: Tensor) -> tuple[Tensor, Tensor]:

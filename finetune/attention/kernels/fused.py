@@ -66,16 +66,16 @@ def fused_attention(
     A query that may attend to nothing yields zeros and passes on zero gradient.
 
     Args:
-        query: [batch, heads, queries, width].
-        key: [batch, heads, keys, width].
-        value: [batch, heads, keys, value width].
+        query: [batch, heads, queries, head_dim].
+        key: [batch, heads, keys, head_dim].
+        value: [batch, heads, keys, value head_dim].
         allowed: Who may attend to whom.
         bias: Added to the scaled scores, broadcastable to [batch, heads, queries, keys]; finite.
-        scale: Factor of the scores; width ** -0.5 if not given (T5 uses 1).
+        scale: Factor of the scores; head_dim ** -0.5 if not given (T5 uses 1).
         dropout: Probability with which a weight is dropped, the others scaled up; 0 outside training.
 
     Returns:
-        [batch, heads, queries, value width].
+        [batch, heads, queries, value head_dim].
     """
     causal = allowed.causal and bias is None
     additive = allowed.pairs if bias is None else _excluded(bias.to(query.dtype), allowed.pairs)

@@ -1,13 +1,13 @@
-"""From a mask and a layout to the rectangles that are computed: the choice of the cheapest exact way.
+"""From a mask and a layout to the tiles that are computed, by the cheapest exact strategy; README.md draws an example.
 
-Here live the ways to cut a mask's pairs into rectangles, what each costs, and the choice between them. Nothing here
+Here live the strategies to cover a mask's pairs by tiles, what each costs, and the selection between them. Nothing here
 computes attention, and nothing knows models.
 """
 
-from finetune.attention.planning.choice import plan
 from finetune.attention.planning.errors import PlanError
 from finetune.attention.planning.explain import Explanation, explain
-from finetune.attention.planning.ways import KERNELS
-from finetune.attention.planning.whole import first_queries
+from finetune.attention.planning.planner import plan
+from finetune.attention.planning.strategies import KERNELS
+from finetune.attention.planning.whole import plan_cls_only
 
-__all__ = ["KERNELS", "Explanation", "PlanError", "explain", "first_queries", "plan"]
+__all__ = ["KERNELS", "Explanation", "PlanError", "explain", "plan", "plan_cls_only"]

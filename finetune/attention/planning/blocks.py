@@ -1,135 +1,127 @@
-"""Rectangles of blocks: some queries of an example with the keys that they can reach, and no others.
+"""Tiles of a few queries each, with the keys that those may attend to and no others.
 
-One way for windows, dilated windows, blocks, segments, global tokens and whatever else has bounds; work and memory are
-linear in the length where the keys that a query can reach do not grow with it (Longformer, arXiv 2004.05150, and
-BigBird, arXiv 2007.14062, gather blocks of keys likewise, for one pattern each).
+One strategy for windows, dilated windows, blocks, segments, global tokens and whatever else has bounds. Work and memory
+are linear in the length where the number of keys of a query does not grow with it. Longformer (arXiv 2004.05150) and
+BigBird (arXiv 2007.14062) gather blocks of keys likewise, for one pattern each.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import numpy as np
 import torch
-from torch import Tensor
 
-from finetune.attention.kernels.schedule import Distances, Stack
-from finetune.attention.planning.grouping import Group, group
-from finetune.attention.planning.reach import QueryBlocks, Reach, apart, cut, near, reach
-from finetune.attention.planning.view import Booleans, Integers, View
+from finetune.attention.kernels.plan import TileBatch
+from finetune.attention.planning.grouping import group_by_size
+from finetune.attention.planning.heads import Booleans, HeadGroup, Integers, example_sizes, example_starts
+from finetune.attention.planning.key_sets import find_keys, separate_dense_rows, without_dense_rows
+from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, merge, split
 
-AT_ONCE = 2**22
-"""Pairs that the mask may be evaluated for together; the answers for keys that are not used are not kept."""
-
-
-@dataclass(frozen=True, eq=False)
-class Rectangles:
-    """Blocks of queries, and what they reach.
-
-    Args:
-        blocks: The queries.
-        reach: The keys, those first that every query of the block may attend to.
-        allowed: bool [entries that are not certain, size], whether the key is allowed to each of the block's queries.
-    """
-
-    blocks: QueryBlocks
-    reach: Reach
-    allowed: Booleans
-
-    @cached_property
-    def counts(self) -> Integers:
-        """Keys of each block."""
-        counts: Integers = np.bincount(self.reach.blocks, minlength=len(self.blocks.examples))
-        return counts
+PAIRS_AT_ONCE = 2**22
+"""Pairs that may be evaluated before those of unused keys are dropped: bounds the memory."""
 
 
-def find_rectangles(view: View, far: Booleans, size: int, step: int, sample: int | None = None) -> Rectangles:
-    """Cut the pairs that a mask allows into rectangles.
+def find_tiles(group: HeadGroup, dense: Booleans, size: int, step: int, sample: int | None = None) -> Tiles:
+    """Cover the pairs that a mask allows by tiles.
 
     Args:
-        view: The mask.
-        far: The queries that reach far, see `far_reaching`.
-        size: Queries of a block.
-        step: From each query of a block to the next.
-        sample: Take only about this many blocks, and no queries that reach far.
+        group: The mask.
+        dense: The dense rows, see `dense_rows`; they get tiles of their own.
+        size: Queries of a tile.
+        step: Distance between neighbouring queries of a tile.
+        sample: Take only about this many tiles, evenly chosen, and no dense rows.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
-    blocks = cut(view.query_sizes, size, step)
-    blocks = apart(view, blocks, far) if sample is None else near(view, blocks.some(sample), far)
-    at_once = max(1, AT_ONCE // max(1, size * int(view.key_sizes.max(initial=0))))
-    starts = range(0, max(len(blocks.examples), 1), at_once)
-    found = [_reached(view, blocks.slice(start, start + at_once), far, step) for start in starts]
-    return Rectangles(
-        blocks,
-        Reach(
-            np.concatenate([each.blocks + start for start, (each, _) in zip(starts, found, strict=True)]),
-            np.concatenate([each.keys for each, _ in found]),
-            np.concatenate([each.certain for each, _ in found]),
-        ),
-        np.concatenate([allowed for _, allowed in found]),
-    )
+    tiles = cut_queries(example_sizes(group.queries), size, step)
+    if sample is None:
+        tiles = separate_dense_rows(group, tiles, dense)
+    else:
+        tiles = without_dense_rows(group, _some(tiles, sample), dense)
+    longest = max(group.keys.sizes, default=0)
+    at_once = max(1, PAIRS_AT_ONCE // max(1, size * longest))
+    num_tiles = len(tiles.examples)
+    if num_tiles <= at_once:
+        return find_keys(group, tiles, dense, step)
+    portions = [np.arange(start, min(start + at_once, num_tiles)) for start in range(0, num_tiles, at_once)]
+    return merge([find_keys(group, portion, dense, step) for portion in split(tiles, portions)])
 
 
-def _reached(view: View, blocks: QueryBlocks, far: Booleans, step: int) -> tuple[Reach, Booleans]:
-    """The keys that each block uses, certain ones first, and who may attend to the others."""
-    found = reach(view, blocks, far, step)
-    unsure = np.flatnonzero(~found.certain)
-    examples, positions = blocks.examples[found.blocks[unsure]], blocks.positions[found.blocks[unsure]]
-    allowed = view.allowed(examples[:, None], positions.clip(0), found.keys[unsure][:, None]) & (positions >= 0)
-    used = allowed.any(1)
-    kept = np.sort(np.concatenate([np.flatnonzero(found.certain), unsure[used]]))
-    order = kept[np.lexsort((~found.certain[kept], found.blocks[kept]))]
-    return Reach(found.blocks[order], found.keys[order], found.certain[order]), allowed[used]
+def _some(tiles: Tiles, number: int) -> Tiles:
+    """About this many of the tiles, evenly chosen."""
+    if len(tiles.examples) <= number:
+        return tiles
+    return split(tiles, [np.unique(np.linspace(0, len(tiles.examples) - 1, number).astype(np.int64))])[0]
 
 
-def stacks(view: View, rectangles: Rectangles, heads: range, width: int, longest: int | None) -> list[Stack]:
-    """Rectangles of like sizes in one stack.
+def tile_batches(group: HeadGroup, tiles: Tiles, head_dim: int, has_relative_bias: bool) -> list[TileBatch]:
+    """Tiles of like sizes, padded to one shape, on the CPU.
 
     Args:
-        view: The mask.
-        rectangles: What to stack.
-        heads: Whose they are.
-        width: Of a head.
-        longest: Tokens of the longest example where a relative bias is added; None where there is none.
+        group: The heads that the tiles are for.
+        tiles: All tiles; those without keys are left out.
+        head_dim: Size of one attention head.
+        has_relative_bias: Whether a relative bias is added.
     """
+    sizes = group_by_size(tiles.query_counts, tiles.key_counts, len(group.heads), head_dim)
+    parts = split(tiles, [one.members for one in sizes])
     return [
-        _stack(view, rectangles, part, heads, longest)
-        for part in group(rectangles.blocks.counts, rectangles.counts, len(heads), width)
+        _tile_batch(group, part, one.queries, one.keys, has_relative_bias)
+        for part, one in zip(parts, sizes, strict=True)
     ]
 
 
-def _stack(view: View, rectangles: Rectangles, part: Group, heads: range, longest: int | None) -> Stack:
-    blocks, found = rectangles.blocks, rectangles.reach
-    examples, queries = blocks.examples[part.members], blocks.positions[part.members, : part.queries]
-    number = np.full(len(blocks.examples), -1)
-    number[part.members] = np.arange(len(part.members))
-    entry = np.flatnonzero(number[found.blocks] >= 0)
-    row = number[found.blocks[entry]]
-    starts = np.cumsum(rectangles.counts) - rectangles.counts
-    slot = entry - starts[found.blocks[entry]]
-    keys = np.full((len(part.members), part.keys), -1)
-    keys[row, slot] = found.keys[entry]
-    free = int(np.bincount(row, weights=found.certain[entry], minlength=len(part.members)).min())
-    allowed = np.zeros((len(part.members), part.keys - free, part.queries), dtype=bool)
-    masked = (slot >= free) & found.certain[entry]
-    allowed[row[masked], slot[masked] - free] = (queries >= 0)[row[masked]]
-    unsure = ~found.certain[entry]
-    line = (np.cumsum(~found.certain) - 1)[entry[unsure]]
-    allowed[row[unsure], slot[unsure] - free] = rectangles.allowed[line, : part.queries]
-    return Stack(
-        torch.from_numpy(np.where(queries >= 0, view.query_starts[examples][:, None] + queries, -1)),
-        torch.from_numpy(np.where(keys >= 0, view.key_starts[examples][:, None] + keys, -1)),
-        _mask(allowed),
-        heads,
-        None if longest is None else Distances(torch.from_numpy(queries), torch.from_numpy(keys), longest - 1),
+def _tile_batch(group: HeadGroup, tiles: Tiles, num_queries: int, num_keys: int, has_relative_bias: bool) -> TileBatch:
+    queries = tiles.queries[:, :num_queries]  # [tiles, queries]; padding comes last, so that no query is cut off
+    tile, slot = expand_counts(tiles.key_counts)
+    keys = np.full((len(queries), num_keys), -1)
+    keys[tile, slot] = tiles.keys
+    allowed = _allowed(tiles, tile, slot, queries >= 0, num_keys)
+    # [tiles, 1, queries, keys], one mask for all heads
+    mask = None if allowed.all() else torch.from_numpy(allowed).transpose(1, 2).contiguous()[:, None]
+    bias_index = None
+    if has_relative_bias:
+        longest = max((*group.queries.sizes, *group.keys.sizes), default=0)
+        bias_index = distance_index(torch.from_numpy(queries), torch.from_numpy(keys), longest)
+    query_starts, key_starts = example_starts(group.queries)[tiles.examples], example_starts(group.keys)[tiles.examples]
+    return TileBatch(
+        torch.from_numpy(np.where(queries >= 0, query_starts[:, None] + queries, -1)),
+        torch.from_numpy(np.where(keys >= 0, key_starts[:, None] + keys, -1)),
+        mask,
+        group.heads,
+        bias_index,
     )
 
 
-def _mask(allowed: Booleans) -> Tensor | None:
-    """[rectangles, 1, queries, keys] of [rectangles, keys, queries]; None where everything is allowed."""
-    if allowed.all():
-        return None
-    return torch.from_numpy(allowed).transpose(1, 2).contiguous()[:, None]
+def _allowed(tiles: Tiles, tile: Integers, slot: Integers, is_query: Booleans, num_keys: int) -> Booleans:
+    """The mask of the last keys of each tile, bool [tiles, masked keys, queries].
+
+    Args:
+        tiles: The tiles.
+        tile: The tile of each key entry.
+        slot: The slot of each key entry in its tile.
+        is_query: bool [tiles, queries], False at padding.
+        num_keys: Slots for keys.
+    """
+    # Slots that hold a certain key in every tile need no mask: certain keys come first.
+    num_certain = int(np.bincount(tile, weights=tiles.certain, minlength=len(is_query)).min())
+    allowed = np.zeros((len(is_query), num_keys - num_certain, is_query.shape[1]), dtype=bool)
+    masked = (slot >= num_certain) & tiles.certain
+    allowed[tile[masked], slot[masked] - num_certain] = is_query[tile[masked]]
+    unsure = ~tiles.certain
+    allowed[tile[unsure], slot[unsure] - num_certain] = tiles.allowed[:, : is_query.shape[1]]
+    return allowed
+
+
+def distance_index(queries: torch.Tensor, keys: torch.Tensor, longest: int) -> torch.Tensor:
+    """The entries of a relative bias table that pairs read: int64 [tiles, queries, keys].
+
+    The table [heads, 2 * longest - 1] holds distance 0, key less query, in its middle. Padding reads any entry.
+
+    Args:
+        queries: int64 [tiles, queries], positions in their example.
+        keys: int64 [tiles, keys], likewise.
+        longest: Tokens of the longest example on either side.
+    """
+    distance = keys[:, None, :] - queries[:, :, None]  # [tiles, queries, keys]
+    return distance.add_(longest - 1).clamp_(0, max(2 * longest - 2, 0))

@@ -10,8 +10,8 @@ from finetune.attention.layout import Ragged
 from finetune.attention.masks import Mask
 from finetune.attention.masks.counting import count
 from finetune.attention.masks.scope import Features, example_scope
-from finetune.attention.planning.choice import choose, plan
 from finetune.attention.planning.cost import COSTS
+from finetune.attention.planning.planner import plan, select
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Explanation:
         allowed_pairs: Pairs that the mask allows, over all heads and examples.
         computed_pairs: Pairs that are computed.
         padded_pairs: Pairs of the padded batch: examples times the longest query side times the longest key side.
-        cost: Foretold by the cost model, in milliseconds of the machine that it was fitted on, forward and backward.
+        cost: Estimated by the cost model, in milliseconds of the machine that it was fitted on, forward and backward.
         padded_cost: The same for the padded batch.
     """
 
@@ -68,32 +68,34 @@ def explain(
     keys: Ragged,
     num_heads: int,
     *,
-    width: int = 64,
-    biased: bool = False,
+    head_dim: int = 64,
+    has_relative_bias: bool = False,
     kernel: str | None = None,
 ) -> Explanation:
-    """What `plan` does with the same arguments.
+    """Explain what `plan` does with the same arguments.
 
     Raises:
         MaskError: As `plan`.
         LayoutError: As `plan`.
         PlanError: As `plan`.
     """
-    schedule = plan(mask, queries, keys, num_heads, width=width, biased=biased, kernel=kernel)
-    choices = choose(mask, queries, keys, num_heads, width=width, kernel=None if kernel == "flex" else kernel)
-    batch, tallest, widest = len(queries.sizes), max(queries.sizes, default=0), max(keys.sizes, default=0)
-    cost = sum(
-        float(COSTS.of_stacks(len(stack.queries), stack.queries.shape[1], stack.keys.shape[1], heads, width))
-        for stack in schedule.stacks
-        for heads in [num_heads if stack.heads is None else len(stack.heads)]
+    attention_plan = plan(
+        mask, queries, keys, num_heads, head_dim=head_dim, has_relative_bias=has_relative_bias, kernel=kernel
     )
-    padded_cost = float(COSTS.of_stacks(batch, tallest, widest, num_heads, width)) if batch else 0.0
+    groups = select(mask, queries, keys, num_heads, head_dim=head_dim, kernel=kernel)
+    batch, tallest, widest = len(queries.sizes), max(queries.sizes, default=0), max(keys.sizes, default=0)
+    shapes = [batch.shape for batch in attention_plan.batches]
+    cost = sum(
+        float(COSTS.of_batches(tiles, tile_queries, tile_keys, heads, head_dim))
+        for tiles, heads, tile_queries, tile_keys in shapes
+    )
+    padded_cost = float(COSTS.of_batches(batch, tallest, widest, num_heads, head_dim)) if batch else 0.0
     return Explanation(
         mask=mask,
-        kernels=tuple(str(choice.way) for choice in choices),
-        heads=tuple((choice.group.heads[0], choice.group.heads[-1]) for choice in choices),
+        kernels=tuple(str(group.strategy) for group in groups),
+        heads=tuple((group.heads[0], group.heads[-1]) for group in groups),
         allowed_pairs=allowed_pairs(mask, queries, keys, num_heads),
-        computed_pairs=schedule.weights,
+        computed_pairs=attention_plan.num_weights,
         padded_pairs=batch * tallest * widest * num_heads,
         cost=cost / 1e6,
         padded_cost=padded_cost / 1e6,

@@ -9,27 +9,26 @@ from torch import Tensor
 from finetune.attention.kernels.flex import BLOCK, FlexBlocks
 from finetune.attention.layout import Ragged, layout_scope
 from finetune.attention.masks import Mask
-from finetune.attention.planning.reach import pairs
-from finetune.attention.planning.view import Booleans, Integers, View
+from finetune.attention.planning.heads import Booleans, HeadGroup, Integers, example_sizes, mask_bounds
+from finetune.attention.planning.tiles import expand_counts
 
 
-def flex_blocks(mask: Mask, views: list[View], heads: list[range], queries: Ragged, keys: Ragged) -> FlexBlocks:
+def flex_blocks(mask: Mask, groups: list[HeadGroup], queries: Ragged, keys: Ragged) -> FlexBlocks:
     """Which blocks of the stream's square FlexAttention must look at.
 
     Args:
         mask: Who may attend to whom.
-        views: Of each group of heads with one mask, on the CPU.
-        heads: Those groups.
+        groups: The heads by their mask.
         queries: The stream of the queries.
         keys: The stream of the keys; the same object in self-attention.
     """
-    maps = [np.stack(_block_maps(view)) for view in views]  # each [2, blocks of queries, blocks of keys]
+    maps = [np.stack(_block_maps(group)) for group in groups]  # each [2, blocks of queries, blocks of keys]
     if len(maps) > 1:
-        maps = [one for one, group in zip(maps, heads, strict=True) for _ in group]
+        maps = [one for one, group in zip(maps, groups, strict=True) for _ in group.heads]
     device = queries.cu_seqlens.device
     possible, certain = torch.from_numpy(np.stack(maps, axis=1)).to(device)
     longest = max((*queries.sizes, *keys.sizes), default=0)
-    num_heads = views[0].num_heads
+    num_heads = groups[0].num_heads
 
     def allowed(head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         example = queries.example_ids[q]
@@ -40,18 +39,21 @@ def flex_blocks(mask: Mask, views: list[View], heads: list[range], queries: Ragg
     return FlexBlocks(possible & ~certain, certain, allowed, queries.positions, keys.positions, longest - 1)
 
 
-def _block_maps(view: View) -> tuple[Booleans, Booleans]:
+def _block_maps(group: HeadGroup) -> tuple[Booleans, Booleans]:
     """Where a block of the stream's square may hold an allowed pair, and where all its pairs are allowed."""
-    query_block, query_example, query_first, query_last = _pieces(view.query_sizes)
-    key_block, key_example, key_first, key_last = _pieces(view.key_sizes)
-    of_example = np.bincount(key_example, minlength=len(view.key_sizes))
-    piece, number = pairs(of_example[query_example])
+    query_sizes, key_sizes = example_sizes(group.queries), example_sizes(group.keys)
+    query_block, query_example, query_first, query_last = _pieces(query_sizes)
+    key_block, key_example, key_first, key_last = _pieces(key_sizes)
+    of_example = np.bincount(key_example, minlength=len(key_sizes))
+    # Each piece of queries is paired with every piece of keys of its example.
+    piece, number = expand_counts(of_example[query_example])
     other = (np.cumsum(of_example) - of_example)[query_example[piece]] + number
     ends = query_first[piece], query_last[piece], key_first[other], key_last[other]
-    possible, certain = view.bounds(query_example[piece], *ends)
-    shape = tuple(-(-int(sizes.sum()) // BLOCK) for sizes in (view.query_sizes, view.key_sizes))
+    possible, certain = mask_bounds(group, query_example[piece], *ends)
+    shape = tuple(-(-int(sizes.sum()) // BLOCK) for sizes in (query_sizes, key_sizes))
     some, every = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
     np.logical_or.at(some, (query_block[piece], key_block[other]), possible)
+    # A block is full only where one pair of pieces fills it: elsewhere it holds pairs of different examples.
     whole = (query_last - query_first == BLOCK - 1)[piece] & (key_last - key_first == BLOCK - 1)[other]
     np.logical_or.at(every, (query_block[piece], key_block[other]), certain & whole)
     return some, every
@@ -62,7 +64,7 @@ def _pieces(sizes: Integers) -> tuple[Integers, Integers, Integers, Integers]:
     starts = np.cumsum(sizes) - sizes
     stops = starts + sizes
     touched = np.where(sizes > 0, (stops - 1) // BLOCK - starts // BLOCK + 1, 0)
-    example, number = pairs(touched)
+    example, number = expand_counts(touched)
     block = starts[example] // BLOCK + number
     first = np.maximum(block * BLOCK, starts[example]) - starts[example]
     last = np.minimum((block + 1) * BLOCK, stops[example]) - 1 - starts[example]

@@ -1,4 +1,4 @@
-"""Which rectangles are stacked: those of like sizes, at the least cost."""
+"""Which tiles are padded to one size and computed in one batch: those of like sizes, at the least cost."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.attention.planning.cost import COSTS
-from finetune.attention.planning.view import Integers
+from finetune.attention.planning.heads import Integers
 
-STEP, LEAST = 8, 16
-"""Keys of a rectangle: LEAST, or more in such steps. Vectors of AVX-512 hold 16 numbers; torch's softmax of fewer takes
-ten times as long, and products of 20 keys as long as of 24."""
+KEY_STEP, LEAST_KEYS = 8, 16
+"""Keys of a tile are LEAST_KEYS, or more in such steps. Vectors of AVX-512 hold 16 numbers; torch's softmax of fewer
+takes ten times as long, and matrix products of 20 keys take as long as of 24."""
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
-    """Rectangles that are stacked.
+class SizeGroup:
+    """Tiles that are padded to one size.
 
     Args:
-        members: int64 [rectangles], which.
-        queries: Slots for each one's queries.
-        keys: Slots for each one's keys.
+        members: int64 [tiles], indices of the tiles.
+        queries: Queries of each after padding.
+        keys: Keys of each after padding.
     """
 
     members: Integers
@@ -29,46 +29,62 @@ class Group:
     keys: int
 
 
-def group(queries: Integers, keys: Integers, num_heads: int, width: int) -> list[Group]:
-    """The cheapest way to stack rectangles of these numbers of queries and keys; those without either are left out.
+def group_by_size(queries: Integers, keys: Integers, num_heads: int, head_dim: int) -> list[SizeGroup]:
+    """The cheapest groups of tiles that have these numbers of queries and keys.
 
-    Ordered by sizes, neighbours go together: the best cuts are found by dynamic programming over the different sizes.
+    In the order of their sizes, neighbours go together: dynamic programming over the different sizes finds the best
+    cuts. Tiles without queries or without keys are left out.
+
+    Args:
+        queries: int64 [tiles], queries of each.
+        keys: int64 [tiles], keys of each.
+        num_heads: Heads in which they are computed.
+        head_dim: Size of one attention head.
     """
-    real = np.flatnonzero((queries > 0) & (keys > 0))
-    if not len(real):
+    filled = np.flatnonzero((queries > 0) & (keys > 0))
+    if not len(filled):
         return []
-    queries, keys = queries[real], rounded(keys[real])
-    order = np.lexsort((queries, keys))  # rectangles by keys, then queries
+    queries, keys = queries[filled], rounded_keys(keys[filled])
+    order = np.lexsort((queries, keys))  # by keys, then by queries
     queries, keys = queries[order], keys[order]
     starts = np.flatnonzero((np.diff(queries, prepend=-1) != 0) | (np.diff(keys, prepend=-1) != 0))
     ends = np.append(starts[1:], len(order))
     groups = []
-    for first, stop in _cuts(queries[starts], keys[starts], ends - starts, num_heads, width):
-        rectangles = slice(starts[first], ends[stop - 1])
-        groups.append(Group(real[order[rectangles]], int(queries[rectangles].max()), int(keys[rectangles.stop - 1])))
+    for first, stop in _cuts(queries[starts], keys[starts], ends - starts, num_heads, head_dim):
+        tiles = slice(starts[first], ends[stop - 1])
+        # Keys ascend, so that the last tile has most; queries do not.
+        groups.append(SizeGroup(filled[order[tiles]], int(queries[tiles].max()), int(keys[tiles.stop - 1])))
     return groups
 
 
-def rounded(keys: Integers) -> Integers:
-    """In steps of STEP; large numbers of an eighth or less, so that there are not too many different ones."""
-    step = np.maximum(STEP, 2 ** np.maximum(0, np.log2(keys).astype(np.int64) - 4))
-    whole: Integers = np.maximum(LEAST, -(-keys // step) * step)
-    return whole
+def rounded_keys(keys: Integers) -> Integers:
+    """Numbers of keys rounded up to KEY_STEP; large ones by up to an eighth, so that few different ones remain."""
+    step = np.maximum(KEY_STEP, 2 ** np.maximum(0, np.log2(keys).astype(np.int64) - 4))
+    rounded: Integers = np.maximum(LEAST_KEYS, -(-keys // step) * step)
+    return rounded
 
 
-def _cuts(queries: Integers, keys: Integers, counts: Integers, num_heads: int, width: int) -> list[tuple[int, int]]:
-    """The runs of sizes (keys ascending) that are stacked, as first and stop."""
+def _cuts(queries: Integers, keys: Integers, counts: Integers, num_heads: int, head_dim: int) -> list[tuple[int, int]]:
+    """Runs of sizes that are padded to one, as first and stop.
+
+    Args:
+        queries: int64 [sizes], queries of tiles of each size.
+        keys: int64 [sizes], ascending, keys of them.
+        counts: int64 [sizes], tiles of each size.
+        num_heads: Heads in which they are computed.
+        head_dim: Size of one attention head.
+    """
     ends = np.cumsum(counts)
-    # By first and stop - 1; where first is after that, numbers mean nothing.
-    tallest = np.maximum.accumulate(np.triu(np.broadcast_to(queries, (len(queries),) * 2)), axis=1)
-    together = ends - (ends - counts)[:, None]
-    costs = COSTS.of_stacks(together, tallest, keys, num_heads, width)
-    best = np.zeros(len(queries) + 1)
-    previous = np.zeros(len(queries) + 1, dtype=np.int64)
+    # All three arrays are [first, last] of a run of sizes; entries where first > last mean nothing and are not read.
+    most_queries = np.maximum.accumulate(np.triu(np.broadcast_to(queries, (len(queries),) * 2)), axis=1)
+    num_tiles = ends - (ends - counts)[:, None]
+    costs = COSTS.of_batches(num_tiles, most_queries, keys, num_heads, head_dim)
+    best = np.zeros(len(queries) + 1)  # the least cost of the first n sizes
+    previous = np.zeros(len(queries) + 1, dtype=np.int64)  # where the last run of that solution begins
     for stop in range(1, len(queries) + 1):
-        whole = best[:stop] + costs[:stop, stop - 1]
-        previous[stop] = whole.argmin()
-        best[stop] = whole[previous[stop]]
+        candidates = best[:stop] + costs[:stop, stop - 1]
+        previous[stop] = candidates.argmin()
+        best[stop] = candidates[previous[stop]]
     cuts, stop = [], len(queries)
     while stop:
         cuts.append((int(previous[stop]), stop))

@@ -1,4 +1,4 @@
-"""Rectangles of whole examples: every query of an example with all its keys, examples of like lengths in one stack."""
+"""Tiles of whole examples: every query of an example with all its keys, examples of like lengths in one batch."""
 
 from __future__ import annotations
 
@@ -6,107 +6,109 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finetune.attention.kernels.schedule import Distances, Schedule, Stack
+from finetune.attention.kernels.plan import AttentionPlan, TileBatch, compile_plan
 from finetune.attention.layout import Ragged, ragged_mask
 from finetune.attention.masks import Mask, causal, full
-from finetune.attention.planning.grouping import Group, group
-from finetune.attention.planning.view import Integers
+from finetune.attention.planning.blocks import distance_index
+from finetune.attention.planning.grouping import SizeGroup, group_by_size
+from finetune.attention.planning.heads import Integers, example_sizes, example_starts
 
 
 def whole_examples(
     mask: Mask,
+    heads: range,
     queries: Ragged,
     keys: Ragged,
     num_heads: int,
     *,
-    width: int = 64,
-    heads: range | None = None,
-    biased: bool = False,
-) -> list[Stack]:
-    """The stacks that compute each example's whole square.
+    head_dim: int = 64,
+    has_relative_bias: bool = False,
+) -> list[TileBatch]:
+    """The batches that compute each example's whole square, on the streams' device.
 
     Args:
-        mask: Who may attend to whom.
+        mask: Who may attend to whom; with per_head only where `heads` are all heads.
+        heads: The heads that are computed.
         queries: The stream of the queries.
         keys: The stream of the keys; the same object in self-attention.
-        num_heads: Attention heads.
-        width: Of a head.
-        heads: The heads that the stacks are for; all where None.
-        biased: Whether a relative bias is added, from a table whose middle is distance 0.
+        num_heads: Heads of the model.
+        head_dim: Size of one attention head.
+        has_relative_bias: Whether a relative bias is added, see `plan`.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
+    sizes = group_by_size(example_sizes(queries), example_sizes(keys), len(heads), head_dim)
     longest = max((*queries.sizes, *keys.sizes), default=0)
-    query_sizes, key_sizes = (np.asarray(side.sizes, dtype=np.int64) for side in (queries, keys))
-    groups = group(query_sizes, key_sizes, num_heads if heads is None else len(heads), width)
-    return [_stack(part, mask, queries, keys, num_heads, heads, longest if biased else None) for part in groups]
+    return [_batch(one, mask, heads, queries, keys, num_heads, longest if has_relative_bias else None) for one in sizes]
 
 
-def _stack(
-    part: Group,
+def _batch(
+    size: SizeGroup,
     mask: Mask,
+    heads: range,
     queries: Ragged,
     keys: Ragged,
     num_heads: int,
-    heads: range | None,
     longest: int | None,
-) -> Stack:
+) -> TileBatch:
+    """One batch; `longest` is given where a relative bias is added."""
     device = queries.cu_seqlens.device
-    query_tokens, queries_fill = slots(queries, part.members, part.queries)
-    key_tokens, keys_fill = slots(keys, part.members, part.keys)
+    query_tokens, queries_full = _padded_tokens(queries, size.members, size.queries)  # [tiles, queries]
+    key_tokens, keys_full = _padded_tokens(keys, size.members, size.keys)  # [tiles, keys]
     allowed: Tensor | None = None
     if mask == full():
-        allowed = None if queries_fill and keys_fill else (key_tokens >= 0)[:, None, None, :]
+        allowed = None if queries_full and keys_full else (key_tokens >= 0)[:, None, None, :]
     elif mask == causal() and keys is queries:
-        # Padding comes after every real query, which does not see it.
-        allowed = torch.ones(1, 1, part.queries, part.keys, dtype=torch.bool, device=device).tril()
+        # Padding comes after every token of the example, and no query attends to what comes after it.
+        allowed = torch.ones(1, 1, size.queries, size.keys, dtype=torch.bool, device=device).tril()
     else:
         allowed = ragged_mask(
             mask, queries, keys, num_heads=num_heads, query_tokens=query_tokens, key_tokens=key_tokens
         )
-    distances = None
+    bias_index = None
     if longest is not None:
-        query_positions, key_positions = (
-            torch.arange(count, device=device)[None] for count in (part.queries, part.keys)
-        )
-        distances = Distances(query_positions, key_positions, longest - 1)
-    return Stack(query_tokens, key_tokens, allowed, heads, distances)
+        # Positions count from 0 in every example: one index serves all tiles.
+        query_positions, key_positions = (torch.arange(n, device=device)[None] for n in (size.queries, size.keys))
+        bias_index = distance_index(query_positions, key_positions, longest)  # [1, queries, keys]
+    return TileBatch(query_tokens, key_tokens, allowed, heads, bias_index)
 
 
-def first_queries(mask: Mask, stream: Ragged, num_heads: int, *, width: int = 64) -> Schedule:
-    """How self-attention is computed of each example's first query alone; queries are numbered by example.
+def plan_cls_only(
+    mask: Mask, stream: Ragged, num_heads: int, *, head_dim: int = 64, padded_length: int | None = None
+) -> AttentionPlan:
+    """Plan self-attention of each example's first token ([CLS]) alone; query i is that of example i.
 
     Args:
         mask: Who may attend to whom.
-        stream: Of queries and keys.
+        stream: The stream of queries and keys.
         num_heads: Attention heads.
-        width: Of a head.
+        head_dim: Size of one attention head.
+        padded_length: Tokens of the key tensor, with padding after the stream's own; None where it has none.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
-    sizes = np.asarray(stream.sizes, dtype=np.int64)
-    stacks = []
-    for part in group(np.minimum(sizes, 1), sizes, num_heads, width):
-        examples = torch.from_numpy(part.members).to(stream.starts.device)[:, None]
-        keys, _ = slots(stream, part.members, part.keys)
+    sizes = example_sizes(stream)
+    batches = []
+    for size in group_by_size(np.minimum(sizes, 1), sizes, num_heads, head_dim):
+        examples = torch.from_numpy(size.members).to(stream.starts.device)[:, None]  # [tiles, 1]
+        key_tokens, _ = _padded_tokens(stream, size.members, size.keys)  # [tiles, keys]
         allowed = (
-            (keys >= 0)[:, None, None]
+            (key_tokens >= 0)[:, None, None]
             if mask == full()
             else ragged_mask(
-                mask, stream, stream, num_heads=num_heads, query_tokens=stream.starts[examples], key_tokens=keys
+                mask, stream, stream, num_heads=num_heads, query_tokens=stream.starts[examples], key_tokens=key_tokens
             )
         )
-        stacks.append(Stack(examples, keys, allowed))
-    return Schedule(tuple(stacks), len(sizes), stream.total, num_heads)
+        batches.append(TileBatch(examples, key_tokens, allowed, range(num_heads)))
+    return compile_plan(batches, len(sizes), stream.total if padded_length is None else padded_length, num_heads)
 
 
-def slots(layout: Ragged, examples: Integers, width: int) -> tuple[Tensor, bool]:
-    """Tokens of examples as rows of slots: int64 [examples, width], -1 at padding; and whether there is none."""
-    sizes = np.asarray(layout.sizes, dtype=np.int64)
-    starts = np.cumsum(sizes) - sizes
-    position = np.arange(width)
-    real = position < sizes[examples][:, None]
-    tokens = np.where(real, starts[examples][:, None] + position, -1)
-    return torch.from_numpy(tokens).to(layout.cu_seqlens.device, non_blocking=True), bool(real.all())
+def _padded_tokens(layout: Ragged, examples: Integers, padded_length: int) -> tuple[Tensor, bool]:
+    """Tokens of some examples as rows, int64 [examples, padded_length], -1 at padding; and whether there is none."""
+    lengths = example_sizes(layout)[examples][:, None]
+    position = np.arange(padded_length)
+    is_token = position < lengths
+    tokens = np.where(is_token, example_starts(layout)[examples][:, None] + position, -1)
+    return torch.from_numpy(tokens).to(layout.cu_seqlens.device, non_blocking=True), bool(is_token.all())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -14,6 +14,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from finetune.attention.masks import Mask
 from finetune.attention.masks.base import Needs
 from finetune.attention.masks.global_tokens import mark_column
+from finetune.attention.pretrained.cls_only import ClsOnlyHook, last_attention
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.families import SUPPORTED, AttentionStack, find_stacks
 from finetune.attention.pretrained.hooks import (
@@ -25,12 +26,11 @@ from finetune.attention.pretrained.hooks import (
     is_encoder_decoder,
     parameter_names,
 )
-from finetune.attention.pretrained.interface import NAME, PLACE, Place
+from finetune.attention.pretrained.interface import ASSIGNMENT, NAME, MaskAssignment
 from finetune.attention.pretrained.streams import (
-    BiasHook,
     EndOfTextHook,
     PoolHook,
-    ReadTokensHook,
+    RelativeBiasHook,
     finds_ends,
     read_token,
     why_no_stream,
@@ -136,7 +136,7 @@ def remove_masks(model: ModelT) -> ModelT:
     for part in inner.modules():
         if isinstance(part, PreTrainedModel) and hasattr(part, STATE):
             _remove(part, getattr(part, STATE))
-    if any(hasattr(part, PLACE) for part in inner.modules()):
+    if any(hasattr(part, ASSIGNMENT) for part in inner.modules()):
         raise PretrainedError(
             f"this {type(inner).__name__} is part of a model that was given masks; apply and remove them there"
         )
@@ -149,8 +149,8 @@ def _remove(model: PreTrainedModel, applied: Applied) -> None:
     for handle in applied.handles:
         handle.remove()
     for module in model.modules():
-        if hasattr(module, PLACE):
-            delattr(module, PLACE)
+        if hasattr(module, ASSIGNMENT):
+            delattr(module, ASSIGNMENT)
     _set_implementation(model, applied.implementation)
     delattr(model, STATE)
 
@@ -308,36 +308,37 @@ def _install_stack(
 ) -> Iterator[torch.utils.hooks.RemovableHandle]:
     stack = plan.stack
     masks, cross_masks = _different(plan.masks), _different(plan.cross_masks)
-    for layer in reversed(range(stack.num_layers)):
-        setattr(stack.self_attention[layer], PLACE, Place(stack.site, layer, masks.index(plan.masks[layer])))
+    reads = read_token(model, stack.module)
+    last = last_attention(stack, reads)
+    # Layers that share an attention leave it the assignment of the first of them.
+    for layer, attention in reversed(list(enumerate(stack.self_attention))):
+        cls_only = last is not None and attention in last.modules()
+        number = masks.index(plan.masks[layer])
+        setattr(attention, ASSIGNMENT, MaskAssignment(stack.site, layer, number, cls_only))
         if plan.cross_masks:
-            place = Place("cross", layer, cross_masks.index(plan.cross_masks[layer]))
-            setattr(stack.cross_attention[layer], PLACE, place)
+            assignment = MaskAssignment("cross", layer, cross_masks.index(plan.cross_masks[layer]))
+            setattr(stack.cross_attention[layer], ASSIGNMENT, assignment)
     hook = StackHook(
         parameters=parameter_names(stack.module),
         site=stack.site,
         masks=masks,
         cross_masks=cross_masks,
         num_heads=stack.num_heads,
-        head_width=stack.head_width,
+        head_dim=stack.head_dim,
         max_length=stack.max_length,
         special_tokens=known,
         first_position=stack.first_position,
-        biased=stack.biased,
+        has_relative_bias=stack.has_relative_bias,
         no_stream=why_no_stream(model, stack.module),
         kernel=kernel,
     )
     yield install(stack.module, hook)
-    reads, meeting = read_token(model, stack.module), stack.last_meeting
     yield install(stack.module, PoolHook(reads))
-    if reads == "first" and meeting is not None:
-        yield install(meeting, ReadTokensHook(stack.module.config))
-        last = stack.self_attention[-1]
-        if last in meeting.modules():
-            setattr(last, PLACE, replace(getattr(last, PLACE), first_alone=True))
-    if stack.biased:
+    if last is not None:
+        yield install(last, ClsOnlyHook(stack.module.config))
+    if stack.has_relative_bias:
         for attention in (*stack.self_attention[:1], *stack.cross_attention[:1]):
-            yield install(attention, BiasHook())
+            yield install(attention, RelativeBiasHook())
 
 
 def _different(masks: Sequence[Mask]) -> tuple[Mask, ...]:

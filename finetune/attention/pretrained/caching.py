@@ -30,7 +30,7 @@ def can_cache(model: nn.Module) -> bool:
 def shares_source(model: nn.Module) -> bool:
     """Whether in a step of generation rows may share the keys and values of their source.
 
-    The cache then holds them as [examples, heads, keys, width], each asked by the rows / examples rows that stand
+    The cache then holds them as [examples, heads, keys, head_dim], each read by the rows / examples rows that stand
     together. False for a model without masks, whose attention is of transformers, and where it gives its weights.
     """
     configs = [stack.module.config for _, stack in _decoders(model)]

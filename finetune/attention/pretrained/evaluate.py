@@ -1,21 +1,21 @@
-"""From a request to boolean masks or to schedules of a stream, each different mask once a forward."""
+"""From a request to boolean masks or to plans of a stream, each different mask once a forward."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from finetune.attention.kernels.fused import EVERYTHING, Allowed
-from finetune.attention.kernels.schedule import Schedule
+from finetune.attention.kernels.plan import AttentionPlan
 from finetune.attention.layout import Padded, padded_mask
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.masks.causal import Causal
 from finetune.attention.masks.errors import MissingColumn
 from finetune.attention.masks.operators import And, Or
 from finetune.attention.masks.per_head import PerHead
-from finetune.attention.planning import first_queries, plan
+from finetune.attention.planning import plan
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.tokens import Request, Tokens
 
@@ -27,12 +27,12 @@ class SiteMasks:
     Args:
         request: What was asked for.
         allowed: The masks, in the request's order; of padded rows.
-        schedules: How to compute attention under each, likewise; of a ragged stream.
+        plans: The plan of attention under each, likewise; of a ragged stream.
     """
 
     request: Request
     allowed: tuple[Allowed, ...] = ()
-    schedules: tuple[Schedule, ...] = ()
+    plans: tuple[AttentionPlan, ...] = ()
 
 
 def evaluate(request: Request) -> SiteMasks:
@@ -45,40 +45,28 @@ def evaluate(request: Request) -> SiteMasks:
     """
     try:
         if request.queries.stream is not None:
-            return SiteMasks(request, schedules=_schedules(request))
+            return SiteMasks(request, plans=_plans(request))
         return SiteMasks(request, allowed=_of_rows(request))
     except MissingColumn as error:
         raise PretrainedError(f"{error}; {_how_to_give(request)}") from error
 
 
-def _schedules(request: Request) -> tuple[Schedule, ...]:
+def _plans(request: Request) -> tuple[AttentionPlan, ...]:
     queries = request.queries.ragged
     keys = queries if request.keys is request.queries else request.keys.ragged
-    schedules = (
+    return tuple(
         plan(
             mask,
             queries,
             keys,
             request.num_heads,
-            width=request.head_width,
-            biased=request.biased,
+            head_dim=request.head_dim,
+            has_relative_bias=request.has_relative_bias,
             kernel=request.kernel,
+            padded_lengths=(request.queries.padded_length, request.keys.padded_length),
         )
         for mask in request.masks
     )
-    # Slack asks nothing and is asked nothing.
-    return tuple(replace(one, num_queries=request.queries.width, num_keys=request.keys.width) for one in schedules)
-
-
-def schedule_of_first(request: Request, number: int) -> Schedule:
-    """How to compute self-attention of each example's first token alone, under one of the request's masks.
-
-    Raises:
-        MaskError: The mask cannot be evaluated.
-    """
-    mask, stream = request.masks[number], request.queries.ragged
-    schedule = first_queries(mask, stream, request.num_heads, width=request.head_width)
-    return replace(schedule, num_keys=request.keys.width)
 
 
 def _of_rows(request: Request) -> tuple[Allowed, ...]:
@@ -108,7 +96,7 @@ class Layouts:
     def of(cls, request: Request) -> Layouts:
         """The layouts of a request. Raises LayoutError where there is padding between tokens."""
         own = request.queries.layout()
-        asking = request.queries.last(request.query_width, own)
+        asking = request.queries.last(request.query_length, own)
         return cls(asking, own, request.keys.layout() if request.site == "cross" else own)
 
 
@@ -143,11 +131,11 @@ def _keys(keys: Tokens) -> Allowed:
 def _causal(request: Request) -> Allowed:
     """The unchanged decoder's mask, by columns."""
     allowed = _keys(request.keys)
-    if request.query_width == 1:
+    if request.query_length == 1:
         return allowed
     if allowed is EVERYTHING and not request.past:
-        return Allowed.triangle(request.query_width, request.keys.device)
-    square = torch.ones(request.query_width, request.keys.width, dtype=torch.bool, device=request.keys.device)
+        return Allowed.triangle(request.query_length, request.keys.device)
+    square = torch.ones(request.query_length, request.keys.padded_length, dtype=torch.bool, device=request.keys.device)
     triangle = square.tril(request.past)[None, None]
     return Allowed.of(triangle if request.keys.valid is None else triangle & request.keys.valid[:, None, None, :])
 
@@ -202,7 +190,7 @@ def never_ahead(mask: Mask) -> bool:
 
 def _ahead(mask: Mask, request: Request, own: Padded) -> Tensor:
     """What tokens in the cache may see of the new tokens, bool [batch, heads, cached, new]."""
-    return padded_mask(mask, own, num_heads=request.num_heads, query_width=request.past)[..., request.past :]
+    return padded_mask(mask, own, num_heads=request.num_heads, query_length=request.past)[..., request.past :]
 
 
 def _how_to_give(request: Request) -> str:

@@ -22,19 +22,19 @@ class Family:
         attention: The classes that call the attention function.
         cross: What the path of an attention to the encoder's output contains.
         shared: Layers share their attention, so that all must have one mask.
-        meeting: The class within a layer after which no token meets another until the layer's end, and which gives
-            (hidden states, ...); None where layers are built in another way.
+        last_attention: The class within a layer after which no token reads another until the layer's end, and which
+            returns (hidden states, ...); None where layers are built in another way. See `cls_only`.
     """
 
     stack: str
     attention: tuple[str, ...]
     cross: str = "crossattention"
     shared: bool = False
-    meeting: str | None = None
+    last_attention: str | None = None
 
 
 def _like_bert(name: str) -> Family:
-    return Family(f"{name}Model", (f"{name}SelfAttention", f"{name}CrossAttention"), meeting=f"{name}Attention")
+    return Family(f"{name}Model", (f"{name}SelfAttention", f"{name}CrossAttention"), last_attention=f"{name}Attention")
 
 
 def _like_t5(name: str) -> Family:
@@ -92,13 +92,13 @@ class AttentionStack:
         return int(self.module.config.num_attention_heads)
 
     @property
-    def head_width(self) -> int:
-        """Width of a head."""
+    def head_dim(self) -> int:
+        """Size of one attention head."""
         config = self.module.config
         return int(getattr(config, "d_kv", None) or config.hidden_size // self.num_heads)
 
     @property
-    def biased(self) -> bool:
+    def has_relative_bias(self) -> bool:
         """Whether its self-attention adds a relative bias."""
         return self.family.cross == "EncDecAttention"
 
@@ -122,10 +122,10 @@ class AttentionStack:
         return None
 
     @property
-    def last_meeting(self) -> nn.Module | None:
-        """Where tokens meet for the last time; None where the family does not tell."""
-        meeting = self.family.meeting
-        found = [part for part in self.module.modules() if meeting and _is_any(part, (meeting,))]
+    def last_attention(self) -> nn.Module | None:
+        """The module in which tokens read others for the last time; None where the family does not name its class."""
+        name = self.family.last_attention
+        found = [part for part in self.module.modules() if name and _is_any(part, (name,))]
         return found[-1] if found else None
 
     def own_masks(self) -> tuple[Mask, ...]:

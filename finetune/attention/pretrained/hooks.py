@@ -17,19 +17,20 @@ from transformers.utils.generic import ModelOutput
 
 from finetune.attention.layout import Ragged, special_token_columns
 from finetune.attention.masks import Mask
+from finetune.attention.pretrained.cls_only import ClsOnlyHook
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import check_generation
-from finetune.attention.pretrained.slack import add_slack, lengthened
-from finetune.attention.pretrained.streams import BiasHook, EndOfTextHook, PoolHook, ReadTokensHook, shows_states
+from finetune.attention.pretrained.size_bucketing import pad_arguments, pad_columns
+from finetune.attention.pretrained.streams import EndOfTextHook, PoolHook, RelativeBiasHook, shows_states
 from finetune.attention.pretrained.tokens import (
     COLUMN_KEY,
     VALUE_KEY,
     Request,
     Tokens,
+    bucketed,
     check_attention_mask,
     check_stream,
     split_features,
-    with_slack,
 )
 from finetune.attention.program import SiteName
 
@@ -51,11 +52,11 @@ class StackHook:
         masks: The different masks of its self-attention.
         cross_masks: Those of its attention to the encoder's output.
         num_heads: Attention heads.
-        head_width: Width of a head.
+        head_dim: Size of one attention head.
         max_length: The longest input in tokens; None for no limit.
         special_tokens: Ids of the special tokens that masks name.
         first_position: Position id of an example's first token.
-        biased: Whether its self-attention adds a relative bias.
+        has_relative_bias: Whether its self-attention adds a relative bias.
         no_stream: Why the stack cannot read a ragged stream; None where it can.
         kernel: How a stream is computed; None leaves it to the plan.
     """
@@ -65,11 +66,11 @@ class StackHook:
     masks: tuple[Mask, ...]
     cross_masks: tuple[Mask, ...]
     num_heads: int
-    head_width: int
+    head_dim: int
     max_length: int | None
     special_tokens: SpecialTokens
     first_position: int = 0
-    biased: bool = False
+    has_relative_bias: bool = False
     no_stream: str | None = None
     kernel: str | None = None
 
@@ -85,22 +86,22 @@ class StackHook:
         if tokens.stream is not None:
             self._place(arguments, tokens.stream, past)
             if not shows_states(module, arguments):
-                tokens = with_slack(tokens)
-                add_slack(arguments, tokens.width)
+                tokens = bucketed(tokens)
+                pad_arguments(arguments, tokens.padded_length)
         if source is not None:
             if (source.stream is None) != (tokens.stream is None):
                 raise PretrainedError("source and target must both be ragged streams, or both padded rows")
             tokens = with_values(tokens, source.values)
-            keys = with_slack(with_values(source, tokens.values))
+            keys = bucketed(with_values(source, tokens.values))
             states = arguments["encoder_hidden_states"]
-            arguments["encoder_hidden_states"] = lengthened(states, keys.width) if keys.stream else states
+            arguments["encoder_hidden_states"] = pad_columns(states, keys.padded_length) if keys.stream else states
             arguments["encoder_attention_mask"] = self._request("cross", self.cross_masks, tokens, keys, past)
         arguments["attention_mask"] = self._request(self.site, self.masks, tokens, tokens, past)
         return (), arguments
 
     def _request(self, site: SiteName, masks: tuple[Mask, ...], queries: Tokens, keys: Tokens, past: int) -> Request:
-        biased = self.biased and site != "cross"
-        return Request(site, masks, self.num_heads, queries, keys, past, self.head_width, biased, self.kernel)
+        has_relative_bias = self.has_relative_bias and site != "cross"
+        return Request(site, masks, self.num_heads, queries, keys, past, self.head_dim, has_relative_bias, self.kernel)
 
     def _place(self, arguments: Arguments, stream: Ragged, past: int) -> None:
         """Give each token of a stream its position in its example."""
@@ -334,9 +335,9 @@ def is_encoder_decoder(module: nn.Module) -> bool:
 
 def install(
     module: nn.Module,
-    hook: StackHook | SourceHook | CarryHook | PoolHook | ReadTokensHook | BiasHook | EndOfTextHook,
+    hook: StackHook | SourceHook | CarryHook | PoolHook | ClsOnlyHook | RelativeBiasHook | EndOfTextHook,
 ) -> torch.utils.hooks.RemovableHandle:
     """Register a hook; the handle removes it."""
-    if isinstance(hook, CarryHook | PoolHook | ReadTokensHook):
+    if isinstance(hook, CarryHook | PoolHook | ClsOnlyHook):
         return module.register_forward_hook(hook, with_kwargs=True)
     return module.register_forward_pre_hook(hook, with_kwargs=True)

@@ -12,21 +12,22 @@ from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import bidirectional_mask_function, causal_mask_function
 
+from finetune.attention.kernels.decode import decode_attention
 from finetune.attention.kernels.dense import dense_attention
 from finetune.attention.kernels.fused import fused_attention
-from finetune.attention.kernels.rectangles import rectangle_attention
-from finetune.attention.kernels.step import step_attention
+from finetune.attention.kernels.tiled import tiled_attention
+from finetune.attention.pretrained.cls_only import cls_only_attention, computes_cls_only
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.evaluate import SiteMasks, evaluate, schedule_of_first
-from finetune.attention.pretrained.streams import bias_table, shows_states
+from finetune.attention.pretrained.evaluate import SiteMasks, evaluate
+from finetune.attention.pretrained.streams import bias_table
 from finetune.attention.pretrained.tokens import Request
 from finetune.attention.program import SiteName
 
 NAME = "finetune_masks"
 """The attention implementation's name."""
 
-PLACE = "_finetune_place"
-"""The attribute of an attention module that says where it is."""
+ASSIGNMENT = "_finetune_mask_assignment"
+"""The attribute of an attention module that holds its `MaskAssignment`."""
 
 HARMLESS = frozenset(
     {
@@ -45,20 +46,20 @@ HARMLESS = frozenset(
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an attention module is.
+class MaskAssignment:
+    """Which mask an attention module obeys.
 
     Args:
         site: Its site.
         layer: Its layer, from 0; the first of those that share it.
         number: Its mask, as an index into the site's different masks.
-        first_alone: Whether nobody reads what it computes of other tokens than each example's first.
+        cls_only: Whether only what it computes of each example's first token is read, see `cls_only`.
     """
 
     site: SiteName
     layer: int
     number: int
-    first_alone: bool = False
+    cls_only: bool = False
 
 
 def make_masks(
@@ -93,7 +94,7 @@ def make_masks(
         )
     request = attention_mask
     found = (batch_size, q_length, q_offset, kv_length, kv_offset)
-    expected = (request.keys.batch, request.query_width, _expected_offset(request), request.keys.width, 0)
+    expected = (request.keys.batch, request.query_length, _expected_offset(request), request.keys.padded_length, 0)
     if found != expected:
         raise PretrainedError(
             f"masks of site {request.site!r} are asked for with batch, queries, query offset, keys, key offset = "
@@ -118,49 +119,49 @@ def masked_attention(
     position_bias: Tensor | None = None,
     **options: object,
 ) -> tuple[Tensor, Tensor | None]:
-    """Transformers' attention function: attend under the mask of the module's place.
+    """Transformers' attention function: attend under the mask that is assigned to the module.
 
     Args:
         module: The attention module.
-        query: [batch, heads, queries, width of a head].
-        key: [batch, heads, keys, width of a head]; in a step of generation keys of the source may be shared by the
-            rows that stand together, and be [examples, heads, keys, width of a head].
+        query: [batch, heads, queries, head_dim].
+        key: [batch, heads, keys, head_dim]; in a step of generation keys of the source may be shared by the
+            rows that stand together, and be [examples, heads, keys, head_dim].
         value: As `key`.
         attention_mask: What `make_masks` gave.
-        scaling: Factor of the scores; width ** -0.5 if not given.
+        scaling: Factor of the scores; head_dim ** -0.5 if not given.
         dropout: Probability with which a weight is dropped.
         position_bias: Added to the scaled scores, broadcastable to [batch, heads, queries, keys].
         options: What else transformers passes on.
 
     Returns:
-        The output [batch, queries, heads, width of a head], and the weights where they are asked for.
+        The output [batch, queries, heads, head_dim], and the weights where they are asked for.
 
     Raises:
         PretrainedError: What is handed over is not what is expected.
     """
-    place = getattr(module, PLACE, None)
-    if not isinstance(place, Place):
+    assignment = getattr(module, ASSIGNMENT, None)
+    if not isinstance(assignment, MaskAssignment):
         raise PretrainedError(
             f"{type(module).__name__} was given no mask by apply_masks; apply it (again) after the model is complete"
         )
     if not isinstance(attention_mask, SiteMasks):
         raise PretrainedError(
-            f"the attention of layer {place.layer} at site {place.site!r} was handed {_kind(attention_mask)} in place "
-            "of its mask; this version of transformers makes masks in another way"
+            f"the attention of layer {assignment.layer} at site {assignment.site!r} was handed {_kind(attention_mask)} "
+            "in place of its mask; this version of transformers makes masks in another way"
         )
-    _check_sizes(place, attention_mask.request, query, key)
+    _check_sizes(assignment, attention_mask.request, query, key)
     if lost := sorted(name for name, option in options.items() if option is not None and name not in HARMLESS):
         raise PretrainedError(f"attention was handed {', '.join(lost)}, which it does not know and would lose")
     if attention_mask.request.queries.stream is not None:
         return _in_stream(module, query, key, value, attention_mask, scaling, dropout, position_bias, options), None
-    allowed = attention_mask.allowed[place.number]
+    allowed = attention_mask.allowed[assignment.number]
     weights = None
     if _wants_weights(module, options):
         output, weights = dense_attention(
             query, key, value, allowed.exact, bias=position_bias, scale=scaling, dropout=dropout
         )
     elif attention_mask.request.is_step:
-        output = step_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
+        output = decode_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
     else:
         output = fused_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
     return output.transpose(1, 2).contiguous(), weights
@@ -177,26 +178,17 @@ def _in_stream(
     position_bias: Tensor | None,
     options: dict[str, object],
 ) -> Tensor:
-    """As `masked_attention`, in a ragged stream: its one row is [1, heads, tokens, width]."""
+    """As `masked_attention`, in a ragged stream: its one row is [1, heads, tokens, head_dim]."""
     if _wants_weights(module, options):
         raise PretrainedError("attention weights can be had of padded rows, not of a ragged stream")
-    place: Place = getattr(module, PLACE)
+    assignment: MaskAssignment = getattr(module, ASSIGNMENT)
     queries, keys, values = (tokens.squeeze(0).transpose(0, 1) for tokens in (query, key, value))
-    request, schedule, first = masks.request, masks.schedules[place.number], None
-    # On a GPU, another plan would take longer than what it saves.
-    if place.first_alone and query.device.type == "cpu" and not shows_states(module, options):
-        first, schedule = request.queries.ragged.starts, schedule_of_first(request, place.number)
-    output = rectangle_attention(
-        queries if first is None else queries.index_select(0, first),
-        keys,
-        values,
-        schedule,
-        bias_table=bias_table(position_bias, request),
-        scale=scaling,
-        dropout=dropout,
-    )
-    if first is not None:
-        output = output.new_zeros(len(queries), *output.shape[1:]).index_copy(0, first, output)
+    table = bias_table(position_bias, masks.request)
+    if assignment.cls_only and table is None and computes_cls_only(module, query, options):
+        output = cls_only_attention(queries, keys, values, masks, assignment.number, scale=scaling, dropout=dropout)
+    else:
+        plan = masks.plans[assignment.number]
+        output = tiled_attention(queries, keys, values, plan, bias_table=table, scale=scaling, dropout=dropout)
     return output[None]
 
 
@@ -205,15 +197,15 @@ def _wants_weights(module: nn.Module, options: dict[str, object]) -> bool:
     return bool(options.get("output_attentions", by_default))
 
 
-def _check_sizes(place: Place, request: Request, query: Tensor, key: Tensor) -> None:
-    found = (place.site, query.shape[0], query.shape[1], query.shape[2], key.shape[0], key.shape[1], key.shape[2])
+def _check_sizes(assignment: MaskAssignment, request: Request, query: Tensor, key: Tensor) -> None:
+    found = (assignment.site, query.shape[0], query.shape[1], query.shape[2], key.shape[0], key.shape[1], key.shape[2])
     batch, heads = request.keys.batch, request.num_heads
     sources = key.shape[0] if _shares_source(request, key) else batch
-    expected = (request.site, batch, heads, request.query_width, sources, heads, request.keys.width)
+    expected = (request.site, batch, heads, request.query_length, sources, heads, request.keys.padded_length)
     if found != expected:
         raise PretrainedError(
-            f"the attention of layer {place.layer} was handed a mask for site, queries [batch, heads, length] and keys "
-            f"= {expected}, but is asked to compute {found}"
+            f"the attention of layer {assignment.layer} was handed a mask for site, queries [batch, heads, length] and "
+            f"keys = {expected}, but is asked to compute {found}"
         )
 
 

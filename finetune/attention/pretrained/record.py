@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from finetune.attention.pretrained.families import find_stacks
-from finetune.attention.pretrained.interface import PLACE, Place
+from finetune.attention.pretrained.interface import ASSIGNMENT, MaskAssignment
 from finetune.attention.pretrained.tokens import Request
 
 
@@ -39,7 +39,7 @@ def layers_of(model: PreTrainedModel, request: Request) -> dict[int, list[int]]:
     """For each mask of a request, by its number, the layers that obey it."""
     layers: dict[int, list[int]] = {}
     for module in model.modules():
-        place = getattr(module, PLACE, None)
-        if isinstance(place, Place) and place.site == request.site:
-            layers.setdefault(place.number, []).append(place.layer)
+        assignment = getattr(module, ASSIGNMENT, None)
+        if isinstance(assignment, MaskAssignment) and assignment.site == request.site:
+            layers.setdefault(assignment.number, []).append(assignment.layer)
     return {number: sorted(layers[number]) for number in sorted(layers)}

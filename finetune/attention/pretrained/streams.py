@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.utils.generic import ModelOutput
 
@@ -27,11 +27,11 @@ Reads = Literal["first", "last"] | None
 
 @dataclass(frozen=True)
 class PoolHook:
-    """A forward hook of a stack: each example of a stream is pooled, not the row that they make; slack is cut off.
+    """A forward hook of a stack: each example of a stream is pooled, not the row that they make; padding is cut off.
 
     Args:
         reads: What a head reads of the stack's output; where it is one token, it is given those alone, as
-            [examples, 1, width].
+            [examples, 1, hidden_size].
     """
 
     reads: Reads
@@ -44,7 +44,9 @@ class PoolHook:
         if not isinstance(output, ModelOutput):
             raise PretrainedError("a ragged stream needs return_dict=True")
         stream, states = request.queries.stream, output["last_hidden_state"]
-        is_whole = states.shape[1] == request.queries.width  # else `ReadTokensHook` has left the tokens that are read
+        is_whole = (
+            states.shape[1] == request.queries.padded_length
+        )  # else `ClsOnlyHook` has left the tokens that are read
         if is_whole:
             output["last_hidden_state"] = states = states[:, : stream.total]
         pooler = getattr(module, "pooler", None)
@@ -53,32 +55,11 @@ class PoolHook:
         if is_whole:
             bounds = stream.cu_seqlens
             states = states[:, bounds[1:] - 1 if self.reads == "last" else bounds[:-1]]
-        tokens = states[0, :, None]  # [examples, 1, width]
+        tokens = states[0, :, None]  # [examples, 1, hidden_size]
         if pooler is not None:
             output["pooler_output"] = _pooled(module, tokens)
         if self.reads is not None:
             output["last_hidden_state"] = tokens
-
-
-@dataclass(frozen=True)
-class ReadTokensHook:
-    """A forward hook of what lets tokens meet in the last layer: only those go on that the model's head reads.
-
-    What the rest of the layer would compute of the others, nobody looks at.
-
-    Args:
-        config: Of the stack; where it asks for hidden states, they are those of all tokens.
-    """
-
-    config: PreTrainedConfig
-
-    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        """The first token of each example, [1, examples, width] of [1, tokens, width]."""
-        masks = next((one for one in (*args, *kwargs.values()) if isinstance(one, SiteMasks)), None)
-        stream = None if masks is None else masks.request.queries.stream
-        if stream is None or shows_states(self, kwargs) or not isinstance(output, tuple):
-            return None
-        return output[0][:, stream.cu_seqlens[:-1]], *output[1:]
 
 
 @dataclass(frozen=True)
@@ -129,7 +110,7 @@ def _pooled(module: Any, tokens: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class BiasHook:
+class RelativeBiasHook:
     """A forward pre-hook of T5's attention: for a stream, the bias is a table of distances, not of pairs.
 
     The table is [1, heads, 1, distances], its middle distance 0; transformers hands it on to the following layers.
@@ -169,7 +150,7 @@ def bias_table(position_bias: Tensor | None, request: Request) -> Tensor | None:
     if position_bias is None or (request.site == "cross" and position_bias.shape == (1, 1, 1, 1)):
         return None
     expected = (1, request.num_heads, 1, 2 * max(request.queries.longest, 1) - 1)
-    if not request.biased or position_bias.shape != expected:
+    if not request.has_relative_bias or position_bias.shape != expected:
         raise PretrainedError(
             f"the attention of site {request.site!r} was handed a bias of shape {list(position_bias.shape)} for a "
             f"ragged stream, expected {list(expected)}; this version of transformers makes it in another way"
@@ -181,11 +162,12 @@ def to_rows(encoded: ModelOutput, layout: Ragged) -> tuple[ModelOutput, Tensor]:
     """An encoder's output of a stream as padded rows, as generation with a cache reads it.
 
     Args:
-        encoded: With last_hidden_state [1, tokens, width], and what masks will read of the source.
+        encoded: With last_hidden_state [1, tokens, hidden_size], and what masks will read of the source.
         layout: Where the examples lie.
 
     Returns:
-        The output, last_hidden_state [examples, longest, width], and its attention mask, int64 [examples, longest].
+        The output, last_hidden_state [examples, longest, hidden_size], and its attention mask, int64 [examples,
+        longest].
     """
     rows = layout.to_padded()
     padded = {

@@ -19,7 +19,7 @@ from finetune.attention.layout import Padded, Ragged
 from finetune.attention.masks import Mask
 from finetune.attention.masks.scope import integers
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.slack import width_with_slack
+from finetune.attention.pretrained.size_bucketing import bucketed_length
 from finetune.attention.program import SiteName
 
 COLUMN_KEY, VALUE_KEY = "mask_column_", "mask_value_"
@@ -36,7 +36,7 @@ class Tokens:
 
     Args:
         batch: Rows.
-        width: Columns of a row; of a stream, with its slack.
+        padded_length: Columns of a row; of a stream, with the padding that bucketing adds.
         device: Where the model computes.
         valid: bool [batch, width], True at tokens; None where there is no padding.
         columns: Token columns, int64 [batch, width]; in generation with a cache only the last columns of the rows.
@@ -46,7 +46,7 @@ class Tokens:
     """
 
     batch: int
-    width: int
+    padded_length: int
     device: torch.device
     valid: Tensor | None = None
     columns: Mapping[str, Tensor] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class Tokens:
     @property
     def longest(self) -> int:
         """Tokens of the longest example, padding of the others included."""
-        return self.width if self.stream is None else max(self.stream.sizes, default=0)
+        return self.padded_length if self.stream is None else max(self.stream.sizes, default=0)
 
     @property
     def ragged(self) -> Ragged:
@@ -71,9 +71,9 @@ class Tokens:
         Raises:
             LayoutError: There is padding between tokens.
         """
-        columns = {name: column for name, column in self.columns.items() if column.shape[1] == self.width}
+        columns = {name: column for name, column in self.columns.items() if column.shape[1] == self.padded_length}
         valid = (
-            torch.ones(self.batch, self.width, dtype=torch.bool, device=self.device)
+            torch.ones(self.batch, self.padded_length, dtype=torch.bool, device=self.device)
             if self.valid is None
             else self.valid
         )
@@ -82,14 +82,14 @@ class Tokens:
     def last(self, count: int, whole: Padded) -> Padded:
         """The last columns of the layout `whole` as rows of their own, in which positions go on counting."""
         columns = {name: column[:, -count:] for name, column in self.columns.items()}
-        return Padded(whole.starts - (self.width - count), whole.lengths, count, columns, self.values)
+        return Padded(whole.starts - (self.padded_length - count), whole.lengths, count, columns, self.values)
 
 
-def with_slack(tokens: Tokens) -> Tokens:
-    """Tokens of a stream that has slack at its end; padded rows as they are."""
+def bucketed(tokens: Tokens) -> Tokens:
+    """Tokens of a stream with padding at its end up to a bucket's size; padded rows as they are."""
     if tokens.stream is None:
         return tokens
-    return replace(tokens, width=width_with_slack(tokens.stream.total, tokens.device))
+    return replace(tokens, padded_length=bucketed_length(tokens.stream.total, tokens.device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,8 +103,8 @@ class Request:
         queries: The stack's own tokens, those in the cache included.
         keys: What is attended to; the same object in self-attention.
         past: Tokens that are in the cache, before the first that asks.
-        head_width: Width of a head.
-        biased: Whether the attention adds a relative bias.
+        head_dim: Size of one attention head.
+        has_relative_bias: Whether the attention adds a relative bias.
         kernel: How a stream is computed; None leaves it to the plan.
     """
 
@@ -114,8 +114,8 @@ class Request:
     queries: Tokens
     keys: Tokens
     past: int = 0
-    head_width: int = 64
-    biased: bool = False
+    head_dim: int = 64
+    has_relative_bias: bool = False
     kernel: str | None = None
 
     ndim = 2
@@ -123,17 +123,17 @@ class Request:
     @property
     def shape(self) -> tuple[int, int]:
         """That of the attention mask in whose place this stands."""
-        return (self.keys.batch, self.keys.width)
+        return (self.keys.batch, self.keys.padded_length)
 
     @property
-    def query_width(self) -> int:
-        """Number of columns that ask."""
-        return self.queries.width - self.past
+    def query_length(self) -> int:
+        """Columns of the queries, those in the cache not counted."""
+        return self.queries.padded_length - self.past
 
     @property
     def is_step(self) -> bool:
         """Whether it is about one token a row, after others that are in the cache."""
-        return self.past > 0 and self.query_width == 1
+        return self.past > 0 and self.query_length == 1
 
     def to(self, *args: object, **kwargs: object) -> Request:
         """Itself: transformers casts the attention mask to bool and moves it."""

@@ -56,9 +56,13 @@ def test_attention_under_any_mask(
     asking = rows(queries, side, seed)
     asked = rows([(length + seed) % 6 for length in queries], "right", seed + 1) if cross else asking
     allowed = padded_mask(mask, asking, asked if cross else None, num_heads=NUM_HEADS)
-    query = torch.randn(len(queries), asking.width, WIDTH, dtype=torch.float64, requires_grad=True)
-    key = torch.randn(len(queries), asked.width, WIDTH, dtype=torch.float64, requires_grad=True) if cross else query
-    bias = torch.randn(1, NUM_HEADS, asking.width, asked.width, dtype=torch.float64, requires_grad=True)
+    query = torch.randn(len(queries), asking.padded_length, WIDTH, dtype=torch.float64, requires_grad=True)
+    key = (
+        torch.randn(len(queries), asked.padded_length, WIDTH, dtype=torch.float64, requires_grad=True)
+        if cross
+        else query
+    )
+    bias = torch.randn(1, NUM_HEADS, asking.padded_length, asked.padded_length, dtype=torch.float64, requires_grad=True)
     given_bias = bias if with_bias else None
     leaves = [query, key, bias, *attention.parameters()]
     expected = written_out(attention, query, key, allowed, given_bias)
@@ -76,7 +80,7 @@ def test_padded_is_one_example_at_a_time(mask: Mask, tokens: list[int], side: st
     torch.manual_seed(seed)
     encoder = Encoder(LayerConfig(WIDTH, NUM_HEADS, 8, dropout=0.0), 2).double()
     layout = rows(tokens, side, seed)
-    hidden = torch.randn(len(tokens), layout.width, WIDTH, dtype=torch.float64)
+    hidden = torch.randn(len(tokens), layout.padded_length, WIDTH, dtype=torch.float64)
     together = encoder(hidden, mask, layout=layout)
     assert together.isfinite().all()
     for row, valid in enumerate(layout.valid):

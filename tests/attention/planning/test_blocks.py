@@ -3,14 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from finetune.attention.layout import Ragged
 from finetune.attention.masks import parse
-from finetune.attention.planning import plan
-from finetune.attention.planning.reach import cut, far_reaching
-from finetune.attention.planning.view import Booleans, Integers, View
+from finetune.attention.planning import key_sets, plan
+from finetune.attention.planning.blocks import distance_index, find_tiles, tile_batches
+from finetune.attention.planning.heads import Booleans, HeadGroup, Integers, allowed_pairs, head_groups
 
 SPARSE = [
     "window(64) | global_tokens(0)",
@@ -34,7 +32,7 @@ def stream(*lengths: int) -> Ragged:
 
 
 def computed(text: str, layout: Ragged, num_heads: int = 4) -> int:
-    return plan(parse(text), layout, layout, num_heads).weights
+    return plan(parse(text), layout, layout, num_heads).num_weights
 
 
 @by_mask
@@ -55,50 +53,46 @@ def test_several_examples_cost_what_each_costs_alone(text: str) -> None:
 @pytest.mark.parametrize("text", [text for text in SPARSE if "cls" not in text and "strided" not in text])
 def test_pairs_looked_at_grow_as_the_length(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
-    evaluate = View.allowed
 
-    def counted(view: View, examples: Integers, queries: Integers, keys: Integers) -> Booleans:
-        answer = evaluate(view, examples, queries, keys)
+    def counted(group: HeadGroup, examples: Integers, queries: Integers, keys: Integers) -> Booleans:
+        answer = allowed_pairs(group, examples, queries, keys)
         looked_at.append(answer.size)
         return answer
 
-    monkeypatch.setattr(View, "allowed", counted)
+    monkeypatch.setattr(key_sets, "allowed_pairs", counted)
     totals = []
     for length in (2048, 8192):
-        computed(text, stream(length))  # the choice is remembered
+        computed(text, stream(length))  # the selection is remembered
         looked_at.clear()
         computed(text, stream(length))
         totals.append(sum(looked_at))
     assert totals[1] < 6 * totals[0], "four times as long"
 
 
-def test_queries_that_reach_far_are_those_of_global_tokens() -> None:
-    layout = stream(1000, 40, 600)
-    view = View(parse("window(20) | global_tokens(3, -1) | global_tokens(cls)"), layout, layout, 1, 0)
-    marked = layout.columns["is_cls"].numpy() != 0
-    edges = np.zeros(layout.total, dtype=bool)
-    edges[[3, 999, 1043, 1043]] = True
-    found = np.flatnonzero(far_reaching(view)[:1000])
-    assert found.tolist() == np.flatnonzero((marked | edges)[:1000]).tolist()
+def test_keys_that_are_certain_in_every_tile_come_first_and_need_no_mask() -> None:
+    layout = Ragged.from_lengths([64, 40])
+    (group,) = head_groups(parse("blocks(8)"), layout, layout, 2)
+    nothing = np.zeros(layout.total, dtype=bool)
+    tiles = find_tiles(group, nothing, size=8, step=1)
+    assert tiles.certain.all()
+    (batch,) = tile_batches(group, tiles, head_dim=8, has_relative_bias=False)
+    assert batch.shape == (13, 2, 8, 16)
+    assert batch.allowed is not None, "8 of 16 slots for keys are padding"
+    assert batch.allowed.shape[-1] == 8
+    assert not batch.allowed.any()
 
 
-@pytest.mark.parametrize("text", ["full()", "causal()", "window(100)", "none()"])
-def test_without_global_tokens_no_query_reaches_far(text: str) -> None:
-    layout = stream(1000, 300)
-    assert not far_reaching(View(parse(text), layout, layout, 1, 0)).any()
+def test_tiles_found_in_portions_are_those_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = stream(300, 150)
+    (group,) = head_groups(parse("window(20) | global_tokens(0)"), layout, layout, 2)
+    dense = key_sets.dense_rows(group)
+    at_once = find_tiles(group, dense, size=32, step=1)
+    monkeypatch.setattr("finetune.attention.planning.blocks.PAIRS_AT_ONCE", 20_000)
+    in_portions = find_tiles(group, dense, size=32, step=1)
+    for name, expected in vars(at_once).items():
+        np.testing.assert_array_equal(getattr(in_portions, name), expected, err_msg=name)
 
 
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 30), max_size=5), st.integers(1, 8), st.integers(1, 5))
-def test_blocks_hold_every_query_once_in_steps(sizes: list[int], size: int, step: int) -> None:
-    blocks = cut(np.array(sizes, dtype=np.int64), size, step)
-    held = sorted(
-        (int(example), int(position))
-        for example, row in zip(blocks.examples, blocks.positions, strict=True)
-        for position in row
-        if position >= 0
-    )
-    assert held == [(example, position) for example, length in enumerate(sizes) for position in range(length)]
-    gaps = np.diff(blocks.positions, axis=1)[blocks.positions[:, 1:] >= 0]
-    assert (gaps == step).all()
-    assert (blocks.counts > 0).all()
+def test_distances_count_from_the_middle_of_the_table() -> None:
+    index = distance_index(torch.tensor([[0, 4]]), torch.tensor([[0, 4, 2, -1]]), longest=5)
+    assert index.tolist() == [[[4, 8, 6, 3], [0, 4, 2, 0]]], "the last key is padding and may read anything"

@@ -12,7 +12,7 @@ from transformers.models.t5 import modeling_t5
 
 from finetune.attention.layout import LayoutError
 from finetune.attention.pretrained import PretrainedError, apply_masks
-from finetune.attention.pretrained.interface import PLACE, make_masks, masked_attention
+from finetune.attention.pretrained.interface import ASSIGNMENT, make_masks, masked_attention
 from finetune.attention.program import Program
 from tests.attention.pretrained.tiny import SOURCE, batch, build
 
@@ -83,24 +83,24 @@ def test_masks_of_another_pattern_or_size(name: str, monkeypatch: pytest.MonkeyP
 @NAMES
 def test_an_attention_that_was_not_given_a_mask(name: str) -> None:
     model = apply_masks(build(name), {"encoder": "window(1)"})
-    attention = next(module for module in model.modules() if hasattr(module, PLACE))
-    delattr(attention, PLACE)
+    attention = next(module for module in model.modules() if hasattr(module, ASSIGNMENT))
+    delattr(attention, ASSIGNMENT)
     with pytest.raises(PretrainedError, match=f"{type(attention).__name__} was given no mask by apply_masks"):
         model(**batch(name))
 
 
 def test_a_mask_of_another_site() -> None:
     model = apply_masks(build("T5ForConditionalGeneration"), {"cross": "window(1)"})
-    places = [(module, getattr(module, PLACE)) for module in model.modules() if hasattr(module, PLACE)]
+    places = [(module, getattr(module, ASSIGNMENT)) for module in model.modules() if hasattr(module, ASSIGNMENT)]
     own, cross = (next(each for each in places if each[1].site == site) for site in ("decoder", "cross"))
-    setattr(own[0], PLACE, cross[1])
+    setattr(own[0], ASSIGNMENT, cross[1])
     with pytest.raises(PretrainedError, match=r"handed a mask for site, queries .* but is asked to compute"):
         model(**batch("T5ForConditionalGeneration"))
 
 
 def handed(model: PreTrainedModel, **changes: Any) -> Any:
     """Call the attention function as layer 0 of a BERT does, with changes."""
-    attention = next(module for module in model.modules() if hasattr(module, PLACE))
+    attention = next(module for module in model.modules() if hasattr(module, ASSIGNMENT))
     states = {name: torch.zeros(2, 4, SOURCE, 8) for name in ("query", "key", "value")}
     masks: list[object] = []
 

@@ -26,10 +26,10 @@ from transformers import (
     UMT5ForConditionalGeneration,
 )
 
-from finetune.attention.kernels.rectangles import rectangle_attention
+from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.layout import Ragged
-from finetune.attention.pretrained import PretrainedError, apply_masks, interface, reads_streams
-from finetune.attention.pretrained.slack import width_with_slack
+from finetune.attention.pretrained import PretrainedError, apply_masks, cls_only, interface, reads_streams
+from finetune.attention.pretrained.size_bucketing import bucketed_length
 from finetune.attention.program import Program, Site
 from tests.attention.expressions import masks
 from tests.attention.pretrained.tiny import BERT, PAD, SEP, VOCABULARY, build
@@ -276,9 +276,10 @@ def test_the_last_layer_computes_what_the_head_reads(
 
     def attention(query: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         asking.append(len(query))
-        return rectangle_attention(query, *args, **kwargs)
+        return tiled_attention(query, *args, **kwargs)
 
-    monkeypatch.setattr(interface, "rectangle_attention", attention)
+    for module in (interface, cls_only):
+        monkeypatch.setattr(module, "tiled_attention", attention)
     configs = {"bert": BertConfig(**SMALL, max_position_embeddings=24), **OTHERS}
     model: Any = AutoModelForSequenceClassification.from_config(configs[name])  # type: ignore[no-untyped-call]
     model.eval()
@@ -289,7 +290,7 @@ def test_the_last_layer_computes_what_the_head_reads(
             module.register_forward_hook(lambda module, args, output: widths.append(output.shape[1]))
     inputs = {"input_ids": torch.cat(texts(LENGTHS))[None], "layout": Ragged.from_lengths(LENGTHS)}
     read = model(**inputs)
-    assert widths == [*[width_with_slack(sum(LENGTHS), CPU)] * (len(widths) - 1), len(LENGTHS)]
+    assert widths == [*[bucketed_length(sum(LENGTHS), CPU)] * (len(widths) - 1), len(LENGTHS)]
     assert asking == widths
     widths.clear()
     asking.clear()

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from finetune.attention.masks import parse
 from finetune.attention.pretrained import apply_masks
-from finetune.attention.pretrained.interface import PLACE
+from finetune.attention.pretrained.interface import ASSIGNMENT
 from finetune.attention.program import Program
 from tests.attention.pretrained.tiny import HEADS, SOURCE, TARGET, batch, build, gradients, loss_of
 
@@ -72,7 +72,7 @@ def set_dropout(model: PreTrainedModel, probability: float, of_attention: float 
         if isinstance(module, torch.nn.Dropout):
             module.p = probability
     for module in model.modules():
-        if hasattr(module, PLACE):
+        if hasattr(module, ASSIGNMENT):
             own = probability if of_attention is None else of_attention
             if isinstance(module.dropout, torch.nn.Dropout):
                 module.dropout.p = own

@@ -1,4 +1,4 @@
-"""Slack: few sizes, little of it, seen by no example and by no one who reads the outputs."""
+"""Bucketing leaves few sizes, adds little padding, and no example or reader of outputs sees the padding."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import torch
 
 from finetune.attention.layout import Ragged
 from finetune.attention.pretrained import apply_masks
-from finetune.attention.pretrained.slack import lengthened, width_with_slack
+from finetune.attention.pretrained.size_bucketing import bucketed_length, pad_columns
 from tests.attention.pretrained.test_streams import TARGETS, texts
 from tests.attention.pretrained.tiny import build
 
@@ -15,27 +15,27 @@ CPU = torch.device("cpu")
 
 
 def test_it_costs_at_most_a_32nd_of_a_long_stream_and_leaves_few_sizes() -> None:
-    widths = [width_with_slack(total, CPU) for total in range(10_000)]
+    widths = [bucketed_length(total, CPU) for total in range(10_000)]
     assert all(0 <= width - total < max(8, total / 32) for total, width in enumerate(widths))
     assert len({width for width in widths if 512 < width <= 1024}) == 64
     assert len({width for width in widths if 4096 < width <= 8192}) == 64
-    assert [width_with_slack(total, CPU) for total in set(widths)] == list(set(widths))
+    assert [bucketed_length(total, CPU) for total in set(widths)] == list(set(widths))
 
 
-def test_a_gpu_has_none() -> None:
-    assert width_with_slack(701, torch.device("cuda")) == 701
+def test_a_gpu_gets_no_padding() -> None:
+    assert bucketed_length(701, torch.device("cuda")) == 701
 
 
 def test_columns_are_lengthened_by_zeros() -> None:
     columns = torch.ones(1, 3, 2)
-    longer = lengthened(columns, 8)
+    longer = pad_columns(columns, 8)
     assert longer.shape == (1, 8, 2)
     assert longer.sum() == columns.sum()
-    assert lengthened(columns, 3) is columns
+    assert pad_columns(columns, 3) is columns
 
 
 @pytest.mark.parametrize("name", ["BertForTokenClassification", "T5ForConditionalGeneration", "EncoderDecoderModel"])
-def test_what_stands_in_it_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stands_in_the_padding_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outputs and gradients are the same to the last digit with other tokens in place of the zeros."""
     lengths = [3, 7, 1, 7, 4]
     inputs: dict[str, Any] = {"input_ids": torch.cat(texts(lengths))[None], "layout": Ragged.from_lengths(lengths)}

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from finetune.attention.kernels.decode import decode_attention
 from finetune.attention.kernels.dense import dense_attention
 from finetune.attention.kernels.fused import EVERYTHING, Allowed
-from finetune.attention.kernels.step import step_attention
 
 HEADS, WIDTH = 2, 4
 
@@ -42,7 +42,7 @@ def test_it_equals_dense_attention_to_repeated_keys(
     allowed = torch.rand(examples * beams, heads, 1, keys, generator=torch.Generator().manual_seed(seed)) > 0.5
     each_key, each_value = (tensor.repeat_interleave(beams, dim=0) for tensor in (key, value))
     expected, _ = dense_attention(query, each_key, each_value, allowed, bias=given_bias, scale=scale)
-    found = step_attention(query, key, value, Allowed.of(allowed), bias=given_bias, scale=scale)
+    found = decode_attention(query, key, value, Allowed.of(allowed), bias=given_bias, scale=scale)
     torch.testing.assert_close(found, expected)
 
 
@@ -53,22 +53,22 @@ def test_masks_and_biases_of_all_rows_or_of_each(rows: int) -> None:
     allowed = Allowed.of(torch.tensor([[[[True, False, True, True]]]]).expand(rows, -1, -1, -1))
     each_key, each_value = (tensor.repeat_interleave(3, dim=0) for tensor in (key, value))
     expected, _ = dense_attention(query, each_key, each_value, allowed.exact, bias=bias)
-    torch.testing.assert_close(step_attention(query, key, value, allowed, bias=bias), expected)
+    torch.testing.assert_close(decode_attention(query, key, value, allowed, bias=bias), expected)
     everything, _ = dense_attention(query, each_key, each_value)
-    torch.testing.assert_close(step_attention(query, key, value, EVERYTHING), everything)
+    torch.testing.assert_close(decode_attention(query, key, value, EVERYTHING), everything)
 
 
 def test_dropped_weights_are_made_up_for() -> None:
     query, key, value, _ = random_inputs(examples=1, beams=1, keys=4, seed=0)
     torch.manual_seed(0)
-    drawn = torch.stack([step_attention(query, key, value, dropout=0.5) for _ in range(2000)])
+    drawn = torch.stack([decode_attention(query, key, value, dropout=0.5) for _ in range(2000)])
     assert (drawn.std(0) > 0).all()
-    torch.testing.assert_close(drawn.mean(0), step_attention(query, key, value), atol=0.15, rtol=0)
+    torch.testing.assert_close(drawn.mean(0), decode_attention(query, key, value), atol=0.15, rtol=0)
 
 
 def test_half_precision_stays_so() -> None:
     inputs = random_inputs(examples=2, beams=2, keys=4, seed=1)
     query, key, value, _ = (tensor.bfloat16() for tensor in inputs)
-    found = step_attention(query, key, value)
+    found = decode_attention(query, key, value)
     assert found.dtype == torch.bfloat16
-    torch.testing.assert_close(found.double(), step_attention(*inputs[:3]), atol=0.05, rtol=0.05)
+    torch.testing.assert_close(found.double(), decode_attention(*inputs[:3]), atol=0.05, rtol=0.05)

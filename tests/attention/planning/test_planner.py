@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from finetune.attention.kernels.dense import dense_attention
-from finetune.attention.kernels.rectangles import rectangle_attention
+from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.layout import LayoutError, Ragged, ragged_mask
 from finetune.attention.masks import Mask, MaskError, MissingColumn, parse
-from finetune.attention.planning import PlanError, first_queries, plan
+from finetune.attention.planning import PlanError, plan
 from tests.attention.expressions import NUM_HEADS, masks
 
-WIDTH = 3
+HEAD_DIM = 3
 KERNELS = ("whole", "blocks")
 lengths = st.lists(st.integers(0, 12), min_size=0, max_size=5)
 kernels = st.sampled_from([None, *KERNELS])
@@ -30,7 +30,7 @@ def stream(sizes: list[int], seed: int) -> Ragged:
 
 
 def outcomes(
-    mask: Mask, queries: Ragged, keys: Ragged, biased: bool, kernel: str | None, seed: int
+    mask: Mask, queries: Ragged, keys: Ragged, has_relative_bias: bool, kernel: str | None, seed: int
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Output and all gradients by the plan, and by the reference."""
     generator = torch.Generator().manual_seed(seed)
@@ -39,48 +39,33 @@ def outcomes(
     def leaf(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
 
-    query, key = leaf(queries.total, NUM_HEADS, WIDTH), leaf(keys.total, NUM_HEADS, WIDTH)
-    value, table = leaf(keys.total, NUM_HEADS, WIDTH + 1), leaf(NUM_HEADS, 2 * longest - 1)
-    schedule = plan(mask, queries, keys, NUM_HEADS, width=WIDTH, biased=biased, kernel=kernel)
-    found = rectangle_attention(query, key, value, schedule, bias_table=table if biased else None)
+    query, key = leaf(queries.total, NUM_HEADS, HEAD_DIM), leaf(keys.total, NUM_HEADS, HEAD_DIM)
+    value, table = leaf(keys.total, NUM_HEADS, HEAD_DIM + 1), leaf(NUM_HEADS, 2 * longest - 1)
+    attention_plan = plan(
+        mask, queries, keys, NUM_HEADS, head_dim=HEAD_DIM, has_relative_bias=has_relative_bias, kernel=kernel
+    )
+    found = tiled_attention(query, key, value, attention_plan, bias_table=table if has_relative_bias else None)
     index = keys.positions - queries.positions[:, None] + longest - 1
-    bias = table[:, index.clamp(0, 2 * longest - 2)] if biased else None
+    bias = table[:, index.clamp(0, 2 * longest - 2)] if has_relative_bias else None
     rows = [each.transpose(0, 1)[None] for each in (query, key, value)]
     allowed = ragged_mask(mask, queries, keys, num_heads=NUM_HEADS)
     expected, _ = dense_attention(rows[0], rows[1], rows[2], allowed, bias=bias)
     gradient = leaf(*found.shape).detach()
 
     def outcome(output: Tensor) -> list[Tensor]:
-        leaves = [query, key, value, table] if biased else [query, key, value]
+        leaves = [query, key, value, table] if has_relative_bias else [query, key, value]
         return [output.detach(), *torch.autograd.grad(output, leaves, gradient, materialize_grads=True)]
 
     return outcome(found), outcome(expected[0].transpose(0, 1))
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.integers(1, 12), min_size=0, max_size=5), masks, st.integers(0, 2**16))
-def test_the_first_queries_alone_attend_as_among_all(sizes: list[int], mask: Mask, seed: int) -> None:
-    layout = stream(sizes, seed)
-    generator = torch.Generator().manual_seed(seed)
-    shape = layout.total, NUM_HEADS, WIDTH
-    leaves = [torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True) for _ in range(3)]
-    query, key, value = leaves
-    schedule = first_queries(mask, layout, NUM_HEADS, width=WIDTH)
-    alone = rectangle_attention(query[layout.starts], key, value, schedule)
-    among_all = rectangle_attention(query, key, value, plan(mask, layout, layout, NUM_HEADS))[layout.starts]
-    torch.testing.assert_close(alone, among_all)
-    gradient = torch.randn(alone.shape, generator=generator, dtype=torch.float64)
-    found, expected = (torch.autograd.grad(one, leaves, gradient, materialize_grads=True) for one in (alone, among_all))
-    torch.testing.assert_close(found, expected)
-
-
 @settings(max_examples=150, deadline=None)
 @given(masks, lengths, st.booleans(), kernels, st.integers(0, 2**31))
 def test_self_attention_is_the_reference(
-    mask: Mask, sizes: list[int], biased: bool, kernel: str | None, seed: int
+    mask: Mask, sizes: list[int], has_relative_bias: bool, kernel: str | None, seed: int
 ) -> None:
     layout = stream(sizes, seed)
-    found, expected = outcomes(mask, layout, layout, biased, kernel, seed)
+    found, expected = outcomes(mask, layout, layout, has_relative_bias, kernel, seed)
     torch.testing.assert_close(found, expected)
 
 

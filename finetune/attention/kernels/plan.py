@@ -1,0 +1,235 @@
+"""The plan of one attention call: index tensors that say which tokens meet, and what is multiplied at once.
+
+The score matrix is covered by tiles: some queries of one example with every key that they may attend to. Tiles of one
+size are padded to a batch (`TileBatch`). `compile_plan` cuts the batches into chunks that fit the cache, and numbers
+the slots of all chunks one after the other; the kernel then only gathers, multiplies and scatters. README.md of
+finetune/attention/planning draws an example.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from finetune.attention.kernels.slots import SlotIndices, SlotRange, index_slots, slot_range
+
+if TYPE_CHECKING:
+    from finetune.attention.kernels.flex import FlexBlocks
+
+CHUNK_WEIGHTS = 2**20
+"""Attention weights of a chunk, or of a group of chunks: 4 MiB of float32, so that all steps on them stay in the
+cache."""
+SLOT_WEIGHTS = 64
+"""Attention weights that take as much memory as one slot for a query or key: a usual head_dim."""
+
+
+@dataclass(frozen=True, eq=False)
+class TileBatch:
+    """Tiles of one size and of the same heads, padded to one shape.
+
+    Args:
+        queries: int64 [tiles, queries], tokens of the query stream; -1 at padding.
+        keys: int64 [tiles, keys], tokens of the key stream; -1 at padding.
+        allowed: bool, broadcastable to [tiles, heads, queries, masked keys], True means attend. It is about the last
+            keys of each tile; every query of the tile may attend to the keys before them. None where the tiles have no
+            padding and every pair is allowed.
+        heads: The heads that are computed.
+        bias_index: int64 [tiles, queries, keys], the entry of a relative bias table [heads, distances] that each pair
+            reads; [1, queries, keys] where it is the same in all tiles; None without a relative bias.
+    """
+
+    queries: Tensor
+    keys: Tensor
+    allowed: Tensor | None
+    heads: range
+    bias_index: Tensor | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Tiles, heads, queries, keys."""
+        return len(self.queries), len(self.heads), self.queries.shape[1], self.keys.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Tiles of one batch, in some of its heads, that are computed by one batched matrix product.
+
+    Args:
+        shape: Tiles, heads, queries, keys.
+        heads: Which of the model's heads.
+        additive: float32, broadcastable to [tiles, heads, queries, masked keys], added to the scores of the last keys:
+            0 where attention is allowed and -inf elsewhere, but 0 in rows that would be -inf alone. None where nothing
+            is masked.
+        empty: bool, broadcastable to [tiles, heads, queries, 1], queries that may attend to nothing; None where there
+            are none.
+        bias_index: As of `TileBatch`; the same tensor in all chunks of a batch whose tiles share it.
+    """
+
+    shape: tuple[int, int, int, int]
+    heads: range
+    additive: Tensor | None
+    empty: Tensor | None
+    bias_index: Tensor | None
+
+
+@dataclass(frozen=True, eq=False)
+class ChunkGroup:
+    """Chunks whose attention weights lie in one tensor, so that elementwise steps are done to all at once.
+
+    A batch of short texts has many small chunks, and calling torch takes longer than what it computes of one.
+
+    Args:
+        number: Index of the group in the plan.
+        chunks: In the order of their weights and slots.
+        queries: The slots of their queries.
+        keys: The slots of their keys.
+        weight_shapes: Of each chunk: tiles times heads, queries, keys.
+        num_weights: Attention weights of all chunks, padding included.
+    """
+
+    number: int
+    chunks: tuple[Chunk, ...]
+    queries: SlotRange
+    keys: SlotRange
+    weight_shapes: tuple[tuple[int, int, int], ...]
+    num_weights: int
+
+
+@dataclass(frozen=True, eq=False)
+class AttentionPlan:
+    """All that is known of an attention call before its queries, keys and values.
+
+    Together the tiles hold every query of every head once, except those that may attend to nothing.
+
+    Args:
+        batches: The tiles.
+        groups: The same cut into chunks, in the order in which they are computed.
+        queries: Where the queries of all chunks are.
+        keys: Where the keys of all chunks are.
+        num_heads: Attention heads.
+        num_weights: Attention weights that are computed, padding included.
+        largest_chunk: Attention weights of the largest chunk.
+        flex: FlexAttention's block lists for the same mask, used in place of the tiles where there is no dropout.
+    """
+
+    batches: tuple[TileBatch, ...]
+    groups: tuple[ChunkGroup, ...]
+    queries: SlotIndices
+    keys: SlotIndices
+    num_heads: int
+    num_weights: int
+    largest_chunk: int
+    flex: FlexBlocks | None = None
+
+
+def compile_plan(
+    batches: Sequence[TileBatch], num_queries: int, num_keys: int, num_heads: int, flex: FlexBlocks | None = None
+) -> AttentionPlan:
+    """Cut batches of tiles into chunks and compute every index tensor that the kernel reads.
+
+    Args:
+        batches: Tiles that hold each query of each head at most once; all on the device of the call.
+        num_queries: Tokens of the query tensor.
+        num_keys: Tokens of the key tensor.
+        num_heads: Attention heads.
+        flex: See `AttentionPlan`.
+    """
+    chunks: list[Chunk] = []
+    query_tokens: list[Tensor] = []
+    key_tokens: list[Tensor] = []
+    for batch in batches:
+        additive, empty = _softmax_masks(batch)
+        for tiles, heads in _cuts(batch):
+            chunks.append(_chunk(batch, tiles, heads, additive, empty))
+            query_tokens.append(batch.queries[tiles])  # [tiles, queries]
+            key_tokens.append(batch.keys[tiles])  # [tiles, keys]
+    heads_of = [chunk.heads for chunk in chunks]
+    queries = index_slots(query_tokens, heads_of, num_queries, num_heads, unique=True)
+    keys = index_slots(key_tokens, heads_of, num_keys, num_heads, unique=False)
+    num_weights = [math.prod(chunk.shape) for chunk in chunks]
+    groups = tuple(_groups(chunks, queries, keys))
+    return AttentionPlan(
+        tuple(batches), groups, queries, keys, num_heads, sum(num_weights), max(num_weights, default=0), flex
+    )
+
+
+def _softmax_masks(batch: TileBatch) -> tuple[Tensor | None, Tensor | None]:
+    """`additive` and `empty` of a batch; see `Chunk`."""
+    allowed = batch.allowed
+    if allowed is None:
+        return None, None
+    excluded = ~allowed
+    empty = None
+    # Where some keys are not masked at all, each query may attend to those.
+    if allowed.shape[-1] == batch.keys.shape[1]:
+        has_key = allowed.any(-1, keepdim=True)  # [tiles, heads, queries, 1]
+        if not bool(has_key.all()):
+            excluded &= has_key  # softmax over -inf alone would be NaN
+            is_query = (batch.queries >= 0)[:, None, :, None]
+            found = ~has_key & is_query
+            empty = found if bool(found.any()) else None
+    additive = torch.zeros(excluded.shape, device=excluded.device).masked_fill_(excluded, -torch.inf)
+    return additive, empty
+
+
+def _cuts(batch: TileBatch) -> Iterator[tuple[slice, range]]:
+    """The tiles and heads of each chunk: as many as the cache holds, all heads of a tile together where they fit."""
+    num_tiles, num_heads, num_queries, num_keys = batch.shape
+    load = max(1, num_queries * num_keys + SLOT_WEIGHTS * (num_queries + num_keys))  # of one tile in one head
+    heads_at_once = min(num_heads, max(1, CHUNK_WEIGHTS // load))
+    tiles_at_once = max(1, CHUNK_WEIGHTS // (load * heads_at_once))
+    for start in range(0, num_tiles, tiles_at_once):
+        tiles = slice(start, min(start + tiles_at_once, num_tiles))
+        for first in range(batch.heads.start, batch.heads.stop, heads_at_once):
+            yield tiles, range(first, min(first + heads_at_once, batch.heads.stop))
+
+
+def _chunk(batch: TileBatch, tiles: slice, heads: range, additive: Tensor | None, empty: Tensor | None) -> Chunk:
+    _, _, num_queries, num_keys = batch.shape
+    own_heads = slice(heads.start - batch.heads.start, heads.stop - batch.heads.start)
+    index = batch.bias_index
+    return Chunk(
+        shape=(tiles.stop - tiles.start, len(heads), num_queries, num_keys),
+        heads=heads,
+        additive=_share(additive, tiles, own_heads),
+        empty=_share(empty, tiles, own_heads),
+        bias_index=index if index is None or len(index) == 1 else index[tiles],
+    )
+
+
+def _share(mask: Tensor | None, tiles: slice, heads: slice) -> Tensor | None:
+    """Some tiles and heads of a mask broadcastable to [tiles, heads, queries, keys]; dimensions of 1 stay."""
+    if mask is None:
+        return None
+    mask = mask[tiles] if len(mask) > 1 else mask
+    return mask[:, heads] if mask.shape[1] > 1 else mask
+
+
+def _groups(chunks: Sequence[Chunk], queries: SlotIndices, keys: SlotIndices) -> Iterator[ChunkGroup]:
+    """Neighbouring chunks, as many as the cache holds, or one."""
+    query_start = key_start = 0
+    for number, members in enumerate(_neighbours(chunks)):
+        shapes = [chunk.shape for chunk in members]
+        query_range = slot_range(queries, query_start, [(t * h, q) for t, h, q, _ in shapes])
+        key_range = slot_range(keys, key_start, [(t * h, k) for t, h, _, k in shapes])
+        query_start, key_start = query_range.slots.stop, key_range.slots.stop
+        weight_shapes = tuple((t * h, q, k) for t, h, q, k in shapes)
+        yield ChunkGroup(number, members, query_range, key_range, weight_shapes, sum(map(math.prod, weight_shapes)))
+
+
+def _neighbours(chunks: Iterable[Chunk]) -> list[tuple[Chunk, ...]]:
+    groups: list[list[Chunk]] = []
+    num_weights = 0
+    for chunk in chunks:
+        own = math.prod(chunk.shape)
+        num_weights += own
+        if not groups or num_weights > CHUNK_WEIGHTS:
+            groups.append([])
+            num_weights = own
+        groups[-1].append(chunk)
+    return [tuple(group) for group in groups]

@@ -1,0 +1,142 @@
+"""Attention over the tiles of a plan, so that work follows the pairs that a mask allows.
+
+Tiles of one size are computed by batched matrix products; elementwise steps are done to as many chunks at once as the
+cache holds. The backward pass is written by hand. Every query of a head is in one tile at most, so that its softmax is
+complete there.
+
+The attention weights are kept for the backward pass, or computed again where they would take too much memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from finetune.attention.kernels.dropout import factors
+from finetune.attention.kernels.flex import flex_stream_attention
+from finetune.attention.kernels.gradients import attention_gradients
+from finetune.attention.kernels.plan import AttentionPlan
+from finetune.attention.kernels.slots import accumulate, empty_total, gather, split, take, to_tokens
+from finetune.attention.kernels.weights import TiledCall, at_least_float32, attention_weights, weight_survivors, widened
+
+__all__ = ["tiled_attention"]
+
+LARGE_PRODUCT = 2**26
+"""Operations of a matrix product from which on oneDNN is worth its kernel: writing one for each new shape takes it half
+a millisecond, and every batch has shapes of its own."""
+
+
+def tiled_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    plan: AttentionPlan,
+    *,
+    bias_table: Tensor | None = None,
+    scale: float | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Softmax attention over the allowed keys, computed in the plan's tiles.
+
+    It is computed in float32, or float64 for such queries, whatever the inputs and autocast. With bfloat16 or float16
+    inputs, the last products of the backward pass are computed in their type where that is faster. A query that may
+    attend to nothing yields zeros and passes on zero gradient.
+
+    Args:
+        query: [queries, heads, head_dim].
+        key: [keys, heads, head_dim].
+        value: [keys, heads, value head_dim].
+        plan: The tiles.
+        bias_table: Added to the scaled scores by distance: [heads, distances], read through the plan's `bias_index`.
+        scale: Factor of the scores; head_dim ** -0.5 if not given (T5 uses 1).
+        dropout: Probability with which a weight is dropped, the others scaled up; 0 outside training.
+
+    Returns:
+        [queries, heads, value head_dim], of the query's type.
+    """
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    if plan.flex is not None and not dropout:
+        return flex_stream_attention(query, key, value, plan.flex, bias_table=bias_table, scale=scale, compiled=True)
+    # The seed comes from the CPU's generator whatever the device, so that nothing waits for a GPU.
+    seed = int(torch.randint(2**62, ())) if dropout else 0
+    arguments = query, key, value, bias_table, plan, scale, dropout, seed
+    output: Tensor = _TiledAttention.apply(*arguments)  # type: ignore[no-untyped-call]
+    return output
+
+
+class _TiledAttention(torch.autograd.Function):
+    """Saves queries, keys and values, gathered by slots, and perhaps the weights; differentiable once."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        bias_table: Tensor | None,
+        plan: AttentionPlan,
+        scale: float,
+        dropout: float,
+        seed: int,
+    ) -> Tensor:
+        # The weights may take as much memory as the inputs, so that memory is linear wherever work is.
+        keep = any(ctx.needs_input_grad) and plan.num_weights <= query.numel() + key.numel() + value.numel()
+        kept: list[Tensor | None] = []
+        with _matmul_settings(query, plan) as narrow:
+            # What is saved is saved in the type in which the backward pass computes.
+            dtype = narrow if keep else query.dtype
+            rows = (
+                gather(query, plan.queries, dtype),
+                gather(key, plan.keys, dtype),
+                gather(value, plan.keys, dtype),
+            )
+            call = TiledCall(plan, *rows, widened(bias_table, query.dtype), scale, dropout, seed, narrow)
+            output = empty_total(plan.queries, value.shape[-1], call.dtype, query.device)
+            for group in plan.groups:
+                weights, survived = attention_weights(call, group), weight_survivors(call, group)
+                dropped = weights if survived is None else factors(survived, dropout, call.dtype).mul_(weights)
+                values = take(call.value, group.keys, call.dtype)
+                accumulate(output, group.queries, split(dropped, group.weight_shapes), values)
+                if keep:
+                    kept += weights, survived
+            result = to_tokens(output, plan.queries, plan.num_heads, query.dtype)
+        ctx.save_for_backward(*rows, bias_table, *kept)
+        ctx.options = plan, scale, dropout, seed
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, output_gradient: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, bias_table, *kept = ctx.saved_tensors
+        plan, scale, dropout, seed = ctx.options
+        with _matmul_settings(output_gradient, plan) as narrow:
+            table = widened(bias_table, query.dtype)
+            call = TiledCall(plan, query, key, value, table, scale, dropout, seed, narrow)
+            gradients = attention_gradients(call, output_gradient, kept, ctx.needs_input_grad[3])
+        return (*gradients, None, None, None, None)
+
+
+@contextmanager
+def _matmul_settings(query: Tensor, plan: AttentionPlan) -> Iterator[torch.dtype]:
+    """Multiply matrices of this block without autocast, on a CPU by MKL where all products are small.
+
+    Yields the type for the last products of the backward pass: the queries' own, unless the products are small. In
+    bfloat16 those round their factors, as torch's own attention does; the error is no larger.
+    """
+    largest = 2 * query.shape[-1] * plan.largest_chunk
+    has_mkl = query.device.type == "cpu" and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+    with torch.autocast(query.device.type, enabled=False):
+        if not has_mkl or largest >= LARGE_PRODUCT:
+            yield query.dtype
+            return
+        matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+        before = matmul.fp32_precision
+        matmul.fp32_precision = "ieee"  # makes torch call MKL, which needs no kernel for each shape
+        try:
+            yield at_least_float32(query.dtype)
+        finally:
+            matmul.fp32_precision = before

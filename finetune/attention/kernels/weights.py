@@ -1,0 +1,103 @@
+"""The attention weights of a plan's chunks, as both passes of `tiled_attention` compute them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from finetune.attention.kernels.dropout import survivors
+from finetune.attention.kernels.plan import AttentionPlan, Chunk, ChunkGroup
+from finetune.attention.kernels.slots import split, take
+
+
+@dataclass(frozen=True, eq=False)
+class TiledCall:
+    """The inputs of one call.
+
+    Args:
+        plan: The tiles.
+        query: [slots, head_dim] gathered by the plan, or [tokens * heads, head_dim] where rows are in several slots.
+        key: Likewise.
+        value: Likewise.
+        bias_table: [heads, distances] of the type `dtype`, or None.
+        scale: Factor of the scores.
+        dropout: Probability.
+        seed: Of dropout's random numbers.
+        narrow: The type for products whose result is a gradient and no more.
+        last_bias: The bias that the last batch's chunks share, [1, heads, queries, keys], by the id of its index.
+    """
+
+    plan: AttentionPlan
+    query: Tensor
+    key: Tensor
+    value: Tensor
+    bias_table: Tensor | None
+    scale: float
+    dropout: float
+    seed: int
+    narrow: torch.dtype
+    last_bias: dict[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in which scores and weights are computed."""
+        return at_least_float32(self.query.dtype)
+
+
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """float64 for float64, else float32: softmax in a narrower type loses too much."""
+    return torch.float64 if dtype == torch.float64 else torch.float32
+
+
+def widened(bias_table: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """A bias table in the type in which scores of inputs of that type are computed."""
+    return None if bias_table is None else bias_table.to(at_least_float32(dtype))
+
+
+def attention_weights(call: TiledCall, group: ChunkGroup) -> Tensor:
+    """The attention weights of a group before dropout, [weights]."""
+    scores, weights = (call.query.new_empty(group.num_weights, dtype=call.dtype) for _ in range(2))
+    queries, keys = take(call.query, group.queries, call.dtype), take(call.key, group.keys, call.dtype)
+    pieces = (split(numbers, group.weight_shapes) for numbers in (scores, weights))
+    for chunk, query, key, score, weight in zip(group.chunks, queries, keys, *pieces, strict=True):
+        # [tiles * heads, queries, keys] = [tiles * heads, queries, head_dim] @ [tiles * heads, head_dim, keys]
+        torch.baddbmm(score, query, key.mT, beta=0, alpha=call.scale, out=score)
+        _add_bias_and_mask(call, chunk, score.view(chunk.shape))
+        torch.softmax(score, -1, out=weight)
+        if chunk.empty is not None:
+            weight.view(chunk.shape).masked_fill_(chunk.empty, 0.0)
+    return weights
+
+
+def weight_survivors(call: TiledCall, group: ChunkGroup) -> Tensor | None:
+    """The weights of a group that are not dropped, uint8 [weights], the same at each call; None without dropout."""
+    if not call.dropout:
+        return None
+    return survivors(group.num_weights, call.dropout, device=call.query.device, seed=call.seed + group.number)
+
+
+def _add_bias_and_mask(call: TiledCall, chunk: Chunk, scores: Tensor) -> None:
+    """Add relative bias and mask to scores [tiles, heads, queries, keys], in place."""
+    if call.bias_table is not None and chunk.bias_index is not None:
+        scores.add_(_bias(call, call.bias_table, chunk.heads, chunk.bias_index))
+    if chunk.additive is not None:
+        masked = chunk.additive.shape[-1]  # the mask is about the last keys alone
+        scores[..., scores.shape[-1] - masked :].add_(chunk.additive)
+
+
+def _bias(call: TiledCall, table: Tensor, heads: range, index: Tensor) -> Tensor:
+    """The bias [tiles or 1, heads, queries, keys] that an index [tiles or 1, queries, keys] reads of the table."""
+    if len(index) > 1:
+        return _read_table(table[heads.start : heads.stop], index)
+    # Chunks of whole examples share one bias for all tiles: it is read once, for all heads.
+    if id(index) not in call.last_bias:
+        call.last_bias.clear()
+        call.last_bias[id(index)] = _read_table(table, index)
+    return call.last_bias[id(index)][:, heads.start : heads.stop]
+
+
+def _read_table(table: Tensor, index: Tensor) -> Tensor:
+    """[tiles, heads, queries, keys] from a table [heads, distances]."""
+    return table.index_select(1, index.flatten()).view(len(table), *index.shape).transpose(0, 1)

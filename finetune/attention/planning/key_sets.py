@@ -1,0 +1,163 @@
+"""Which keys the queries of a tile may attend to, found from a mask's bounds without looking at the whole square."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finetune.attention.planning.heads import (
+    Booleans,
+    HeadGroup,
+    Integers,
+    allowed_pairs,
+    example_sizes,
+    example_starts,
+    mask_bounds,
+)
+from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, offsets, without_keys
+
+KEY_BLOCK = 64
+"""Keys whose bounds are asked for together before they are asked for one by one."""
+SAMPLED_KEYS = 128
+"""Keys that tell whether a query's row of the mask is dense."""
+USUAL_BLOCKS = 4
+"""Rows are dense only where tiles reach more blocks of keys than a window does."""
+
+
+def dense_rows(group: HeadGroup) -> Booleans:
+    """Which queries of the stream may attend to many more keys than their neighbours: bool [queries].
+
+    Those of global tokens are such rows. In a tile with their neighbours they would make it hold every key. A dense row
+    that is not found costs time, nothing else.
+    """
+    found = np.zeros(group.queries.total, dtype=bool)
+    starts = example_starts(group.queries)
+    tiles = cut_queries(example_sizes(group.queries), KEY_BLOCK)
+    last = tiles.queries.max(1, initial=0)
+    tile, _, _ = _possible_blocks(group, tiles.examples, tiles.queries[:, 0], last)
+    num_blocks = np.bincount(tile, minlength=len(tiles.examples))
+    candidates = np.argsort(-num_blocks, kind="stable")[: np.count_nonzero(num_blocks > USUAL_BLOCKS)]
+    # Where no row stands out in a few of the candidates, it is assumed that none does: most masks have no such rows.
+    for chosen in (candidates[_spread(len(candidates))], candidates):
+        positions, examples = tiles.queries[chosen], tiles.examples[chosen]
+        counts = _sampled_counts(group, examples, positions)  # [chosen tiles, queries]
+        usual = np.where(positions >= 0, counts, SAMPLED_KEYS).min(1, initial=SAMPLED_KEYS)
+        # Three times the sparsest neighbour, and an eighth of the sample more, so that chance alone marks no row.
+        stands_out = (counts > 3 * usual[:, None] + SAMPLED_KEYS // 8) & (positions >= 0)
+        if not stands_out.any():
+            break
+        found[(starts[examples][:, None] + positions)[stands_out]] = True
+    return found
+
+
+def _spread(count: int) -> Integers:
+    """Indices below `count`: the first few, and some of the others."""
+    others = np.linspace(0, max(count - 1, 0), min(count, 4)).astype(np.int64)
+    return np.unique(np.concatenate([np.arange(min(count, 4)), others]))
+
+
+def _sampled_counts(group: HeadGroup, examples: Integers, positions: Integers) -> Integers:
+    """How many of some keys, drawn at random, each query may attend to: int64 [tiles, queries]."""
+    shares = np.random.default_rng(0).random(SAMPLED_KEYS)
+    keys = (example_sizes(group.keys)[examples][:, None, None] * shares).astype(np.int64)  # [tiles, 1, SAMPLED_KEYS]
+    queries = positions.clip(0)[:, :, None]  # [tiles, queries, 1]
+    counts: Integers = allowed_pairs(group, examples[:, None, None], queries, keys).sum(-1)
+    return counts
+
+
+def without_dense_rows(group: HeadGroup, tiles: Tiles, dense: Booleans) -> Tiles:
+    """The tiles, whose keys are not known yet, without the queries of dense rows."""
+    if not dense.any():
+        return tiles
+    tokens = example_starts(group.queries)[tiles.examples][:, None] + tiles.queries
+    remaining = np.where(dense[tokens], -1, tiles.queries)
+    # A stable sort by "is padding" moves the padding to the end and leaves the queries in order.
+    remaining = np.take_along_axis(remaining, np.argsort(remaining < 0, axis=1, kind="stable"), 1)
+    kept = remaining[:, 0] >= 0
+    return without_keys(tiles.examples[kept], remaining[kept])
+
+
+def separate_dense_rows(group: HeadGroup, tiles: Tiles, dense: Booleans) -> Tiles:
+    """The tiles without the queries of dense rows, followed by tiles of those alone."""
+    if not dense.any():
+        return tiles
+    sparse = without_dense_rows(group, tiles, dense)
+    tokens, starts = np.flatnonzero(dense), example_starts(group.queries)
+    examples = np.searchsorted(starts, tokens, side="right") - 1
+    members = np.bincount(examples, minlength=len(starts))  # dense rows of each example
+    own = cut_queries(members, tiles.queries.shape[1])  # positions count the dense rows of an example
+    index = (np.cumsum(members) - members)[own.examples][:, None] + own.queries
+    positions = np.where(own.queries >= 0, (tokens - starts[examples])[index.clip(0)], -1)
+    return without_keys(np.concatenate([sparse.examples, own.examples]), np.concatenate([sparse.queries, positions]))
+
+
+def find_keys(group: HeadGroup, tiles: Tiles, dense: Booleans, step: int) -> Tiles:
+    """The tiles with the keys that any of their queries may attend to.
+
+    Args:
+        group: The mask.
+        tiles: Made by `separate_dense_rows`, or without dense rows.
+        dense: The dense rows. Bounds are asked for about runs of queries, ends included; a run must not cross a dense
+            row that is in another tile.
+        step: Distance between neighbouring queries of a tile.
+
+    Raises:
+        MaskError: The mask cannot be evaluated.
+    """
+    tile, keys, certain = _possible_keys(group, tiles, dense, step)
+    unsure = np.flatnonzero(~certain)
+    examples, positions = tiles.examples[tile[unsure]], tiles.queries[tile[unsure]]
+    allowed = allowed_pairs(group, examples[:, None], positions.clip(0), keys[unsure][:, None]) & (positions >= 0)
+    used = allowed.any(1)
+    kept = np.sort(np.concatenate([np.flatnonzero(certain), unsure[used]]))
+    order = kept[np.lexsort((~certain[kept], tile[kept]))]  # by tile, certain keys first
+    counts = np.bincount(tile[order], minlength=len(tiles.examples))
+    return Tiles(tiles.examples, tiles.queries, offsets(counts), keys[order], certain[order], allowed[used])
+
+
+def _possible_keys(group: HeadGroup, tiles: Tiles, dense: Booleans, step: int) -> tuple[Integers, Integers, Booleans]:
+    """Tile, key and whether it is certain, of all keys that are possible by the mask's bounds; by tile, then key."""
+    runs, examples, first, last = _runs(group, tiles, dense)
+    run, start, stop = _possible_blocks(group, examples, first, last)
+    keys = start[:, None] + np.arange(KEY_BLOCK)  # [blocks, KEY_BLOCK]
+    column = (examples[run][:, None], first[run][:, None], last[run][:, None])
+    possible, certain = mask_bounds(group, *column, keys, keys, steps=(step, 0))
+    chosen = np.nonzero(possible & (keys <= stop[:, None]))
+    found = runs[run[chosen[0]]], keys[chosen], certain[chosen]
+    return found if len(runs) == len(tiles.examples) else _merge_runs(*found, np.bincount(runs))
+
+
+def _possible_blocks(
+    group: HeadGroup, examples: Integers, first: Integers, last: Integers
+) -> tuple[Integers, Integers, Integers]:
+    """Run, first and last key of the blocks of keys that runs of queries may attend to."""
+    key_sizes = example_sizes(group.keys)
+    run, number = expand_counts(-(-key_sizes[examples] // KEY_BLOCK))
+    start = number * KEY_BLOCK
+    stop = np.minimum(start + KEY_BLOCK, key_sizes[examples[run]]) - 1
+    possible, _ = mask_bounds(group, examples[run], first[run], last[run], start, stop)
+    return run[possible], start[possible], stop[possible]
+
+
+def _runs(group: HeadGroup, tiles: Tiles, dense: Booleans) -> tuple[Integers, Integers, Integers, Integers]:
+    """Tile, example, first and last query of the runs of each tile's queries that no dense row interrupts."""
+    positions = tiles.queries
+    is_query = positions >= 0
+    tokens = (example_starts(group.queries)[tiles.examples][:, None] + positions).clip(0)
+    # Neighbours in a tile with a dense row between them differ in the number of dense rows up to them.
+    num_dense = np.cumsum(dense)[tokens]
+    begins = is_query.copy()
+    begins[:, 1:] &= np.diff(num_dense, axis=1) > 0
+    ends = is_query.copy()
+    ends[:, :-1] &= begins[:, 1:] | ~is_query[:, 1:]
+    tile = np.nonzero(begins)[0]
+    return tile, tiles.examples[tile], positions[begins], positions[ends]
+
+
+def _merge_runs(
+    tile: Integers, keys: Integers, certain: Booleans, num_runs: Integers
+) -> tuple[Integers, Integers, Booleans]:
+    """Entries of several runs of a tile as one each; a key is certain where it is for all `num_runs` of the tile."""
+    radix = int(keys.max(initial=0)) + 1
+    codes, member = np.unique(tile * radix + keys, return_inverse=True)  # one code for each tile and key, in order
+    merged, merged_keys = codes // radix, codes % radix
+    return merged, merged_keys, np.bincount(member, weights=certain, minlength=len(codes)) == num_runs[merged]

@@ -1,0 +1,84 @@
+"""The selection of the cheapest strategy for heads that share a mask."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from finetune.attention.planning.blocks import find_tiles
+from finetune.attention.planning.cost import COSTS
+from finetune.attention.planning.grouping import group_by_size
+from finetune.attention.planning.heads import Booleans, HeadGroup, check_evaluable, example_sizes
+from finetune.attention.planning.key_sets import dense_rows
+from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block_strategies
+from finetune.attention.planning.tiles import cut_queries
+
+SAMPLE = 16
+"""Tiles whose cost stands for that of all."""
+WORTHWHILE = 0.9
+"""Share of the cost of whole examples that blocks must stay below: finding the tiles costs too."""
+REMEMBERED = 4096
+"""Strategies that are kept for batches like those that they were selected for."""
+
+_selected: dict[tuple[object, ...], Strategy] = {}
+
+
+def select_strategy(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
+    """The cheapest strategy for these heads; batches of like lengths share one selection.
+
+    Args:
+        group: The heads.
+        head_dim: Size of one attention head.
+        kernel: "whole" or "blocks" to allow no other, whatever it costs; None allows both.
+
+    Raises:
+        MaskError: The mask cannot be evaluated.
+    """
+    sizes = (*group.queries.sizes, *group.keys.sizes)
+    longest = max(sizes, default=0)
+    if kernel is None and longest <= SIZES[0]:
+        return WHOLE
+    check_evaluable(group)
+    if kernel == WHOLE.kernel:
+        return WHOLE
+    like = group.mask, group.heads, group.num_heads, head_dim, kernel, _magnitude(longest), _magnitude(sum(sizes))
+    if like not in _selected:
+        if len(_selected) == REMEMBERED:
+            _selected.clear()
+        _selected[like] = _cheapest(group, head_dim, kernel)
+    return _selected[like]
+
+
+def _magnitude(number: int) -> int:
+    """Equal for most numbers within a fifth of each other: 2 ** (1 / 4) is 1.19."""
+    return round(4 * float(np.log2(max(number, 1))))
+
+
+def _cheapest(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
+    dense = dense_rows(group)
+    strategies = block_strategies(group.mask, max(group.queries.sizes, default=1))
+    costs = {strategy: cost_of_blocks(group, dense, strategy, head_dim) for strategy in strategies}
+    best = min(costs, key=lambda strategy: costs[strategy])
+    if kernel is None and costs[best] > WORTHWHILE * cost_of_whole(group, head_dim):
+        return WHOLE
+    return best
+
+
+def cost_of_whole(group: HeadGroup, head_dim: int) -> float:
+    """Nanoseconds for the whole squares of the examples."""
+    num_heads = len(group.heads)
+    sizes = group_by_size(example_sizes(group.queries), example_sizes(group.keys), num_heads, head_dim)
+    return sum(
+        float(COSTS.of_batches(len(each.members), each.queries, each.keys, num_heads, head_dim)) for each in sizes
+    )
+
+
+def cost_of_blocks(group: HeadGroup, dense: Booleans, strategy: Strategy, head_dim: int) -> float:
+    """Nanoseconds for tiles of this size and step, estimated from some of them."""
+    num_heads = len(group.heads)
+    num_tiles = len(cut_queries(example_sizes(group.queries), strategy.size, strategy.step).examples)
+    counts = find_tiles(group, dense, strategy.size, strategy.step, SAMPLE).key_counts
+    num_keys = int(counts.mean()) if len(counts) else 0
+    cost = COSTS.of_batches(num_tiles, strategy.size, num_keys, num_heads, head_dim)
+    rows = int(dense.sum())
+    longest = max(group.keys.sizes, default=0)
+    return float(cost + (COSTS.of_batches(rows, 1, longest, num_heads, head_dim) if rows else 0))

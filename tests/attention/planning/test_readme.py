@@ -1,0 +1,13 @@
+"""The README draws one batch at each stage; what it shows is computed again."""
+
+import doctest
+from pathlib import Path
+
+import finetune.attention.planning
+
+
+def test_what_the_readme_shows_is_what_is_computed() -> None:
+    readme = Path(finetune.attention.planning.__file__).with_name("README.md")
+    result = doctest.testfile(str(readme), module_relative=False)
+    assert result.attempted > 20
+    assert result.failed == 0
