@@ -91,7 +91,7 @@ def _add_to_table(table: Tensor, group: ChunkGroup, scores: Tensor) -> None:
         if chunk.bias_index is None:
             continue
         gradient = piece.view(chunk.shape)
-        if len(chunk.bias_index) == 1:
+        if chunk.shares_bias:
             gradient = gradient.sum(0, keepdim=True)
         by_pair = gradient.permute(0, 2, 3, 1).reshape(-1, len(chunk.heads))  # [tiles * queries * keys, heads]
         table[:, chunk.heads.start : chunk.heads.stop].index_add_(0, chunk.bias_index.flatten(), by_pair)

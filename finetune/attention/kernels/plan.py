@@ -39,7 +39,7 @@ class TileBatch:
             keys of each tile; every query of the tile may attend to the keys before them. None where the tiles have no
             padding and every pair is allowed.
         heads: The heads that are computed.
-        bias_index: int64 [tiles, queries, keys], the entry of a relative bias table [heads, distances] that each pair
+        bias_index: int32 [tiles, queries, keys], the entry of a relative bias table [heads, distances] that each pair
             reads; [1, queries, keys] where it is the same in all tiles; None without a relative bias.
     """
 
@@ -67,7 +67,8 @@ class Chunk:
             is masked.
         empty: bool, broadcastable to [tiles, heads, queries, 1], queries that may attend to nothing; None where there
             are none.
-        bias_index: As of `TileBatch`; the same tensor in all chunks of a batch whose tiles share it.
+        bias_index: As of `TileBatch`, for these tiles.
+        shares_bias: Whether all tiles of the batch read the same bias; their chunks then hold one `bias_index`.
     """
 
     shape: tuple[int, int, int, int]
@@ -75,6 +76,7 @@ class Chunk:
     additive: Tensor | None
     empty: Tensor | None
     bias_index: Tensor | None
+    shares_bias: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,12 +195,14 @@ def _chunk(batch: TileBatch, tiles: slice, heads: range, additive: Tensor | None
     _, _, num_queries, num_keys = batch.shape
     own_heads = slice(heads.start - batch.heads.start, heads.stop - batch.heads.start)
     index = batch.bias_index
+    shares_bias = index is not None and len(index) == 1
     return Chunk(
         shape=(tiles.stop - tiles.start, len(heads), num_queries, num_keys),
         heads=heads,
         additive=_share(additive, tiles, own_heads),
         empty=_share(empty, tiles, own_heads),
-        bias_index=index if index is None or len(index) == 1 else index[tiles],
+        bias_index=index if index is None or shares_bias else index[tiles],
+        shares_bias=shares_bias,
     )
 
 

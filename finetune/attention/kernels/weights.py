@@ -81,21 +81,22 @@ def weight_survivors(call: TiledCall, group: ChunkGroup) -> Tensor | None:
 def _add_bias_and_mask(call: TiledCall, chunk: Chunk, scores: Tensor) -> None:
     """Add relative bias and mask to scores [tiles, heads, queries, keys], in place."""
     if call.bias_table is not None and chunk.bias_index is not None:
-        scores.add_(_bias(call, call.bias_table, chunk.heads, chunk.bias_index))
+        scores.add_(_bias(call, call.bias_table, chunk, chunk.bias_index))
     if chunk.additive is not None:
         masked = chunk.additive.shape[-1]  # the mask is about the last keys alone
         scores[..., scores.shape[-1] - masked :].add_(chunk.additive)
 
 
-def _bias(call: TiledCall, table: Tensor, heads: range, index: Tensor) -> Tensor:
+def _bias(call: TiledCall, table: Tensor, chunk: Chunk, index: Tensor) -> Tensor:
     """The bias [tiles or 1, heads, queries, keys] that an index [tiles or 1, queries, keys] reads of the table."""
-    if len(index) > 1:
-        return _read_table(table[heads.start : heads.stop], index)
-    # Chunks of whole examples share one bias for all tiles: it is read once, for all heads.
+    heads = slice(chunk.heads.start, chunk.heads.stop)
+    if not chunk.shares_bias:
+        return _read_table(table[heads], index)
+    # Batches of whole examples have one bias for all tiles: it is read once, for all heads.
     if id(index) not in call.last_bias:
         call.last_bias.clear()
         call.last_bias[id(index)] = _read_table(table, index)
-    return call.last_bias[id(index)][:, heads.start : heads.stop]
+    return call.last_bias[id(index)][:, heads]
 
 
 def _read_table(table: Tensor, index: Tensor) -> Tensor:

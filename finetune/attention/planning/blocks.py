@@ -114,7 +114,7 @@ def _allowed(tiles: Tiles, tile: Integers, slot: Integers, is_query: Booleans, n
 
 
 def distance_index(queries: torch.Tensor, keys: torch.Tensor, longest: int) -> torch.Tensor:
-    """The entries of a relative bias table that pairs read: int64 [tiles, queries, keys].
+    """The entries of a relative bias table that pairs read: int32 [tiles, queries, keys].
 
     The table [heads, 2 * longest - 1] holds distance 0, key less query, in its middle. Padding reads any entry.
 
@@ -124,4 +124,5 @@ def distance_index(queries: torch.Tensor, keys: torch.Tensor, longest: int) -> t
         longest: Tokens of the longest example on either side.
     """
     distance = keys[:, None, :] - queries[:, :, None]  # [tiles, queries, keys]
-    return distance.add_(longest - 1).clamp_(0, max(2 * longest - 2, 0))
+    # int32 halves what the index of a long example takes; tables are short.
+    return distance.add_(longest - 1).clamp_(0, max(2 * longest - 2, 0)).to(torch.int32)

@@ -47,8 +47,8 @@ def test_without_kept_weights_they_are_computed_again(kernel: str) -> None:
     expected, _ = dense_attention(rows[0], rows[1], rows[2], ragged_mask(parse("causal()"), LAYOUT), scale=0.5)
     gradient = torch.ones(LAYOUT.total, HEADS, HEAD_DIM, dtype=torch.float64).cumsum(0)
     sides = (query, attention_plan.queries), (key, attention_plan.keys), (value, attention_plan.keys)
-    gathered = [gather(tensor.detach(), indices, torch.float64) for tensor, indices in sides]
-    call = TiledCall(attention_plan, *gathered, None, 0.5, 0.0, 0, torch.float64)
+    q, k, v = (gather(tensor.detach(), indices, torch.float64) for tensor, indices in sides)
+    call = TiledCall(attention_plan, q, k, v, None, 0.5, 0.0, 0, torch.float64)
     *found, of_table = attention_gradients(call, gradient, [], of_table=False)
     assert of_table is None
     torch.testing.assert_close(

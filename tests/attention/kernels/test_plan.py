@@ -99,11 +99,12 @@ def test_chunks_take_their_share_of_masks_and_bias(monkeypatch: pytest.MonkeyPat
         assert chunk.heads == range(head + 1, head + 2)
         assert chunk.additive is not None
         assert chunk.bias_index is not None
+        assert not chunk.shares_bias, "though the chunk has a single tile"
         assert torch.equal(chunk.additive[0, 0] == 0, allowed[tile, head])
         assert torch.equal(chunk.bias_index[0], bias[tile])
     shared = bias[:1]
     chunks = [chunk for group in compiled(batch(bias=shared)).groups for chunk in group.chunks]
-    assert all(chunk.bias_index is shared for chunk in chunks)
+    assert all(chunk.bias_index is shared and chunk.shares_bias for chunk in chunks)
 
 
 def test_a_plan_of_nothing_is_empty() -> None:

@@ -26,8 +26,8 @@ def plan_of(allowed: Tensor | None, bias_index: Tensor | None) -> AttentionPlan:
 def call_of(plan: AttentionPlan, table: Tensor | None = None, dropout: float = 0.0) -> TiledCall:
     generator = torch.Generator().manual_seed(0)
     query, key = (torch.randn(n, HEADS, HEAD_DIM, generator=generator, dtype=torch.float64) for n in (6, 8))
-    rows = [gather(one, side, one.dtype) for one, side in ((query, plan.queries), (key, plan.keys), (key, plan.keys))]
-    return TiledCall(plan, *rows, table, SCALE, dropout, 7, torch.float64)
+    queries, keys = gather(query, plan.queries, query.dtype), gather(key, plan.keys, key.dtype)
+    return TiledCall(plan, queries, keys, keys, table, SCALE, dropout, 7, torch.float64)
 
 
 @pytest.mark.parametrize("chunk_weights", [1, 10**6])

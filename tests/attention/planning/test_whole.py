@@ -48,7 +48,8 @@ def test_examples_that_fill_their_batch_need_no_mask_under_full() -> None:
     layout = Ragged.from_lengths([16, 16])
     (batch,) = whole_examples(parse("full()"), range(2), layout, layout, 2)
     assert batch.allowed is None
-    (padded,) = whole_examples(parse("full()"), range(2), *[Ragged.from_lengths([16, 15])] * 2, 2)
+    shorter = Ragged.from_lengths([16, 15])
+    (padded,) = whole_examples(parse("full()"), range(2), shorter, shorter, 2)
     assert padded.allowed is not None
 
 
