@@ -83,21 +83,21 @@ class Layouts:
     """Where tokens are.
 
     Args:
-        asking: Those that ask.
-        own: All of their side, those in the cache included.
-        asked: Those that are asked; the same object in self-attention.
+        queries: The queries.
+        own: All tokens of the queries' side, those in the cache included.
+        keys: The keys; the same object as `own` in self-attention.
     """
 
-    asking: Padded
+    queries: Padded
     own: Padded
-    asked: Padded
+    keys: Padded
 
     @classmethod
     def of(cls, request: Request) -> Layouts:
         """The layouts of a request. Raises LayoutError where there is padding between tokens."""
         own = request.queries.layout()
-        asking = request.queries.last(request.query_length, own)
-        return cls(asking, own, request.keys.layout() if request.site == "cross" else own)
+        queries = request.queries.last(request.query_length, own)
+        return cls(queries, own, request.keys.layout() if request.site == "cross" else own)
 
 
 def _stock_masks(request: Request) -> set[Mask]:
@@ -117,12 +117,12 @@ def _allowed(mask: Mask, request: Request, layouts: Layouts) -> Allowed:
     if request.past:
         _check_step(mask, request, layouts)
     if request.site == "cross":
-        return Allowed.of(padded_mask(mask, layouts.asking, layouts.asked, num_heads=request.num_heads))
+        return Allowed.of(padded_mask(mask, layouts.queries, layouts.keys, num_heads=request.num_heads))
     return Allowed.of(padded_mask(mask, layouts.own, num_heads=request.num_heads, query_offset=request.past))
 
 
 def _keys(keys: Tokens) -> Allowed:
-    """All tokens, asked also from padding, as the unchanged model does it."""
+    """All tokens as keys, also of queries that are padding, as the unchanged model does it."""
     if keys.valid is None or (not torch.compiler.is_compiling() and bool(keys.valid.all())):
         return EVERYTHING
     return Allowed.of(keys.valid[:, None, None, :])

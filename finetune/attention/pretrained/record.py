@@ -1,4 +1,4 @@
-"""What a model asks of its attention, to look at."""
+"""Records the requests for masks of a model's forward pass, so that plans can be explained."""
 
 from __future__ import annotations
 
