@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from finetune.attention.kernels.dropout import factors
-from finetune.attention.kernels.flex import flex_stream_attention
 from finetune.attention.kernels.gradients import attention_gradients
 from finetune.attention.kernels.plan import AttentionPlan
 from finetune.attention.kernels.slots import accumulate, empty_total, gather, split, take, to_tokens
@@ -60,6 +59,8 @@ def tiled_attention(
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     if plan.flex is not None and not dropout:
+        from finetune.attention.kernels.flex import flex_stream_attention  # its imports take a second
+
         return flex_stream_attention(query, key, value, plan.flex, bias_table=bias_table, scale=scale, compiled=True)
     # The seed comes from the CPU's generator whatever the device, so that nothing waits for a GPU.
     seed = int(torch.randint(2**62, ())) if dropout else 0

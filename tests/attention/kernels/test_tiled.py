@@ -1,5 +1,7 @@
 """Attention over tiles against the reference, under plans of all kinds."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -251,3 +253,8 @@ def test_evaluation_keeps_nothing_and_inputs_need_not_be_contiguous() -> None:
         output = tiled_attention(turned[0], turned[1], turned[2], attention_plan)
     assert not output.requires_grad
     torch.testing.assert_close(output, tiled_attention(query, key, value, attention_plan))
+
+
+def test_flex_attention_is_imported_only_where_it_is_used() -> None:
+    program = "import sys, finetune.attention.planning; sys.exit('torch.nn.attention.flex_attention' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
