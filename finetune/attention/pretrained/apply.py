@@ -25,7 +25,8 @@ from finetune.attention.pretrained.hooks import (
     is_encoder_decoder,
     parameter_names,
 )
-from finetune.attention.pretrained.interface import NAME, PLACE, Place
+from finetune.attention.pretrained.implementation import Implementations, restore_attention, use_masked_attention
+from finetune.attention.pretrained.interface import PLACE, Place
 from finetune.attention.pretrained.streams import (
     BiasHook,
     EndOfTextHook,
@@ -55,12 +56,12 @@ class Applied:
     Args:
         program: The masks.
         handles: Of the hooks.
-        implementation: The attention implementation that the model had.
+        before: The attention implementations that the model had.
     """
 
     program: Program
     handles: tuple[torch.utils.hooks.RemovableHandle, ...]
-    implementation: str
+    before: Implementations
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def apply_masks(
     _check_sites(program, plans, inner)
     remove_masks(inner)
     known = _known_tokens(inner, special_tokens or {}, Needs.together(_all_masks_needs(plans)))
-    implementation = _switch(inner, plans, NAME)
-    setattr(inner, STATE, Applied(program, _install(inner, plans, known, program, kernel), implementation))
+    before = use_masked_attention(inner, [plan.stack for plan in plans])
+    setattr(inner, STATE, Applied(program, _install(inner, plans, known, program, kernel), before))
     if not program.is_standard:
         tokens = {name: list(ids) for name, ids in known.items()}
         setattr(inner.config, CONFIG_KEY, {"program": program.to_config(), "special_tokens": tokens})
@@ -151,7 +152,7 @@ def _remove(model: PreTrainedModel, applied: Applied) -> None:
     for module in model.modules():
         if hasattr(module, PLACE):
             delattr(module, PLACE)
-    model.set_attn_implementation(applied.implementation)
+    restore_attention(applied.before)
     delattr(model, STATE)
 
 
@@ -342,17 +343,3 @@ def _install_stack(
 
 def _different(masks: Sequence[Mask]) -> tuple[Mask, ...]:
     return tuple(dict.fromkeys(masks))
-
-
-def _switch(model: PreTrainedModel, plans: Sequence[Plan], implementation: str) -> str:
-    """Set the attention implementation of all stacks; gives the one before.
-
-    Raises:
-        PretrainedError: transformers did not set it.
-    """
-    before = str(plans[0].stack.module.config._attn_implementation)
-    model.set_attn_implementation(implementation)
-    for plan in plans:
-        if plan.stack.module.config._attn_implementation != implementation:
-            raise PretrainedError(f"{type(plan.stack.module).__name__} does not let its attention be set")
-    return before
