@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from transformers import PreTrainedConfig, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.errors import UserError
 from finetune.models.families import Head, family
+
+SPECIAL_IDS = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
+"""The ids of the tokens that pad, close and open the outputs of an encoder-decoder."""
 
 
 def configure(
@@ -59,18 +62,28 @@ def set_special_ids(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
     if not config.is_encoder_decoder:
         return
     t5 = family(config) == "t5"
-    tokens = {
-        "pad_token_id": "pad_token",
-        "eos_token_id": "eos_token" if t5 else "sep_token",
-        "decoder_start_token_id": "pad_token" if t5 else "cls_token",
-    }
-    for key, token in tokens.items():
+    tokens = ("pad_token", "eos_token", "pad_token") if t5 else ("pad_token", "sep_token", "cls_token")
+    for key, token in zip(SPECIAL_IDS, tokens, strict=True):
         number = _special_id(tokenizer, token)
         known = getattr(config, key, None)
         if known is None:
             setattr(config, key, number)
         elif known != number and key != "decoder_start_token_id":
             raise _other_tokenizer(f"{token} with id {known}", f"id {number}")
+
+
+def complete_generation(model: PreTrainedModel) -> None:
+    """Write the tokens that pad, open and close outputs into the model's generation config, where it lacks them.
+
+    A loaded model's generation config is the checkpoint's own file, which may lack what `set_special_ids` wrote into
+    the model's config: `EncoderDecoderModel.from_encoder_decoder_pretrained` saves one without a start token.
+    """
+    generation = getattr(model, "generation_config", None)
+    if generation is None or not model.config.is_encoder_decoder:
+        return
+    for key in SPECIAL_IDS:
+        if getattr(generation, key) is None:
+            setattr(generation, key, getattr(model.config, key, None))
 
 
 def _special_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int:

@@ -22,7 +22,7 @@ from transformers import (
 from finetune import recipe
 from finetune.errors import UserError
 from finetune.models.adapters import base_of, find_adapter, load_adapter
-from finetune.models.configuration import configure, set_dropout
+from finetune.models.configuration import complete_generation, configure, set_dropout
 from finetune.models.families import Head, check_head
 from finetune.models.heads import AUTO_CLASSES, finish, head_names, renew_head, rescale_t5_token_head
 from finetune.models.source import Source, model_source
@@ -149,6 +149,7 @@ def _load_weights(auto_class: Any, source: Source, config: PreTrainedConfig) -> 
     shapes = {name: f"{list(found)} instead of {list(expected)}" for name, found, expected in report["mismatched_keys"]}
     loaded = Loaded(model, missing, frozenset(shapes))
     _check_body(loaded, shapes, source)
+    complete_generation(model)
     return loaded
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import nn
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.attention.masks import Mask
 from finetune.attention.masks.base import Needs
@@ -26,7 +26,8 @@ from finetune.attention.pretrained.hooks import (
     is_encoder_decoder,
     parameter_names,
 )
-from finetune.attention.pretrained.interface import ASSIGNMENT, NAME, MaskAssignment
+from finetune.attention.pretrained.implementation import Implementations, restore_attention, use_masked_attention
+from finetune.attention.pretrained.interface import ASSIGNMENT, MaskAssignment
 from finetune.attention.pretrained.streams import (
     EndOfTextHook,
     PoolHook,
@@ -55,12 +56,12 @@ class Applied:
     Args:
         program: The masks.
         handles: Of the hooks.
-        implementation: The attention implementation that the model had.
+        before: The attention implementations that the model had.
     """
 
     program: Program
     handles: tuple[torch.utils.hooks.RemovableHandle, ...]
-    implementation: str
+    before: Implementations
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ def apply_masks(
     _check_sites(program, plans, inner)
     remove_masks(inner)
     known = _known_tokens(inner, special_tokens or {}, Needs.together(_all_masks_needs(plans)))
-    implementation = _switch(inner, plans, NAME)
-    setattr(inner, STATE, Applied(program, _install(inner, plans, known, program, kernel), implementation))
+    before = use_masked_attention(inner, [plan.stack for plan in plans])
+    setattr(inner, STATE, Applied(program, _install(inner, plans, known, program, kernel), before))
     if not program.is_standard:
         tokens = {name: list(ids) for name, ids in known.items()}
         setattr(inner.config, CONFIG_KEY, {"program": program.to_config(), "special_tokens": tokens})
@@ -151,7 +152,7 @@ def _remove(model: PreTrainedModel, applied: Applied) -> None:
     for module in model.modules():
         if hasattr(module, ASSIGNMENT):
             delattr(module, ASSIGNMENT)
-    _set_implementation(model, applied.implementation)
+    restore_attention(applied.before)
     delattr(model, STATE)
 
 
@@ -343,34 +344,3 @@ def _install_stack(
 
 def _different(masks: Sequence[Mask]) -> tuple[Mask, ...]:
     return tuple(dict.fromkeys(masks))
-
-
-def _switch(model: PreTrainedModel, plans: Sequence[Plan], implementation: str) -> str:
-    """Set the attention implementation of all stacks; gives the one before.
-
-    Raises:
-        PretrainedError: transformers did not set it.
-    """
-    before = str(plans[0].stack.module.config._attn_implementation)
-    _set_implementation(model, implementation)
-    for plan in plans:
-        stack = plan.stack
-        for module in (stack.module, *stack.self_attention, *stack.cross_attention):
-            config: Any = getattr(module, "config", stack.module.config)
-            if config._attn_implementation != implementation:
-                raise PretrainedError(f"{type(module).__name__} does not let its attention be set")
-    return before
-
-
-def _set_implementation(model: PreTrainedModel, implementation: str) -> None:
-    """Set the attention implementation in every config object that a module of the model reads.
-
-    An attention module looks at its own config. In an EncoderDecoderModel of two encoders that were loaded before they
-    were put together, the attention modules keep the config they were loaded with, while the encoder's and the
-    decoder's were replaced by parts of the whole model's; `set_attn_implementation` reaches only the latter.
-    """
-    model.set_attn_implementation(implementation)
-    for module in model.modules():
-        config = getattr(module, "config", None)
-        if isinstance(config, PreTrainedConfig) and config._attn_implementation != implementation:
-            config._attn_implementation = implementation

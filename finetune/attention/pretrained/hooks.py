@@ -20,6 +20,7 @@ from finetune.attention.masks import Mask
 from finetune.attention.pretrained.cls_only import ClsOnlyHook
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import check_generation
+from finetune.attention.pretrained.implementation import check_masked_attention
 from finetune.attention.pretrained.size_bucketing import pad_arguments, pad_columns
 from finetune.attention.pretrained.streams import EndOfTextHook, PoolHook, RelativeBiasHook, shows_states
 from finetune.attention.pretrained.tokens import (
@@ -76,6 +77,7 @@ class StackHook:
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> Call:
         """The same call, with requests in place of attention masks. Raises PretrainedError where it does not fit."""
+        check_masked_attention(module)
         arguments = named(self.parameters, args, kwargs)
         features, layout = self._own(arguments, "mask_features"), self._own(arguments, "layout")
         past = _past(arguments.get("past_key_values"), self.site)
