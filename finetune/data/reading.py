@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from finetune.data.fields import Field, asked_columns
 from finetune.data.files import read_files
 from finetune.data.filtering import Filter
+from finetune.data.forms import told_forms
 from finetune.data.hub import read_hub
 from finetune.data.objects import rows_from_objects
 from finetune.data.problems import raise_merged
@@ -82,20 +83,40 @@ def _read_one(data: Data, fields: Sequence[Field]) -> Given:
     if data.group_column is not None:
         extras.append(Extra("group_column", "text", data.group_column, of=_GROUPS))
     if data.streaming and (data.function is not None or data.path is not None):
-        rows, notes = stream(data, fields, data.group_column, keep, extras)
+        rows, notes = stream(data, fields, keep, extras)
         return Given(data, tuple(fields), rows, notes)
     rows, notes = _rows(data, (*fields, *extras))
+    rows, more = _filtered(rows, keep)
+    rows, of_forms = _formed(rows, data, fields)
+    return Given(data, tuple(fields), rows, (*notes, *more, *of_forms))
+
+
+def _filtered(rows: dict[str, Rows], keep: Filter | None) -> tuple[dict[str, Rows], list[str]]:
+    """The rows of each split that the filter keeps, and notes."""
     if keep is None:
-        return Given(data, tuple(fields), rows, notes)
-    filtered, errors, more = {}, [], []
+        return rows, []
+    filtered, errors, notes = {}, [], []
     for split, part in rows.items():
         try:
             filtered[split], note = keep.apply(part)
-            more.append(note)
+            notes.append(note)
         except UserError as error:
             errors.append(error)
     raise_merged(errors)
-    return Given(data, tuple(fields), filtered, (*notes, *more))
+    return filtered, notes
+
+
+def _formed(rows: Mapping[str, Rows], data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[str, ...]]:
+    """The rows of each split with their lists read in the form that they are given in, and notes."""
+    forms = told_forms(list(rows.values()), fields)
+    formed, errors = {}, []
+    for split, part in rows.items():
+        try:
+            formed[split] = forms.apply(part, fields, data.labels)
+        except UserError as error:
+            errors.append(error)
+    raise_merged(errors)
+    return formed, forms.notes(fields, data.labels)
 
 
 def _rows(data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[str, ...]]:
