@@ -23,7 +23,7 @@ def loaded(folder: Path, rows: list[Any], fields: tuple[Field, ...] = FIELDS, **
     return load(Data.model_validate({"path": str(folder), **options}), fields)
 
 
-BY_ID = {"columns": {"sentence": "id"}}
+BY_ID: dict[str, Any] = {"columns": {"sentence": "id"}}
 
 
 def test_rows_are_grouped_by_the_column_that_tells_the_sentence(tmp_path: Path) -> None:
