@@ -7,6 +7,7 @@ import torch
 from datasets import Dataset
 
 from finetune.data.features import Features
+from finetune.errors import UserError
 from finetune.recipe import Attention, TextToText, Translation
 from finetune.tasks import create
 from finetune.tasks.base import IGNORED
@@ -75,3 +76,16 @@ def test_columns_of_a_translation_are_its_languages(make: Any) -> None:
     assert [field.column for field in task.fields] == ["en", "fr"]
     task, _ = make(Translation(source="en", target="fr"), "t5", columns={"source": "english"})
     assert [field.column for field in task.fields] == ["english", "fr"]
+
+
+@pytest.mark.parametrize(
+    "prefix", ["translate {language}: ", "{", "}", "{0}", "{}", "{source!r}", "{source:>9}", "{source.x}"]
+)
+def test_braces_that_cannot_be_filled_in_are_told(make: Any, prefix: str) -> None:
+    with pytest.raises(UserError, match="the prefix holds braces that cannot be filled in"):
+        make(Translation(source="en", target="fr", prefix=prefix), "t5")
+
+
+def test_doubled_braces_are_text(make: Any) -> None:
+    task, _ = make(Translation(source="en", target="fr", prefix="{{{source}}} "), "t5")
+    assert task.prefix == "{English} "
