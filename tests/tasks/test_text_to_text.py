@@ -89,3 +89,16 @@ def test_braces_that_cannot_be_filled_in_are_told(make: Any, prefix: str) -> Non
 def test_doubled_braces_are_text(make: Any) -> None:
     task, _ = make(Translation(source="en", target="fr", prefix="{{{source}}} "), "t5")
     assert task.prefix == "{English} "
+
+
+@pytest.mark.parametrize(
+    ("architecture", "mark"), [("t5", "</s>"), ("t5", "<pad>"), ("bert", "[SEP]"), ("bert", "[CLS]")]
+)
+def test_names_of_special_tokens_in_targets_are_told(make: Any, architecture: str, mark: str) -> None:
+    task, tools = make(TextToText(), architecture)
+    assert mark in tools.tokenizer.get_vocab()
+    rows = {**ROWS, "target": ["der rote hund", f"ein {mark} haus"], "id": [0, 7]}
+    with pytest.raises(UserError, match=r"a target holds .* which the tokenizer takes for a special token") as caught:
+        task.encode(Dataset.from_dict(rows), tools)
+    assert "example 7 of its split" in str(caught.value.where)
+    task.encode(Dataset.from_dict({**ROWS, "source": rows["target"]}), tools)
