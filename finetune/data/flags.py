@@ -20,7 +20,8 @@ def count_flags(columns: Iterable[Column], field: Field) -> int | None:
     All lists are of one length above 1 and hold nothing but 0 and 1 (whole, fractional or boolean). Texts "0" and "1"
     might be names of labels; they are flags where some list repeats one, which a list of names does not.
     """
-    lists = [flags for column in columns for flags in _lists(column, field) if flags is not None]
+    held = [_lists(column, field) for column in columns if _may_hold(column, field)]
+    lists = [flags for values in held for flags in values if flags is not None]
     lengths = {len(flags) for flags in lists}
     if len(lengths) != 1 or min(lengths) < 2 or not all(map(_are_flags, lists)):
         return None
@@ -62,6 +63,15 @@ def as_class_numbers(rows: Rows, field: Field, count: int, names: Sequence[str] 
     ]
     column = pa.chunked_array([pa.array(numbers, pa.list_(pa.int64()))])
     return rows.with_column(field.column, column, class_names=names)
+
+
+def _may_hold(column: Column, field: Field) -> bool:
+    """Whether a column's type lets it hold flags, so that long columns of text need not be gone through."""
+    if isinstance(column, list):
+        return True
+    kind = column.type
+    is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return is_list or field.kind == "label_list"
 
 
 def _lists(column: Column, field: Field) -> list[Any]:
