@@ -28,7 +28,7 @@ from finetune.data.samples.fetch import cache_folder
 EncodeBatch = Callable[[Mapping[str, list[Any]], list[int]], dict[str, list[Any]]]
 """Features of some examples, from their columns and numbers."""
 
-_VERSION = 2
+_VERSION = 3
 """Of what tasks make of an example: to be raised where they make something else."""
 _WORTH_KEEPING = 2000
 """Examples of the smallest split that is kept: a smaller one is encoded again as fast as it is read back."""

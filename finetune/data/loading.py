@@ -15,6 +15,7 @@ from finetune.data.mixing import mix
 from finetune.data.problems import plural, raise_merged, some
 from finetune.data.reading import Given, of_source, read
 from finetune.data.rows import Rows
+from finetune.data.sentences import refuse_single_words
 from finetune.data.subset import keep_some
 from finetune.data.targets import settle
 from finetune.errors import UserError
@@ -56,6 +57,9 @@ def _assemble_one(given: Given) -> Loaded:
     data, rows = given.data, given.rows
     fields = settle(given.fields, rows["train"])
     columns = checked_columns(rows, fields)
+    for field in fields:
+        if field.kind == "words" and data.columns.sentence is None:
+            refuse_single_words(rows["train"], field, columns["train"][field.name])
     names = _label_names(data, fields, rows, columns)
     splits = {split: _dataset(rows[split], fields, columns[split]) for split in rows}
     splits, cut_notes = _cut_missing(splits, data, rows["train"])

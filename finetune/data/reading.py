@@ -1,11 +1,13 @@
 """From a recipe's `data` section to rows: those of each source and split that its filter keeps, unchecked."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from finetune.data import sentences
 from finetune.data.fields import Field, asked_columns
 from finetune.data.files import read_files
 from finetune.data.filtering import Filter
+from finetune.data.forms import told_forms
 from finetune.data.hub import read_hub
 from finetune.data.objects import rows_from_objects
 from finetune.data.problems import raise_merged
@@ -59,6 +61,7 @@ def read(data: Data, fields: Sequence[Field]) -> tuple[Given, ...]:
     given, errors = [], []
     for number, source in enumerate(data.sources):
         alone = data.model_copy(update={name: getattr(source, name) for name in Origin.model_fields} | {"sources": ()})
+        alone = alone.model_copy(update={"columns": data.columns.model_copy(update=source.columns)})
         named = [replace(field, column=source.columns.get(field.name, field.column)) for field in fields]
         try:
             given.append(replace(_read_one(alone, named), weight=source.weight))
@@ -81,21 +84,67 @@ def _read_one(data: Data, fields: Sequence[Field]) -> Given:
     extras = [Extra("filter", "text", column, of="data.filter") for column in (keep.columns if keep else ())]
     if data.group_column is not None:
         extras.append(Extra("group_column", "text", data.group_column, of=_GROUPS))
+    if data.columns.sentence is not None:
+        extras.append(Extra("sentence", "text", data.columns.sentence, of=sentences.KEY))
+        _check_sentences(data, fields)
     if data.streaming and (data.function is not None or data.path is not None):
-        rows, notes = stream(data, fields, data.group_column, keep, extras)
+        rows, notes = stream(data, fields, keep, extras)
         return Given(data, tuple(fields), rows, notes)
     rows, notes = _rows(data, (*fields, *extras))
-    if keep is None:
-        return Given(data, tuple(fields), rows, notes)
-    filtered, errors, more = {}, [], []
+    rows = _by_split(rows, lambda part: _filled(part, data))
+    rows, more = _filtered(rows, keep)
+    rows = _by_split(rows, lambda part: _grouped(part, data, fields))
+    forms = told_forms(list(rows.values()), fields)
+    rows = _by_split(rows, lambda part: forms.apply(part, fields, data.labels))
+    return Given(data, tuple(fields), rows, (*notes, *more, *forms.notes(fields, data.labels)))
+
+
+def _by_split(rows: Mapping[str, Rows], change: Callable[[Rows], Rows]) -> dict[str, Rows]:
+    """Each split's rows changed; what is wrong with them is told for all splits at once."""
+    changed, errors = {}, []
     for split, part in rows.items():
         try:
-            filtered[split], note = keep.apply(part)
-            more.append(note)
+            changed[split] = change(part)
         except UserError as error:
             errors.append(error)
     raise_merged(errors)
-    return Given(data, tuple(fields), filtered, (*notes, *more))
+    return changed
+
+
+def _check_sentences(data: Data, fields: Sequence[Field]) -> None:
+    """Refuse a column of sentences where no rows can be grouped by it."""
+    where = f"{sentences.KEY}={data.columns.sentence}"
+    if not any(field.kind == "words" for field in fields):
+        raise UserError("only words can be grouped into sentences", where=where, expected="token classification")
+    if data.streaming and (data.function is not None or data.path is not None):
+        raise UserError(
+            "rows that are streamed cannot be grouped into sentences", where=where, fix="data.streaming=false"
+        )
+
+
+def _filled(rows: Rows, data: Data) -> Rows:
+    return rows if data.columns.sentence is None else sentences.fill_sentences(rows, data.columns.sentence)
+
+
+def _grouped(rows: Rows, data: Data, fields: Sequence[Field]) -> Rows:
+    if data.columns.sentence is None:
+        return rows
+    return sentences.group_sentences(rows, fields, data.columns.sentence)
+
+
+def _filtered(rows: dict[str, Rows], keep: Filter | None) -> tuple[dict[str, Rows], list[str]]:
+    """The rows of each split that the filter keeps, and notes."""
+    if keep is None:
+        return rows, []
+    filtered, errors, notes = {}, [], []
+    for split, part in rows.items():
+        try:
+            filtered[split], note = keep.apply(part)
+            notes.append(note)
+        except UserError as error:
+            errors.append(error)
+    raise_merged(errors)
+    return filtered, notes
 
 
 def _rows(data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[str, ...]]:

@@ -70,6 +70,17 @@ class Rows:
             self, columns={name: _take(column, indices) for name, column in self.columns.items()}, numbers=numbers
         )
 
+    def with_column(self, name: str, column: Column, class_names: tuple[str, ...] | None = None) -> "Rows":
+        """The same rows with other values in one column, and names of the classes whose numbers those are."""
+        parts, start = [], 0
+        for part in self.parts:
+            parts.append(part.with_column(name, column[start : start + len(part)], class_names))
+            start += len(part)
+        named = {one: names for one, names in self.class_names.items() if one != name}
+        named |= {} if class_names is None else {name: class_names}
+        columns = {**self.columns, name: column}
+        return replace(self, columns=columns, class_names=named, stored=None, parts=tuple(parts))
+
     def _take_in_parts(self, indices: Sequence[int]) -> "Rows":
         taken, start = [], 0
         for part in self.parts:

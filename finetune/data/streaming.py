@@ -28,6 +28,7 @@ from finetune.data.columns import canonical_column
 from finetune.data.fields import Field
 from finetune.data.files import stream_files
 from finetune.data.filtering import Filter
+from finetune.data.forms import Forms, refuse_late_lists, told_forms
 from finetune.data.problems import Unit, plural, raise_merged
 from finetune.data.python_source import stream_function
 from finetune.data.rows import Column, Rows, join
@@ -41,35 +42,41 @@ _NUMBER = "(line or row)"
 """The column of each row's line or number, for messages."""
 _MOST_ERRORS = 20
 _MOST_BYTES = 50 * 2**30
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass
 class _Written:
-    """What is known of rows that lie on the disk: how many of each file are kept, how many were read, the classes."""
+    """What is known of rows that lie on the disk.
+
+    Args:
+        parts: Each file, what its rows are counted in, and how many of them are kept.
+        num_read: How many rows were read.
+        class_names: Names of the classes of columns that held class numbers.
+        notes: How lists in the columns were read.
+    """
 
     parts: list[tuple[str, Unit, int]] = field(default_factory=list)
     num_read: int = 0
     class_names: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def add(self, rows: Rows, kept: int) -> None:
         """Count a piece of the rows of a file."""
         self.num_read += len(rows)
-        self.class_names = dict(rows.class_names)
         if self.parts and self.parts[-1][0] == rows.name:
             kept += self.parts.pop()[2]
         self.parts.append((rows.name, rows.unit, kept))
 
 
 def stream(
-    data: Data, fields: Sequence[Field], group_column: str | None, keep: Filter | None, extras: Sequence[Field]
+    data: Data, fields: Sequence[Field], keep: Filter | None, extras: Sequence[Field]
 ) -> tuple[dict[str, Rows], tuple[str, ...]]:
     """The rows of every split that the filter keeps, on the disk; notes.
 
     Args:
-        data: Its function or its path.
+        data: Its function or its path; its group column is kept beside the fields' columns.
         fields: What the task reads; checked as the rows come.
-        group_column: Kept beside the fields' columns.
         keep: The recipe's filter.
         extras: The columns that the filter and the groups read.
 
@@ -82,7 +89,7 @@ def stream(
         try:
             if not folder.is_dir():
                 folder.parent.mkdir(parents=True, exist_ok=True)
-                _write(folder, source, _Converter(fields, group_column, keep))
+                _write(folder, source, _Converter(data, fields, keep))
             splits[split], note = _read(folder, keep)
             notes += note
             os.utime(folder)
@@ -91,7 +98,7 @@ def stream(
             errors.append(error)
     raise_merged(errors)
     prune(used[0].parent, {folder.name for folder in used}, _MOST_BYTES)
-    return splits, tuple(notes)
+    return splits, tuple(dict.fromkeys(notes))
 
 
 def _sources(data: Data, fields: Sequence[Field], keep: Filter | None) -> Iterator[tuple[str, Path, Iterator[Rows]]]:
@@ -120,18 +127,32 @@ def _own_folder(cache: Path) -> Path:
 
 def _hash(paths: Sequence[Path], data: Data, fields: Sequence[Field], keep: Filter | None) -> str:
     files = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]
-    options = (data.format, data.encoding, data.delimiter, data.column_names, keep.version if keep else None)
+    options = (
+        data.format,
+        data.encoding,
+        data.delimiter,
+        data.column_names,
+        data.labels,
+        keep.version if keep else None,
+    )
     return hashlib.blake2b(repr((_VERSION, files, options, list(fields))).encode(), digest_size=16).hexdigest()
 
 
 class _Converter:
-    """Turns pieces of rows into tables of one schema; what open fields hold is settled by the first piece."""
+    """Turns pieces of rows into tables of one schema; the first piece settles how lists and open fields are read."""
 
-    def __init__(self, fields: Sequence[Field], group_column: str | None, keep: Filter | None) -> None:
+    def __init__(self, data: Data, fields: Sequence[Field], keep: Filter | None) -> None:
         self.fields = tuple(fields)
-        self.group_column = group_column
+        self.group_column = data.group_column
+        self.labels = data.labels
         self.keep = keep
-        self.is_settled = False
+        self.forms: Forms | None = None
+        self.class_names: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How lists in the columns were read."""
+        return () if self.forms is None else self.forms.notes(self.fields, self.labels)
 
     def table(self, rows: Rows) -> pa.Table:
         """The checked columns of the rows that are kept, by the user's names, and their numbers.
@@ -140,8 +161,7 @@ class _Converter:
             UserError: Rows are wrong.
         """
         rows = rows if self.keep is None else self.keep.select(rows)
-        if not self.is_settled:
-            self.fields, self.is_settled = settle(self.fields, rows), True
+        rows = self._formed(rows)
         columns = {one.column: canonical_column(rows, one) for one in reversed(self.fields)}
         if self.group_column is not None and self.group_column not in columns:
             values = rows.columns[self.group_column]
@@ -149,6 +169,17 @@ class _Converter:
             columns[self.group_column] = pa.array([None if one is None else str(one) for one in objects], pa.string())
         numbers = range(len(rows)) if rows.numbers is None else rows.numbers
         return pa.table({**columns, _NUMBER: pa.array(numbers, pa.int64())})
+
+    def _formed(self, rows: Rows) -> Rows:
+        """The rows with their lists read in the form that the first piece gives them in."""
+        is_first = self.forms is None
+        forms = self.forms or told_forms([rows], self.fields)
+        refuse_late_lists(forms, rows, self.fields)
+        formed = forms.apply(rows, self.fields, self.labels)
+        if is_first:
+            self.forms, self.fields = forms, settle(self.fields, formed)
+        self.class_names = dict(formed.class_names)
+        return formed
 
 
 def _write(folder: Path, source: Iterator[Rows], converter: _Converter) -> None:
@@ -186,6 +217,7 @@ def _write_rows(path: Path, source: Iterator[Rows], converter: _Converter) -> _W
             writer.write_table(table)
             written.add(rows, len(table))
     raise_merged(errors)
+    written.notes, written.class_names = converter.notes, converter.class_names
     return written
 
 
@@ -198,7 +230,7 @@ def _until_error(source: Iterator[Rows], errors: list[UserError]) -> Iterator[Ro
 
 
 def _read(folder: Path, keep: Filter | None) -> tuple[Rows, list[str]]:
-    """The rows, mapped into memory, and a note on the filter."""
+    """The rows, mapped into memory, and notes on their lists and on the filter."""
     about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     dataset = Dataset.from_file(str(folder / _ROWS))
     numbers = dataset.data.table[_NUMBER].to_numpy()
@@ -215,5 +247,8 @@ def _read(folder: Path, keep: Filter | None) -> tuple[Rows, list[str]]:
         start += count
     rows = join([part for part in parts if len(part)] or parts[:1])
     if keep is None:
-        return rows, []
-    return rows, [f"{rows.name}: data.filter keeps {len(rows):,} of {plural(about['num_read'], 'row')}"]
+        return rows, about["notes"]
+    return rows, [
+        *about["notes"],
+        f"{rows.name}: data.filter keeps {len(rows):,} of {plural(about['num_read'], 'row')}",
+    ]

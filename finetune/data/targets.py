@@ -76,7 +76,7 @@ def label_lists(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.Chunked
     readable = pa.types.is_string(item) or pa.types.is_large_string(item) or pa.types.is_null(item)
     if not (readable or (is_list and pa.types.is_integer(item))):
         raise _wrong_type(kind, rows, field, "lists of labels, or text")
-    names = rows.class_names.get(field.column)
+    names = rows.class_names.get(field.column) if pa.types.is_integer(item) else None
     given = column.to_pylist()
     split = [value if is_list or value is None else str(value).split(field.separator) for value in given]
     named = [[_name(label, names) for label in labels or () if label is not None] for labels in split]

@@ -21,6 +21,9 @@ class Columns(Section):
     """Token classification: the words."""
     labels: str = "labels"
     """Token classification: one label a word."""
+    sentence: str | None = None
+    """Token classification of files with one word a row: what tells the sentence that a row is of, in each row or in a
+    sentence's first row alone."""
     source: str | None = None
     """Text to text: the input. For translation, the source language where not given."""
     target: str | None = None

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from finetune.data import Field
 from finetune.data.objects import rows_from_objects
 from finetune.data.problems import Unit
+from finetune.data.written_lists import parse_list
 from finetune.errors import UserError, UserErrors
 
 Example: TypeAlias = Mapping[str, str | list[str]]
@@ -101,7 +102,9 @@ def _words(value: Any, field: Field) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str):
-        return value.split()
+        # A list that pandas or JSON wrote into a cell is read as in training.
+        listed = parse_list(value)
+        return listed if listed and all(isinstance(word, str) for word in listed) else value.split()
     if not isinstance(value, list) or {type(word) for word in value} - {str, int}:
         raise _Unreadable(f"column {field.column!r} does not hold a list of words: {value!r:.60}")
     return [str(word) for word in value]

@@ -20,6 +20,7 @@ from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools,
 from finetune.tasks.class_weights import of_classes, of_label_sets
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.problems import PROBLEMS, problem_of, problem_with
+from finetune.tasks.special_tokens import refuse_marks
 from finetune.tasks.tensors import input_columns, lay_out_inputs, numbers
 
 KINDS: Mapping[str, Kind] = {
@@ -122,14 +123,8 @@ class TextClassificationTask(Task):
         end = tools.tokenizer.eos_token_id
         if not tools.config.is_encoder_decoder or end is None:
             return
-        usual = tools.tokenizer("a", "a" if is_pair else None)["input_ids"].count(end)
-        odd = [example for example, row in zip(ids, encoding["input_ids"], strict=True) if row.count(end) > usual]
-        if odd:
-            raise UserError(
-                f"a text holds {tools.tokenizer.eos_token!r}, which the tokenizer takes for the end of the text",
-                where=f"example {odd[0]} of its split (counted from 0), of {len(odd):,} such examples",
-                fix="remove it from the text",
-            )
+        usual = tools.tokenizer("a", "a" if is_pair else None)["input_ids"]
+        refuse_marks("text", encoding["input_ids"], usual, {end: str(tools.tokenizer.eos_token)}, ids)
 
     def weighted(self, train: Features, tools: Tools) -> Tools:
         asked, labels = self.recipe.training.class_weights, tools.labels or ()

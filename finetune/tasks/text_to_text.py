@@ -18,6 +18,7 @@ from finetune.generation import generate
 from finetune.recipe import Recipe, TextToText
 from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.special_tokens import marks, refuse_marks
 from finetune.tasks.tensors import (
     cross_entropy,
     example_losses,
@@ -102,6 +103,8 @@ class TextToTextTask(Task):
         targets = tools.tokenizer(
             text_target=batch["target"], truncation=True, max_length=self.config.max_target_length
         )
+        usual = tools.tokenizer(text_target="a")["input_ids"]
+        refuse_marks("target", targets["input_ids"], usual, marks(tools.tokenizer), batch.get("id", indices))
         # BERT's tokenizer opens with [CLS], which the decoder is given as its start and must not learn to say.
         start = decoder_start(tools)
         label_ids = [ids[1:] if ids[0] == start else ids for ids in targets["input_ids"]]

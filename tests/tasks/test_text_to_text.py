@@ -7,6 +7,7 @@ import torch
 from datasets import Dataset
 
 from finetune.data.features import Features
+from finetune.errors import UserError
 from finetune.recipe import Attention, TextToText, Translation
 from finetune.tasks import create
 from finetune.tasks.base import IGNORED
@@ -75,3 +76,29 @@ def test_columns_of_a_translation_are_its_languages(make: Any) -> None:
     assert [field.column for field in task.fields] == ["en", "fr"]
     task, _ = make(Translation(source="en", target="fr"), "t5", columns={"source": "english"})
     assert [field.column for field in task.fields] == ["english", "fr"]
+
+
+@pytest.mark.parametrize(
+    "prefix", ["translate {language}: ", "{", "}", "{0}", "{}", "{source!r}", "{source:>9}", "{source.x}"]
+)
+def test_braces_that_cannot_be_filled_in_are_told(make: Any, prefix: str) -> None:
+    with pytest.raises(UserError, match="the prefix holds braces that cannot be filled in"):
+        make(Translation(source="en", target="fr", prefix=prefix), "t5")
+
+
+def test_doubled_braces_are_text(make: Any) -> None:
+    task, _ = make(Translation(source="en", target="fr", prefix="{{{source}}} "), "t5")
+    assert task.prefix == "{English} "
+
+
+@pytest.mark.parametrize(
+    ("architecture", "mark"), [("t5", "</s>"), ("t5", "<pad>"), ("bert", "[SEP]"), ("bert", "[CLS]")]
+)
+def test_names_of_special_tokens_in_targets_are_told(make: Any, architecture: str, mark: str) -> None:
+    task, tools = make(TextToText(), architecture)
+    assert mark in tools.tokenizer.get_vocab()
+    rows = {**ROWS, "target": ["der rote hund", f"ein {mark} haus"], "id": [0, 7]}
+    with pytest.raises(UserError, match=r"a target holds .* which the tokenizer takes for a special token") as caught:
+        task.encode(Dataset.from_dict(rows), tools)
+    assert "example 7 of its split" in str(caught.value.where)
+    task.encode(Dataset.from_dict({**ROWS, "source": rows["target"]}), tools)

@@ -3,8 +3,9 @@
 import re
 from array import array
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from finetune.data.fields import Field, asked_columns
+from finetune.data.fields import Field
 from finetune.data.files.find import Source
 from finetune.data.files.text import read_lines
 from finetune.data.problems import missing_columns, places, plural
@@ -19,23 +20,42 @@ Line = tuple[int, list[str]]
 """A line's number, from 1, and its cells; none where a sentence ends."""
 
 
+_CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
+"""The columns of CoNLL-U, https://universaldependencies.org/format.html."""
+
+_NO_WORD = re.compile(r"\d+[-.]\d+")
+"""CoNLL-U's numbers of lines that are no words: a range of words that are written as one, and an empty node."""
+
+
+_ENTITY = re.compile(r"O|[BIESMLU]-\S+")
+
+
 def read_conll(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     """Sentences of a file of columns; without data.column_names the first are the words and the last their labels.
 
     Lines that begin with -DOCSTART- are skipped, and so are comments: lines that begin with # and have another number
-    of columns than the rest (in tweets, # also begins words).
+    of columns than the rest (in tweets, # also begins words), or that stand before a sentence and end in what is no
+    label of another line. Where the first column counts the words of each sentence, the second holds the words, and
+    lines with the number of a range or of an empty node (1-2, 5.1) are skipped. Ten such columns are those of CoNLL-U.
 
     Raises:
         UserError: Lines with another number of columns, empty cells, missing columns, or a file that cannot be read.
     """
     path = source.paths[0]
     width = len(data.column_names) if data.column_names else _width(_lines(source, data))
-    positions = _positions(str(path), width, data, fields)
+    is_numbered = _is_numbered(_lines(source, data), width)
+    names = data.column_names or (_CONLLU if is_numbered and width == len(_CONLLU) else None)
+    positions = _positions(str(path), width, names, fields, is_numbered=is_numbered)
+    at = next((positions[field.column] for field in fields if field.kind == "word_labels"), None)
+    labels = set() if at is None else _labels(_lines(source, data), width, at)
     columns: dict[str, list[list[str]]] = {column: [] for column in positions}
     starts, ragged, empty = array("q"), [], []
     sentence: list[list[str]] = []
     for number, cells in _lines(source, data):
         if len(cells) == width:
+            is_comment = not sentence and at is not None and cells[0] == "#" and not _is_label(cells[at], labels)
+            if is_comment or (is_numbered and _NO_WORD.fullmatch(cells[0])):
+                continue
             if not sentence:
                 starts.append(number)
                 sentence = [[] for _ in positions]
@@ -74,11 +94,39 @@ def _is_comment(cells: Sequence[str]) -> bool:
     return cells[0].startswith("#")
 
 
-def _positions(name: str, width: int, data: Data, fields: Sequence[Field]) -> dict[str, int]:
+def _labels(lines: Iterator[Line], width: int, position: int) -> set[str]:
+    """The labels of all lines that are no comments for sure."""
+    return {cells[position] for _, cells in lines if len(cells) == width and cells[0] != "#"}
+
+
+def _is_label(cell: str, labels: set[str]) -> bool:
+    """Whether a cell is a label that other lines have, or one of an entity, which a comment does not end in."""
+    return cell in labels or _ENTITY.fullmatch(cell) is not None
+
+
+def _is_numbered(lines: Iterator[Line], width: int) -> bool:
+    """Whether the first column counts the words of every sentence, from 1, and some sentence has two words."""
+    count, most = 0, 0
+    for _, cells in lines:
+        if not cells:
+            count = 0
+        elif len(cells) == width and not _is_comment(cells) and not _NO_WORD.fullmatch(cells[0]):
+            count += 1
+            most = max(most, count)
+            if cells[0] != str(count):
+                return False
+    return most > 1
+
+
+def _positions(
+    name: str, width: int, names: Sequence[str] | None, fields: Sequence[Field], *, is_numbered: bool
+) -> dict[str, int]:
     """Which column of the file each asked column is."""
-    if data.column_names:
-        raise_all(missing_columns(name, fields, data.column_names))
-        return {column: data.column_names.index(column) for column in asked_columns(fields)}
+    if names is not None:
+        known = {field.column: "form" for field in fields if names is _CONLLU and field.kind == "words"}
+        named = [replace(field, column=known.get(field.column, field.column)) for field in fields]
+        raise_all(missing_columns(name, named, names))
+        return {field.column: names.index(one.column) for field, one in zip(fields, named, strict=True)}
     if width < 2:
         raise UserError(
             "there is only one column",
@@ -86,7 +134,14 @@ def _positions(name: str, width: int, data: Data, fields: Sequence[Field]) -> di
             expected="a word and its label in each line",
             fix="data.delimiter=... where the columns are separated by something else than blanks or tabs",
         )
-    by_kind = {"words": 0, "word_labels": width - 1}
+    if is_numbered and width == 2:
+        raise UserError(
+            "the first column counts the words of each sentence, and there is only one more",
+            where=name,
+            expected="a word and its label in each line",
+            fix="data.column_names=[...] names the columns, where the numbers are words",
+        )
+    by_kind = {"words": int(is_numbered), "word_labels": width - 1}
     others = [field for field in fields if field.kind not in by_kind]
     raise_all(missing_columns(name, others, ["words", "labels"], "; data.column_names=[...] names the columns"))
     return {field.column: by_kind[field.kind] for field in fields}

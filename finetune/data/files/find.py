@@ -20,6 +20,7 @@ FORMATS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".conll": "conll",
+    ".conllu": "conll",
     ".bio": "conll",
     ".iob": "conll",
     ".iob2": "conll",

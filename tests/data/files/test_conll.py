@@ -86,3 +86,53 @@ def test_text_is_not_in_columns(tmp_path: Path) -> None:
 def test_a_file_of_empty_lines(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no examples"):
         read(tmp_path / "a.conll", "\n\n")
+
+
+def test_comments_may_have_as_many_blanks_as_there_are_columns(tmp_path: Path) -> None:
+    content = "# s0\nIn O\nRome B-LOC\n\n# s1\n# b\n# B-LOC\n#fail O\n# rest\nyes O\n"
+    assert read(tmp_path / "a.conll", content) == [
+        (["In", "Rome"], ["O", "B-LOC"]),
+        (["#", "#fail", "#", "yes"], ["B-LOC", "O", "rest", "O"]),
+    ]
+    content = "# id 7 domain=en\nIn IN _ O\n\n# x y B-ORG\nRome NNP _ B-LOC\n"
+    assert read(tmp_path / "a.conll", content) == [(["In"], ["O"]), (["#", "Rome"], ["B-ORG", "B-LOC"])]
+
+
+def test_a_first_column_that_counts_holds_no_words(tmp_path: Path) -> None:
+    content = "#\thttp://x/0\t[2009]\n1\tIn\tO\tO\n2\tRome\tB-LOC\tB-X\n\n1\tYes\tO\tO\n"
+    assert read(tmp_path / "a.conll", content) == [(["In", "Rome"], ["O", "B-X"]), (["Yes"], ["O"])]
+    numbers = "1\ta\tO\n3\tb\tO\n"
+    assert read(tmp_path / "a.conll", numbers) == [(["1", "3"], ["O", "O"])]
+
+
+def test_numbers_and_nothing_else_than_labels_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the first column counts the words of each sentence"):
+        read(tmp_path / "a.conll", "1 O\n2 B-LOC\n")
+    fields = (Field("tokens", "words", "word"), Field("labels", "word_labels", "ner"))
+    named = read(tmp_path / "a.conll", "1 O\n2 B-LOC\n", fields, column_names=["word", "ner"])
+    assert named == [(["1", "2"], ["O", "B-LOC"])]
+
+
+CONLLU = """# sent_id = 0
+1-2\tvámonos\t_\t_\t_\t_\t_\t_\t_\t_
+1\tvamos\tir\tVERB\tO\t_\t0\troot\t_\t_
+2\tnos\tnosotros\tPRON\tO\t_\t1\tobj\t_\t_
+2.1\tellipsis\t_\t_\t_\t_\t_\t_\t_\t_
+3\tRoma\tRoma\tPROPN\tB-LOC\t_\t1\tobl\t_\t_
+
+"""
+
+
+def test_conllu_is_read_without_ranges_and_empty_nodes(tmp_path: Path) -> None:
+    fields = (FIELDS[0], Field("labels", "word_labels", "upos"))
+    words = ["vamos", "nos", "Roma"]
+    assert read(tmp_path / "a.conllu", CONLLU, fields) == [(words, ["VERB", "PRON", "PROPN"])]
+    fields = (Field("tokens", "words", "form"), Field("labels", "word_labels", "ner"))
+    names = ["i", "form", "lemma", "upos", "ner", "feats", "head", "dep", "deps", "misc"]
+    assert read(tmp_path / "a.conllu", CONLLU, fields, column_names=names) == [(words, ["O", "O", "B-LOC"])]
+
+
+def test_conllu_does_not_tell_which_column_holds_the_labels(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no column 'labels'") as caught:
+        read(tmp_path / "a.conllu", CONLLU)
+    assert "upos, xpos" in str(caught.value.found)
