@@ -62,7 +62,11 @@ def _assemble_one(given: Given) -> Loaded:
     lacking = [
         note for field in fields if field.kind in ("label", "label_list") for note in _lacking(field.name, splits)
     ]
-    return Loaded(**splits, labels=names, notes=(*given.notes, *cut_notes, *lacking))
+
+    def where(split: str, example: int) -> str:
+        return rows[split if split in rows else "train"].where([example])  # what was cut from train keeps its id
+
+    return Loaded(**splits, labels=names, notes=(*given.notes, *cut_notes, *lacking), where=where)
 
 
 def _label_names(
