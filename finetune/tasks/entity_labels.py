@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from finetune.data import Loaded
+from finetune.data.labels import NO_TARGET
 from finetune.data.problems import plural, some
 from finetune.errors import UserError
 from finetune.tasks.label_schemes import (
@@ -18,19 +19,24 @@ from finetune.tasks.label_schemes import (
     Pattern,
     find_scheme,
     find_spelling,
-    is_allowed,
     is_well_formed,
     patterns,
 )
-from finetune.tasks.labelling import OUTSIDE, ROLES, Labelling, Scheme, Spelling, roles_of, touching
+from finetune.tasks.labelling import OUTSIDE, ROLES, Labelling, Scheme, Spelling
 
 SPLITS = ("train", "dev", "test")
-_PLAIN = "task.scheme=plain scores every word's label as a class of its own"
 
 
 @dataclass(frozen=True)
 class _Found:
-    """What is wrong with one word's label, if anything is."""
+    """A word with its label.
+
+    Args:
+        label: The label.
+        word: The word.
+        number: Its number in its sentence, from 1.
+        where: The sentence's place.
+    """
 
     label: str
     word: str
@@ -58,12 +64,13 @@ def read_labels(loaded: Loaded, named: str) -> Loaded:
     spelled = find_spelling(occurring, named=named != "auto")
     if spelled is None:
         return _without_spelling(data, named)
-    strays = sorted(label for label in data.whole if label != OUTSIDE and not spelled.spelling.split(label))
-    if strays:
-        if named == "auto" and spelled.strays > MOST_STRAYS:
-            return _plain(loaded, f"since many mark no entity: {some(strays, most=3)}")
-        raise _strays(data, strays, spelled.spelling, named)
-    return _read_entities(data, spelled.spelling, named)
+    labelling = Labelling(_scheme(data, spelled.spelling, named), spelled.spelling)
+    strays = [label for label in data.whole if label != OUTSIDE and not labelling.spelling.split(label)]
+    if strays and named == "auto" and spelled.strays > MOST_STRAYS:
+        return _plain(loaded, f"since many mark no entity: {some(sorted(strays), most=3)}")
+    if odd := sorted(label for label in data.whole if not labelling.has(label)):
+        raise _outside_scheme(data, odd, labelling, named)
+    return _read_entities(data, labelling, named)
 
 
 class _Labels:
@@ -73,15 +80,26 @@ class _Labels:
         self.loaded = loaded
         self.words = {split: _counts(getattr(loaded, split)) for split in SPLITS}
         """How many words of each split have each label."""
+        for counts in self.words.values():
+            del counts[NO_TARGET]
 
     @cached_property
     def whole(self) -> Counter[str]:
         """How many words of all splits have each label."""
         return sum(self.words.values(), Counter[str]())
 
-    def patterns(self, spelling: Spelling) -> dict[str, Counter[Pattern]]:
-        """How often each split has each pattern of roles, of the labels that are spelled so."""
-        return {split: patterns(Labelling("iob2", spelling), self.rows(split)) for split in SPLITS}
+    def patterns(self, spelling: Spelling, *, whole: bool) -> dict[str, Counter[Pattern]]:
+        """How often each split has each pattern of roles, of the labels that are spelled so.
+
+        Args:
+            spelling: How labels are spelled.
+            whole: Leave out sentences with words without a target, of whose entities the first word can be one. Else
+                such words alone are left out.
+        """
+        return {
+            split: patterns(Labelling("iob2", spelling), map(_targets, filter(_is_whole if whole else None, rows)))
+            for split, rows in ((split, self.rows(split)) for split in SPLITS)
+        }
 
     def rows(self, split: str) -> Iterator[list[str]]:
         """The labels of each sentence of a split."""
@@ -97,6 +115,14 @@ class _Labels:
                     row = getattr(self.loaded, split)[index]
                     return _Found(labels[word], row["tokens"][word], word + 1, self.loaded.where(split, row["id"]))
         raise ValueError("no sentence has such a label")
+
+
+def _is_whole(labels: Sequence[str]) -> bool:
+    return NO_TARGET not in labels
+
+
+def _targets(labels: list[str]) -> list[str]:
+    return labels if _is_whole(labels) else [label for label in labels if label != NO_TARGET]
 
 
 def _counts(split: Dataset) -> Counter[str]:
@@ -117,34 +143,35 @@ def _without_spelling(data: _Labels, named: str) -> Loaded:
     elif find_spelling(data.whole, named=True):
         reason = f"since {some(labels, most=3)} can be anything (task.scheme=... names a scheme of entities)"
     else:
-        reason = f"since they have no B, I, E or S before or after a type, such as B-PER: {some(labels, most=3)}"
+        numbers = " (data.labels=[...] gives numbers names)" if all(map(str.isdecimal, labels)) else ""
+        reason = (
+            f"since they have no B, I, E or S before or after a type, such as B-PER: {some(labels, most=3)}{numbers}"
+        )
     if named == "auto":
         return _plain(data.loaded, reason)
     if labels:
-        raise _strays(data, labels, Spelling(), named)
+        raise _outside_scheme(data, labels, Labelling(NAMED[named]), named)
     return replace(data.loaded, notes=(*data.loaded.notes, f"labels are read as {named}; {reason[6:]}"))
 
 
-def _scheme(found: Mapping[str, Counter[Pattern]], named: str) -> Scheme:
-    return NAMED[named] if named != "auto" else find_scheme(found["train"], _total(found))
+def _scheme(data: _Labels, spelling: Spelling, named: str) -> Scheme:
+    """The scheme that the recipe names, or that the labels are in."""
+    if named != "auto":
+        return NAMED[named]
+    found = data.patterns(spelling, whole=False)
+    return find_scheme(found["train"], sum(found.values(), Counter[Pattern]()))
 
 
-def _total(found: Mapping[str, Counter[Pattern]]) -> Counter[Pattern]:
-    return sum(found.values(), Counter[Pattern]())
-
-
-def _read_entities(data: _Labels, spelling: Spelling, named: str) -> Loaded:
-    found = data.patterns(spelling)
-    whole, scheme = _total(found), _scheme(found, named)
-    labelling = Labelling(scheme, spelling)
-    refused = [one for one in whole if not is_allowed(one, labelling, named=named != "auto")]
-    if refused:
-        raise _not_of_scheme(data, labelling, whole, named)
+def _read_entities(data: _Labels, labelling: Labelling, named: str) -> Loaded:
+    counts = sum(data.patterns(labelling.spelling, whole=True).values(), Counter[Pattern]())
+    unformed = Counter({one: count for one, count in counts.items() if not is_well_formed(one, labelling.scheme)})
+    if unformed and labelling.is_strict and named == "auto":
+        raise _not_counted(data, labelling, sum(len(roles) * count for (roles, *_), count in unformed.items()))
     names, name_notes = _names(data, labelling)
     notes = [f"labels are read as {labelling.name}, entities labelled {_examples(labelling, names)}", *name_notes]
     splits = {}
-    if wrong := sum(count for one, count in whole.items() if not is_well_formed(one, scheme)):
-        notes.append(_rewritten(data, labelling, wrong, whole.total()))
+    if unformed:
+        notes.append(_rewritten(data, labelling, unformed.total(), counts.total()))
         splits = {split: _rewrite(getattr(data.loaded, split), labelling) for split in SPLITS}
     return replace(data.loaded, **splits, labels={"labels": names}, notes=(*data.loaded.notes, *notes))
 
@@ -153,19 +180,19 @@ def _names(data: _Labels, labelling: Labelling) -> tuple[tuple[str, ...], list[s
     """The labels of the model, and a note on declared ones that are not among them."""
     declared = data.loaded.labels["labels"]
     names = labelling.label_names(labelling.types([*declared, *data.whole]))
-    unused = [label for label in declared if label not in data.whole and not _is_label(label, labelling)]
+    unused = [label for label in declared if label not in data.whole and not labelling.has(label)]
     return names, [f"left out, since they mark no entity and no word has them: {some(unused)}"] if unused else []
-
-
-def _is_label(label: str, labelling: Labelling) -> bool:
-    return label == OUTSIDE or labelling.spelling.split(label) is not None
 
 
 def _rewrite(split: Dataset, labelling: Labelling) -> Dataset:
     def write(batch: Mapping[str, list[Any]]) -> dict[str, list[list[str]]]:
-        return {"labels": [labelling.write(labelling.read(labels), len(labels)) for labels in batch["labels"]]}
+        return {"labels": [_rewritten_row(labels, labelling) for labels in batch["labels"]]}
 
     return split.map(write, batched=True)
+
+
+def _rewritten_row(labels: list[str], labelling: Labelling) -> list[str]:
+    return labelling.write(labelling.read(labels), len(labels)) if _is_whole(labels) else labels
 
 
 def _examples(labelling: Labelling, names: Sequence[str]) -> str:
@@ -181,30 +208,21 @@ def _rewritten(data: _Labels, labelling: Labelling, wrong: int, count: int) -> s
     )
 
 
-def _first_unformed(labels: Sequence[str], labelling: Labelling, *, only_foreign: bool = False) -> int | None:
-    """The first word whose label is another than that of the scheme; of foreign ones, whose role the scheme lacks."""
-    spans = labelling.spans(labels)
-    entities = [entity for entity, _ in spans]
-    for index, ((_, start, end), roles) in enumerate(spans):
-        follows, is_followed = touching(entities, index)
-        right = roles_of(labelling.scheme, end - start, follows=follows, is_followed=is_followed)
-        for offset, (role, expected) in enumerate(zip(roles, right, strict=True)):
-            if role not in ROLES[labelling.scheme] if only_foreign else role != expected:
-                return start + offset
-    return None
+def _first_unformed(labels: Sequence[str], labelling: Labelling) -> int | None:
+    """The first word whose label is another than that of the scheme."""
+    if not _is_whole(labels):
+        return None
+    right = labelling.write(labelling.read(labels), len(labels))
+    return next((word for word, label in enumerate(labels) if label != right[word]), None)
 
 
-def _not_of_scheme(data: _Labels, labelling: Labelling, whole: Mapping[Pattern, int], named: str) -> UserError:
-    """Tell the first label that is none of the scheme's, else the first that belongs to no entity that counts."""
-    roles = ROLES[labelling.scheme]
-    foreign = any(role not in roles for pattern, _, _ in whole for role in pattern)
-    first = data.first(lambda labels: _first_unformed(labels, labelling, only_foreign=foreign))
-    if foreign:
-        return _outside_scheme(first, labelling.spelling, roles, labelling.name, named)
-    wrong = sum(len(one[0]) * count for one, count in whole.items() if not is_well_formed(one, labelling.scheme))
+def _not_counted(data: _Labels, labelling: Labelling, wrong: int) -> UserError:
+    """Labels that belong to no entity that would be counted."""
+    first = data.first(lambda labels: _first_unformed(labels, labelling))
+    long, short = (labelling.write([("X", 0, length)], length) for length in (3, 1))
     return UserError(
         f"{plural(wrong, 'labelled word')} in no entity as {labelling.name} counts them",
-        expected=f"entities labelled {_wanted(labelling)}",
+        expected=f"entities labelled {' '.join(long)}, or {' '.join(short)} for a single word",
         found=f"{first.label!r} at word {first.number} ({first.word!r})",
         where=first.where,
         fix=f"correct the labels; or task.scheme={labelling.name}, which takes neighbouring words of one type as an "
@@ -212,34 +230,19 @@ def _not_of_scheme(data: _Labels, labelling: Labelling, whole: Mapping[Pattern, 
     )
 
 
-def _wanted(labelling: Labelling) -> str:
-    """A long and a short entity as the scheme writes them."""
-    kind = "X"
-    long, short = (labelling.write([(kind, 0, length)], length) for length in (3, 1))
-    return f"{' '.join(long)}, or {' '.join(short)} for a single word"
-
-
-def _strays(data: _Labels, strays: Sequence[str], spelling: Spelling, named: str) -> UserError:
-    odd = set(strays)
+def _outside_scheme(data: _Labels, odd: Sequence[str], labelling: Labelling, named: str) -> UserError:
+    """Labels that the scheme does not have."""
     first = data.first(lambda labels: next((word for word, label in enumerate(labels) if label in odd), None))
-    scheme = _scheme(data.patterns(spelling), named)
-    name = named if named != "auto" else Labelling(scheme, spelling).name
-    count = sum(data.whole[label] for label in strays)
-    labelled = sum(count for label, count in data.whole.items() if label != OUTSIDE)
-    of_all = f"; {count:,} of {plural(labelled, 'labelled word')} have such labels: {some(strays, most=10)}"
-    return _outside_scheme(first, spelling, ROLES[scheme], name, named, of_all)
-
-
-def _outside_scheme(
-    first: _Found, spelling: Spelling, roles: str, scheme: str, named: str, of_all: str = ""
-) -> UserError:
-    fix = f"correct the label; or {_PLAIN}"
+    count = sum(data.whole[label] for label in odd)
+    labelled = data.whole.total() - data.whole[OUTSIDE]
+    name = labelling.name if named == "auto" else named
+    other = "" if named == "auto" else "; or task.scheme=auto, which tells the scheme from the labels"
     return UserError(
-        f"the labels are not all in the scheme {scheme}",
-        expected=f"{OUTSIDE}, or {', '.join(spelling.join(role, 'PER') for role in roles)} with any type"
-        if spelling.separator
-        else f"{OUTSIDE}, or {', '.join(spelling.join(role, '') for role in roles)}",
-        found=f"{first.label!r} at word {first.number} ({first.word!r}){of_all}",
+        f"the labels are not all in the scheme {name}",
+        expected=f"one of: {', '.join(labelling.label_names(['PER']))}"
+        + (" (and other types)" if labelling.spelling.separator else ""),
+        found=f"{first.label!r} at word {first.number} ({first.word!r}); "
+        f"{count:,} of {plural(labelled, 'labelled word')} have such labels: {some(odd, most=10)}",
         where=first.where,
-        fix=fix if named == "auto" else f"{fix}; or task.scheme=auto, which tells the scheme from the labels",
+        fix=f"correct the labels; or task.scheme=plain, which scores every word's label as a class of its own{other}",
     )

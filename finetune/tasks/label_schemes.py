@@ -89,17 +89,6 @@ def is_well_formed(pattern: Pattern, scheme: Scheme) -> bool:
     return roles == roles_of(scheme, len(roles), follows=follows, is_followed=is_followed)
 
 
-def is_allowed(pattern: Pattern, labelling: Labelling, *, named: bool) -> bool:
-    """Whether an entity can be taken as it is labelled, well-formed or not.
-
-    An entity that is not well-formed is taken where its labels are all of the scheme, if the scheme is one in which
-    such entities count, or if the recipe names the scheme.
-    """
-    if is_well_formed(pattern, labelling.scheme):
-        return True
-    return set(pattern[0]) <= set(ROLES[labelling.scheme]) and (named or not labelling.is_strict)
-
-
 def find_scheme(train: Mapping[Pattern, int], whole: Mapping[Pattern, int]) -> Scheme:
     """The scheme in which the fewest words of train are in entities that are not well-formed, then of all splits.
 

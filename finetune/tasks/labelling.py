@@ -132,6 +132,11 @@ class Labelling:
             labels[start:end] = [self.spelling.join(role, kind) for role in roles]
         return labels
 
+    def has(self, label: str) -> bool:
+        """Whether the label is one of the scheme, with any type."""
+        found = self.spelling.split(label)
+        return label == OUTSIDE or (found is not None and found[0] in ROLES[self.scheme])
+
     def label_names(self, types: Iterable[str]) -> tuple[str, ...]:
         """Every label that entities of these types can have, O first, then by type."""
         return (OUTSIDE, *(self.spelling.join(role, kind) for kind in sorted(types) for role in ROLES[self.scheme]))

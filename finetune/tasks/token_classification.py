@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from finetune import metrics
 from finetune.data import Field, Loaded
 from finetune.data.features import Features
+from finetune.data.labels import NO_TARGET
 from finetune.recipe import Recipe, TokenClassification
 from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
 from finetune.tasks.class_weights import of_classes
@@ -177,10 +178,11 @@ class TokenClassificationTask(Task):
     def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
         """Score the labels; seqeval is given the entities that they mark, written in a scheme that it reads.
 
-        Entities of the references all count, and predicted ones as `Labelling.is_strict` says.
+        Words without a target are left out. Entities of the references all count, predicted ones as
+        `Labelling.is_strict` says.
         """
-        predictions = [record.prediction for record in records]
-        references = [record.reference for record in records]
+        pairs = [_targets(record.prediction, record.reference, tools.labels or ()) for record in records]
+        predictions, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
         by_sentence = {"word_accuracy": (predictions, references), "seqeval": (predictions, references)}
         if marked := self.labelling(tools):
@@ -203,11 +205,19 @@ def _label_ids(
     """Ids of the labels of the words that are read at each position of each window; IGNORED where there are none."""
     if labels is None:
         return [[IGNORED] * len(row) for row in words]
-    ids = {name: index for index, name in enumerate(names)}
+    ids = {NO_TARGET: IGNORED} | {name: index for index, name in enumerate(names)}
     return [
         [IGNORED if word == IGNORED else ids[labels[sample][word]] for word in row]
         for sample, row in zip(samples, words, strict=True)
     ]
+
+
+def _targets(prediction: list[str], reference: list[str], names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The labels of the words of one sentence that have a target."""
+    if NO_TARGET in names or NO_TARGET not in reference:
+        return prediction, reference
+    words = [word for word, label in enumerate(reference) if label != NO_TARGET]
+    return [prediction[word] for word in words], [reference[word] for word in words]
 
 
 def _by_word(values: Tensor, batch: Batch) -> list[dict[int, Any]]:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from itertools import product
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -15,11 +15,8 @@ from finetune.tasks.label_schemes import find_scheme, find_spelling, labelling_o
 from finetune.tasks.labelling import UNNAMED, Entity, Labelling, Scheme, Spelling
 
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
-SPELLINGS = [
-    Spelling(separator, is_suffix, letters)
-    for separator, is_suffix, letters in product(("-", "_", ""), (False, True), ("BIES", "BMES", "BILU", "BMEW"))
-    if separator or not is_suffix
-]
+PLACES = [Spelling("-"), Spelling("_"), Spelling("-", is_suffix=True), Spelling("_", is_suffix=True), Spelling("")]
+SPELLINGS = [replace(place, letters=letters) for place in PLACES for letters in ("BIES", "BMES", "BILU", "BMEW")]
 Sentence = list[tuple[int, str]]
 """Lengths and types of entities; the type is empty for words outside."""
 SENTENCES = st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["", "PER", "work-of_art"])), max_size=8)

@@ -65,7 +65,11 @@ def perfect(features: Dataset) -> Sequence[Prediction]:
             row["example"],
             0.0,
             row["targets"],
-            {word: label for word, label in zip(row["words"], row["label_ids"], strict=True) if word != IGNORED},
+            {
+                word: label
+                for word, label in zip(row["words"], row["label_ids"], strict=True)
+                if IGNORED not in (word, label)
+            },
         )
         for row in features
     ]
@@ -211,6 +215,22 @@ def test_a_declared_label_that_marks_nothing_and_does_not_occur_is_left_out_and_
     prepared = task.prepare(load(ROWS, {"labels": (*NAMES, "B-Y", "<pad>")}))
     assert prepared.labels["labels"] == (*NAMES, "B-Y", "I-Y")
     assert prepared.notes[1].endswith("<pad>")
+
+
+def test_words_labelled_minus_100_are_neither_learned_nor_scored(make: Any, load: Any) -> None:
+    task, tools = make(TokenClassification())
+    labels = [["B-X", "-100", "I-X", "O"], ["-100", "I-X", "O", "B-X"]]
+    prepared = task.prepare(load({"tokens": [["a", "b", "c", "d"]] * 2, "labels": labels}, {"labels": NAMES}))
+    tools = dataclasses.replace(tools, labels=prepared.labels["labels"])
+    features = task.encode(prepared.test, tools)
+    assert prepared.test["labels"] == labels, "where an entity begins is not known after a word without a target"
+    assert features["targets"][:] == [3, 3]
+    records = task.records(prepared.test, perfect(features), tools)
+    predicted = [["B-X", "B-X", "I-X", "O"], ["O", "I-X", "O", "B-X"]]
+    records = [dataclasses.replace(one, prediction=row) for one, row in zip(records, predicted, strict=True)]
+    scores = task.score(records, tools)
+    assert scores.values["f1"] == scores.values["accuracy"] == 1
+    assert scores.details["X"]["support"] == 3
 
 
 def test_plain_labels_are_scored_word_by_word(make: Any) -> None:
