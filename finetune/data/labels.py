@@ -12,6 +12,9 @@ from finetune.data.problems import plural, some
 from finetune.data.rows import Rows
 from finetune.errors import UserError, nearest
 
+NO_TARGET = "-100"
+"""Label of a word that is neither learned nor scored, as in transformers, unless data.labels holds it as a class."""
+
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
@@ -21,10 +24,47 @@ def distinct(column: pa.ChunkedArray) -> set[str]:
     return set(pc.unique(values).to_pylist())
 
 
+def count(column: pa.ChunkedArray, label: str) -> int:
+    """How often a label occurs in a column of labels or of lists of labels."""
+    values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
+    return pc.sum(pc.equal(values, label)).as_py() or 0
+
+
 def ordered(labels: Iterable[str]) -> tuple[str, ...]:
     """Sorted: by value where all are whole numbers, else by name."""
     names = sorted(labels)
     return tuple(sorted(names, key=int) if all(map(_INTEGER.fullmatch, names)) else names)
+
+
+def is_no_target(field: Field, names: tuple[str, ...]) -> bool:
+    """Whether NO_TARGET marks words without a target: it does among labels of words, where it is not named a class."""
+    return field.kind == "word_labels" and NO_TARGET not in names
+
+
+def named(field: Field, column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.ChunkedArray:
+    """The column with class numbers, from 0, replaced by the names at these places in `names`.
+
+    The same column where it holds none, where a name is itself a whole number, and for lists of labels, which can be
+    indicators (0 or 1 for each class) as well.
+    """
+    if field.kind == "label_list" or any(map(_INTEGER.fullmatch, names)):
+        return column
+    numbers = [str(number) for number in range(len(names))]
+    if distinct(column).isdisjoint(numbers):
+        return column
+    if not pa.types.is_list(column.type):
+        return _replaced(column, numbers, names)
+    chunks = [
+        pa.ListArray.from_arrays(chunk.offsets, _replaced(chunk.values, numbers, names)) for chunk in column.chunks
+    ]
+    return pa.chunked_array(chunks, column.type)
+
+
+def _replaced(
+    values: pa.Array | pa.ChunkedArray, numbers: list[str], names: tuple[str, ...]
+) -> pa.Array | pa.ChunkedArray:
+    places = pc.index_in(values, value_set=pa.array(numbers))
+    return pc.coalesce(pc.take(pa.array(names, values.type), places), values)
 
 
 def collect(field: Field, splits: Mapping[str, pa.ChunkedArray]) -> tuple[str, ...]:
@@ -34,17 +74,19 @@ def collect(field: Field, splits: Mapping[str, pa.ChunkedArray]) -> tuple[str, .
     still follow from the others.
     """
     columns = [splits["train"]] if field.kind == "label" else splits.values()
-    return ordered(set().union(*map(distinct, columns)))
+    found = set().union(*map(distinct, columns))
+    return ordered(found - {NO_TARGET} if is_no_target(field, ()) else found)
 
 
 def unknown_labels(
     field: Field, rows: Mapping[str, Rows], splits: Mapping[str, pa.ChunkedArray], names: tuple[str, ...], known_as: str
 ) -> list[UserError]:
     """One error for each split with labels that are not among `names`, which come from `known_as`."""
+    known = {*names, NO_TARGET} if is_no_target(field, names) else set(names)
     return [
         _unknown(field, rows[split], column, unknown, names, known_as)
         for split, column in splits.items()
-        if (unknown := sorted(distinct(column) - set(names)))
+        if (unknown := sorted(distinct(column) - known))
     ]
 
 

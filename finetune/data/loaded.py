@@ -1,8 +1,17 @@
 """The examples of a run: three checked splits."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from datasets import Dataset
+
+Where = Callable[[str, int], str]
+"""Tells an example's place from its split and its `id`, as the user knows it: file and line, or data set and row."""
+
+
+def unplaced(split: str, example: int) -> str:
+    """An example's place where no more is known of it than its `id`."""
+    return f"the {split} split, example {example} (counted from 0)"
 
 
 @dataclass(frozen=True)
@@ -17,6 +26,7 @@ class Loaded:
         test: The split that is scored at the end; the same columns.
         labels: The names of the classes, in order, of each field that holds labels.
         notes: What the user should know about how the splits came about, in sentences.
+        where: Tells an example's place, for messages.
     """
 
     train: Dataset
@@ -24,3 +34,4 @@ class Loaded:
     test: Dataset
     labels: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    where: Where = unplaced

@@ -60,13 +60,37 @@ def _assemble_one(given: Given) -> Loaded:
     for field in fields:
         if field.kind == "words" and data.columns.sentence is None:
             refuse_single_words(rows["train"], field, columns["train"][field.name])
+    columns, label_notes = _named(data, fields, columns)
     names = _label_names(data, fields, rows, columns)
     splits = {split: _dataset(rows[split], fields, columns[split]) for split in rows}
     splits, cut_notes = _cut_missing(splits, data, rows["train"])
     lacking = [
         note for field in fields if field.kind in ("label", "label_list") for note in _lacking(field.name, splits)
     ]
-    return Loaded(**splits, labels=names, notes=(*given.notes, *cut_notes, *lacking))
+
+    def where(split: str, example: int) -> str:
+        return rows[split if split in rows else "train"].where([example])  # what was cut from train keeps its id
+
+    return Loaded(**splits, labels=names, notes=(*given.notes, *label_notes, *cut_notes, *lacking), where=where)
+
+
+def _named(
+    data: Data, fields: Sequence[Field], columns: Mapping[str, Columns]
+) -> tuple[dict[str, Columns], tuple[str, ...]]:
+    """The columns with class numbers replaced by the names in data.labels; notes on these, and on words without one."""
+    made, notes = {split: dict(one) for split, one in columns.items()}, []
+    for field in fields:
+        if field.kind not in ("label", "word_labels"):
+            continue
+        for one in made.values():
+            one[field.name] = labels.named(field, one[field.name], data.labels or ())
+        if any(one[field.name] is not columns[split][field.name] for split, one in made.items()):
+            numbers = [f"{number} is {name}" for number, name in enumerate(data.labels or ())]
+            notes.append(f"numbers in column {field.column!r} are places in data.labels: {some(numbers, most=5)}")
+        ignored = sum(labels.count(one[field.name], labels.NO_TARGET) for one in made.values())
+        if ignored and labels.is_no_target(field, data.labels or ()):
+            notes.append(f"{plural(ignored, 'word')} labelled {labels.NO_TARGET}: neither learned nor scored")
+    return made, tuple(notes)
 
 
 def _label_names(

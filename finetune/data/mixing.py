@@ -1,5 +1,6 @@
 """Several data sets made one: each source's share of the train split follows its weight."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from datasets import Dataset, Value, concatenate_datasets
 
 from finetune.data.batches import Indices
 from finetune.data.labels import ordered
-from finetune.data.loaded import Loaded
+from finetune.data.loaded import Loaded, Where
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -40,6 +41,7 @@ def mix(parts: Sequence[Loaded], weights: Sequence[float | None], data: Data) ->
         test=concatenate_datasets(_renumbered([part.test for part in parts])),
         labels={name: _union([part.labels[name] for part in parts]) for name in parts[0].labels},
         notes=(*notes, note),
+        where=_where(parts),
     )
 
 
@@ -75,13 +77,32 @@ def _alternating(parts: Sequence[Indices]) -> Indices:
 
 def _renumbered(splits: Sequence[Dataset]) -> list[Dataset]:
     """The splits with numbers that differ between sources: those of each go on where the one before ends."""
-    renumbered, start = [], 0
-    for split in splits:
+    renumbered = []
+    for split, start in zip(splits, _starts(splits), strict=True):
         ids = np.asarray(split.with_format("arrow")["id"][:]) + start
         ids_first = split.remove_columns("id").add_column("id", ids, feature=Value("int64"))
         renumbered.append(ids_first.select_columns(split.column_names))
-        start = int(ids.max(initial=start - 1)) + 1
     return renumbered
+
+
+def _starts(splits: Sequence[Dataset]) -> list[int]:
+    """What is added to the numbers of each source's examples."""
+    starts = [0]
+    for split in splits:
+        ids = np.asarray(split.with_format("arrow")["id"][:])
+        starts.append(starts[-1] + int(ids.max(initial=-1)) + 1)
+    return starts[:-1]
+
+
+def _where(parts: Sequence[Loaded]) -> Where:
+    """Tells the place of an example of the mixed splits by the source that it is from."""
+    starts = {split: _starts([getattr(part, split) for part in parts]) for split in ("train", "dev", "test")}
+
+    def where(split: str, example: int) -> str:
+        number = bisect_right(starts[split], example) - 1
+        return f"data.sources[{number}]: {parts[number].where(split, example - starts[split][number])}"
+
+    return where
 
 
 def _check_alike(parts: Sequence[Loaded]) -> None:

@@ -28,8 +28,12 @@ class TokenClassification(Section):
 
     implementation: ClassVar[str] = "finetune.tasks.token_classification:TokenClassificationTask"
     kind: Literal["token_classification"] = "token_classification"
-    scheme: Literal["auto", "iob1", "iob2", "bmes", "plain"] = "auto"
-    """How labels mark entities; told from the labels where auto. Plain labels stand for themselves."""
+    scheme: Literal[
+        "auto", "iob1", "iob2", "ioe1", "ioe2", "bios", "bioe", "iobes", "bmes", "bilou", "bmewo", "plain"
+    ] = "auto"
+    """How labels mark entities; told from the labels where auto, and noted. bmes, bilou and bmewo are iobes with other
+    letters, bios has no ends, and bioe no single words. Labels can be B-PER, B_PER, PER-B, PER_B or B. Plain labels are
+    classes of words, and mark no entities."""
     max_length: PositiveInt = 128
     """Tokens of one window; longer inputs are read in several."""
     stride: NonNegativeInt = 32

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 from finetune.tasks import Record, Task, Tools
-from finetune.tasks.labelling import Scheme, detect_scheme, entities
+from finetune.tasks.label_schemes import labelling_of_names
+from finetune.tasks.labelling import Labelling
 from finetune.tasks.problems import PROBLEMS, problem_of
 
 Answer: TypeAlias = Mapping[str, Any]
@@ -24,8 +25,9 @@ class Answers:
         self.head: Literal["text_classification", "token_classification", "text_to_text"] = task.head
         self.labels = tools.labels or ()
         self.scores = scores
-        words = self.head == "token_classification"
-        self.scheme: Scheme = detect_scheme([self.labels]) if words else "plain"
+        scheme = str(getattr(task.recipe.task, "scheme", "plain"))
+        self.labelling = labelling_of_names(self.labels, scheme)
+        """What the labels of words mark; None where they are plain, and in other tasks."""
         self.score_name = None if not scores else _score_name(self.head, tools)
         self.separator = str(getattr(task.recipe.task, "label_separator", " "))
         """What parts several labels of one text in a table, as training reads them."""
@@ -33,7 +35,7 @@ class Answers:
     @property
     def blank(self) -> Answer:
         """The answer to a row that there is no prediction for: every name, and None."""
-        names = ["prediction"] if self.scheme == "plain" else ["prediction", "entities"]
+        names = ["prediction"] if self.labelling is None else ["prediction", "entities"]
         blank: dict[str, Any] = dict.fromkeys(names)
         return blank if self.score_name is None else {**blank, self.score_name: None}
 
@@ -46,9 +48,9 @@ class Answers:
     def of(self, record: Record) -> Answer:
         """The answer that a record gives."""
         answer = {"prediction": record.prediction}
-        if self.scheme != "plain":
+        if self.labelling is not None:
             probabilities = record.extra.get("probabilities")
-            answer["entities"] = _entities(record.input, record.prediction, self.scheme, probabilities)
+            answer["entities"] = _entities(record.input, record.prediction, self.labelling, probabilities)
         return answer | (record.extra if self.scores else {})
 
 
@@ -61,11 +63,11 @@ def _score_name(head: str, tools: Tools) -> str | None:
 
 
 def _entities(
-    words: Sequence[str], labels: Sequence[str], scheme: Scheme, probabilities: Sequence[float | None] | None
+    words: Sequence[str], labels: Sequence[str], labelling: Labelling, probabilities: Sequence[float | None] | None
 ) -> list[dict[str, Any]]:
     """Entities by words, the end not included; `probability` is the mean over the words."""
     found = []
-    for kind, start, end in entities(labels, scheme):
+    for kind, start, end in labelling.read_predicted(labels):
         entity = {"type": kind, "start": start, "end": end, "text": " ".join(words[start:end])}
         if probabilities is not None:
             known = [one for one in probabilities[start:end] if one is not None]

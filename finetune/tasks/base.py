@@ -274,11 +274,15 @@ class Task(ABC):
             tools: Tells the labels.
         """
         names = self.recipe.evaluation.metrics or self.metric_names(tools)
-        options = self.metric_options(tools)
         pairs = [special.get(name, ordinary) for name in names]
         return metrics.merge(
-            metrics.score([name], *pair, options=options) for name, pair in zip(names, pairs, strict=True)
+            metrics.score([name], *pair, options=self.options_of(name, tools))
+            for name, pair in zip(names, pairs, strict=True)
         )
+
+    def options_of(self, metric: str, tools: Tools) -> metrics.MetricOptions:
+        """What one metric must know, where that differs from what the others must know."""
+        return self.metric_options(tools)
 
     def metric_options(self, tools: Tools) -> metrics.MetricOptions:
         """What metrics must know of the task."""

@@ -1,95 +1,180 @@
-"""How labels of words mark entities: IOB1, IOB2, BMES and plain labels.
+"""Label schemes of entities: how the labels of words are spelled, which entities they mark, and how to write them.
 
-Inside the toolkit entities are written in IOB2 (B- opens every entity) or, where the data tells ends and single
-words apart, in IOBES; both are what seqeval reads in its strict mode. Source: Ramshaw and Marcus, "Text Chunking
-using Transformation-Based Learning" (1995), for IOB1; Tjong Kim Sang and Veenstra (1999) for IOB2 and IOBES.
+Entities are read first, the same way in every scheme: a word goes on the entity of the word before it where both have
+the same type, the word itself is no beginning (B) or single word (S), and the word before is no end (E) or single
+word. Of labels that are well-formed in their scheme this reads the entities that were meant, and it is how
+conlleval.pl reads labels that are not. `write` then gives the labels of these entities in any scheme.
+
+Source: Ramshaw and Marcus, "Text Chunking using Transformation-Based Learning" (1995), for IOB1; Tjong Kim Sang and
+Veenstra, "Representing Text Chunks" (1999), for the others.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from seqeval.metrics.sequence_labeling import get_entities
-from seqeval.scheme import IOBES, Entities
+Scheme = Literal["iob2", "iob1", "iobes", "bios", "bioe", "ioe2", "ioe1"]
+"""BMES, BILOU and BMEWO are IOBES with other letters. BIOS has no ends, and BIOE no single words."""
+Entity = tuple[str, int, int]
+"""Type, first word, and the word after the last."""
 
-Scheme = Literal["iob1", "iob2", "bmes", "plain"]
 OUTSIDE = "O"
-_PREFIXES = {"B", "I", "M", "E", "S"}
+UNNAMED = "_"
+"""Type of the entities of labels that name none (B, I, O); seqeval calls it so too."""
+
+ROLES: dict[Scheme, str] = {
+    "iob2": "BI",
+    "iob1": "BI",
+    "iobes": "BIES",
+    "bios": "BIS",
+    "bioe": "BIE",
+    "ioe2": "IE",
+    "ioe1": "IE",
+}
+"""What labels can say of a word: B, it begins an entity; I, it is inside; E, it ends one; S, it is a single word."""
+
+ROLE_OF = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
+"""The role that each letter stands for."""
+
+_NAMES = {"BMES": "bmes", "BILU": "bilou", "BMEW": "bmewo", "BIEW": "bmewo"}
+"""What IOBES is called with other letters."""
 
 
-def detect_scheme(sentences: Iterable[Sequence[str]]) -> Scheme:
-    """Tell the scheme from labelled sentences.
+@dataclass(frozen=True)
+class Spelling:
+    """How labels are spelled: B-PER, B_PER, PER-B, or B.
 
-    Labels without B-, I-, M-, E- or S- prefixes are plain. M-, E- or S- make it bmes (also written IOBES). Of the
-    other two, iob1 opens entities with I- and uses B- only to part neighbours of one type.
+    Args:
+        separator: What parts the letter and the type; empty where labels name no type.
+        is_suffix: Whether the letter comes last.
+        letters: The letters for B, I, E and S, in this order: BIES, BMES, BILU or BMEW.
     """
-    prefixes: set[str] = set()
-    opened_by_inside = False
-    for labels in sentences:
+
+    separator: Literal["-", "_", ""] = "-"
+    is_suffix: bool = False
+    letters: str = "BIES"
+
+    def letter_and_type(self, label: str) -> tuple[str, str] | None:
+        """The letter, of any scheme, and the type; None where the label is not spelled like this."""
+        if not self.separator:
+            return (label, UNNAMED) if label in ROLE_OF else None
+        before, _, after = label.rpartition(self.separator) if self.is_suffix else label.partition(self.separator)
+        letter, kind = (after, before) if self.is_suffix else (before, after)
+        return (letter, kind) if letter in ROLE_OF and kind else None
+
+    def split(self, label: str) -> tuple[str, str] | None:
+        """The role (B, I, E or S) and the type; None for O, and for labels that are not spelled like this."""
+        found = self.letter_and_type(label)
+        return (ROLE_OF[found[0]], found[1]) if found and found[0] in self.letters else None
+
+    def join(self, role: str, kind: str) -> str:
+        """The label of a role and a type."""
+        letter = self.letters["BIES".index(role)]
+        if not self.separator:
+            return letter
+        return f"{kind}{self.separator}{letter}" if self.is_suffix else f"{letter}{self.separator}{kind}"
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """A scheme and how its labels are spelled."""
+
+    scheme: Scheme
+    spelling: Spelling = Spelling()
+
+    @property
+    def name(self) -> str:
+        """The scheme's name, by its letters where several share it."""
+        return _NAMES.get(self.spelling.letters, "iobes") if self.scheme == "iobes" else self.scheme
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether predicted entities count only where they are well-formed.
+
+        In schemes of B and I, or of I and E, they always count, as in conlleval.pl, by which published scores are
+        computed. In the others that would forgive every wrong E and S, the labels that the scheme was chosen for.
+        """
+        return self.scheme in ("iobes", "bios", "bioe")
+
+    def read(self, labels: Sequence[str]) -> list[Entity]:
+        """The entities of one sentence; every word that is not outside belongs to one."""
+        return [entity for entity, _ in self.spans(labels)]
+
+    def read_predicted(self, labels: Sequence[str]) -> list[Entity]:
+        """The entities of one predicted sentence that count, see `is_strict`."""
+        spans = self.spans(labels)
+        if not self.is_strict:
+            return [entity for entity, _ in spans]
+        return [entity for entity, roles in spans if roles == roles_of(self.scheme, entity[2] - entity[1])]
+
+    def spans(self, labels: Sequence[str]) -> list[tuple[Entity, str]]:
+        """The entities of one sentence, and the roles of each one's words as they are labelled."""
+        found: list[tuple[Entity, str]] = []
+        before: tuple[str, str] | None = None
         for index, label in enumerate(labels):
-            prefix, kind = split_label(label)
-            if label != OUTSIDE and (not kind or prefix not in _PREFIXES):
-                return "plain"
-            if label != OUTSIDE:
-                prefixes.add(prefix)
-                opened_by_inside |= prefix == "I" and not _continues(labels, index)
-    if prefixes & {"M", "E", "S"}:
-        return "bmes"
-    if not prefixes:
-        return "plain"
-    return "iob1" if opened_by_inside else "iob2"
+            word = None if label == OUTSIDE else self.spelling.split(label)
+            if word is not None:
+                role, kind = word
+                if before is not None and before[1] == kind and role not in "BS" and before[0] not in "ES":
+                    (_, start, _), roles = found[-1]
+                    found[-1] = ((kind, start, index + 1), roles + role)
+                else:
+                    found.append(((kind, index, index + 1), role))
+            before = word
+        return found
+
+    def write(self, entities: Sequence[Entity], length: int) -> list[str]:
+        """The labels of a sentence of `length` words with these entities, in order."""
+        labels = [OUTSIDE] * length
+        for index, (kind, start, end) in enumerate(entities):
+            follows, is_followed = touching(entities, index)
+            roles = roles_of(self.scheme, end - start, follows=follows, is_followed=is_followed)
+            labels[start:end] = [self.spelling.join(role, kind) for role in roles]
+        return labels
+
+    def has(self, label: str) -> bool:
+        """Whether the label is one of the scheme, with any type."""
+        found = self.spelling.split(label)
+        return label == OUTSIDE or (found is not None and found[0] in ROLES[self.scheme])
+
+    def label_names(self, types: Iterable[str]) -> tuple[str, ...]:
+        """Every label that entities of these types can have, O first, then by type."""
+        return (OUTSIDE, *(self.spelling.join(role, kind) for kind in sorted(types) for role in ROLES[self.scheme]))
+
+    @property
+    def scored(self) -> "Labelling":
+        """What entities are written in for seqeval: IOBES where only well-formed ones count, else IOB2."""
+        return Labelling("iobes" if self.is_strict else "iob2")
+
+    def types(self, labels: Iterable[str]) -> set[str]:
+        """The entity types of labels."""
+        return {found[1] for label in labels if label != OUTSIDE and (found := self.spelling.split(label))}
 
 
-def split_label(label: str) -> tuple[str, str]:
-    """`B-PER` as ("B", "PER"); `O` as ("O", "")."""
-    prefix, _, kind = label.partition("-")
-    return prefix, kind
+def touching(entities: Sequence[Entity], index: int) -> tuple[bool, bool]:
+    """Whether an entity of the same type ends right before this one, and whether one begins right after it."""
+    kind, start, end = entities[index]
+    before = entities[index - 1] if index else None
+    after = entities[index + 1] if index + 1 < len(entities) else None
+    return (
+        before is not None and before[0] == kind and before[2] == start,
+        after is not None and after[0] == kind and after[1] == end,
+    )
 
 
-def fits(label: str, scheme: Scheme) -> bool:
-    """Whether a label is of the scheme."""
-    prefixes = {"iob1": "BI", "iob2": "BI", "bmes": "BIMES"}
-    prefix, kind = split_label(label)
-    return scheme == "plain" or label == OUTSIDE or (bool(kind) and len(prefix) == 1 and prefix in prefixes[scheme])
+def roles_of(scheme: Scheme, length: int, *, follows: bool = False, is_followed: bool = False) -> str:
+    """The roles of the words of a well-formed entity, one letter a word.
 
-
-def normalize(labels: Sequence[str], scheme: Scheme) -> list[str]:
-    """Labels of one sentence in IOB2 (from iob1), IOBES (from bmes), or unchanged."""
-    if scheme == "iob1":
-        return [_iob1_to_iob2(labels, index) for index in range(len(labels))]
-    if scheme == "bmes":
-        return ["I" + label[1:] if label.startswith("M-") else label for label in labels]
-    return list(labels)
-
-
-def label_names(raw: Sequence[str], scheme: Scheme) -> tuple[str, ...]:
-    """Every label a model of this scheme can give, from the raw labels that occur; O first, then by entity type."""
-    if scheme == "plain":
-        return tuple(raw)
-    prefixes = ("B", "I", "E", "S") if scheme == "bmes" else ("B", "I")
-    kinds = sorted({split_label(label)[1] for label in raw if label != OUTSIDE})
-    return (OUTSIDE, *(f"{prefix}-{kind}" for kind in kinds for prefix in prefixes))
-
-
-def entities(labels: Sequence[str], scheme: Scheme) -> list[tuple[str, int, int]]:
-    """Types of the entities of one sentence, their first words, and the words after their last, as F1 counts them.
-
-    Of labels from `normalize`. In IOB2 an I with no B before it begins an entity, as conlleval.pl reads it; in IOBES a
-    span counts only if it begins with B and ends with E, or is one S. Plain labels mark none.
+    Args:
+        scheme: The scheme.
+        length: Words of the entity.
+        follows: Whether an entity of the same type ends right before it.
+        is_followed: Whether an entity of the same type begins right after it.
     """
-    if scheme == "plain":
-        return []
-    if scheme == "bmes":
-        found = [entity.to_tuple()[1:] for entity in Entities([list(labels)], IOBES).entities[0]]
-        return [(kind, start, end) for kind, start, end in found]
-    return [(kind, start, last + 1) for kind, start, last in get_entities(list(labels))]
-
-
-def _continues(labels: Sequence[str], index: int) -> bool:
-    """Whether the word before belongs to an entity of the same type."""
-    before = labels[index - 1] if index else OUTSIDE
-    return before != OUTSIDE and split_label(before)[1] == split_label(labels[index])[1]
-
-
-def _iob1_to_iob2(labels: Sequence[str], index: int) -> str:
-    prefix, kind = split_label(labels[index])
-    return f"B-{kind}" if prefix == "I" and not _continues(labels, index) else labels[index]
+    if length == 1 and scheme in ("iobes", "bios"):
+        return "S"
+    begins = scheme in ("iob2", "iobes", "bios", "bioe") or (scheme == "iob1" and follows)
+    ends = scheme in ("iobes", "bioe", "ioe2") or (scheme == "ioe1" and is_followed)
+    if length == 1:
+        return "B" if begins else "E" if ends else "I"
+    return ("B" if begins else "I") + "I" * (length - 2) + ("E" if ends else "I")

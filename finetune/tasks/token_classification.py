@@ -14,11 +14,13 @@ from transformers import PreTrainedModel
 from finetune import metrics
 from finetune.data import Field, Loaded
 from finetune.data.features import Features
-from finetune.errors import UserError
+from finetune.data.labels import NO_TARGET
 from finetune.recipe import Recipe, TokenClassification
-from finetune.tasks import labelling
 from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
 from finetune.tasks.class_weights import of_classes
+from finetune.tasks.entity_labels import read_labels
+from finetune.tasks.label_schemes import labelling_of_names
+from finetune.tasks.labelling import OUTSIDE, Labelling
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.tensors import (
     cross_entropy,
@@ -55,31 +57,22 @@ class TokenClassificationTask(Task):
         return (Field("tokens", "words", columns.tokens), Field("labels", "word_labels", columns.labels), *masks)
 
     def metric_names(self, tools: Tools) -> tuple[str, ...]:
-        plain = labelling.detect_scheme([tools.labels or ()]) == "plain"
-        return ("accuracy", "precision_recall_f1") if plain else ("seqeval", "accuracy")
+        return ("seqeval", "accuracy") if self.labelling(tools) else ("accuracy", "precision_recall_f1")
 
     def best_metric(self, tools: Tools) -> str:
         return "f1"
 
     def prepare(self, loaded: Loaded) -> Loaded:
-        """Write entities in IOB2 or IOBES, whatever scheme the data uses.
+        """Tell the scheme of the labels, and write every entity as the scheme writes it.
 
         Raises:
-            UserError: The labels are not of the scheme that the recipe names.
+            UserError: Labels are not of the scheme that the recipe names or that most labels are of.
         """
-        named = self.config.scheme
-        scheme = labelling.detect_scheme(loaded.train["labels"]) if named == "auto" else named
-        odd = {label for label in loaded.labels["labels"] if not labelling.fits(label, scheme)}
-        if odd:
-            raise _not_of_scheme(odd, scheme, loaded)
+        return read_labels(loaded, self.config.scheme)
 
-        def normalize(batch: Mapping[str, list[list[str]]]) -> dict[str, list[list[str]]]:
-            return {"labels": [labelling.normalize(labels, scheme) for labels in batch["labels"]]}
-
-        names = labelling.label_names(loaded.labels["labels"], scheme)
-        splits = {split: getattr(loaded, split).map(normalize, batched=True) for split in ("train", "dev", "test")}
-        notes = () if scheme == "plain" else (f"labels are read as {scheme}",)
-        return replace(loaded, **splits, labels={"labels": names}, notes=(*loaded.notes, *notes))
+    def labelling(self, tools: Tools) -> Labelling | None:
+        """What the model's labels mark; None where they are plain."""
+        return labelling_of_names(tools.labels or (), self.config.scheme)
 
     @property
     def lengths(self) -> Mapping[str, int]:
@@ -163,7 +156,7 @@ class TokenClassificationTask(Task):
     def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
         """Records show the probability of each word's label where scores were asked for; None for dropped words."""
         labels = tools.labels or ()
-        default = labels.index(labelling.OUTSIDE) if labelling.OUTSIDE in labels else 0
+        default = labels.index(OUTSIDE) if OUTSIDE in labels else 0
         by_example: list[dict[int, int]] = [{} for _ in range(len(split))]
         scores: list[dict[int, float]] = [{} for _ in range(len(split))]
         for prediction in predictions:
@@ -183,11 +176,27 @@ class TokenClassificationTask(Task):
         ]
 
     def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
-        predictions = [record.prediction for record in records]
-        references = [record.reference for record in records]
+        """Score the labels; seqeval is given the entities that they mark, written in a scheme that it reads.
+
+        Words without a target are left out. Entities of the references all count, predicted ones as
+        `Labelling.is_strict` says.
+        """
+        pairs = [_targets(record.prediction, record.reference, tools.labels or ()) for record in records]
+        predictions, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
-        by_sentence = dict.fromkeys(("seqeval", "word_accuracy"), (predictions, references))
+        by_sentence = {"word_accuracy": (predictions, references), "seqeval": (predictions, references)}
+        if marked := self.labelling(tools):
+            predicted = [marked.scored.write(marked.read_predicted(labels), len(labels)) for labels in predictions]
+            expected = [marked.scored.write(marked.read(labels), len(labels)) for labels in references]
+            by_sentence["seqeval"] = (predicted, expected)
         return self.compute(by_sentence, (flat[0], flat[1]), tools)
+
+    def options_of(self, metric: str, tools: Tools) -> metrics.MetricOptions:
+        options = self.metric_options(tools)
+        marked = self.labelling(tools) if metric == "seqeval" else None
+        return (
+            replace(options, labels=marked.scored.label_names(marked.types(tools.labels or ()))) if marked else options
+        )
 
 
 def _label_ids(
@@ -196,11 +205,19 @@ def _label_ids(
     """Ids of the labels of the words that are read at each position of each window; IGNORED where there are none."""
     if labels is None:
         return [[IGNORED] * len(row) for row in words]
-    ids = {name: index for index, name in enumerate(names)}
+    ids = {NO_TARGET: IGNORED} | {name: index for index, name in enumerate(names)}
     return [
         [IGNORED if word == IGNORED else ids[labels[sample][word]] for word in row]
         for sample, row in zip(samples, words, strict=True)
     ]
+
+
+def _targets(prediction: list[str], reference: list[str], names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The labels of the words of one sentence that have a target."""
+    if NO_TARGET in names or NO_TARGET not in reference:
+        return prediction, reference
+    words = [word for word, label in enumerate(reference) if label != NO_TARGET]
+    return [prediction[word] for word in words], [reference[word] for word in words]
 
 
 def _by_word(values: Tensor, batch: Batch) -> list[dict[int, Any]]:
@@ -209,21 +226,3 @@ def _by_word(values: Tensor, batch: Batch) -> list[dict[int, Any]]:
         {word: value for word, value in zip(words, row, strict=False) if word != IGNORED}
         for words, row in zip(batch.words, example_rows(values, batch.target_layout), strict=True)
     ]
-
-
-def _not_of_scheme(odd: set[str], scheme: labelling.Scheme, loaded: Loaded) -> UserError:
-    """Tell the first word whose label is not of the scheme."""
-    split, example, label = next(
-        (split, row["id"], label)
-        for split in ("train", "dev", "test")
-        for row in getattr(loaded, split)
-        for label in row["labels"]
-        if label in odd
-    )
-    return UserError(
-        f"the labels are not all in the scheme {scheme}",
-        expected="O, or a prefix, a dash and a type: B-PER",
-        found=label,
-        where=f"the {split} split, example {example} (counted from 0)",
-        fix="correct the label; or task.scheme=plain, which takes labels as they stand",
-    )

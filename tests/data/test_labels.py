@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.data import Field
-from finetune.data.labels import collect, distinct, ordered, rows_with, unknown_labels
+from finetune.data.labels import collect, distinct, named, ordered, rows_with, unknown_labels
 from finetune.data.rows import Rows
 
 LABEL = Field("label", "label", "label")
@@ -46,3 +46,25 @@ def test_unknown_labels_of_a_split_are_told_together() -> None:
     (error,) = unknown_labels(LABEL, rows, splits, ("a", "b"), "the train split")
     assert "2 labels of column 'label' not in the train split: x, y" in str(error)
     assert "dev.csv, rows 1, 2, 3" in str(error)
+
+
+def test_numbers_are_replaced_by_the_names_at_their_places() -> None:
+    assert named(LABEL, column(["1", "0", "bad", "2"]), ("bad", "good")).to_pylist() == ["good", "bad", "bad", "2"]
+    tags = named(TAGS, column([["0", "1"], [], ["2", "-100"]]), ("O", "B-A", "I-A"))
+    assert tags.to_pylist() == [["O", "B-A"], [], ["I-A", "-100"]]
+    sliced = column([["0"], ["1", "0"], ["2"]]).slice(1)
+    assert named(TAGS, sliced, ("O", "B-A", "I-A")).to_pylist() == [["B-A", "O"], ["I-A"]]
+
+
+def test_numbers_that_are_names_themselves_or_may_be_indicators_stay() -> None:
+    stars = column(["1", "2", "1"])
+    assert named(LABEL, stars, ("0", "1", "2")) is stars
+    indicators = column([["0", "1"], ["1", "0"]])
+    assert named(Field("label", "label_list", "label"), indicators, ("bad", "good")) is indicators
+
+
+def test_minus_100_is_a_label_of_words_only_where_it_is_declared() -> None:
+    tags = {"train": column([["-100", "a"], ["b"]])}
+    assert collect(TAGS, tags) == ("a", "b")
+    assert not unknown_labels(TAGS, {}, tags, ("a", "b"), "data.labels")
+    assert collect(LABEL, {"train": column(["-100", "a"])}) == ("-100", "a")

@@ -1,6 +1,7 @@
 """From a recipe's data section to three checked splits."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,14 @@ def test_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="no examples") as caught:
         load(Data(sample="sentiment"), FIELDS)
     assert "the sentiment sample, split dev" in str(caught.value)
+
+
+def test_numbers_as_places_in_the_labels_and_words_without_a_target_are_noted(tmp_path: Path) -> None:
+    rows = [json.dumps({"words": ["a", "b", "c"], "tags": [-100, 0, 1]})] * 20
+    (tmp_path / "train.jsonl").write_text("\n".join(rows))
+    loaded = load(Data(path=str(tmp_path / "train.jsonl"), labels=("O", "B-X")), WORDS)
+    assert loaded.train["labels"][0] == ["-100", "O", "B-X"]
+    assert loaded.notes[:2] == (
+        "numbers in column 'tags' are places in data.labels: 0 is O, 1 is B-X",
+        "20 words labelled -100: neither learned nor scored",
+    )

@@ -146,3 +146,11 @@ def test_subsets_by_share_and_by_chance(tmp_path: Path) -> None:
     assert set(ids) < set(whole.train["id"])
     assert ids != whole.train["id"][:20]
     assert ids == load(Data(path=path, max_train_examples=20, subset="random"), FIELDS).train["id"][:]
+
+
+def test_the_place_of_an_example_is_told_by_its_source(tmp_path: Path) -> None:
+    loaded = mixed(*({"path": write(tmp_path, name, 20)} for name in ("one", "two")))
+    for split in ("train", "dev", "test"):
+        for row in getattr(loaded, split):
+            name, number = row["text"].split()
+            assert loaded.where(split, row["id"]).endswith(f"{name}.csv, line {int(number) + 2}")

@@ -11,7 +11,7 @@ from datasets import Dataset
 from finetune.data.features import Features
 from finetune.generation import generate
 from finetune.serve.loading import find_recipe, load_predictor
-from finetune.tasks.labelling import entities
+from finetune.tasks.labelling import Labelling
 from tests.serve.conftest import Finished, Predict, held_out, read_jsonl
 
 RUNS = [
@@ -80,7 +80,7 @@ def test_entities_are_spans_of_words(finished: Finished, predict: Predict) -> No
         words = given if isinstance(given := row["tokens"], list) else str(given).split()
         assert len(answer["prediction"]) == len(answer["probabilities"]) == len(words)
         spans = [(one["type"], one["start"], one["end"]) for one in answer["entities"]]
-        assert spans == entities(answer["prediction"], "iob2")
+        assert spans == Labelling("iob2").read_predicted(answer["prediction"])
         for one in answer["entities"]:
             assert one["text"] == " ".join(words[one["start"] : one["end"]])
             within = answer["probabilities"][one["start"] : one["end"]]
