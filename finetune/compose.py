@@ -117,7 +117,7 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     Raises:
         UserError: Unknown keys or wrong values, all at once.
     """
-    errors = _contradictions(overrides)
+    errors = [*_contradictions(overrides), *_nameless(overrides)]
     raise_all(errors)
     tree = recipe.model_dump(mode="json")
     kind = overrides.get("task.kind", recipe.task.kind)
@@ -152,6 +152,13 @@ def _contradictions(overrides: Mapping[str, Any]) -> list[UserError]:
         for outer in overrides
         if inner.startswith(outer + ".")
     ]
+
+
+def _nameless(overrides: Mapping[str, Any]) -> list[UserError]:
+    """Refuse an empty name: a recipe without one of its own takes that of its module, not that of no folder."""
+    if overrides.get("name", "given") != "":
+        return []
+    return [UserError("the run has no name", found="name=", fix="name=my_run, say, or leave name out")]
 
 
 def _is_told(where: str, unknown: Sequence[str]) -> bool:
@@ -316,7 +323,7 @@ def _from_yaml(path: Path) -> Recipe:
     if not isinstance(tree, dict):
         raise UserError(f"{path} holds no recipe", expected="keys and values", found=type(tree).__name__)
     try:
-        return Recipe.model_validate({"name": path.stem} | tree)
+        return Recipe.model_validate(tree | {"name": tree.get("name") or path.stem})
     except ValidationError as error:
         raise_all(_translate(error, where=str(path)))
         raise

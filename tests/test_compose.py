@@ -178,6 +178,19 @@ def test_mistakes_in_words(words: list[str], expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["../../x", "/abs/x", "..", ".", "", "a/b", "a\\b", "C:x", '"two\\nlines"', '"a\\0"', ".hidden", '" x"', "x" * 101],
+)
+def test_a_name_is_that_of_one_folder(name: str) -> None:
+    assert "name" in message(["recipe=sst2", f"name={name}"])
+
+
+@pytest.mark.parametrize("name", ["sst2-large_3", "a run of mine (2)", "été.v1", "1"])
+def test_a_name_may_be_any_folders(name: str) -> None:
+    assert compose.compose(["recipe=sst2", f"name={name}"]).name == name
+
+
+@pytest.mark.parametrize(
     ("content", "expected"),
     [
         ("x = 1", "holds no recipe"),

@@ -13,7 +13,7 @@ from finetune.recipe.model import Model, Scratch
 from finetune.recipe.section import Section, Share
 from finetune.recipe.task import Task, TextClassification, TextToText, TokenClassification, Translation
 from finetune.recipe.training import Training
-from finetune.recipe.whole import Recipe
+from finetune.recipe.whole import Recipe, name_problem
 
 __all__ = [
     "Adapter",
@@ -37,4 +37,5 @@ __all__ = [
     "TokenClassification",
     "Training",
     "Translation",
+    "name_problem",
 ]

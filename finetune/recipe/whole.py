@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import NonNegativeInt, model_validator
+from pydantic import NonNegativeInt, field_validator, model_validator
 
 from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention
@@ -15,12 +15,16 @@ from finetune.recipe.section import Section
 from finetune.recipe.task import Task
 from finetune.recipe.training import Training
 
+_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
+"""Separators of paths, and what Windows does not take in the name of a folder."""
+_LONGEST_NAME = 100
+
 
 class Recipe(Section):
     """A run: data, model, task, masks and training."""
 
     name: str = ""
-    """Names the run's folder; the module's name where not given."""
+    """Names the run's folder; the module's name where not given. A single folder name, not a path."""
     summary: str = ""
     """One line for `finetune list`; the first line of the module's docstring where not given."""
     task: Task
@@ -39,6 +43,13 @@ class Recipe(Section):
     output_dir: Path = Path("runs")
     """The run's folder is made in <output_dir>/<name>/."""
 
+    @field_validator("name")
+    @classmethod
+    def _names_one_folder(cls, name: str) -> str:
+        if problem := name_problem(name):
+            raise ValueError(f"{problem}: {name!r}; it names a folder in output_dir: letters, digits, - and _, say")
+        return name
+
     @model_validator(mode="after")
     def _adapter_fits(self) -> Self:
         if self.adapter is None:
@@ -55,3 +66,12 @@ class Recipe(Section):
                 "or no attention masks"
             )
         return self
+
+
+def name_problem(name: str) -> str | None:
+    """Return why a run's folder cannot have this name, or None where it can; an empty name is not yet given."""
+    if any(character in _NOT_IN_NAMES or not character.isprintable() for character in name):
+        return "the name holds a slash, a line break or another character that no folder's name may have"
+    if name.startswith(".") or name != name.strip() or name.endswith("."):
+        return "the name begins or ends with a dot or a space"
+    return f"the name has more than {_LONGEST_NAME} characters" if len(name) > _LONGEST_NAME else None

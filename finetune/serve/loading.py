@@ -133,7 +133,6 @@ def _made_recipe(name: str, kind: Kind | None) -> Recipe:
     longest = min(limit for limit in limits if limit is not None)
     key = "max_source_length" if kind == "text_to_text" else "max_length"
     return Recipe(
-        name=name,
         task=SECTIONS[kind](**{key: longest}),
         model=recipe.Model(name=name),
         data=recipe.Data(path="-"),

@@ -13,7 +13,7 @@ from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.training.progress import say
-from finetune.training.run_folder import RunFolder
+from finetune.training.run_folder import RunFolder, runs_of
 
 HARMLESS = (
     "resume",
@@ -101,8 +101,7 @@ def _newest(recipe: Recipe) -> RunFolder | None:
 
 
 def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
-    parent = recipe.output_dir / recipe.name
-    paths = [path.parent for path in parent.glob("*/recipe.yaml")]
+    paths = [path.parent for path in runs_of(recipe).glob("*/recipe.yaml")]
     # By time, and those of one second by number.
     for path in sorted(paths, key=lambda path: (path.name[:19], len(path.name), path.name), reverse=True):
         folder = RunFolder(path)

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from finetune import compose
 from finetune.errors import UserError
-from finetune.recipe import Recipe
+from finetune.recipe import Recipe, name_problem
 from finetune.tasks import Record
 
 _LOCK = ".lock"
@@ -54,7 +54,7 @@ class RunFolder:
         Raises:
             UserError: The folder cannot be made.
         """
-        path = recipe.output_dir / recipe.name / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+        path = runs_of(recipe) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         try:
             folder = cls(_make_new(path))
             # Written aside, so that a run killed now leaves a whole recipe or none.
@@ -159,6 +159,17 @@ class RunFolder:
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def runs_of(recipe: Recipe) -> Path:
+    """Return the folder that holds the runs of a recipe of this name: `<output_dir>/<name>`.
+
+    Raises:
+        UserError: The name, of a recipe's file for example, cannot be that of a folder in `output_dir`.
+    """
+    if problem := name_problem(recipe.name):
+        raise UserError(problem, where="name", found=repr(recipe.name), fix="name=my_run, say")
+    return recipe.output_dir / recipe.name
 
 
 def _write(path: Path, text: str) -> None:

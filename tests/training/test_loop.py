@@ -132,6 +132,14 @@ def test_a_run_folder_that_cannot_be_made_is_told(toy: Toy, tmp_path: Path) -> N
         RunFolder.create(recipe)
 
 
+def test_a_name_that_leaves_the_folder_of_runs_is_refused_where_paths_are_joined(toy: Toy, tmp_path: Path) -> None:
+    """A recipe that takes its name from its file is not checked as its keys are."""
+    recipe = toy("text_classification", "bert", train=32, held_out=8).model_copy(update={"name": "../../escaped"})
+    with pytest.raises(UserError, match="slash"):
+        RunFolder.create(recipe)
+    assert not (tmp_path.parent / "escaped").exists()
+
+
 def test_a_single_class_is_refused_before_training(toy: Toy) -> None:
     recipe = toy("text_classification", "bert", train=32, held_out=8)
     for path in Path(str(recipe.data.path)).iterdir():
