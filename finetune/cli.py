@@ -27,7 +27,7 @@ OutputFormatName = Literal["csv", "tsv", "jsonl", "text"]
 TaskName = Literal["text_classification", "token_classification", "text_to_text"]
 
 
-class SiteName(StrEnum):
+class SiteOption(StrEnum):
     """Sites of attention, as typer wants choices."""
 
     encoder = "encoder"
@@ -50,7 +50,7 @@ def list_command() -> None:
         table.add_column(heading, no_wrap=True)
     table.add_column("about")
     for name in compose.recipe_names():
-        recipe = compose.load(name)
+        recipe = compose.load_recipe(name)
         table.add_row(name, recipe.task.kind, recipe.model.description, recipe.summary)
     terminal = Console()
     (terminal if terminal.is_terminal else Console(width=200)).print(table)
@@ -77,8 +77,8 @@ def check_command(words: Words = None) -> None:
     recipe = compose.compose(words or [])
     from finetune import checking
 
-    report = checking.check(recipe)
-    checking.show(report)
+    report = checking.check_recipe(recipe)
+    checking.print_report(report)
     raise_all(report.errors)
 
 
@@ -128,7 +128,7 @@ def attention_command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     text: Annotated[str, typer.Option(help="What the model reads.")],
     text_pair: Annotated[str | None, typer.Option(help="The second text of a pair.")] = None,
-    site: Annotated[SiteName, typer.Option(help="Which attention.")] = SiteName.encoder,
+    site: Annotated[SiteOption, typer.Option(help="Which attention.")] = SiteOption.encoder,
     layer: Annotated[int, typer.Option(help="Which layer, from 0; negative from the end.")] = -1,
     png: Annotated[Path | None, typer.Option(help="Write a picture here, too.")] = None,
 ) -> None:
@@ -197,7 +197,7 @@ def push_command(
     """Push a finished run's model to the Hub, with recipe, masks, scores and model card; also again after a failure."""
     from finetune import hub
 
-    print(hub.push(run, hub.Target(name, private)))
+    print(hub.push(run, hub.Repository(name, private)))
 
 
 @app.callback(invoke_without_command=True)

@@ -17,10 +17,12 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from finetune.errors import UserError, nearest, raise_all
-from finetune.recipe import Recipe, Task
+from finetune.recipe import Recipe, TaskSection
 
 DEFAULT_RECIPE = "sentiment_sample"
-TASKS: dict[str, type[BaseModel]] = {task.model_fields["kind"].default: task for task in get_args(get_args(Task)[0])}
+TASKS: dict[str, type[BaseModel]] = {
+    task.model_fields["kind"].default: task for task in get_args(get_args(TaskSection)[0])
+}
 """The sections of the tasks, by `task.kind`."""
 _PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = (_PACKAGE.parent / "recipes", _PACKAGE / "recipes")  # in a checkout; in an installed wheel
@@ -66,7 +68,7 @@ def compose(arguments: Sequence[str], default: str | None = None) -> Recipe:
     name = overrides.pop("recipe", _recipe_of_run(overrides.get("resume")) or default)
     if not isinstance(name, str):
         raise UserError("no recipe is named", expected="recipe=NAME", fix=f"one of: {', '.join(recipe_names())}")
-    return override(load(name), overrides)
+    return override(load_recipe(name), overrides)
 
 
 def _recipe_of_run(folder: object) -> str | None:
@@ -166,7 +168,7 @@ def _is_told(where: str, unknown: Sequence[str]) -> bool:
     return any(key == where or key.startswith(where + ".") for key in unknown) if where else False
 
 
-def load(name: str) -> Recipe:
+def load_recipe(name: str) -> Recipe:
     """The recipe of that name: a module in recipes/, a .py or .yaml file, or a dotted module.
 
     Raises:
@@ -187,7 +189,7 @@ def load(name: str) -> Recipe:
 
 
 def source(name: str) -> Path:
-    """The file of a recipe that `load` finds."""
+    """The file of a recipe that `load_recipe` finds."""
     if name.endswith((".yaml", ".yml")):
         return Path(name)
     if (path := _file(name)) is not None:

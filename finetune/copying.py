@@ -20,7 +20,7 @@ def copy_recipe(name: str, path: Path) -> Path:
     Raises:
         UserError: There is no such recipe, there is such a file already, or it cannot be written.
     """
-    compose.load(name)  # what does not load is not worth a copy
+    compose.load_recipe(name)  # what does not load is not worth a copy
     source = compose.source(name)
     target = path / source.name if path.is_dir() else path
     if target.suffix != source.suffix:

@@ -13,7 +13,7 @@ from finetune.errors import Interrupted, UserError
 from finetune.recipe import Recipe
 
 
-def run(recipe: Recipe) -> dict[str, float]:
+def run_recipe(recipe: Recipe) -> dict[str, float]:
     """Train and evaluate; everything is left in the run folder.
 
     Returns:
@@ -25,16 +25,16 @@ def run(recipe: Recipe) -> dict[str, float]:
     """
     from finetune import hub, training
 
-    job = training.prepare(recipe)
-    hub.get_ready(job)
+    run = training.prepare(recipe)
+    hub.get_ready(run)
     try:
-        loop = training.fit(job)
-        evaluated = training.finish(loop)
+        loop = training.fit(run)
+        evaluated = training.finish_run(loop)
     except Interrupted:
-        job.accelerator.end_training()
+        run.accelerator.end_training()
         raise
-    job.accelerator.end_training()
-    hub.publish(job)
+    run.accelerator.end_training()
+    hub.publish(run)
     return evaluated.values
 
 
@@ -45,7 +45,7 @@ def status(recipe: Recipe) -> int:
         UserError: Something in the recipe or the data is wrong.
     """
     try:
-        run(recipe)
+        run_recipe(recipe)
     except Interrupted as interrupted:
         if os.environ.get("RANK", "0") == "0":  # one of several processes says it for all
             print(interrupted, file=sys.stderr)

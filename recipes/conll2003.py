@@ -12,7 +12,7 @@ with the three files of WNUT-17, whose test entities do not occur in train: test
 cores, in bf16.
 """
 
-from finetune.recipe import Columns, Data, Model, Recipe, TokenClassification, Training
+from finetune.recipe import ColumnNames, Data, Model, Recipe, TokenClassification, Training
 
 recipe = Recipe(
     task=TokenClassification(max_length=256, stride=64),
@@ -20,7 +20,7 @@ recipe = Recipe(
     data=Data(
         name="eriktks/conll2003",
         revision="refs/convert/parquet",  # its main branch needs a loading script, which datasets no longer runs
-        columns=Columns(labels="ner_tags"),
+        columns=ColumnNames(labels="ner_tags"),
     ),
     training=Training(epochs=3, batch_size=16, learning_rate=3e-5),
 )

@@ -10,7 +10,7 @@ attention.encoder="per_head(same(segment) | global_tokens(cls), full())", 0.683;
 0.72 with two seeds; the most frequent answer, 0.665.
 """
 
-from finetune.recipe import Columns, Data, Model, Recipe, Splits, TextClassification, Training
+from finetune.recipe import ColumnNames, Data, Model, Recipe, SplitNames, TextClassification, Training
 
 recipe = Recipe(
     task=TextClassification(max_length=128),
@@ -18,8 +18,8 @@ recipe = Recipe(
     data=Data(
         name="nyu-mll/glue",
         config="mrpc",
-        columns=Columns(text="sentence1", text_pair="sentence2"),
-        splits=Splits(dev=None, test="validation"),
+        columns=ColumnNames(text="sentence1", text_pair="sentence2"),
+        splits=SplitNames(dev=None, test="validation"),
     ),
     training=Training(epochs=3, batch_size=16, learning_rate=3e-5),
 )

@@ -15,15 +15,15 @@ where folder holds train.tsv, dev.tsv and test.tsv with SST-2's 6,920, 872 and 1
 0.891 after 3 minutes on 2 CPU cores, in bf16.
 """
 
-from finetune.recipe import Columns, Data, Model, Recipe, Splits, TextClassification, Training
+from finetune.recipe import ColumnNames, Data, Model, Recipe, SplitNames, TextClassification, Training
 
 recipe = Recipe(
     task=TextClassification(max_length=128),
     model=Model(name="google-bert/bert-base-uncased"),
     data=Data(
         name="stanfordnlp/sst2",
-        columns=Columns(text="sentence"),
-        splits=Splits(dev=None, test="validation"),
+        columns=ColumnNames(text="sentence"),
+        splits=SplitNames(dev=None, test="validation"),
         dev_share=0.02,
     ),
     training=Training(epochs=3, batch_size=32, learning_rate=2e-5),

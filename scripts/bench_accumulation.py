@@ -31,15 +31,15 @@ from finetune.recipe import (
     Model,
     Recipe,
     Scratch,
-    Task,
+    TaskSection,
     TextClassification,
     TextToText,
     TokenClassification,
     Training,
 )
 from finetune.training import prepare, progress
-from finetune.training.job import Job
 from finetune.training.loop import Loop
+from finetune.training.run import Run
 
 EXAMPLES = 32
 SPLITS = {"1 x 32": (32, 1), "4 x 8": (8, 4)}
@@ -62,7 +62,7 @@ class Case:
     """A task on a model's head."""
 
     architecture: str
-    task: Task
+    task: TaskSection
     row: Callable[[Sequence[str]], dict[str, Any]]
     """One example from its words."""
 
@@ -90,23 +90,23 @@ def recipe(case: Case, folder: Path) -> Recipe:
     )
 
 
-def of_loop(job: Job, batch_size: int, accumulation: int) -> Step:
+def of_loop(run: Run, batch_size: int, accumulation: int) -> Step:
     """The first step of finetune's loop."""
     keys = {"training.batch_size": batch_size, "training.gradient_accumulation": accumulation}
-    loop = Loop(replace(job, recipe=compose.override(job.recipe, keys)))
-    job.model.train()
-    job.model.zero_grad()
+    loop = Loop(replace(run, recipe=compose.override(run.recipe, keys)))
+    run.model.train()
+    run.model.zero_grad()
     (window,) = loop._windows(loop.plan.epoch(0))
-    targets = int(job.encoded["train"].targets.sum())
+    targets = int(run.encoded["train"].targets.sum())
     with closing(loop.gradients.prepared([window])) as batches:
         losses = loop.gradients.compute(window, batches, targets, EXAMPLES)
     assert losses is not None
-    return Step(gradient_of(job.model), float(sum(losses)) / targets)
+    return Step(gradient_of(run.model), float(sum(losses)) / targets)
 
 
-def of_trainer(job: Job, batch_size: int, accumulation: int, folder: Path) -> Step:
+def of_trainer(run: Run, batch_size: int, accumulation: int, folder: Path) -> Step:
     """The first step of transformers' Trainer, on transformers' own attention."""
-    model = stock(job)
+    model = stock(run)
     found: list[Gradient] = []
 
     class Keep(TrainerCallback):
@@ -114,8 +114,8 @@ def of_trainer(job: Job, batch_size: int, accumulation: int, folder: Path) -> St
             found.append(gradient_of(model))
 
     def collate(indices: list[int]) -> dict[str, Tensor]:
-        tools = replace(job.tools, ragged=False)
-        batch = job.task.collate(job.encoded["train"].features.take(np.array(indices)), tools)
+        context = replace(run.context, ragged=False)
+        batch = run.task.collate(run.encoded["train"].features.take(np.array(indices)), context)
         return batch.inputs | {"labels": batch.label_ids}
 
     arguments = TrainingArguments(
@@ -138,11 +138,11 @@ def of_trainer(job: Job, batch_size: int, accumulation: int, folder: Path) -> St
     return Step(found[0], trainer.state.log_history[0]["loss"])
 
 
-def stock(job: Job) -> PreTrainedModel:
-    """The job's model on transformers' own attention, with the same weights."""
-    config = type(job.model.config).from_dict(job.model.config.to_dict() | {"attn_implementation": "sdpa"})
-    model: PreTrainedModel = type(job.model)(config)
-    model.load_state_dict(job.model.state_dict())
+def stock(run: Run) -> PreTrainedModel:
+    """The run's model on transformers' own attention, with the same weights."""
+    config = type(run.model.config).from_dict(run.model.config.to_dict() | {"attn_implementation": "sdpa"})
+    model: PreTrainedModel = type(run.model)(config)
+    model.load_state_dict(run.model.state_dict())
     return model
 
 
@@ -151,11 +151,11 @@ def gradient_of(model: PreTrainedModel) -> Gradient:
     return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
 
-def exact(job: Job) -> Step:
+def exact(run: Run) -> Step:
     """The mean over the targets of all examples, in float64 and one padded batch."""
-    model = stock(job).double()
-    tools = replace(job.tools, ragged=False)
-    batch = job.task.collate(job.encoded["train"].features[:], tools)
+    model = stock(run).double()
+    context = replace(run.context, ragged=False)
+    batch = run.task.collate(run.encoded["train"].features[:], context)
     logits = model(**batch.inputs).logits
     loss = torch.nn.functional.cross_entropy(logits.flatten(0, -2), batch.label_ids.flatten())
     loss.backward()  # type: ignore[no-untyped-call]
@@ -179,13 +179,13 @@ def compare(case: Case, table: Table) -> None:
     """Add a case's rows to the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        job = prepare(recipe(case, folder))
-        reference = exact(job)
-        model = type(job.model).__name__
+        run = prepare(recipe(case, folder))
+        reference = exact(run)
+        model = type(run.model).__name__
         for split, (batch_size, accumulation) in SPLITS.items():
-            table.add_row(model, *row("finetune", split, of_loop(job, batch_size, accumulation), reference))
+            table.add_row(model, *row("finetune", split, of_loop(run, batch_size, accumulation), reference))
         for split, (batch_size, accumulation) in SPLITS.items():
-            found = of_trainer(job, batch_size, accumulation, folder / "trainer")
+            found = of_trainer(run, batch_size, accumulation, folder / "trainer")
             table.add_row(model, *row("Trainer", split, found, reference))
     table.add_section()
 

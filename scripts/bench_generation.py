@@ -31,7 +31,7 @@ from datasets import load_dataset
 from torch import Tensor, nn
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
-from finetune.data.batches import Limits, shards
+from finetune.data.batches import BatchLimits, shards
 from scripts.benchmark_models import MAX_LENGTH, shape, write
 from scripts.benchmarking import Spread, interleave, machine, print_table
 from scripts.training_variants import Ours, Prepared, quiet
@@ -154,19 +154,19 @@ def _peers(prepared: Prepared, translations: dict[str, list[str]]) -> dict[str, 
 
 def _ours(prepared: Prepared, translations: dict[str, list[str]]) -> dict[str, Callable[[], object]]:
     def translate(name: str, way: Ours) -> None:
-        job = way.job
-        limits = Limits(job.recipe.evaluation.batch_size, job.recipe.evaluation.tokens_per_batch)
-        batches = shards(job.encoded["test"].lengths, limits, processes=1, rank=0)
+        run = way.run
+        limits = BatchLimits(run.recipe.evaluation.batch_size, run.recipe.evaluation.tokens_per_batch)
+        batches = shards(run.encoded["test"].lengths, limits, processes=1, rank=0)
         found: dict[int, str] = {}
         with (
             way.at_work(),
-            job.matmul.used(),
+            run.matmul.used(),
             torch.inference_mode(),
-            job.accelerator.autocast(),
-            closing(job.batches("test", batches)) as collated,
+            run.accelerator.autocast(),
+            closing(run.batches("test", batches)) as collated,
         ):
             for batch in collated:
-                predictions = job.task.predict(job.model, batch, job.tools, final=True)
+                predictions = run.task.predict(run.model, batch, run.context, final=True)
                 found |= {prediction.example: prediction.output["text"] for prediction in predictions}
         translations[name] = [found[number] for number in range(len(found))]
 

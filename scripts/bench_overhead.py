@@ -30,12 +30,12 @@ if __name__ == "__main__":  # the checkout, so that `scripts` is a package
 import torch
 
 from finetune.compose import to_yaml
-from finetune.data.batches import Window
+from finetune.data.batches import StepBatches
 from finetune.recipe import Training
 from finetune.tasks import Batch
-from finetune.training import Job
+from finetune.training import Run
 from finetune.training.dropout import fast_dropout
-from finetune.training.embeddings import LookedUp
+from finetune.training.embeddings import SparseEmbeddingGradients
 from finetune.training.guard import step_where_finite
 from finetune.training.optimizer import build_optimizer
 from scripts.benchmark_models import Shape, recipe, shape, write
@@ -63,9 +63,9 @@ moments["libraries"] = time.time()
 class TrainingOnly(Loop):
     def _evaluation_is_due(self, steps_of_epoch):
         return False
-job = prepare(recipe)
+run = prepare(recipe)
 moments["data, model, encoding"] = time.time()
-TrainingOnly(job).run()
+TrainingOnly(run).train()
 moments["first step"] = time.time()
 print(json.dumps(moments))
 """
@@ -125,18 +125,18 @@ def first_steps(shape: Shape, folder: Path, rounds: int) -> dict[str, Spread]:
 def loop_shares(ours: Ours, rounds: int) -> dict[str, Spread]:
     """How much longer the loop takes than a bare one, and how much of it is waiting, as shares of an epoch."""
     waits: list[float] = []
-    job = ours.job
+    run = ours.run
 
     def whole() -> None:
         with ours.at_work(), quiet():
-            loop = TrainingOnly(job)
+            loop = TrainingOnly(run)
             waiting = Waiting(loop.gradients.prepared)
             loop.gradients.prepared = waiting  # type: ignore[method-assign]
-            loop.run()
+            loop.train()
             waits.append(waiting.seconds)
 
     with ours.at_work():
-        loop = TrainingOnly(job)
+        loop = TrainingOnly(run)
         windows = loop._windows(loop.plan.epoch(0))
         batches = list(loop.gradients.prepared(windows))
     timings = interleave({"loop": whole, "bare": partial(bare, ours, batches)}, rounds)
@@ -150,18 +150,18 @@ def loop_shares(ours: Ours, rounds: int) -> dict[str, Spread]:
 
 def bare(ours: Ours, batches: Sequence[Batch]) -> None:
     """An epoch in a few lines, computed in the same ways: nothing is looked after, told or kept."""
-    job: Job = ours.job
+    run: Run = ours.run
     with ours.at_work():
-        optimizer = build_optimizer(job.model, job.recipe.training, len(batches))
-        embeddings = LookedUp(job.model, enabled=True)
-        job.model.train()
-        with job.matmul.used(), fast_dropout(job.model), embeddings.gathered():
+        optimizer = build_optimizer(run.model, run.recipe.training, len(batches))
+        embeddings = SparseEmbeddingGradients(run.model, enabled=True)
+        run.model.train()
+        with run.matmul.used(), fast_dropout(run.model), embeddings.gathered():
             for batch in batches:
-                with job.accelerator.autocast():
-                    loss = job.task.loss(job.model, batch, 0.0)
+                with run.accelerator.autocast():
+                    loss = run.task.loss(run.model, batch, 0.0)
                 (loss / len(batch.features)).backward()  # type: ignore[no-untyped-call]
                 embeddings.fill()
-                gradients = (embeddings.nonzero(weight) for weight in job.model.parameters())
+                gradients = (embeddings.nonzero(weight) for weight in run.model.parameters())
                 norm = torch.nn.utils.get_total_norm([gradient for gradient in gradients if gradient is not None])
                 step_where_finite(optimizer, torch.zeros(()), norm.clamp(min=1))
                 optimizer.zero_grad()
@@ -171,11 +171,11 @@ def bare(ours: Ours, batches: Sequence[Batch]) -> None:
 class Waiting:
     """A source of batches that counts the seconds in which one waits for it."""
 
-    def __init__(self, source: Callable[[Sequence[Window]], Generator[Batch]]) -> None:
+    def __init__(self, source: Callable[[Sequence[StepBatches]], Generator[Batch]]) -> None:
         self.source = source
         self.seconds = 0.0
 
-    def __call__(self, plan: Sequence[Window]) -> Generator[Batch]:
+    def __call__(self, plan: Sequence[StepBatches]) -> Generator[Batch]:
         """The source's batches."""
         with closing(self.source(plan)) as batches:
             while True:

@@ -36,10 +36,10 @@ from transformers import (
     default_data_collator,
 )
 
-from finetune.data.batches import Indices, Window
+from finetune.data.batches import Indices, StepBatches
 from finetune.recipe import Training
 from finetune.tasks import Batch
-from finetune.training import Job, prepare
+from finetune.training import Run, prepare
 from finetune.training.loop import Loop
 from finetune.training.progress import console
 from scripts.benchmark_models import MAX_LENGTH, Shape, recipe, training_work
@@ -134,7 +134,7 @@ class Ours(Variant):
         training = Training(epochs=1, batch_size=BATCH_SIZE, precision=precision, warmup=0.0, schedule="constant")
         self._loop: Loop | None = None
         with self.at_work(), quiet():
-            self.job: Job = prepare(recipe(self.shape, prepared.folder, training))
+            self.run: Run = prepare(recipe(self.shape, prepared.folder, training))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -144,7 +144,7 @@ class Ours(Variant):
 
     def steps(self, count: int) -> list[Step]:
         with self.at_work():
-            loop = TrainingOnly(self.job)
+            loop = TrainingOnly(self.run)
             windows = loop._windows(loop.plan.epoch(0))
             chosen = [windows[index] for index in spread(len(windows), count)]
             batches = list(loop.gradients.prepared(chosen))
@@ -152,24 +152,24 @@ class Ours(Variant):
         self._loop = loop
         return [partial(self._step, loop, window, batch) for window, batch in zip(chosen, batches, strict=True)]
 
-    def _step(self, loop: Loop, window: Window, batch: Batch) -> Amount:
-        amount = self._amount([window.everyone])
+    def _step(self, loop: Loop, window: StepBatches, batch: Batch) -> Amount:
+        amount = self._amount([window.all])
         loop._step(window, iter([batch]), amount.tokens)
         return amount
 
     def epoch(self) -> tuple[Amount, float]:
         self._loop = None
         with self.at_work(), quiet():
-            unwrap(self.job.model)
+            unwrap(self.run.model)
             start = time.perf_counter()
-            loop = TrainingOnly(self.job)
-            loop.run()
+            loop = TrainingOnly(self.run)
+            loop.train()
             seconds = time.perf_counter() - start
-            self.job.accelerator.free_memory()
+            self.run.accelerator.free_memory()
         return self._amount(loop.plan.epoch(0)), seconds
 
     def _amount(self, batches: Sequence[Indices]) -> Amount:
-        encoded = self.job.encoded["train"]
+        encoded = self.run.encoded["train"]
         examples = np.concatenate(batches)
         targets = encoded.targets[examples] if self.shape.is_t5 else np.zeros(len(examples), dtype=np.int64)
         sources = encoded.lengths[examples] - targets

@@ -33,8 +33,8 @@ def test_list_shows_every_recipe_with_task_and_model() -> None:
     assert shown.returncode == 0
     for name in compose.recipe_names():
         (line,) = [line for line in shown.stdout.splitlines() if line.split()[:1] == [name]]
-        assert compose.load(name).task.kind in line
-        assert compose.load(name).model.description in line
+        assert compose.load_recipe(name).task.kind in line
+        assert compose.load_recipe(name).model.description in line
 
 
 def test_show_prints_what_can_be_run_again(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_show_prints_what_can_be_run_again(tmp_path: Path) -> None:
     shown = finetune("show", *words)
     path = tmp_path / "sst2.yaml"
     path.write_text(shown.stdout)
-    assert compose.load(str(path)) == compose.compose(words)
+    assert compose.load_recipe(str(path)) == compose.compose(words)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list", "--help"], ["show", "--help"]])

@@ -42,7 +42,7 @@ def test_every_shipped_recipe_composes_and_survives_yaml(name: str, tmp_path: Pa
     assert recipe.summary
     path = tmp_path / "again.yaml"
     path.write_text(compose.to_yaml(recipe))
-    assert compose.load(str(path)) == recipe
+    assert compose.load_recipe(str(path)) == recipe
 
 
 @pytest.mark.parametrize("name", compose.recipe_names())
@@ -111,10 +111,10 @@ def test_another_kind_of_task_keeps_what_both_have() -> None:
 
 @pytest.mark.parametrize("value", ["1e5", "7e12345", "0123456", "1_000", "1:30", "no", "null", "true", "1.5", "", "#a"])
 def test_words_that_look_like_numbers_survive_yaml(mine: str, tmp_path: Path, value: str) -> None:
-    recipe = compose.override(compose.load(mine), {"data.labels": [value, "b"], "model.revision": value})
+    recipe = compose.override(compose.load_recipe(mine), {"data.labels": [value, "b"], "model.revision": value})
     path = tmp_path / "again.yaml"
     path.write_text(compose.to_yaml(recipe))
-    again = compose.load(str(path))
+    again = compose.load_recipe(str(path))
     assert (again.data.labels, again.model.revision) == ((value, "b"), value)
 
 
@@ -248,7 +248,7 @@ def test_masks_are_read_from_text_and_survive_yaml(tmp_path: Path) -> None:
     assert str(recipe.attention.program.for_layer("cross", 5, 6)) == "none()"
     path = tmp_path / "again.yaml"
     path.write_text(compose.to_yaml(recipe))
-    assert compose.load(str(path)).attention == recipe.attention
+    assert compose.load_recipe(str(path)).attention == recipe.attention
 
 
 def test_masks_are_written_in_python_too() -> None:

@@ -14,7 +14,7 @@ from tests.training.conftest import write_rows
 @pytest.mark.parametrize("name", compose.recipe_names())
 def test_every_recipe_can_be_copied_and_means_the_same(name: str, tmp_path: Path) -> None:
     path = copy_recipe(name, tmp_path / "mine.py")
-    assert compose.load(str(path)) == compose.load(name).model_copy(update={"name": "mine"})
+    assert compose.load_recipe(str(path)) == compose.load_recipe(name).model_copy(update={"name": "mine"})
     assert f"recipe={path}" in path.read_text()
     assert f"recipe={name} " not in path.read_text()
 
@@ -44,8 +44,10 @@ def test_copies_of_copies_and_of_yaml(tmp_path: Path) -> None:
     first = copy_recipe("mrpc", tmp_path / "first.py")
     second = copy_recipe(str(first), tmp_path / "new" / "second.py")
     assert f"recipe={second}" in second.read_text()
-    (tmp_path / "a.yaml").write_text(compose.to_yaml(compose.load("mrpc")))
-    assert compose.load(str(copy_recipe(str(tmp_path / "a.yaml"), tmp_path / "b.yaml"))) == compose.load("mrpc")
+    (tmp_path / "a.yaml").write_text(compose.to_yaml(compose.load_recipe("mrpc")))
+    assert compose.load_recipe(str(copy_recipe(str(tmp_path / "a.yaml"), tmp_path / "b.yaml"))) == compose.load_recipe(
+        "mrpc"
+    )
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -25,13 +25,13 @@ from transformers import (
 
 import finetune
 from finetune.attention.program import SITES
-from finetune.checking import check
+from finetune.checking import check_recipe
 from finetune.errors import UserError
 from finetune.models import load_tokenizer
-from finetune.recipe import Attention, Data, Model, Recipe, Scratch, Task, Training, Translation
-from finetune.run import run
+from finetune.recipe import Attention, Data, Model, Recipe, Scratch, TaskSection, Training, Translation
+from finetune.run import run_recipe
 from finetune.serve import Input, Output, predict_file
-from finetune.training.job import prepare
+from finetune.training.run import prepare
 from tests.training.conftest import TASKS, write_rows
 
 TINY = {"size": "tiny", "hidden_size": 32, "num_heads": 2, "intermediate_size": 64, "vocab_size": 200}
@@ -99,7 +99,7 @@ def _save(kind: str, folder: Path) -> Path:
 
 def recipe_of(task: str, model: Model, masks: Mapping[str, Any], folder: Path) -> Recipe:
     kind: str = "text_to_text" if task == "translation" else task
-    chosen: Task = TRANSLATION if task == "translation" else TASKS[kind][1]
+    chosen: TaskSection = TRANSLATION if task == "translation" else TASKS[kind][1]
     return Recipe(
         name="cell",
         task=chosen,
@@ -129,8 +129,8 @@ def test_a_cell(
 ) -> None:
     masks = MASKS[task, family] if masked else {}
     recipe = recipe_of(task, model_of(start, family, folders), masks, tmp_path)
-    assert check(recipe).errors == []
-    assert run(recipe)["loss"] > 0
+    assert check_recipe(recipe).errors == []
+    assert run_recipe(recipe)["loss"] > 0
     (made,) = (tmp_path / "runs" / "cell").iterdir()
     loaded = finetune.load(made)
     assert loaded.masks == recipe.attention.program

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from finetune.attention.masks.base import Mask
-from finetune.attention.masks.scope import Features
+from finetune.attention.masks.scope import ExampleFeatures
 from finetune.attention.program import Program, SiteName
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def mask_panels(
     query_length: int,
     key_length: int | None = None,
     num_heads: int = 1,
-    features: Features | None = None,
-    key_features: Features | None = None,
+    features: ExampleFeatures | None = None,
+    key_features: ExampleFeatures | None = None,
     where: str = "",
 ) -> list[Panel]:
     """A panel for each group of heads that see the same.
@@ -99,8 +99,8 @@ def program_panels(
     query_length: int,
     key_length: int | None = None,
     num_heads: int = 1,
-    features: Features | None = None,
-    key_features: Features | None = None,
+    features: ExampleFeatures | None = None,
+    key_features: ExampleFeatures | None = None,
 ) -> list[Panel]:
     """Panels of a site of a program, for each group of layers that have the same mask.
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.global_tokens import mark_column
-from finetune.attention.masks.scope import Scope, Side, integers
+from finetune.attention.masks.scope import AttentionSide, Scope, integers
 
 PaddingSide = Literal["left", "right"]
 
@@ -98,10 +98,10 @@ class Padded:
         """int64 [tokens], where the tokens lie in the flattened rows, in order."""
         return self.valid.flatten().nonzero().flatten()
 
-    def side(self) -> Side:
+    def side(self) -> AttentionSide:
         """The tokens as a mask's scope wants them."""
         rows = torch.arange(len(self.lengths), device=self.starts.device) * self.padded_length
-        return Side(rows + self.starts, self.lengths, {name: c.flatten() for name, c in self.columns.items()})
+        return AttentionSide(rows + self.starts, self.lengths, {name: c.flatten() for name, c in self.columns.items()})
 
     def to_ragged(self) -> Ragged:
         """The same examples as a stream, in the same order."""
@@ -190,9 +190,9 @@ class Ragged:
         """int64 [tokens], each token's position in its example."""
         return torch.arange(self.total, device=self.cu_seqlens.device) - self.starts[self.example_ids]
 
-    def side(self) -> Side:
+    def side(self) -> AttentionSide:
         """The tokens as a mask's scope wants them."""
-        return Side(self.starts, self.lengths, self.columns)
+        return AttentionSide(self.starts, self.lengths, self.columns)
 
     def to_padded(self, side: PaddingSide = "right", padded_length: int | None = None) -> Padded:
         """The same examples as rows, with padding on the right or left.

@@ -4,7 +4,7 @@ Here lives what `finetune check` finds and shows. What makes a run impossible is
 words in which the run itself would say it; nothing here is needed to train.
 """
 
-from finetune.checking.check import Report, check
-from finetune.checking.tables import show
+from finetune.checking.check import CheckReport, check_recipe
+from finetune.checking.tables import print_report
 
-__all__ = ["Report", "check", "show"]
+__all__ = ["CheckReport", "check_recipe", "print_report"]

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from finetune import metrics, models, tasks
-from finetune.checking.damage import damages
+from finetune.checking.duplicates import conflicts, duplicates, leakage
 from finetune.checking.lengths import Lengths, measure
-from finetune.checking.part import Part
-from finetune.checking.repeats import conflicts, duplicates, leakage
-from finetune.checking.trial import Trial, try_out
-from finetune.data import Field, Given, Loaded, assemble, read
-from finetune.data.files.find import find_sources
+from finetune.checking.mojibake import damages
+from finetune.checking.split_view import SplitView
+from finetune.checking.trial import TrialSteps, try_out
+from finetune.data import Field, LoadedData, SourceRows, assemble, read_sources
+from finetune.data.files.find import find_split_files
 from finetune.data.files.text import has_byte_order_mark
-from finetune.data.targets import settle
+from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError, UserErrors
 from finetune.recipe import Recipe
 from finetune.tasks import Task
@@ -27,7 +27,7 @@ SPLITS = ("train", "dev", "test")
 
 
 @dataclass
-class Report:
+class CheckReport:
     """What a check has found, so far as it came.
 
     Args:
@@ -50,7 +50,7 @@ class Report:
     rows: dict[str, int] = field(default_factory=dict)
     labels: dict[str, Counter[str]] = field(default_factory=dict)
     lengths: list[Lengths] = field(default_factory=list)
-    trial: Trial | None = None
+    trial: TrialSteps | None = None
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
@@ -67,16 +67,16 @@ class Report:
         self.errors += [error for error in errors if str(error) not in told]
 
 
-def check(recipe: Recipe) -> Report:
+def check_recipe(recipe: Recipe) -> CheckReport:
     """Read the data, look at them, and try a step; nothing is left on the disk but what a run would cache."""
-    report = Report(recipe)
+    report = CheckReport(recipe)
     with report.collecting():
         task = tasks.create(recipe)
         fields = task.fields
         report.columns = {one.name: one.column for one in fields}
         given = None
         with report.collecting():
-            given = read(recipe.data, fields)
+            given = read_sources(recipe.data, fields)
         loaded = _look_at_data(report, task, given) if given is not None else None
         if loaded is None:
             _look_at_model(report, task)
@@ -85,9 +85,9 @@ def check(recipe: Recipe) -> Report:
     return report
 
 
-def _look_at_data(report: Report, task: Task, given: Sequence[Given]) -> Loaded | None:
+def _look_at_data(report: CheckReport, task: Task, given: Sequence[SourceRows]) -> LoadedData | None:
     """Find what is wrong with the data as read, then as a run will see them; None where it cannot."""
-    fields = settle(given[0].fields, given[0].rows["train"])
+    fields = infer_label_kinds(given[0].fields, given[0].rows["train"])
     for one in given:
         report.warnings += _marked_files(one)
         for part in _parts(one).values():
@@ -103,16 +103,16 @@ def _look_at_data(report: Report, task: Task, given: Sequence[Given]) -> Loaded 
     return loaded
 
 
-def _parts(given: Given) -> dict[str, Part]:
-    fields = settle(given.fields, given.rows["train"])
-    return {split: Part.of_rows(split, rows, fields) for split, rows in given.rows.items()}
+def _parts(given: SourceRows) -> dict[str, SplitView]:
+    fields = infer_label_kinds(given.fields, given.rows["train"])
+    return {split: SplitView.of_rows(split, rows, fields) for split, rows in given.rows.items()}
 
 
-def _parts_of_run(loaded: Loaded, fields: Sequence[Field]) -> dict[str, Part]:
-    return {split: Part.of_split(split, getattr(loaded, split), fields) for split in SPLITS}
+def _parts_of_run(loaded: LoadedData, fields: Sequence[Field]) -> dict[str, SplitView]:
+    return {split: SplitView.of_split(split, getattr(loaded, split), fields) for split in SPLITS}
 
 
-def _count_labels(parts: Mapping[str, Part], fields: Sequence[Field]) -> dict[str, Counter[str]]:
+def _count_labels(parts: Mapping[str, SplitView], fields: Sequence[Field]) -> dict[str, Counter[str]]:
     (name, *_) = [one.name for one in fields if one.kind in ("label", "label_list", "word_labels")] or [""]
     return {
         split: Counter(
@@ -123,10 +123,10 @@ def _count_labels(parts: Mapping[str, Part], fields: Sequence[Field]) -> dict[st
     }
 
 
-def _marked_files(given: Given) -> list[UserError]:
+def _marked_files(given: SourceRows) -> list[UserError]:
     if given.data.path is None or given.data.function is not None:
         return []
-    found = find_sources(given.data, given.fields)
+    found = find_split_files(given.data, given.fields)
     paths = dict.fromkeys(path for sources in found.values() for source in sources for path in source.paths)
     marked = [str(path) for path in paths if has_byte_order_mark(path)]
     return [
@@ -139,12 +139,12 @@ def _marked_files(given: Given) -> list[UserError]:
     ]
 
 
-def _look_at_model(report: Report, task: Task) -> None:
+def _look_at_model(report: CheckReport, task: Task) -> None:
     """Whether metrics, tokenizer and model can be had, where the data stand in the way of a trial."""
     model = report.recipe.model
     with report.collecting():
         if report.recipe.evaluation.metrics:
-            metrics.check(report.recipe.evaluation.metrics, options=metrics.MetricOptions())
+            metrics.check_metric(report.recipe.evaluation.metrics, options=metrics.MetricOptions())
     if model.scratch is not None:
         return
     with report.collecting():
@@ -156,17 +156,17 @@ def _look_at_model(report: Report, task: Task) -> None:
             models.check_length(loaded.config, length, key)
 
 
-def _try(report: Report, task: Task, loaded: Loaded) -> None:
+def _try(report: CheckReport, task: Task, loaded: LoadedData) -> None:
     """Set the run up in a folder that does not stay, measure lengths, and compute."""
     with tempfile.TemporaryDirectory(prefix="finetune-check-") as folder, report.collecting():
         with silenced():
-            job = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
+            run = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
         for split in SPLITS:
-            report.lengths += measure(task, split, getattr(loaded, split), job.tools.tokenizer)
+            report.lengths += measure(task, split, getattr(loaded, split), run.context.tokenizer)
         report.warnings += _cut(report.lengths, task)
         with silenced():
-            report.trial = try_out(job)
-        job.accelerator.end_training()
+            report.trial = try_out(run)
+        run.accelerator.end_training()
 
 
 def _cut(lengths: Sequence[Lengths], task: Task) -> list[UserError]:

@@ -6,15 +6,15 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from finetune.checking.check import SPLITS, Report
+from finetune.checking.check import SPLITS, CheckReport
 from finetune.checking.lengths import PERCENTILES
-from finetune.checking.trial import Trial
-from finetune.data.problems import plural
+from finetune.checking.trial import TrialSteps
+from finetune.data.messages import plural
 
 _MOST_LABELS = 40
 
 
-def show(report: Report) -> None:
+def print_report(report: CheckReport) -> None:
     """Print what was found to standard output; the errors are left to the caller."""
     terminal = Console(highlight=False, markup=False)
     console = terminal if terminal.is_terminal else Console(width=160, highlight=False, markup=False)
@@ -23,7 +23,7 @@ def show(report: Report) -> None:
         console.print()
 
 
-def _tables(report: Report) -> Iterator[RenderableType]:
+def _tables(report: CheckReport) -> Iterator[RenderableType]:
     if report.rows:
         yield _rows(report)
     if any(report.labels.values()):
@@ -42,7 +42,7 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _rows(report: Report) -> Group:
+def _rows(report: CheckReport) -> Group:
     columns = ", ".join(name if name == column else f"{column} as {name}" for name, column in report.columns.items())
     table = _table("split", "rows")
     for split, rows in report.rows.items():
@@ -50,7 +50,7 @@ def _rows(report: Report) -> Group:
     return Group(f"{report.recipe.name}: columns {columns}", table, *report.notes)
 
 
-def _labels(report: Report) -> Table:
+def _labels(report: CheckReport) -> Table:
     splits = [split for split in SPLITS if split in report.labels]
     table = _table("label", *splits)
     names = sorted(set().union(*report.labels.values()), key=lambda name: -report.labels["train"][name])
@@ -67,7 +67,7 @@ def _share(count: int, total: int) -> str:
     return f"{count:,} ({count / max(total, 1):.1%})"
 
 
-def _lengths(report: Report) -> Table:
+def _lengths(report: CheckReport) -> Table:
     headings = ["least" if at == 0 else "most" if at == 100 else f"{at}%" for at in PERCENTILES]
     table = _table("tokens", "limit", *headings, "longer")
     for one in report.lengths:
@@ -77,7 +77,7 @@ def _lengths(report: Report) -> Table:
     return table
 
 
-def _trial(trial: Trial) -> Table:
+def _trial(trial: TrialSteps) -> Table:
     table = _table("one process on this machine", "measured")
     table.add_row("largest batch", f"{trial.examples:,} examples, {trial.tokens:,} tokens")
     table.add_row("its loss before training", f"{trial.loss:.3f} nats a target")
@@ -99,7 +99,7 @@ def _clock(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
-def _findings(report: Report) -> RenderableType:
+def _findings(report: CheckReport) -> RenderableType:
     lines = [f"warning: {warning}" for warning in report.warnings]
     lines.append(f"{plural(len(report.errors), 'error')}, {plural(len(report.warnings), 'warning')}")
     return Text("\n".join(lines))

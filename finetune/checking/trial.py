@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from finetune.data.batches import Indices, Limits, shards
+from finetune.data.batches import BatchLimits, Indices, shards
 from finetune.errors import UserError
-from finetune.training import Job
+from finetune.training import Run
 from finetune.training.loop import Loop
 from finetune.training.memory import is_out_of_memory, out_of_memory
 
@@ -24,7 +24,7 @@ _EPOCHS = 10
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialSteps:
     """What was measured.
 
     Args:
@@ -50,13 +50,13 @@ class Trial:
     measured: tuple[int, int]
 
 
-def try_out(job: Job) -> Trial:
+def try_out(run: Run) -> TrialSteps:
     """Train on the largest batch and on some others, and score some of dev; the model is spent afterwards.
 
     Raises:
         UserError: Memory does not suffice, or the loss is not finite.
     """
-    loop = Loop(job)
+    loop = Loop(run)
     largest = _largest(loop)
     loop.model.train()
     try:
@@ -74,12 +74,12 @@ def try_out(job: Job) -> Trial:
             found=f"{loss} on the largest batch, of {_describe(loop, largest)}",
             fix="training.precision=fp32 tells whether it is the precision",
         )
-    return Trial(
+    return TrialSteps(
         examples=len(largest),
         tokens=int(loop.plan.lengths[largest].sum()),
         loss=loss,
-        memory=_most_memory(job.accelerator.device),
-        on_gpu=job.accelerator.device.type == "cuda",
+        memory=_most_memory(run.accelerator.device),
+        on_gpu=run.accelerator.device.type == "cuda",
         batches=len(loop.plan),
         epoch_seconds=seconds[0] * int(loop.plan.lengths.sum()),
         dev_seconds=dev_seconds,
@@ -89,7 +89,7 @@ def try_out(job: Job) -> Trial:
 
 def _largest(loop: Loop) -> Indices:
     """The batch of the run that takes most memory: that with the most places for tokens, padding included."""
-    lengths, ragged = loop.plan.lengths, loop.job.tools.ragged
+    lengths, ragged = loop.plan.lengths, loop.run.context.ragged
 
     def places(batch: Indices) -> int:
         return int(lengths[batch].sum() if ragged else lengths[batch].max() * len(batch))
@@ -100,16 +100,16 @@ def _largest(loop: Loop) -> Indices:
 
 def _train(loop: Loop, batches: Sequence[Indices]) -> Iterable[float]:
     """The loss of each batch, in nats a target, after a step of the optimizer on it alone."""
-    job, accelerator = loop.job, loop.accelerator
-    with closing(job.batches("train", batches)) as prepared:
+    run, accelerator = loop.run, loop.accelerator
+    with closing(run.batches("train", batches)) as prepared:
         for indices, batch in zip(batches, prepared, strict=True):
-            targets = max(int(job.encoded["train"].targets[indices].sum()), 1)
+            targets = max(int(run.encoded["train"].targets[indices].sum()), 1)
             with accelerator.autocast():
-                loss = job.task.loss(loop.model, batch, job.recipe.training.label_smoothing) / targets
+                loss = run.task.loss(loop.model, batch, run.recipe.training.label_smoothing) / targets
             accelerator.backward(loss)
             loop.gradients.embeddings.fill()
-            if job.recipe.training.max_grad_norm is not None:
-                accelerator.clip_grad_norm_(loop.model.parameters(), job.recipe.training.max_grad_norm)
+            if run.recipe.training.max_grad_norm is not None:
+                accelerator.clip_grad_norm_(loop.model.parameters(), run.recipe.training.max_grad_norm)
             loop.optimizer.step()
             loop.optimizer.zero_grad()
             loop.gradients.forget()
@@ -128,21 +128,21 @@ def _seconds_a_token(loop: Loop, batches: Sequence[Indices]) -> tuple[float, int
 
 def _score(loop: Loop) -> tuple[float, int]:
     """Seconds that the dev split takes, and how many batches that was measured on: first the longest, then others."""
-    job = loop.job
-    lengths, evaluation = job.encoded["dev"].lengths, job.recipe.evaluation
-    batches = shards(lengths, Limits(evaluation.batch_size, evaluation.tokens_per_batch), 1, 0)
+    run = loop.run
+    lengths, evaluation = run.encoded["dev"].lengths, run.recipe.evaluation
+    batches = shards(lengths, BatchLimits(evaluation.batch_size, evaluation.tokens_per_batch), 1, 0)
     spaced = sorted(range(len(batches)), key=lambda number: (number % 7 != 0, number))[:_MOST_BATCHES]
     chosen = [batches[number] for number in spaced]
     model = loop.unwrapped.train(False)
     start, tokens, number = time.perf_counter(), 0, 0
     with (
-        job.matmul.used(),
+        run.matmul.used(),
         torch.inference_mode(),
-        job.accelerator.autocast(),
-        closing(job.batches("dev", chosen)) as prepared,
+        run.accelerator.autocast(),
+        closing(run.batches("dev", chosen)) as prepared,
     ):
         for number, batch in enumerate(prepared, start=1):
-            job.task.predict(model, batch, job.tools, final=False)
+            run.task.predict(model, batch, run.context, final=False)
             tokens += int(lengths[chosen[number - 1]].sum())
             if time.perf_counter() - start > _SECONDS:
                 break

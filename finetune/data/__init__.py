@@ -5,8 +5,8 @@ the batches of encoded examples. Tokens, models and metrics are the business of 
 """
 
 from finetune.data.fields import Field
-from finetune.data.loaded import Loaded
-from finetune.data.loading import assemble, load
-from finetune.data.reading import Given, read
+from finetune.data.loaded import LoadedData
+from finetune.data.loading import assemble, load_data
+from finetune.data.reading import SourceRows, read_sources
 
-__all__ = ["Field", "Given", "Loaded", "assemble", "load", "read"]
+__all__ = ["Field", "LoadedData", "SourceRows", "assemble", "load_data", "read_sources"]

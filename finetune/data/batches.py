@@ -73,21 +73,21 @@ class BatchPlan:
 
 
 @dataclass(frozen=True)
-class Window:
+class StepBatches:
     """The batches of one optimizer step.
 
     Args:
-        mine: Those that this process computes; each process computes the same number.
-        spare: How many of `mine`, at the end, only keep the processes in step and weigh nothing.
-        everyone: The examples of the step over all processes, by which its loss is averaged.
+        local: Batches that this process computes; each process computes the same number.
+        dummies: How many of `local`, at the end, only keep the processes in step; their weight is 0.
+        all: Indices of the examples of the step over all processes, by which its loss is averaged.
     """
 
-    mine: tuple[Indices, ...]
-    spare: int
-    everyone: Indices
+    local: tuple[Indices, ...]
+    dummies: int
+    all: Indices
 
 
-def windows(batches: Sequence[Indices], accumulation: int, processes: int, rank: int) -> Iterator[Window]:
+def step_batches(batches: Sequence[Indices], accumulation: int, processes: int, rank: int) -> Iterator[StepBatches]:
     """Group an epoch's batches into optimizer steps and give each process its share.
 
     The last step takes what is left. Where that does not share out evenly, a process computes a batch of it a second
@@ -97,11 +97,11 @@ def windows(batches: Sequence[Indices], accumulation: int, processes: int, rank:
         window = tuple(batches[start : start + accumulation * processes])
         mine = window[rank::processes]
         spare = -(-len(window) // processes) - len(mine)
-        yield Window(mine + window[:1] * spare, spare, np.concatenate(window))
+        yield StepBatches(mine + window[:1] * spare, spare, np.concatenate(window))
 
 
 @dataclass(frozen=True)
-class Limits:
+class BatchLimits:
     """The most that a batch may hold; an example that exceeds them alone has a batch of its own.
 
     Args:
@@ -113,7 +113,7 @@ class Limits:
     tokens: int | None = None
 
 
-def shards(lengths: Indices, limits: Limits, processes: int, rank: int) -> list[Indices]:
+def shards(lengths: Indices, limits: BatchLimits, processes: int, rank: int) -> list[Indices]:
     """Batches of like length for evaluation: the longest first, every example on exactly one process.
 
     Longest first, so that memory that does not suffice is found out at once and the time left is not underestimated.
@@ -129,7 +129,7 @@ def shards(lengths: Indices, limits: Limits, processes: int, rank: int) -> list[
     return mine
 
 
-def _fill(order: Indices, lengths: Indices, limits: Limits) -> Iterator[Indices]:
+def _fill(order: Indices, lengths: Indices, limits: BatchLimits) -> Iterator[Indices]:
     """Cut the order into batches as large as the limits allow."""
     ends = np.cumsum(lengths[order])
     start = 0

@@ -12,7 +12,7 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 """A folder of the cache is named by the hash of what its content depends on, 16 bytes in hexadecimal digits."""
 
 
-def prune(folder: Path, keep: Collection[str], most_bytes: int) -> None:
+def prune_cache(folder: Path, keep: Collection[str], most_bytes: int) -> None:
     """Delete the longest unused of the cache's folders in `folder` until what is left of them is small enough.
 
     Only what the cache has made is counted and deleted. Whatever else lies there, or behind a link, is somebody's.

@@ -7,24 +7,24 @@ import pyarrow.compute as pc
 
 from finetune.data.columns import canonical_column, where_true
 from finetune.data.fields import Field
-from finetune.data.problems import plural, raise_merged
+from finetune.data.messages import plural, raise_merged
 from finetune.data.rows import Rows
-from finetune.data.targets import settle
+from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError
 
-Columns = dict[str, pa.ChunkedArray]
+ArrowColumns = dict[str, pa.ChunkedArray]
 """Checked columns of one split, by the fields' names."""
 
 
-def checked_columns(rows: Mapping[str, Rows], fields: Sequence[Field]) -> dict[str, Columns]:
+def checked_columns(rows: Mapping[str, Rows], fields: Sequence[Field]) -> dict[str, ArrowColumns]:
     """Each split's columns: strings, or lists of strings of equal length for words and their labels.
 
     Raises:
         UserError: Splits without rows, values of another type, rows without content, unequal lengths.
     """
     raise_merged([UserError("there are no examples", where=part.name) for part in rows.values() if len(part) == 0])
-    fields = settle(fields, next(iter(rows.values())))
-    columns: dict[str, Columns] = {split: {} for split in rows}
+    fields = infer_label_kinds(fields, next(iter(rows.values())))
+    columns: dict[str, ArrowColumns] = {split: {} for split in rows}
     errors = []
     for split, part in rows.items():
         for field in fields:
@@ -37,7 +37,7 @@ def checked_columns(rows: Mapping[str, Rows], fields: Sequence[Field]) -> dict[s
     return columns
 
 
-def _unequal_lengths(rows: Rows, fields: Sequence[Field], columns: Columns) -> Iterator[UserError]:
+def _unequal_lengths(rows: Rows, fields: Sequence[Field], columns: ArrowColumns) -> Iterator[UserError]:
     for words in (field for field in fields if field.kind == "words"):
         for labels in (field for field in fields if field.kind == "word_labels"):
             num_words = pc.list_value_length(columns[words.name])

@@ -4,10 +4,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finetune.data.fields import Field
-from finetune.data.problems import plural
+from finetune.data.messages import plural
 from finetune.data.python_values import arrow_column
 from finetune.data.rows import Rows
-from finetune.data.targets import label_lists, numbers
+from finetune.data.targets import as_numbers, label_lists
 from finetune.errors import UserError
 
 _STRINGS = pa.list_(pa.string())
@@ -26,7 +26,7 @@ def canonical_column(rows: Rows, field: Field) -> pa.ChunkedArray:
     if field.kind in ("label_list", "number"):
         values = rows.columns[field.column]
         column = arrow_column(values, rows, field) if isinstance(values, list) else values
-        return (numbers if field.kind == "number" else label_lists)(column, rows, field)
+        return (as_numbers if field.kind == "number" else label_lists)(column, rows, field)
     strings = string_column(rows, field)
     empty = where_true(blank(pc.binary_join(strings, "") if pa.types.is_list(strings.type) else strings))
     if empty:
@@ -91,10 +91,10 @@ def _is_string(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _named(numbers: pa.ChunkedArray | pa.Array, names: tuple[str, ...]) -> pa.ChunkedArray | pa.Array:
+def _named(as_numbers: pa.ChunkedArray | pa.Array, names: tuple[str, ...]) -> pa.ChunkedArray | pa.Array:
     """Names of class numbers; null for numbers of no class (the Hub marks missing labels by -1)."""
-    known = pc.and_(pc.greater_equal(numbers, 0), pc.less(numbers, len(names)))
-    return pc.take(pa.array(names, pa.string()), pc.if_else(known, numbers, pa.scalar(None, numbers.type)))
+    known = pc.and_(pc.greater_equal(as_numbers, 0), pc.less(as_numbers, len(names)))
+    return pc.take(pa.array(names, pa.string()), pc.if_else(known, as_numbers, pa.scalar(None, as_numbers.type)))
 
 
 def _named_lists(lists: pa.ChunkedArray, names: tuple[str, ...]) -> pa.ChunkedArray:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.data.batches import Indices
-from finetune.data.rows import Column
+from finetune.data.rows import ColumnValues
 from finetune.errors import UserError
 from finetune.recipe import Data
 
 
 @dataclass(frozen=True)
-class Cut:
+class SplitIndices:
     """Which examples of the train split, by index, go where; `parts` holds only the splits that were missing."""
 
     train: list[int]
@@ -19,7 +19,9 @@ class Cut:
     notes: tuple[str, ...]
 
 
-def cut(num_examples: int, missing: list[str], data: Data, name: str, groups: Column | None = None) -> Cut:
+def cut(
+    num_examples: int, missing: list[str], data: Data, name: str, groups: ColumnValues | None = None
+) -> SplitIndices:
     """Cut the missing ones of dev and test from train, by a permutation that depends on split_seed alone.
 
     Shares are of the train split as read, whether one split is cut or two; examples keep its order.
@@ -50,7 +52,7 @@ def cut(num_examples: int, missing: list[str], data: Data, name: str, groups: Co
         if not len(train) or not all(map(len, parts.values())):
             raise _too_few_groups(data, missing, name)
     together = "" if groups is None else f", groups of {data.group_column} together,"
-    return Cut(
+    return SplitIndices(
         train=np.sort(train).tolist(),
         parts={split: np.sort(part).tolist() for split, part in parts.items()},
         notes=tuple(
@@ -86,7 +88,7 @@ def _cut_groups(
     return parts, np.flatnonzero(np.isin(groups, free))
 
 
-def _numbered(groups: Column) -> Indices:
+def _numbered(groups: ColumnValues) -> Indices:
     """Each example's group as a number; groups are told apart by what they are as text, white space aside."""
     values = groups if isinstance(groups, list) else groups.to_pylist()
     keys = [(index,) if value is None else str(value).strip() for index, value in enumerate(values)]

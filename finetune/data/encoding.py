@@ -22,7 +22,7 @@ import transformers
 from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
-from finetune.data.cache import prune
+from finetune.data.cache import prune_cache
 from finetune.data.samples.fetch import cache_folder
 
 EncodeBatch = Callable[[Mapping[str, list[Any]], list[int]], dict[str, list[Any]]]
@@ -56,7 +56,7 @@ def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedToken
     try:
         if not (folder / name).is_dir():
             _write(split, encode_batch, folder / name)
-            prune(folder, {name}, _MOST_BYTES)
+            prune_cache(folder, {name}, _MOST_BYTES)
         os.utime(folder / name)
         return _read(folder / name)
     except OSError:  # a full disk, or a folder that cannot be written: a run does without

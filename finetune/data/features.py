@@ -18,7 +18,7 @@ from finetune.data.batches import Indices
 _LARGE = 2**30
 """Bytes of a column that is no longer held in memory, where it lies on a disk."""
 
-Row: TypeAlias = Mapping[str, Any]
+FeatureRow: TypeAlias = Mapping[str, Any]
 """For each column a Python number, or a one-dimensional array of integers."""
 
 
@@ -69,7 +69,7 @@ class Column:
         return [self.values[start:end] for start, end in pairwise(offsets)]
 
 
-class Features(Sequence[Row]):
+class Features(Sequence[FeatureRow]):
     """Rows of numbers and of lists of integers, read by row or by column.
 
     For a batch, `columns["input_ids"].values` is the stream of its tokens and `.offsets` says where each example lies.
@@ -101,20 +101,20 @@ class Features(Sequence[Row]):
         return self._size
 
     @overload
-    def __getitem__(self, index: int) -> Row: ...
+    def __getitem__(self, index: int) -> FeatureRow: ...
 
     @overload
     def __getitem__(self, index: slice) -> "Features": ...
 
-    def __getitem__(self, index: int | slice) -> "Row | Features":
+    def __getitem__(self, index: int | slice) -> "FeatureRow | Features":
         chosen = np.arange(self._size)[index]
         return self.take(chosen) if isinstance(index, slice) else self.take(chosen[None])._rows[0]
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[FeatureRow]:
         return iter(self._rows)
 
     @cached_property
-    def _rows(self) -> list[Row]:
+    def _rows(self) -> list[FeatureRow]:
         by_column = [column.rows() for column in self.columns.values()]
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*by_column, strict=True)]
 

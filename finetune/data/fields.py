@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["text", "label", "label_list", "number", "words", "word_labels"]
+FieldKind = Literal["text", "label", "label_list", "number", "words", "word_labels"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Field:
     """
 
     name: str
-    kind: Kind
+    kind: FieldKind
     column: str
     is_open: bool = False
     separator: str = ","

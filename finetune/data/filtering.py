@@ -8,7 +8,7 @@ from typing import Any
 
 from finetune.data.expressions import compile_expression
 from finetune.data.functions import failure, find_function, is_reference
-from finetune.data.problems import plural
+from finetune.data.messages import plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError
 

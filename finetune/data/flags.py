@@ -6,15 +6,15 @@ from typing import Any
 import pyarrow as pa
 
 from finetune.data.fields import Field
-from finetune.data.problems import plural
-from finetune.data.rows import Column, Rows
+from finetune.data.messages import plural
+from finetune.data.rows import ColumnValues, Rows
 from finetune.errors import UserError
 
 _FLAGS = {0: False, 1: True, "0": False, "1": True}
 """By equality, so that 1.0 and True are 1, too."""
 
 
-def count_flags(columns: Iterable[Column], field: Field) -> int | None:
+def count_flags(columns: Iterable[ColumnValues], field: Field) -> int | None:
     """How many labels a column has a 0 or a 1 for; None where it holds something else.
 
     All lists are of one length above 1 and hold nothing but 0 and 1 (whole, fractional or boolean). Texts "0" and "1"
@@ -65,7 +65,7 @@ def as_class_numbers(rows: Rows, field: Field, count: int, names: Sequence[str] 
     return rows.with_column(field.column, column, class_names=names)
 
 
-def _may_hold(column: Column, field: Field) -> bool:
+def _may_hold(column: ColumnValues, field: Field) -> bool:
     """Whether a column's type lets it hold flags, so that long columns of text need not be gone through."""
     if isinstance(column, list):
         return True
@@ -74,7 +74,7 @@ def _may_hold(column: Column, field: Field) -> bool:
     return is_list or field.kind == "label_list"
 
 
-def _lists(column: Column, field: Field) -> list[Any]:
+def _lists(column: ColumnValues, field: Field) -> list[Any]:
     """A column's lists, and texts parted at the field's separator; None for empty cells; [] for anything else."""
     values = column if isinstance(column, list) else column.to_pylist()
     return [_list(value, field) for value in values]

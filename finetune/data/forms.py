@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from finetune.data.fields import Field
 from finetune.data.flags import as_class_numbers, count_flags
-from finetune.data.problems import raise_merged
+from finetune.data.messages import raise_merged
 from finetune.data.rows import Rows
 from finetune.data.written_lists import LISTED_KINDS, are_written, as_lists, looks_like_list
 from finetune.errors import UserError
 
 
 @dataclass(frozen=True)
-class Forms:
+class ListForms:
     """How a data set gives its lists.
 
     Args:
@@ -58,7 +58,7 @@ class Forms:
         return (*written, *flags)
 
 
-def refuse_late_lists(forms: Forms, rows: Rows, fields: Sequence[Field]) -> None:
+def refuse_late_lists(forms: ListForms, rows: Rows, fields: Sequence[Field]) -> None:
     """Refuse labels of streamed rows that are lists written as text where the rows before held none.
 
     Raises:
@@ -78,7 +78,7 @@ def refuse_late_lists(forms: Forms, rows: Rows, fields: Sequence[Field]) -> None
         )
 
 
-def told_forms(splits: Sequence[Rows], fields: Sequence[Field]) -> Forms:
+def find_list_forms(splits: Sequence[Rows], fields: Sequence[Field]) -> ListForms:
     """The forms of the columns of words, of their labels and of labels, from the rows of all splits together."""
     written: set[str] = set()
     num_flags: dict[str, int] = {}
@@ -96,4 +96,4 @@ def told_forms(splits: Sequence[Rows], fields: Sequence[Field]) -> Forms:
         if not is_named and (one.kind == "label_list" or one.is_open):
             count = count_flags(columns, one)
             num_flags |= {} if count is None else {one.column: count}
-    return Forms(frozenset(written), num_flags)
+    return ListForms(frozenset(written), num_flags)

@@ -38,7 +38,7 @@ def find_function(reference: str, key: str) -> Callable[..., Any]:
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         return _entry_point(reference, where)
-    with told(f"the module of {reference} fails", where):
+    with as_user_error(f"the module of {reference} fails", where):
         module = _import(match["module"], where)
     function = getattr(module, match["name"], None)
     if not callable(function):
@@ -54,7 +54,7 @@ def find_function(reference: str, key: str) -> Callable[..., Any]:
 
 
 @contextmanager
-def told(problem: str, where: str) -> Iterator[None]:
+def as_user_error(problem: str, where: str) -> Iterator[None]:
     """Tell what the user's code raises inside this block, with the line of it that did.
 
     Raises:
@@ -121,6 +121,6 @@ def _entry_point(name: str, where: str) -> Callable[..., Any]:
             expected="path/to/mine.py:function, package.module:function, or an entry point",
             found=", ".join(sorted(known)) or "no entry points",
         )
-    with told(f"the module of {name} fails", where):
+    with as_user_error(f"the module of {name} fails", where):
         function: Callable[..., Any] = known[name].load()
     return function

@@ -8,7 +8,7 @@ from datasets import DatasetDict, load_dataset
 from datasets.exceptions import DatasetGenerationError, DatasetNotFoundError, DatasetsError
 
 from finetune.data.fields import Field
-from finetune.data.problems import raise_merged, some
+from finetune.data.messages import raise_merged, shorten_list
 from finetune.data.rows import Rows
 from finetune.data.stored import rows_from_dataset
 from finetune.errors import UserError, nearest, raise_all
@@ -85,7 +85,7 @@ def _no_config(data: Data, message: str) -> UserError:
     return UserError(
         f"the data set {data.name} has no configuration {data.config}" if data.config else "a configuration is needed",
         where=f"data.name={data.name}",
-        expected="one of " + some(names) if names else None,
+        expected="one of " + shorten_list(names) if names else None,
         found=None if names else message,
         fix=f"data.config={likely}",
     )
@@ -97,7 +97,7 @@ def _no_split(data: Data, split: str, name: str, found: DatasetDict) -> UserErro
     return UserError(
         f"the data set {data.name} has no split {name!r}",
         where=f"{key}={name}",
-        found="the splits " + some(list(found)),
+        found="the splits " + shorten_list(list(found)),
         fix=f"{key}={nearest(name, found) or '...'}{cut}",
     )
 

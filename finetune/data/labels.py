@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from finetune.data.columns import where_true
 from finetune.data.fields import Field
-from finetune.data.problems import plural, some
+from finetune.data.messages import plural, shorten_list
 from finetune.data.rows import Rows
 from finetune.errors import UserError, nearest
 
@@ -18,19 +18,19 @@ NO_TARGET = "-100"
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
-def distinct(column: pa.ChunkedArray) -> set[str]:
+def distinct_labels(column: pa.ChunkedArray) -> set[str]:
     """The labels that occur in a column of labels or of lists of labels."""
     values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
     return set(pc.unique(values).to_pylist())
 
 
-def count(column: pa.ChunkedArray, label: str) -> int:
+def count_label(column: pa.ChunkedArray, label: str) -> int:
     """How often a label occurs in a column of labels or of lists of labels."""
     values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
     return pc.sum(pc.equal(values, label)).as_py() or 0
 
 
-def ordered(labels: Iterable[str]) -> tuple[str, ...]:
+def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
     """Sorted: by value where all are whole numbers, else by name."""
     names = sorted(labels)
     return tuple(sorted(names, key=int) if all(map(_INTEGER.fullmatch, names)) else names)
@@ -41,7 +41,7 @@ def is_no_target(field: Field, names: tuple[str, ...]) -> bool:
     return field.kind == "word_labels" and NO_TARGET not in names
 
 
-def named(field: Field, column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.ChunkedArray:
+def name_classes(field: Field, column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.ChunkedArray:
     """The column with class numbers, from 0, replaced by the names at these places in `names`.
 
     The same column where it holds none, where a name is itself a whole number, and for lists of labels, which can be
@@ -50,7 +50,7 @@ def named(field: Field, column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.C
     if field.kind == "label_list" or any(map(_INTEGER.fullmatch, names)):
         return column
     numbers = [str(number) for number in range(len(names))]
-    if distinct(column).isdisjoint(numbers):
+    if distinct_labels(column).isdisjoint(numbers):
         return column
     if not pa.types.is_list(column.type):
         return _replaced(column, numbers, names)
@@ -67,15 +67,15 @@ def _replaced(
     return pc.coalesce(pc.take(pa.array(names, values.type), places), values)
 
 
-def collect(field: Field, splits: Mapping[str, pa.ChunkedArray]) -> tuple[str, ...]:
+def collect_labels(field: Field, splits: Mapping[str, pa.ChunkedArray]) -> tuple[str, ...]:
     """The classes that the data hold: of train alone for one label an example, else of all splits.
 
     A model can learn the class of an example only from examples of that class; word labels may be rare (I-ORG) and
     still follow from the others.
     """
     columns = [splits["train"]] if field.kind == "label" else splits.values()
-    found = set().union(*map(distinct, columns))
-    return ordered(found - {NO_TARGET} if is_no_target(field, ()) else found)
+    found = set().union(*map(distinct_labels, columns))
+    return sort_labels(found - {NO_TARGET} if is_no_target(field, ()) else found)
 
 
 def unknown_labels(
@@ -86,7 +86,7 @@ def unknown_labels(
     return [
         _unknown(field, rows[split], column, unknown, names, known_as)
         for split, column in splits.items()
-        if (unknown := sorted(distinct(column) - known))
+        if (unknown := sorted(distinct_labels(column) - known))
     ]
 
 
@@ -97,9 +97,9 @@ def _unknown(
     likely = nearest(unknown[0], names)
     guess = f"{likely!r} for {unknown[0]!r}?" if likely else "correct the rows,"
     return UserError(
-        f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {some(unknown, most=10)}",
+        f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {shorten_list(unknown, most=10)}",
         where=rows.where(found),
-        expected=some(names),
+        expected=shorten_list(names),
         fix=f"{guess} or name every class in data.labels=[...]",
     )
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from datasets import Dataset
 
-Where = Callable[[str, int], str]
+Locate = Callable[[str, int], str]
 """Tells an example's place from its split and its `id`, as the user knows it: file and line, or data set and row."""
 
 
@@ -15,7 +15,7 @@ def unplaced(split: str, example: int) -> str:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedData:
     """The examples of a run.
 
     Args:
@@ -34,4 +34,4 @@ class Loaded:
     test: Dataset
     labels: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
-    where: Where = unplaced
+    where: Locate = unplaced

@@ -7,22 +7,22 @@ import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
 from finetune.data import labels
-from finetune.data.checks import Columns, checked_columns
+from finetune.data.checks import ArrowColumns, checked_columns
 from finetune.data.cutting import cut
 from finetune.data.fields import Field
-from finetune.data.loaded import Loaded
+from finetune.data.loaded import LoadedData
+from finetune.data.messages import plural, raise_merged, shorten_list
 from finetune.data.mixing import mix
-from finetune.data.problems import plural, raise_merged, some
-from finetune.data.reading import Given, of_source, read
+from finetune.data.reading import SourceRows, of_source, read_sources
 from finetune.data.rows import Rows
 from finetune.data.sentences import refuse_single_words
 from finetune.data.subset import keep_some
-from finetune.data.targets import settle
+from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError
 from finetune.recipe import Data
 
 
-def load(data: Data, fields: Sequence[Field]) -> Loaded:
+def load_data(data: Data, fields: Sequence[Field]) -> LoadedData:
     """Read, check and split the examples that a recipe names.
 
     Args:
@@ -32,10 +32,10 @@ def load(data: Data, fields: Sequence[Field]) -> Loaded:
     Raises:
         UserError: A source cannot be found or read, or rows are wrong: with file and line, or data set and row.
     """
-    return assemble(read(data, fields), data)
+    return assemble(read_sources(data, fields), data)
 
 
-def assemble(given: Sequence[Given], data: Data) -> Loaded:
+def assemble(given: Sequence[SourceRows], data: Data) -> LoadedData:
     """Check, split and mix what was read.
 
     Raises:
@@ -53,9 +53,9 @@ def assemble(given: Sequence[Given], data: Data) -> Loaded:
     return replace(whole, **splits, notes=(*whole.notes, *notes))
 
 
-def _assemble_one(given: Given) -> Loaded:
+def _assemble_one(given: SourceRows) -> LoadedData:
     data, rows = given.data, given.rows
-    fields = settle(given.fields, rows["train"])
+    fields = infer_label_kinds(given.fields, rows["train"])
     columns = checked_columns(rows, fields)
     for field in fields:
         if field.kind == "words" and data.columns.sentence is None:
@@ -71,30 +71,32 @@ def _assemble_one(given: Given) -> Loaded:
     def where(split: str, example: int) -> str:
         return rows[split if split in rows else "train"].where([example])  # what was cut from train keeps its id
 
-    return Loaded(**splits, labels=names, notes=(*given.notes, *label_notes, *cut_notes, *lacking), where=where)
+    return LoadedData(**splits, labels=names, notes=(*given.notes, *label_notes, *cut_notes, *lacking), where=where)
 
 
 def _named(
-    data: Data, fields: Sequence[Field], columns: Mapping[str, Columns]
-) -> tuple[dict[str, Columns], tuple[str, ...]]:
+    data: Data, fields: Sequence[Field], columns: Mapping[str, ArrowColumns]
+) -> tuple[dict[str, ArrowColumns], tuple[str, ...]]:
     """The columns with class numbers replaced by the names in data.labels; notes on these, and on words without one."""
     made, notes = {split: dict(one) for split, one in columns.items()}, []
     for field in fields:
         if field.kind not in ("label", "word_labels"):
             continue
         for one in made.values():
-            one[field.name] = labels.named(field, one[field.name], data.labels or ())
+            one[field.name] = labels.name_classes(field, one[field.name], data.labels or ())
         if any(one[field.name] is not columns[split][field.name] for split, one in made.items()):
             numbers = [f"{number} is {name}" for number, name in enumerate(data.labels or ())]
-            notes.append(f"numbers in column {field.column!r} are places in data.labels: {some(numbers, most=5)}")
-        ignored = sum(labels.count(one[field.name], labels.NO_TARGET) for one in made.values())
+            notes.append(
+                f"numbers in column {field.column!r} are places in data.labels: {shorten_list(numbers, most=5)}"
+            )
+        ignored = sum(labels.count_label(one[field.name], labels.NO_TARGET) for one in made.values())
         if ignored and labels.is_no_target(field, data.labels or ()):
             notes.append(f"{plural(ignored, 'word')} labelled {labels.NO_TARGET}: neither learned nor scored")
     return made, tuple(notes)
 
 
 def _label_names(
-    data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, Columns]
+    data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, ArrowColumns]
 ) -> dict[str, tuple[str, ...]]:
     names, errors = {}, []
     for field in fields:
@@ -106,13 +108,13 @@ def _label_names(
         elif field.column in rows["train"].class_names:
             names[field.name], known_as = rows["train"].class_names[field.column], "the data set's classes"
         else:
-            names[field.name], known_as = labels.collect(field, splits), "the train split"
+            names[field.name], known_as = labels.collect_labels(field, splits), "the train split"
         errors += labels.unknown_labels(field, rows, splits, names[field.name], known_as)
     raise_merged(errors)
     return names
 
 
-def _dataset(rows: Rows, fields: Sequence[Field], columns: Columns) -> Dataset:
+def _dataset(rows: Rows, fields: Sequence[Field], columns: ArrowColumns) -> Dataset:
     """The columns with ids; those that lie on disk unchanged stay there."""
     unchanged = {field.column: field.name for field in fields if columns[field.name] is rows.columns[field.column]}
     names = unchanged if rows.stored is not None else {}
@@ -137,11 +139,11 @@ def _cut_missing(splits: dict[str, Dataset], data: Data, rows: Rows) -> tuple[di
 def _lacking(name: str, splits: Mapping[str, Dataset]) -> tuple[str, ...]:
     """Notes on classes that can be asked for and not learned: declared ones, and rare ones that a cut took away."""
     held = {
-        split: labels.distinct(dataset.select_columns([name]).with_format("arrow")[:][name])
+        split: labels.distinct_labels(dataset.select_columns([name]).with_format("arrow")[:][name])
         for split, dataset in splits.items()
     }
     return tuple(
-        f"{plural(len(lacking), 'label')} in {split} without an example in train: {some(sorted(lacking), most=10)}"
+        f"{plural(len(lacking), 'label')} in {split} without an example in train: {shorten_list(sorted(lacking), most=10)}"
         for split in ("dev", "test")
         if (lacking := held[split] - held["train"])
     )

@@ -8,13 +8,13 @@ import numpy as np
 from datasets import Dataset, Value, concatenate_datasets
 
 from finetune.data.batches import Indices
-from finetune.data.labels import ordered
-from finetune.data.loaded import Loaded, Where
+from finetune.data.labels import sort_labels
+from finetune.data.loaded import LoadedData, Locate
 from finetune.errors import UserError
 from finetune.recipe import Data
 
 
-def mix(parts: Sequence[Loaded], weights: Sequence[float | None], data: Data) -> Loaded:
+def mix(parts: Sequence[LoadedData], weights: Sequence[float | None], data: Data) -> LoadedData:
     """One train split in which the sources alternate, and all their dev and all their test examples.
 
     Args:
@@ -35,7 +35,7 @@ def mix(parts: Sequence[Loaded], weights: Sequence[float | None], data: Data) ->
     mixed = ", ".join(f"{len(one):,} of {name}" for one, name in zip(drawn, names, strict=True))
     note = f"train is mixed: {mixed} ({len(whole):,} examples an epoch)"
     notes = [f"{name}: {note}" for part, name in zip(parts, names, strict=True) for note in part.notes]
-    return Loaded(
+    return LoadedData(
         train=train.select(whole),
         dev=concatenate_datasets(_renumbered([part.dev for part in parts])),
         test=concatenate_datasets(_renumbered([part.test for part in parts])),
@@ -94,7 +94,7 @@ def _starts(splits: Sequence[Dataset]) -> list[int]:
     return starts[:-1]
 
 
-def _where(parts: Sequence[Loaded]) -> Where:
+def _where(parts: Sequence[LoadedData]) -> Locate:
     """Tells the place of an example of the mixed splits by the source that it is from."""
     starts = {split: _starts([getattr(part, split) for part in parts]) for split in ("train", "dev", "test")}
 
@@ -105,7 +105,7 @@ def _where(parts: Sequence[Loaded]) -> Where:
     return where
 
 
-def _check_alike(parts: Sequence[Loaded]) -> None:
+def _check_alike(parts: Sequence[LoadedData]) -> None:
     first = parts[0].train.features
     for number, part in enumerate(parts[1:], start=1):
         different = [name for name, feature in part.train.features.items() if first.get(name) != feature]
@@ -120,7 +120,7 @@ def _check_alike(parts: Sequence[Loaded]) -> None:
 
 def _union(names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     """The classes of all sources: in the order that they share, else sorted."""
-    return names[0] if len(set(names)) == 1 else ordered(set().union(*names))
+    return names[0] if len(set(names)) == 1 else sort_labels(set().union(*names))
 
 
 def _name(number: int, data: Data) -> str:

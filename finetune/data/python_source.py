@@ -7,20 +7,20 @@ from typing import Any
 
 from datasets import Dataset
 
+from finetune.data.batched import batched
+from finetune.data.dict_rows import rows_from_objects
 from finetune.data.fields import Field
-from finetune.data.functions import find_function, told
-from finetune.data.objects import rows_from_objects
-from finetune.data.pieces import pieces
-from finetune.data.problems import raise_merged
+from finetune.data.functions import as_user_error, find_function
+from finetune.data.messages import raise_merged
 from finetune.data.rows import Rows
 from finetune.data.stored import rows_from_dataset
 from finetune.errors import UserError
-from finetune.recipe import Origin
+from finetune.recipe import DataSource
 
 _EXPECTED = "dictionaries ({'text': ..., 'label': ...}), one a row: a list, a generator or a datasets.Dataset"
 
 
-def read_function(data: Origin, fields: Sequence[Field]) -> dict[str, Rows]:
+def read_function(data: DataSource, fields: Sequence[Field]) -> dict[str, Rows]:
     """The rows of the splits for which the function gives any.
 
     Raises:
@@ -37,7 +37,7 @@ def read_function(data: Origin, fields: Sequence[Field]) -> dict[str, Rows]:
     return splits
 
 
-def stream_function(data: Origin, fields: Sequence[Field]) -> dict[str, Iterator[Rows]]:
+def stream_function(data: DataSource, fields: Sequence[Field]) -> dict[str, Iterator[Rows]]:
     """The same rows, some at a time, so that a generator's are never in memory together.
 
     Raises:
@@ -46,18 +46,18 @@ def stream_function(data: Origin, fields: Sequence[Field]) -> dict[str, Iterator
     return {split: _stream(data, split, given, fields) for split, given in _call(data).items()}
 
 
-def _stream(data: Origin, split: str, given: Any, fields: Sequence[Field]) -> Iterator[Rows]:
+def _stream(data: DataSource, split: str, given: Any, fields: Sequence[Field]) -> Iterator[Rows]:
     name, start = f"{data.function}, split {split}", 0
     with _told(data, split):
         if isinstance(given, Dataset):
             yield rows_from_dataset(name, given, fields)
             return
-        for piece in pieces(given):
+        for piece in batched(given):
             yield _rows_of_objects(name, piece, fields, start)
             start += len(piece)
 
 
-def _call(data: Origin) -> dict[str, Any]:
+def _call(data: DataSource) -> dict[str, Any]:
     """What the function gives for the splits that there are."""
     assert data.function is not None
     function = find_function(data.function, "data.function")
@@ -85,8 +85,8 @@ def _some(name: str, given: Any) -> Any:
     return chain(first, rows) if first else None
 
 
-def _told(data: Origin, split: str) -> AbstractContextManager[None]:
-    return told(f"data.function fails for the split {split}", f"data.function={data.function}")
+def _told(data: DataSource, split: str) -> AbstractContextManager[None]:
+    return as_user_error(f"data.function fails for the split {split}", f"data.function={data.function}")
 
 
 def _rows(name: str, given: Any, fields: Sequence[Field]) -> Rows:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from finetune.data.fields import Field, Kind
-from finetune.data.problems import plural
+from finetune.data.fields import Field, FieldKind
+from finetune.data.messages import plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError
 
@@ -22,7 +22,7 @@ _NOUNS = {
     dict: "object",
     type(None): "null",
 }
-_EXPECTED: dict[Kind, tuple[str, ...]] = {
+_EXPECTED: dict[FieldKind, tuple[str, ...]] = {
     "text": ("text", "number"),
     "label": ("text", "number", "true or false"),
     "label_list": ("list", "text"),

@@ -4,24 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from finetune.data import sentences
+from finetune.data.dict_rows import rows_from_objects
 from finetune.data.fields import Field, asked_columns
 from finetune.data.files import read_files
 from finetune.data.filtering import Filter
-from finetune.data.forms import told_forms
+from finetune.data.forms import find_list_forms
 from finetune.data.hub import read_hub
-from finetune.data.objects import rows_from_objects
-from finetune.data.problems import raise_merged
+from finetune.data.messages import raise_merged
 from finetune.data.python_source import read_function
 from finetune.data.rows import Rows
 from finetune.data.streaming import stream
 from finetune.errors import UserError, UserErrors
-from finetune.recipe import Data, Origin
+from finetune.recipe import Data, DataSource
 
 _GROUPS = "data.group_column"
 
 
 @dataclass(frozen=True)
-class Extra(Field):
+class AuxiliaryField(Field):
     """A column that is read for something else than the task."""
 
     of: str = ""
@@ -32,7 +32,7 @@ class Extra(Field):
 
 
 @dataclass(frozen=True)
-class Given:
+class SourceRows:
     """What one source gives.
 
     Args:
@@ -50,7 +50,7 @@ class Given:
     weight: float | None = None
 
 
-def read(data: Data, fields: Sequence[Field]) -> tuple[Given, ...]:
+def read_sources(data: Data, fields: Sequence[Field]) -> tuple[SourceRows, ...]:
     """Read the rows of every source, as they are.
 
     Raises:
@@ -60,7 +60,9 @@ def read(data: Data, fields: Sequence[Field]) -> tuple[Given, ...]:
         return (_read_one(data, fields),)
     given, errors = [], []
     for number, source in enumerate(data.sources):
-        alone = data.model_copy(update={name: getattr(source, name) for name in Origin.model_fields} | {"sources": ()})
+        alone = data.model_copy(
+            update={name: getattr(source, name) for name in DataSource.model_fields} | {"sources": ()}
+        )
         alone = alone.model_copy(update={"columns": data.columns.model_copy(update=source.columns)})
         named = [replace(field, column=source.columns.get(field.name, field.column)) for field in fields]
         try:
@@ -79,24 +81,24 @@ def of_source(error: UserError, number: int) -> UserError:
     return UserError(error.problem, expected=error.expected, found=error.found, where=where, fix=error.fix)
 
 
-def _read_one(data: Data, fields: Sequence[Field]) -> Given:
+def _read_one(data: Data, fields: Sequence[Field]) -> SourceRows:
     keep = None if data.filter is None else Filter.of(data.filter)
-    extras = [Extra("filter", "text", column, of="data.filter") for column in (keep.columns if keep else ())]
+    extras = [AuxiliaryField("filter", "text", column, of="data.filter") for column in (keep.columns if keep else ())]
     if data.group_column is not None:
-        extras.append(Extra("group_column", "text", data.group_column, of=_GROUPS))
+        extras.append(AuxiliaryField("group_column", "text", data.group_column, of=_GROUPS))
     if data.columns.sentence is not None:
-        extras.append(Extra("sentence", "text", data.columns.sentence, of=sentences.KEY))
+        extras.append(AuxiliaryField("sentence", "text", data.columns.sentence, of=sentences.KEY))
         _check_sentences(data, fields)
     if data.streaming and (data.function is not None or data.path is not None):
         rows, notes = stream(data, fields, keep, extras)
-        return Given(data, tuple(fields), rows, notes)
+        return SourceRows(data, tuple(fields), rows, notes)
     rows, notes = _rows(data, (*fields, *extras))
     rows = _by_split(rows, lambda part: _filled(part, data))
     rows, more = _filtered(rows, keep)
     rows = _by_split(rows, lambda part: _grouped(part, data, fields))
-    forms = told_forms(list(rows.values()), fields)
+    forms = find_list_forms(list(rows.values()), fields)
     rows = _by_split(rows, lambda part: forms.apply(part, fields, data.labels))
-    return Given(data, tuple(fields), rows, (*notes, *more, *forms.notes(fields, data.labels)))
+    return SourceRows(data, tuple(fields), rows, (*notes, *more, *forms.notes(fields, data.labels)))
 
 
 def _by_split(rows: Mapping[str, Rows], change: Callable[[Rows], Rows]) -> dict[str, Rows]:
@@ -162,7 +164,7 @@ def _read_sample(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
     from finetune.data import samples
 
     assert data.sample is not None
-    splits = samples.load(data.sample, asked_columns(fields))
+    splits = samples.load_sample(data.sample, asked_columns(fields))
     return {
         split: rows_from_objects(f"the {data.sample} sample, split {split}", objects, fields)
         for split, objects in splits.items()

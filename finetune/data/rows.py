@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 from datasets import Dataset, concatenate_datasets
 
-from finetune.data.problems import Unit, places
+from finetune.data.messages import Unit, places
 from finetune.errors import UserError
 
-Column: TypeAlias = list[Any] | pa.ChunkedArray
+ColumnValues: TypeAlias = list[Any] | pa.ChunkedArray
 """Values of one column: Python objects, or an Arrow array."""
 
 MOST_PARTS = 3
@@ -32,7 +32,7 @@ class Rows:
     """
 
     name: str
-    columns: Mapping[str, Column]
+    columns: Mapping[str, ColumnValues]
     unit: Unit = "row"
     numbers: Sequence[int] | None = None
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -64,13 +64,13 @@ class Rows:
         numbers = indices if self.numbers is None else [self.numbers[index] for index in indices]
         if self.stored is not None:
             stored = self.stored.select(indices).flatten_indices()
-            columns: dict[str, Column] = {name: stored.data.table[name] for name in self.columns}
+            columns: dict[str, ColumnValues] = {name: stored.data.table[name] for name in self.columns}
             return replace(self, columns=columns, numbers=numbers, stored=stored)
         return replace(
             self, columns={name: _take(column, indices) for name, column in self.columns.items()}, numbers=numbers
         )
 
-    def with_column(self, name: str, column: Column, class_names: tuple[str, ...] | None = None) -> "Rows":
+    def with_column(self, name: str, column: ColumnValues, class_names: tuple[str, ...] | None = None) -> "Rows":
         """The same rows with other values in one column, and names of the classes whose numbers those are."""
         parts, start = [], 0
         for part in self.parts:
@@ -115,7 +115,7 @@ def join(parts: Sequence[Rows]) -> Rows:
     return replace(whole, columns={name: joined.data.table[name] for name in columns}, stored=joined)
 
 
-def _concatenate(columns: Sequence[Column]) -> Column:
+def _concatenate(columns: Sequence[ColumnValues]) -> ColumnValues:
     arrays = [column for column in columns if not isinstance(column, list)]
     if len(arrays) == len(columns):
         return pa.concat_tables([pa.table({"": column}) for column in arrays], promote_options="permissive")[""]
@@ -123,5 +123,5 @@ def _concatenate(columns: Sequence[Column]) -> Column:
     return [value for column in lists for value in column]
 
 
-def _take(column: Column, indices: Sequence[int]) -> Column:
+def _take(column: ColumnValues, indices: Sequence[int]) -> ColumnValues:
     return [column[index] for index in indices] if isinstance(column, list) else column.take(pa.array(indices))

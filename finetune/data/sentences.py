@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finetune.data.fields import Field
-from finetune.data.problems import plural, raise_merged
-from finetune.data.rows import Column, Rows, join
+from finetune.data.messages import plural, raise_merged
+from finetune.data.rows import ColumnValues, Rows, join
 from finetune.errors import UserError
 
 KEY = "data.columns.sentence"
@@ -64,7 +64,7 @@ def group_sentences(rows: Rows, fields: Sequence[Field], name: str) -> Rows:
     _refuse_scattered(rows, name, sentences, starts)
     spans = list(pairwise([*starts, len(rows)]))
     first = rows.take(starts)
-    columns: Mapping[str, Column] = {
+    columns: Mapping[str, ColumnValues] = {
         column: _grouped(values, spans) if column in by_word else first.columns[column]
         for column, values in rows.columns.items()
     }
@@ -94,11 +94,11 @@ def refuse_single_words(rows: Rows, field: Field, words: pa.ChunkedArray) -> Non
         )
 
 
-def _values(column: Column) -> list[Any]:
+def _values(column: ColumnValues) -> list[Any]:
     return column if isinstance(column, list) else column.to_pylist()
 
 
-def _grouped(column: Column, spans: Sequence[tuple[int, int]]) -> Column:
+def _grouped(column: ColumnValues, spans: Sequence[tuple[int, int]]) -> ColumnValues:
     """Lists of the values between two indices each; a csv cell is one word, whatever blanks it holds."""
     if isinstance(column, list):
         return [[str(value).strip() for value in column[start:end]] for start, end in spans]

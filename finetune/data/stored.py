@@ -6,7 +6,7 @@ from typing import Any
 from datasets import ClassLabel, Dataset, List
 
 from finetune.data.fields import Field, asked_columns
-from finetune.data.problems import missing_columns
+from finetune.data.messages import missing_columns
 from finetune.data.rows import Rows
 from finetune.errors import raise_all
 

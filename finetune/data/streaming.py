@@ -23,17 +23,17 @@ import psutil
 import pyarrow as pa
 from datasets import Dataset
 
-from finetune.data.cache import prune
+from finetune.data.cache import prune_cache
 from finetune.data.columns import canonical_column
 from finetune.data.fields import Field
 from finetune.data.files import stream_files
 from finetune.data.filtering import Filter
-from finetune.data.forms import Forms, refuse_late_lists, told_forms
-from finetune.data.problems import Unit, plural, raise_merged
+from finetune.data.forms import ListForms, find_list_forms, refuse_late_lists
+from finetune.data.messages import Unit, plural, raise_merged
 from finetune.data.python_source import stream_function
-from finetune.data.rows import Column, Rows, join
+from finetune.data.rows import ColumnValues, Rows, join
 from finetune.data.samples.fetch import cache_folder
-from finetune.data.targets import settle
+from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -97,7 +97,7 @@ def stream(
         except UserError as error:
             errors.append(error)
     raise_merged(errors)
-    prune(used[0].parent, {folder.name for folder in used}, _MOST_BYTES)
+    prune_cache(used[0].parent, {folder.name for folder in used}, _MOST_BYTES)
     return splits, tuple(dict.fromkeys(notes))
 
 
@@ -146,7 +146,7 @@ class _Converter:
         self.group_column = data.group_column
         self.labels = data.labels
         self.keep = keep
-        self.forms: Forms | None = None
+        self.forms: ListForms | None = None
         self.class_names: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -173,11 +173,11 @@ class _Converter:
     def _formed(self, rows: Rows) -> Rows:
         """The rows with their lists read in the form that the first piece gives them in."""
         is_first = self.forms is None
-        forms = self.forms or told_forms([rows], self.fields)
+        forms = self.forms or find_list_forms([rows], self.fields)
         refuse_late_lists(forms, rows, self.fields)
         formed = forms.apply(rows, self.fields, self.labels)
         if is_first:
-            self.forms, self.fields = forms, settle(self.fields, formed)
+            self.forms, self.fields = forms, infer_label_kinds(self.fields, formed)
         self.class_names = dict(formed.class_names)
         return formed
 
@@ -242,7 +242,7 @@ def _read(folder: Path, keep: Filter | None) -> tuple[Rows, list[str]]:
     parts, start = [], 0
     for name, unit, count in about["parts"]:
         piece = stored.select(range(start, start + count))
-        columns: dict[str, Column] = {column: piece.data.table[column] for column in piece.column_names}
+        columns: dict[str, ColumnValues] = {column: piece.data.table[column] for column in piece.column_names}
         parts.append(Rows(name, columns, unit, numbers[start : start + count], class_names, piece))
         start += count
     rows = join([part for part in parts if len(part)] or parts[:1])

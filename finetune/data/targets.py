@@ -8,9 +8,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from finetune.data.fields import Field, Kind
-from finetune.data.problems import plural
-from finetune.data.rows import Column, Rows
+from finetune.data.fields import Field, FieldKind
+from finetune.data.messages import plural
+from finetune.data.rows import ColumnValues, Rows
 from finetune.errors import UserError
 
 _STRINGS = pa.list_(pa.string())
@@ -18,7 +18,7 @@ _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _IS_NUMBER = re.compile(_NUMBER)
 
 
-def settle(fields: Sequence[Field], train: Rows) -> tuple[Field, ...]:
+def infer_label_kinds(fields: Sequence[Field], train: Rows) -> tuple[Field, ...]:
     """The fields with their open kinds settled by the train split.
 
     Lists are lists of labels, a column of numbers of which one is fractional is numbers, all else is one label an
@@ -30,7 +30,7 @@ def settle(fields: Sequence[Field], train: Rows) -> tuple[Field, ...]:
     )
 
 
-def _kind(column: Column) -> Kind:
+def _kind(column: ColumnValues) -> FieldKind:
     if isinstance(column, list):
         return _kind_of_objects([value for value in column if value not in (None, "")])
     kind = column.type
@@ -44,7 +44,7 @@ def _kind(column: Column) -> Kind:
     return "label"
 
 
-def _kind_of_objects(values: Sequence[object]) -> Kind:
+def _kind_of_objects(values: Sequence[object]) -> FieldKind:
     if any(isinstance(value, list | tuple) for value in values):
         return "label_list"
     are_numbers = all(
@@ -88,7 +88,7 @@ def _name(label: object, names: Sequence[str] | None) -> str:
     return str(label) if names is None else names[int(str(label))]
 
 
-def numbers(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:
+def as_numbers(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:
     """A column of numbers, or of texts that write numbers, as float64.
 
     Raises:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from finetune.data.fields import Field
-from finetune.data.problems import plural
-from finetune.data.rows import Column, Rows
+from finetune.data.messages import plural
+from finetune.data.rows import ColumnValues, Rows
 from finetune.errors import UserError
 
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
@@ -55,7 +55,7 @@ def looks_like_list(text: str) -> bool:
     return text.lstrip()[:1] in _BRACKETS and (_LOOKS.match(text) is not None or parse_list(text) is not None)
 
 
-def are_written(columns: Iterable[Column], field: Field) -> bool:
+def are_written(columns: Iterable[ColumnValues], field: Field) -> bool:
     """Whether a column holds lists written as text.
 
     One such cell among labels is enough, since no label is called `['a', 'b']`. Of words more than half are wanted:
@@ -90,7 +90,7 @@ def as_lists(rows: Rows, field: Field) -> Rows:
     return rows.with_column(field.column, lists)
 
 
-def _texts(column: Column) -> Sequence[str]:
+def _texts(column: ColumnValues) -> Sequence[str]:
     """The texts of a column; none of a column of another type, nor of one in which no text begins with a bracket."""
     if isinstance(column, list):
         texts = [value for value in column if isinstance(value, str)]

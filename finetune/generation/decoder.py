@@ -17,7 +17,7 @@ from finetune.generation.search import Move
 STATES = "last_hidden_state"
 
 
-class Decoder:
+class IncrementalDecoder:
     """A decoder, with the source that each of its rows reads.
 
     Args:

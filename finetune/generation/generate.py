@@ -13,7 +13,7 @@ from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import BaseModelOutput
 
 from finetune.attention import pretrained
-from finetune.generation.decoder import Decoder
+from finetune.generation.decoder import IncrementalDecoder
 from finetune.generation.rules import Rules, Unsupported
 from finetune.generation.search import search
 
@@ -100,7 +100,7 @@ def _decode(
     encoded = {name: tensor[::each] for name, tensor in encoder_outputs.items() if isinstance(tensor, Tensor)}
     mask = None if attention_mask is None else attention_mask[::each]
     writing = search(rules, input_ids[::each])
-    decoder = Decoder(model, encoded, mask, cached=generation_config.use_cache is not False)
+    decoder = IncrementalDecoder(model, encoded, mask, cached=generation_config.use_cache is not False)
     while not writing.is_done:
         move = writing.advance(decoder.logits(writing.sequences))
         if not writing.is_done:

@@ -4,10 +4,20 @@ Here lives what publishes a run and what loads a published model. Training is be
 accounts or model cards.
 """
 
-from finetune.hub.account import Target, check_access
+from finetune.hub.account import Repository, check_access
 from finetune.hub.card import write_card
-from finetune.hub.load import Loaded, load
+from finetune.hub.load import LoadedModel, load_trained
 from finetune.hub.publish import get_ready, publish
 from finetune.hub.push import push, push_checkpoint
 
-__all__ = ["Loaded", "Target", "check_access", "get_ready", "load", "publish", "push", "push_checkpoint", "write_card"]
+__all__ = [
+    "LoadedModel",
+    "Repository",
+    "check_access",
+    "get_ready",
+    "load_trained",
+    "publish",
+    "push",
+    "push_checkpoint",
+    "write_card",
+]

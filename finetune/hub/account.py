@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from finetune.errors import UserError
-from finetune.hub.patience import patiently
-from finetune.hub.troubles import told
+from finetune.hub.errors import as_user_error
+from finetune.hub.retry import retry
 from finetune.recipe.hub import NAME
 
 
 @dataclass(frozen=True)
-class Target:
+class Repository:
     """A repository of models.
 
     Args:
@@ -35,7 +35,7 @@ class Target:
         return f"{HfApi().endpoint}/{self.name}"
 
 
-def check_access(target: Target) -> None:
+def check_access(target: Repository) -> None:
     """Make sure that models can be pushed: somebody is logged in and may write; makes the repository if there is none.
 
     Raises:
@@ -43,11 +43,11 @@ def check_access(target: Target) -> None:
             be private, or the Hub cannot be reached.
     """
     api = HfApi()
-    with told(target.name):
-        patiently(lambda: api.create_repo(target.name, private=target.private or None, exist_ok=True))
-        is_private = patiently(lambda: api.model_info(target.name)).private
+    with as_user_error(target.name):
+        retry(lambda: api.create_repo(target.name, private=target.private or None, exist_ok=True))
+        is_private = retry(lambda: api.model_info(target.name)).private
         # create_repo is content with a repository of somebody else's, as long as it can be seen.
-        patiently(lambda: api.preupload_lfs_files(target.name, [CommitOperationAdd("README.md", b"")]))
+        retry(lambda: api.preupload_lfs_files(target.name, [CommitOperationAdd("README.md", b"")]))
     if target.private and not is_private:
         raise UserError(
             f"the repository {target.name} exists and is public",

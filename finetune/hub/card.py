@@ -14,8 +14,8 @@ from huggingface_hub import (
 )
 
 from finetune.hub.pictures import PICTURE, draw_masks
-from finetune.hub.portable import portable
 from finetune.hub.run_facts import RunFacts
+from finetune.hub.sanitize import sanitized
 from finetune.hub.usage import usage
 from finetune.hub_access import hub_access
 
@@ -45,11 +45,11 @@ def write_card(run: Path) -> Path:
         kind=facts.recipe.task.kind.replace("_", " "),
         usage=usage(facts),
         scores=dict(_table(facts)),
-        peers=list(facts.results.get("baselines", {})),
+        baselines=list(facts.results.get("baselines", {})),
         masks={} if standard else facts.program.to_config(),
         drawing=drawing,
         picture=PICTURE if has_picture else None,
-        settings=portable(facts.recipe).strip(),
+        settings=sanitized(facts.recipe).strip(),
         packages=facts.environment.get("packages", {}),
     )
     path = facts.model / "README.md"
@@ -92,10 +92,10 @@ def _eval_results(facts: RunFacts) -> Iterator[EvalResult]:
 
 
 def _table(facts: RunFacts) -> Iterator[tuple[str, list[str]]]:
-    """The scores by name: the model's, then those of its simple peers."""
-    peers = facts.results.get("baselines", {}).values()
+    """The scores by name: the model's, then those of its simple baselines."""
+    baselines = facts.results.get("baselines", {}).values()
     for name, value in facts.results.get("test", {}).items():
-        others = [peer.get(name) for peer in peers]
+        others = [baseline.get(name) for baseline in baselines]
         yield name, [f"{value:.4f}", *("" if other is None else f"{other:.4f}" for other in others)]
 
 

@@ -11,11 +11,11 @@ from threading import Thread
 from typing import NamedTuple
 
 from finetune.errors import UserError
-from finetune.hub.account import Target
-from finetune.hub.patience import reason
+from finetune.hub.account import Repository
 from finetune.hub.push import STATE, push_checkpoint
+from finetune.hub.retry import reason
 from finetune.training.progress import say
-from finetune.training.state import State
+from finetune.training.state import TrainingState
 
 ASIDE = ".pushing-"
 """Before the names of folders that hold what is on its way."""
@@ -27,7 +27,7 @@ class _Waiting(NamedTuple):
     title: str
 
 
-class Checkpoints:
+class CheckpointUploader:
     """Pushes checkpoints in a thread of its own, each as a commit, in their order.
 
     Training never waits for it: of checkpoints that come faster than the Hub takes them the newest waits for its turn,
@@ -41,7 +41,7 @@ class Checkpoints:
         base: Hub name of the model that the run started from, if it has one.
     """
 
-    def __init__(self, target: Target, run: Path, base: str | None = None) -> None:
+    def __init__(self, target: Repository, run: Path, base: str | None = None) -> None:
         self.target = target
         self.base = base
         self.run = run
@@ -52,7 +52,7 @@ class Checkpoints:
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def __call__(self, checkpoint: Path, state: State) -> None:
+    def __call__(self, checkpoint: Path, state: TrainingState) -> None:
         """Push a checkpoint as it is now; it may be changed or deleted after this."""
         scores = ", ".join(f"{name} {value:.4f}" for name, value in state.dev.items())
         try:

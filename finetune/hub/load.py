@@ -1,4 +1,4 @@
-"""`load`: a published model, or a run's own, with its tokenizer and its masks."""
+"""`load_trained`: a published model, or a run's own, with its tokenizer and its masks."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +23,7 @@ HEADS: dict[str, Head] = {
 """What a model is for, by the end of its class's name."""
 
 
-class Loaded(NamedTuple):
+class LoadedModel(NamedTuple):
     """A model in evaluation mode, under its masks."""
 
     model: PreTrainedModel
@@ -31,7 +31,7 @@ class Loaded(NamedTuple):
     masks: Program
 
 
-def load(name: str | Path, *, revision: str = "main", cache_dir: Path | None = None) -> Loaded:
+def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | None = None) -> LoadedModel:
     """Load a model that finetune saved, under the masks that it was trained with.
 
     Code that comes with the model is not run: the masks are read from its configuration. Weights are read in the
@@ -56,7 +56,7 @@ def load(name: str | Path, *, revision: str = "main", cache_dir: Path | None = N
     model = models.load_model(source, head, tokenizer, labels=labels, seed=0)
     try:
         saved = saved_masks(config)
-        return Loaded(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())
+        return LoadedModel(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())
     except ValueError as error:
         raise UserError(f"the model cannot be put under its masks: {error}", where=str(name)) from error
 

@@ -8,12 +8,12 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from finetune.errors import UserError
-from finetune.hub.account import Target, check_access
+from finetune.hub.account import Repository, check_access
 from finetune.hub.card import write_card
-from finetune.hub.patience import patiently
-from finetune.hub.portable import portable
+from finetune.hub.errors import also, as_user_error
+from finetune.hub.retry import retry
 from finetune.hub.run_facts import RunFacts
-from finetune.hub.troubles import also, told
+from finetune.hub.sanitize import sanitized
 from finetune.hub.usage import renamed
 from finetune.models.standalone.adapters import ADAPTER_CONFIG
 from finetune.training.progress import say
@@ -30,7 +30,7 @@ CODE = ("finetune_attention.py", "modeling_finetune_masks.py")
 Operation = CommitOperationAdd | CommitOperationDelete
 
 
-def push(run: Path, target: Target) -> str:
+def push(run: Path, target: Repository) -> str:
     """Push a finished run's model; gives the address of its page.
 
     All files arrive in one commit or none does. After a failure, pushing again sends what has not arrived.
@@ -55,7 +55,7 @@ def push(run: Path, target: Target) -> str:
     return target.url
 
 
-def push_checkpoint(checkpoint: Path, target: Target, title: str, base: str | None = None) -> None:
+def push_checkpoint(checkpoint: Path, target: Repository, title: str, base: str | None = None) -> None:
     """Push a model that is still in training, as a commit of that title.
 
     Args:
@@ -97,19 +97,19 @@ def _rebased(adapter: dict[str, Any], base: str | None) -> bytes:
 def _run_files(facts: RunFacts) -> list[CommitOperationAdd]:
     paths = [facts.folder / name for name in RUN_FILES]
     files = [CommitOperationAdd(path.name, path) for path in paths if path.is_file()]
-    return [*files, CommitOperationAdd("recipe.yaml", portable(facts.recipe).encode())]
+    return [*files, CommitOperationAdd("recipe.yaml", sanitized(facts.recipe).encode())]
 
 
-def _commit(target: Target, additions: Sequence[CommitOperationAdd], title: str) -> None:
+def _commit(target: Repository, additions: Sequence[CommitOperationAdd], title: str) -> None:
     api = HfApi()
-    with told(target.name):
-        there = patiently(lambda: api.list_repo_files(target.name))
+    with as_user_error(target.name):
+        there = retry(lambda: api.list_repo_files(target.name))
         new = {addition.path_in_repo for addition in additions}
         stale = [path for path in there if path.endswith(WEIGHTS + CODE) and path not in new]
         operations: list[Operation] = [*additions, *(CommitOperationDelete(path) for path in stale)]
-        patiently(lambda: api.create_commit(target.name, operations, commit_message=title))
+        retry(lambda: api.create_commit(target.name, operations, commit_message=title))
 
 
-def _nothing_lost(error: UserError, run: Path, target: Target) -> UserError:
+def _nothing_lost(error: UserError, run: Path, target: Repository) -> UserError:
     again = f"finetune push {run} {target.name}" + (" --private" if target.private else "")
     return also(error, f"the trained model is not lost, it is in {run / 'model'}; then: {again}")

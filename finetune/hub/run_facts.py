@@ -15,7 +15,7 @@ from finetune.data.samples import SampleName
 from finetune.errors import UserError
 from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
-from finetune.recipe.data import Origin
+from finetune.recipe.data import DataSource
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import BUILT_IN, needed_columns
 
@@ -65,7 +65,7 @@ class RunFacts:
                 expected="a folder runs/<recipe>/<time> with recipe.yaml, results.json and model/",
                 found=f"no {', '.join(absent)}",
             )
-        recipe = compose.load(str(run / "recipe.yaml"))
+        recipe = compose.load_recipe(str(run / "recipe.yaml"))
         environment = run / "environment.json"
         return cls(
             run,
@@ -122,13 +122,13 @@ class RunFacts:
         return self.base_model or (Path(model.name).name if model.name else model.description)
 
     @property
-    def origins(self) -> tuple[Origin, ...]:
+    def origins(self) -> tuple[DataSource, ...]:
         """Where its data come from."""
         data = self.recipe.data
         return data.sources or (data,)
 
     @property
-    def datasets(self) -> tuple[Origin, ...]:
+    def datasets(self) -> tuple[DataSource, ...]:
         """Those of its data sets that are on the Hub."""
         return tuple(origin for origin in self.origins if origin.is_of_hub)
 
@@ -152,7 +152,7 @@ def base_model(model: Model) -> str | None:
     return model.name if of_hub else None
 
 
-def _name(origin: Origin) -> str:
+def _name(origin: DataSource) -> str:
     if origin.function is not None:
         return Path(origin.function).name
     if origin.path is not None:

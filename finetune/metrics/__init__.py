@@ -1,4 +1,4 @@
-"""Metrics: `evaluate.Metric` modules that need no network, one metric a file, and simple peers to compare with.
+"""Metrics: `evaluate.Metric` modules that need no network, one metric a file, and simple baselines to compare with.
 
 What lives here turns predictions and references into numbers. Decoding, label schemes and gathering over processes
 do not: a caller hands in every example's prediction and reference once. Importing the package is light; a metric's
@@ -9,8 +9,17 @@ Scales: `bleu` and `chrf` are 0 to 100, as sacreBLEU gives them; correlations (`
 """
 
 from finetune.metrics.direction import greater_is_better
-from finetune.metrics.registry import check, own_metrics, value_names
-from finetune.metrics.scores import MetricOptions, Scores, merge
+from finetune.metrics.registry import check_metric, own_metrics, value_names
+from finetune.metrics.scores import MetricOptions, Scores, merge_scores
 from finetune.metrics.scoring import score
 
-__all__ = ["MetricOptions", "Scores", "check", "greater_is_better", "merge", "own_metrics", "score", "value_names"]
+__all__ = [
+    "MetricOptions",
+    "Scores",
+    "check_metric",
+    "greater_is_better",
+    "merge_scores",
+    "own_metrics",
+    "score",
+    "value_names",
+]

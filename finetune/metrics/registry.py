@@ -65,7 +65,7 @@ def metrics_with_value(value_name: str) -> tuple[str, ...]:
     return tuple(name for name, own in _OWN_METRICS.items() if value_name in own.values)
 
 
-def load(name: str, options: MetricOptions) -> Metric:
+def load_metric(name: str, options: MetricOptions) -> Metric:
     """The metric of that name: our own, or one that `evaluate.load` finds on the Hub or in a file.
 
     Raises:
@@ -80,7 +80,7 @@ def load(name: str, options: MetricOptions) -> Metric:
     return cast(Metric, getattr(importlib.import_module(module_name), class_name)(options))
 
 
-def check(names: Sequence[str], *, options: MetricOptions = DEFAULT_OPTIONS) -> None:
+def check_metric(names: Sequence[str], *, options: MetricOptions = DEFAULT_OPTIONS) -> None:
     """Load every metric once, so that a mistake shows before a long run and not at its end.
 
     Raises:
@@ -89,7 +89,7 @@ def check(names: Sequence[str], *, options: MetricOptions = DEFAULT_OPTIONS) -> 
     errors = []
     for name in names:
         try:
-            load(name, options)
+            load_metric(name, options)
         except UserError as error:
             errors.append(error)
     raise_all(errors)

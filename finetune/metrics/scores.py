@@ -32,7 +32,7 @@ class Scores:
     """By metric name, the settings and versions that a score depends on, written as sacreBLEU does."""
 
 
-def merge(parts: Iterable[Scores]) -> Scores:
+def merge_scores(parts: Iterable[Scores]) -> Scores:
     """The scores of several metrics together; a value whose name is taken becomes f1_2, f1_3 and so on."""
     merged = Scores()
     for part in parts:

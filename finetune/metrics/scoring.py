@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from finetune.metrics.inputs import check_counts, check_some
-from finetune.metrics.registry import load
-from finetune.metrics.scores import DEFAULT_OPTIONS, MetricOptions, Scores, merge
+from finetune.metrics.registry import load_metric
+from finetune.metrics.scores import DEFAULT_OPTIONS, MetricOptions, Scores, merge_scores
 
 
 def score(
@@ -25,7 +25,7 @@ def score(
         options: The classes and the target language, where a metric asks for them.
 
     Returns:
-        The scores of all metrics together (see `merge` for names that two of them give).
+        The scores of all metrics together (see `merge_scores` for names that two of them give).
 
     Raises:
         UserError: Nothing to score, a metric that cannot be loaded, or one that cannot read these predictions.
@@ -33,4 +33,6 @@ def score(
     """
     check_counts(predictions, references)
     check_some(references)
-    return merge(load(name, options).score(list(predictions), list(references)) for name in dict.fromkeys(names))
+    return merge_scores(
+        load_metric(name, options).score(list(predictions), list(references)) for name in dict.fromkeys(names)
+    )

@@ -24,7 +24,7 @@ from finetune.metrics.inputs import TASKS_OWN
 from finetune.metrics.offline_metric import OfflineMetric
 from finetune.metrics.scores import Scores
 
-Entity = tuple[int, str, int, int]
+SentenceEntity = tuple[int, str, int, int]
 """Number of the example, type, and the positions of its bounds."""
 
 _LABEL = re.compile(r"O|[BIES](-.*)?")
@@ -62,17 +62,17 @@ def _check_labels(labels: set[str]) -> None:
         )
 
 
-def _entities(sequences: Sequence[list[str]], strict: bool) -> set[Entity]:
+def _entities(sequences: Sequence[list[str]], strict: bool) -> set[SentenceEntity]:
     if strict:
         return {entity.to_tuple() for entity in chain(*Entities(sequences, IOBES).entities)}
     return {(number, *entity) for number, labels in enumerate(sequences) for entity in get_entities(labels)}
 
 
-def _of_type(kind: str, entities: set[Entity]) -> set[Entity]:
+def _of_type(kind: str, entities: set[SentenceEntity]) -> set[SentenceEntity]:
     return {entity for entity in entities if entity[1] == kind}
 
 
-def _precision_recall_f1(predicted: set[Entity], expected: set[Entity]) -> dict[str, float]:
+def _precision_recall_f1(predicted: set[SentenceEntity], expected: set[SentenceEntity]) -> dict[str, float]:
     correct = len(predicted & expected)
     return {
         "precision": correct / len(predicted) if predicted else 0.0,

@@ -18,7 +18,7 @@ from finetune.errors import MissingExtra, UserError, nearest
 from finetune.models.families import Head, family
 from finetune.models.heads import head_names
 from finetune.models.quiet import quiet, seeded
-from finetune.models.source import Source, base_source
+from finetune.models.source import PretrainedSource, base_source
 from finetune.models.standalone.adapters import ADAPTER_CONFIG, read_adapter
 
 if TYPE_CHECKING:
@@ -33,19 +33,19 @@ ALL_LINEAR = ("all-linear",)
 
 
 @dataclass(frozen=True)
-class Targets:
+class TargetModules:
     """Ends of the names of modules that an adapter changes, and those among them that are feed-forward layers."""
 
     names: tuple[str, ...]
     feed_forward: tuple[str, ...] = ()
 
 
-LORA_TARGETS = (Targets(("query", "value")), Targets(("q", "v")), Targets(("q_lin", "v_lin")))
+LORA_TARGETS = (TargetModules(("query", "value")), TargetModules(("q", "v")), TargetModules(("q_lin", "v_lin")))
 """Queries and values in BERT, T5 and DistilBERT: what Hu et al. 2021 adapt."""
 IA3_TARGETS = (
-    Targets(("key", "value", "output.dense"), ("output.dense",)),
-    Targets(("k", "v", "wo"), ("wo",)),
-    Targets(("k_lin", "v_lin", "lin2"), ("lin2",)),
+    TargetModules(("key", "value", "output.dense"), ("output.dense",)),
+    TargetModules(("k", "v", "wo"), ("wo",)),
+    TargetModules(("k_lin", "v_lin", "lin2"), ("lin2",)),
 )
 """Keys, values and the inputs of the feed-forward's second layer, as of Liu et al. 2022."""
 
@@ -116,7 +116,7 @@ def merge_adapter(model: PreTrainedModel) -> PreTrainedModel:
     return merged.requires_grad_(True)
 
 
-def find_adapter(source: Source) -> "PeftConfig | None":
+def find_adapter(source: PretrainedSource) -> "PeftConfig | None":
     """The configuration of the adapter that a folder or a place on the Hub holds; None where it holds none."""
     found = cached_file(
         source.path,
@@ -132,7 +132,7 @@ def find_adapter(source: Source) -> "PeftConfig | None":
     return cast("PeftConfig", _peft().PeftConfig.from_peft_type(**read_adapter(Path(found))))
 
 
-def base_of(config: "PeftConfig", source: Source) -> Source:
+def base_of(config: "PeftConfig", source: PretrainedSource) -> PretrainedSource:
     """Where the model is that an adapter belongs to.
 
     Raises:
@@ -144,7 +144,7 @@ def base_of(config: "PeftConfig", source: Source) -> Source:
     return base_source(config.base_model_name_or_path, key, config.revision or "main", source.cache_dir)
 
 
-def load_adapter(model: PreTrainedModel, source: Source) -> PreTrainedModel:
+def load_adapter(model: PreTrainedModel, source: PretrainedSource) -> PreTrainedModel:
     """A model with the trained adapter of `source`, in evaluation mode.
 
     Raises:
@@ -207,7 +207,7 @@ def _config(model: PreTrainedModel, adapter: recipe.Adapter, head: Head) -> Any:
     )
 
 
-def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: Sequence[Targets]) -> Targets:
+def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: Sequence[TargetModules]) -> TargetModules:
     """The named modules, or the first usual ones that the model has."""
     modules = [f".{name}" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
 
@@ -229,7 +229,7 @@ def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: Sequenc
             fix=f"did you mean {near}?" if near else "adapter.targets=[...]",
         )
     known = {name for targets in usual for name in targets.feed_forward}
-    return Targets(tuple(named), tuple(name for name in named if name in known))
+    return TargetModules(tuple(named), tuple(name for name in named if name in known))
 
 
 def _check_takes_prefix(model: PreTrainedModel, head: Head) -> None:

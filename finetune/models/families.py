@@ -9,7 +9,7 @@ from finetune.errors import UserError
 Head = Literal["text_classification", "token_classification", "text_to_text"]
 """What is put on top of the pretrained model."""
 
-Family = Literal["bert", "t5"]
+FamilyName = Literal["bert", "t5"]
 
 T5_TYPES = frozenset({"mt5", "t5", "umt5"})
 DECODER_TYPES = frozenset({"bert", "camembert", "electra", "roberta", "xlm-roberta"})
@@ -19,7 +19,7 @@ OFFSET_TYPES = frozenset({"camembert", "mpnet", "roberta", "xlm-roberta"})
 """Encoders whose first position has the number pad_token_id + 1, as fairseq counts."""
 
 
-def family(config: PreTrainedConfig) -> Family:
+def family(config: PreTrainedConfig) -> FamilyName:
     """The family of a model: `bert` for encoders, also where two are put together, `t5` for T5 and its descendants.
 
     Raises:

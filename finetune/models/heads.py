@@ -47,7 +47,7 @@ def rescale_t5_token_head(model: PreTrainedModel) -> None:
             classifier.weight.mul_(model.config.d_model**-0.5)
 
 
-def finish(model: PreTrainedModel) -> PreTrainedModel:
+def finalize_model(model: PreTrainedModel) -> PreTrainedModel:
     """Make a model ready for a run: in evaluation mode, and without weights that are never used."""
     if isinstance(model, EncoderDecoderModel):
         # The decoder never reads it, and DistributedDataParallel refuses weights that get no gradient.

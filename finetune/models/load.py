@@ -11,7 +11,7 @@ from finetune.models.pretrained import load_pretrained
 from finetune.models.quiet import quiet, seeded
 from finetune.models.scratch import new_model
 from finetune.models.scratch_tokenizer import train_tokenizer
-from finetune.models.source import Source, tokenizer_source
+from finetune.models.source import PretrainedSource, tokenizer_source
 
 
 def load_tokenizer(
@@ -74,7 +74,7 @@ def load_model(
         return load_pretrained(model, head, tokenizer, labels, problem_type)
 
 
-def _from_pretrained(source: Source, **options: bool) -> PreTrainedTokenizerBase:
+def _from_pretrained(source: PretrainedSource, **options: bool) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(source.path, **source.options, **options)
     except (OSError, ValueError) as error:
@@ -84,7 +84,7 @@ def _from_pretrained(source: Source, **options: bool) -> PreTrainedTokenizerBase
         raise _unusable(source, "cannot be read", found) from error
 
 
-def _checked(tokenizer: PreTrainedTokenizerBase, source: Source) -> PreTrainedTokenizerFast:
+def _checked(tokenizer: PreTrainedTokenizerBase, source: PretrainedSource) -> PreTrainedTokenizerFast:
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise _unusable(source, "cannot tell which word a token is from", f"{type(tokenizer).__name__}, a slow one")
     # transformers makes up a tokenizer of special tokens alone where it finds no file.
@@ -99,7 +99,7 @@ def _keeps_words_apart(tokenizer: PreTrainedTokenizerFast) -> bool:
     return len(str(tokenizer.decode(two_words["input_ids"])).split()) == 2
 
 
-def _unusable(source: Source, problem: str, found: str) -> UserError:
+def _unusable(source: PretrainedSource, problem: str, found: str) -> UserError:
     return UserError(
         f"the tokenizer of {source.path} {problem}",
         expected="a fast tokenizer (tokenizer.json)",

@@ -24,20 +24,20 @@ from finetune.errors import UserError
 from finetune.models.adapters import base_of, find_adapter, load_adapter
 from finetune.models.configuration import complete_generation, configure, set_dropout
 from finetune.models.families import Head, check_head
-from finetune.models.heads import AUTO_CLASSES, finish, head_names, renew_head, rescale_t5_token_head
-from finetune.models.source import Source, model_source
+from finetune.models.heads import AUTO_CLASSES, finalize_model, head_names, renew_head, rescale_t5_token_head
+from finetune.models.source import PretrainedSource, model_source
 from finetune.models.standalone import read_config
 
 logger = logging.getLogger(__name__)
 
-Labels = tuple[str, ...]
+LabelNames = tuple[str, ...]
 
 OPTIONAL = re.compile(r"(^|\.)(pooler|crossattention)\.")
 """Parts of the body that a checkpoint may lack: some were pretrained without a pooler, none with cross-attention."""
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadingResult:
     """A model, and the names of the parameters that its checkpoint lacks or holds in another shape."""
 
     model: PreTrainedModel
@@ -67,7 +67,7 @@ def load_pretrained(
         if model.dropout is not None:
             set_dropout(config, model.dropout)
         if head == "text_to_text" and not config.is_encoder_decoder:
-            return finish(_put_together(source, config, tokenizer))
+            return finalize_model(_put_together(source, config, tokenizer))
         stored_labels = tuple(label for _, label in sorted((config.id2label or {}).items()))
         configure(config, head, tokenizer, labels, problem_type)
         if (adapter := find_adapter(source)) is not None:
@@ -77,10 +77,12 @@ def load_pretrained(
         loaded = _load_weights(AUTO_CLASSES[head], source, config)
     if labels is not None:
         _settle_head(loaded, stored_labels, tuple(labels), source)
-    return finish(loaded.model)
+    return finalize_model(loaded.model)
 
 
-def _put_together(source: Source, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> EncoderDecoderModel:
+def _put_together(
+    source: PretrainedSource, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
+) -> EncoderDecoderModel:
     """An encoder-decoder of two copies of one encoder, the second with new cross-attention (Rothe et al. 2020)."""
     decoder_config = copy.deepcopy(config)
     both = EncoderDecoderConfig.from_encoder_decoder_configs(config, decoder_config, vocab_size=config.vocab_size)
@@ -90,7 +92,7 @@ def _put_together(source: Source, config: PreTrainedConfig, tokenizer: PreTraine
     return EncoderDecoderModel(config=both, encoder=encoder, decoder=decoder)
 
 
-def _settle_head(loaded: Loaded, stored: Labels, labels: Labels, source: Source) -> None:
+def _settle_head(loaded: LoadingResult, stored: LabelNames, labels: LabelNames, source: PretrainedSource) -> None:
     """Keep a head that the checkpoint has for these very labels; otherwise it is a new one."""
     head = head_names(loaded.model)
     complete = not head & loaded.missing
@@ -107,7 +109,7 @@ def _settle_head(loaded: Loaded, stored: Labels, labels: Labels, source: Source)
     rescale_t5_token_head(loaded.model)
 
 
-def _load_config(source: Source) -> PreTrainedConfig:
+def _load_config(source: PretrainedSource) -> PreTrainedConfig:
     try:
         return read_config(source.path, **source.options)
     except (OSError, ValueError) as error:
@@ -122,7 +124,7 @@ def _load_config(source: Source) -> PreTrainedConfig:
         ) from error
 
 
-def _load_weights(auto_class: Any, source: Source, config: PreTrainedConfig) -> Loaded:
+def _load_weights(auto_class: Any, source: PretrainedSource, config: PreTrainedConfig) -> LoadingResult:
     try:
         model, report = auto_class.from_pretrained(
             source.path,
@@ -147,13 +149,13 @@ def _load_weights(auto_class: Any, source: Source, config: PreTrainedConfig) -> 
         ) from error
     missing = frozenset(report["missing_keys"])
     shapes = {name: f"{list(found)} instead of {list(expected)}" for name, found, expected in report["mismatched_keys"]}
-    loaded = Loaded(model, missing, frozenset(shapes))
+    loaded = LoadingResult(model, missing, frozenset(shapes))
     _check_body(loaded, shapes, source)
     complete_generation(model)
     return loaded
 
 
-def _check_body(loaded: Loaded, shapes: Mapping[str, str], source: Source) -> None:
+def _check_body(loaded: LoadingResult, shapes: Mapping[str, str], source: PretrainedSource) -> None:
     """Refuse weights that leave a part of the pretrained body at random."""
     fix = f"correct {source.key}, or its config.json if that was edited"
     head = head_names(loaded.model)
@@ -165,7 +167,7 @@ def _check_body(loaded: Loaded, shapes: Mapping[str, str], source: Source) -> No
         raise _bad_weights(source, "do not fit its configuration", _some(wrong), fix)
 
 
-def _bad_weights(source: Source, problem: str, found: str, fix: str) -> UserError:
+def _bad_weights(source: PretrainedSource, problem: str, found: str, fix: str) -> UserError:
     return UserError(f"the weights of {source.path} {problem}", found=found, where=source.key, fix=fix)
 
 

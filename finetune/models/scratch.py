@@ -16,11 +16,11 @@ from finetune import recipe
 from finetune.errors import UserError
 from finetune.models.configuration import configure, set_dropout
 from finetune.models.families import Head
-from finetune.models.heads import AUTO_CLASSES, finish, rescale_t5_token_head
+from finetune.models.heads import AUTO_CLASSES, finalize_model, rescale_t5_token_head
 
 
 @dataclass(frozen=True)
-class Size:
+class ModelSize:
     """Widths and depth of a transformer."""
 
     hidden_size: int
@@ -30,10 +30,10 @@ class Size:
 
 
 SIZES = {
-    "tiny": Size(hidden_size=128, num_layers=2, num_heads=2, intermediate_size=512),
-    "mini": Size(hidden_size=256, num_layers=4, num_heads=4, intermediate_size=1024),
-    "small": Size(hidden_size=512, num_layers=6, num_heads=8, intermediate_size=2048),
-    "base": Size(hidden_size=768, num_layers=12, num_heads=12, intermediate_size=3072),
+    "tiny": ModelSize(hidden_size=128, num_layers=2, num_heads=2, intermediate_size=512),
+    "mini": ModelSize(hidden_size=256, num_layers=4, num_heads=4, intermediate_size=1024),
+    "small": ModelSize(hidden_size=512, num_layers=6, num_heads=8, intermediate_size=2048),
+    "base": ModelSize(hidden_size=768, num_layers=12, num_heads=12, intermediate_size=3072),
 }
 """Turc et al. 2019 (BERT Miniatures), with heads of 64; `small` has the six layers of t5-small."""
 
@@ -65,7 +65,7 @@ def new_model(
         set_dropout(config, dropout)
     made: PreTrainedModel = AUTO_CLASSES[head].from_config(config)
     rescale_t5_token_head(made)
-    return finish(made)
+    return finalize_model(made)
 
 
 def scratch_config(scratch: recipe.Scratch, head: Head, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
@@ -83,13 +83,13 @@ def scratch_config(scratch: recipe.Scratch, head: Head, tokenizer: PreTrainedTok
     return _bert_config(scratch, size, tokenizer)
 
 
-def resolve_size(scratch: recipe.Scratch) -> Size:
+def resolve_size(scratch: recipe.Scratch) -> ModelSize:
     """The named size, with what `scratch` gives one by one.
 
     Raises:
         UserError: The width is not a multiple of the number of heads.
     """
-    given = {field.name: getattr(scratch, field.name) for field in fields(Size)}
+    given = {field.name: getattr(scratch, field.name) for field in fields(ModelSize)}
     size = replace(SIZES[scratch.size], **{name: value for name, value in given.items() if value is not None})
     if size.hidden_size % size.num_heads:
         raise UserError(
@@ -102,7 +102,7 @@ def resolve_size(scratch: recipe.Scratch) -> Size:
     return size
 
 
-def _t5_config(scratch: recipe.Scratch, size: Size, tokenizer: PreTrainedTokenizerBase) -> T5Config:
+def _t5_config(scratch: recipe.Scratch, size: ModelSize, tokenizer: PreTrainedTokenizerBase) -> T5Config:
     # Embeddings keep transformers' deviation of 1, whose first loss is 0.6 above log(vocabulary). Drawn with deviation
     # hidden_size**-0.5 they start at log(vocabulary) and learn more slowly, with Adafactor and with AdamW.
     return T5Config(
@@ -120,7 +120,7 @@ def _t5_config(scratch: recipe.Scratch, size: Size, tokenizer: PreTrainedTokeniz
     )
 
 
-def _bert_config(scratch: recipe.Scratch, size: Size, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
+def _bert_config(scratch: recipe.Scratch, size: ModelSize, tokenizer: PreTrainedTokenizerBase) -> BertConfig:
     return BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=size.hidden_size,

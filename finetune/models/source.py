@@ -12,7 +12,7 @@ from finetune.hub_access import hub_access
 
 
 @dataclass(frozen=True)
-class Source:
+class PretrainedSource:
     """Something that `from_pretrained` loads.
 
     Args:
@@ -48,7 +48,7 @@ class Source:
             yield
 
 
-def model_source(model: recipe.Model) -> Source:
+def model_source(model: recipe.Model) -> PretrainedSource:
     """Where the weights come from.
 
     Raises:
@@ -57,14 +57,14 @@ def model_source(model: recipe.Model) -> Source:
     if model.name is None:
         from finetune.data.samples import minilm_folder  # brings the data sets' libraries, needed for nothing else here
 
-        return Source(str(minilm_folder()), "model.sample", "main", None)
+        return PretrainedSource(str(minilm_folder()), "model.sample", "main", None)
     source = _source(model.name, "model.name", model.revision, model.cache_dir)
     if source.is_folder and not (Path(source.path) / "config.json").is_file():
         raise _no_model(source)
     return source
 
 
-def tokenizer_source(model: recipe.Model) -> Source:
+def tokenizer_source(model: recipe.Model) -> PretrainedSource:
     """Where the tokenizer comes from.
 
     Raises:
@@ -75,7 +75,7 @@ def tokenizer_source(model: recipe.Model) -> Source:
     return _source(model.tokenizer, "model.tokenizer", "main", model.cache_dir)
 
 
-def base_source(name: str, key: str, revision: str, cache_dir: Path | None) -> Source:
+def base_source(name: str, key: str, revision: str, cache_dir: Path | None) -> PretrainedSource:
     """Where the weights are that an adapter belongs to, as its configuration names them.
 
     Raises:
@@ -84,14 +84,14 @@ def base_source(name: str, key: str, revision: str, cache_dir: Path | None) -> S
     return _source(name, key, revision, cache_dir)
 
 
-def _source(name: str, key: str, revision: str, cache_dir: Path | None) -> Source:
-    source = Source(str(Path(name).expanduser()) if name.startswith("~") else name, key, revision, cache_dir)
+def _source(name: str, key: str, revision: str, cache_dir: Path | None) -> PretrainedSource:
+    source = PretrainedSource(str(Path(name).expanduser()) if name.startswith("~") else name, key, revision, cache_dir)
     if (name.startswith(("./", "../", "/", "~")) or Path(name).exists()) and not source.is_folder:
         raise UserError(f"there is no folder {source.path}", where=f"{key}={name}", fix=f"correct {key}")
     return source
 
 
-def _no_model(source: Source) -> UserError:
+def _no_model(source: PretrainedSource) -> UserError:
     folder = Path(source.path)
     inside = next((path.parent for path in sorted(folder.glob("*/config.json"))), None)
     return UserError(

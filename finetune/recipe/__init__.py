@@ -6,32 +6,32 @@ imported, so that `--help`, `list` and `show` answer at once.
 
 from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention, SiteSection
-from finetune.recipe.data import Columns, Data, Origin, Source, Splits
+from finetune.recipe.base import Section, Share
+from finetune.recipe.data import ColumnNames, Data, DataSource, MixtureSource, SplitNames
 from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model, Scratch
-from finetune.recipe.section import Section, Share
-from finetune.recipe.task import Task, TextClassification, TextToText, TokenClassification, Translation
+from finetune.recipe.recipe import Recipe, name_problem
+from finetune.recipe.task import TaskSection, TextClassification, TextToText, TokenClassification, Translation
 from finetune.recipe.training import Training
-from finetune.recipe.whole import Recipe, name_problem
 
 __all__ = [
     "Adapter",
     "Attention",
-    "Columns",
+    "ColumnNames",
     "Data",
+    "DataSource",
     "Evaluation",
     "Hub",
+    "MixtureSource",
     "Model",
-    "Origin",
     "Recipe",
     "Scratch",
     "Section",
     "Share",
     "SiteSection",
-    "Source",
-    "Splits",
-    "Task",
+    "SplitNames",
+    "TaskSection",
     "TextClassification",
     "TextToText",
     "TokenClassification",

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import PositiveFloat, PositiveInt, model_validator
 
-from finetune.recipe.section import Section, Share
+from finetune.recipe.base import Section, Share
 
 _KEYS = {
     "lora": {"rank", "alpha", "dropout", "targets", "merge"},

@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from finetune.attention import Mask, Program
-from finetune.recipe.section import Section
+from finetune.recipe.base import Section
 
 
 class SiteSection(Section):

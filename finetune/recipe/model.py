@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from finetune.recipe.section import Section, Share
+from finetune.recipe.base import Section, Share
 
 
 class Scratch(Section):

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from finetune.recipe.section import Section
+from finetune.recipe.base import Section
 
 
 class TextClassification(Section):
@@ -72,4 +72,6 @@ class Translation(TextToText):
     """Language of the output, by which BLEU cuts texts into tokens."""
 
 
-Task = Annotated[TextClassification | TokenClassification | TextToText | Translation, Field(discriminator="kind")]
+TaskSection = Annotated[
+    TextClassification | TokenClassification | TextToText | Translation, Field(discriminator="kind")
+]

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from finetune.recipe.section import Section, Share
+from finetune.recipe.base import Section, Share
 
 
 class Training(Section):

@@ -11,7 +11,7 @@ from finetune import models
 from finetune.attention import Mask, MaskError, Program, ProgramError, parse
 from finetune.attention.drawing import MissingDrawExtra, Panel, mask_panels, program_panels, save_png, to_text
 from finetune.attention.layout import special_token_columns
-from finetune.attention.masks.scope import Features
+from finetune.attention.masks.scope import ExampleFeatures
 from finetune.attention.pretrained import special_token_ids
 from finetune.attention.program import SITES
 from finetune.errors import MissingExtra, UserError
@@ -25,7 +25,7 @@ class Axis:
 
     length: int
     tokens: tuple[str, ...] | None = None
-    features: Features = field(default_factory=dict)
+    features: ExampleFeatures = field(default_factory=dict)
 
     @classmethod
     def of_text(cls, text: str, pair: str | None, model: str, program: Program) -> "Axis":
@@ -82,7 +82,7 @@ def draw_mask(mask: Mask, axis: Axis, *, heads: int = 1, png: Path | None = None
         panels = mask_panels(mask, axis.length, num_heads=heads, features=axis.features)
     except MaskError as error:
         raise _no_drawing(error) from error
-    return show(panels, axis.tokens, png=png)
+    return draw_panels(panels, axis.tokens, png=png)
 
 
 def draw_program(program: Program, axis: Axis, *, layers: int, heads: int, png: Path | None = None) -> str:
@@ -107,7 +107,7 @@ def draw_program(program: Program, axis: Axis, *, layers: int, heads: int, png: 
         ]
     except (MaskError, ProgramError) as error:
         raise _no_drawing(error) from error
-    return show(panels, axis.tokens, png=png)
+    return draw_panels(panels, axis.tokens, png=png)
 
 
 def read_mask(text: str) -> Mask:
@@ -118,7 +118,7 @@ def read_mask(text: str) -> Mask:
         raise UserError(f"the mask cannot be read: {error}") from error
 
 
-def show(
+def draw_panels(
     panels: Sequence[Panel],
     query_tokens: Sequence[str] | None,
     key_tokens: Sequence[str] | None = None,

@@ -10,13 +10,13 @@ from rich.table import Table
 
 from finetune.attention import pretrained
 from finetune.attention.planning import Explanation, PlanError, explain
-from finetune.attention.pretrained.tokens import Request
+from finetune.attention.pretrained.tokens import MaskRequest
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Batch
 from finetune.training import prepare
-from finetune.training.job import Job
 from finetune.training.progress import silenced
+from finetune.training.run import Run
 
 
 @dataclass(frozen=True)
@@ -73,31 +73,31 @@ def explain_recipe(recipe: Recipe) -> Plans:
         UserError: The recipe cannot be run, or its batches are padded.
     """
     with tempfile.TemporaryDirectory(prefix="finetune-explain-") as folder, silenced():
-        job = prepare(recipe.model_copy(update={"output_dir": Path(folder)}))
-    if not job.tools.ragged:
+        run = prepare(recipe.model_copy(update={"output_dir": Path(folder)}))
+    if not run.context.ragged:
         raise UserError(
             "only ragged batches are planned, and this recipe's are padded",
             where="training.layout",
             found=recipe.training.layout,
             fix="training.layout=ragged, with a model that reads streams",
         )
-    first = job.plan.epoch(0)[0]
-    (batch,) = job.batches("train", [first])
-    layers = tuple(_layers(job, batch))
-    tokens = int(job.encoded["train"].lengths[first].sum())
+    first = run.plan.epoch(0)[0]
+    (batch,) = run.batches("train", [first])
+    layers = tuple(_layers(run, batch))
+    tokens = int(run.encoded["train"].lengths[first].sum())
     return Plans(len(first), tokens, max(batch.inputs["layout"].sizes), layers)
 
 
-def _layers(job: Job, batch: Batch) -> Iterator[LayerPlan]:
-    job.model.to(job.accelerator.device)
-    with pretrained.recorded_requests(job.model) as requests, torch.inference_mode():
-        job.task.loss(job.model, batch, 0.0)
+def _layers(run: Run, batch: Batch) -> Iterator[LayerPlan]:
+    run.model.to(run.accelerator.device)
+    with pretrained.recorded_requests(run.model) as requests, torch.inference_mode():
+        run.task.loss(run.model, batch, 0.0)
     for request in requests:
-        for number, layers in pretrained.layers_of(job.model, request).items():
+        for number, layers in pretrained.layers_of(run.model, request).items():
             yield LayerPlan(request.site, tuple(layers), _explain(request, number))
 
 
-def _explain(request: Request, number: int) -> Explanation:
+def _explain(request: MaskRequest, number: int) -> Explanation:
     queries = request.queries.ragged
     keys = queries if request.keys is request.queries else request.keys.ragged
     try:

@@ -12,9 +12,9 @@ from finetune.attention.drawing import Panel
 from finetune.errors import UserError
 from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
-from finetune.report.drawings import Axis, show
+from finetune.report.drawings import Axis, draw_panels
 from finetune.tasks import Task
-from finetune.training.job import apply_masks
+from finetune.training.run import apply_recipe_masks
 
 SiteName = Literal["encoder", "decoder", "cross"]
 
@@ -61,7 +61,7 @@ def draw_weights(
     keys = queries if site == "decoder" else axis.tokens
     weights = _layer(layers, layer)
     panels = [Panel(f"{site}, layer {layer % len(layers)}, head {head}", values) for head, values in enumerate(weights)]
-    return show(panels, queries, keys, png=png)
+    return draw_panels(panels, queries, keys, png=png)
 
 
 def _recipe(run: Path) -> Recipe:
@@ -72,7 +72,7 @@ def _recipe(run: Path) -> Recipe:
             expected="a folder with recipe.yaml and model/, as finetune run leaves it",
             fix="runs/<recipe>/<time>, say",
         )
-    return compose.load(str(path))
+    return compose.load_recipe(str(path))
 
 
 def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -81,7 +81,7 @@ def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTr
     labels = _labels(run) if task.label_field else None
     model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=recipe.seed)
     model = models.merge_adapter(model)
-    apply_masks(model, task.program, tokenizer)
+    apply_recipe_masks(model, task.program, tokenizer)
     return model, tokenizer
 
 

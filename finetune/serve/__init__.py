@@ -4,7 +4,7 @@ Here lives what finds a model and what it was trained to do, predicts rows of an
 and writes their files. Features, batches and predictions are made by the packages below, as in training.
 """
 
-from finetune.serve.examples import Problem
+from finetune.serve.examples import BadRow
 from finetune.serve.files import Summary, predict_file
 from finetune.serve.formats import Input
 from finetune.serve.loading import load_predictor
@@ -12,4 +12,4 @@ from finetune.serve.predictor import Predictor
 from finetune.serve.rows import predict
 from finetune.serve.writing import Output
 
-__all__ = ["Input", "Output", "Predictor", "Problem", "Summary", "load_predictor", "predict", "predict_file"]
+__all__ = ["BadRow", "Input", "Output", "Predictor", "Summary", "load_predictor", "predict", "predict_file"]

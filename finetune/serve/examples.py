@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from finetune.data import Field
-from finetune.data.objects import rows_from_objects
-from finetune.data.problems import Unit
+from finetune.data.dict_rows import rows_from_objects
+from finetune.data.messages import Unit
 from finetune.data.written_lists import parse_list
 from finetune.errors import UserError, UserErrors
 
@@ -18,7 +18,7 @@ _ESCAPED_BYTES = range(0xDC80, 0xDD00)
 
 
 @dataclass(frozen=True)
-class Problem:
+class BadRow:
     """Why there is no prediction.
 
     Args:
@@ -31,7 +31,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Row:
+class InputRow:
     """A row of a file.
 
     Args:
@@ -43,7 +43,7 @@ class Row:
 
     number: int
     columns: Mapping[str, Any] = field(default_factory=dict)
-    problem: Problem | None = None
+    problem: BadRow | None = None
     unit: Unit = "line"
 
     @property
@@ -54,10 +54,10 @@ class Row:
 
 class _Unreadable(Exception):
     def __init__(self, reason: str, *, of_file: bool = False) -> None:
-        self.problem = Problem(reason, of_file)
+        self.problem = BadRow(reason, of_file)
 
 
-def read_example(row: Row, fields: Sequence[Field], encoding: str) -> Example | Problem:
+def read_example(row: InputRow, fields: Sequence[Field], encoding: str) -> Example | BadRow:
     """What a task reads of a row, in the form that training gave it, or why it cannot.
 
     Args:
@@ -71,7 +71,7 @@ def read_example(row: Row, fields: Sequence[Field], encoding: str) -> Example | 
         columns = rows_from_objects("", [row.columns], fields).columns
     except UserError as error:
         errors = error.errors if isinstance(error, UserErrors) else (error,)
-        return Problem("; ".join(one.problem for one in errors), of_file=True)
+        return BadRow("; ".join(one.problem for one in errors), of_file=True)
     try:
         example = {one.name: _read(columns[one.column][0], one, encoding) for one in fields}
         _check_lengths(example, fields)

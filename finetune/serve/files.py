@@ -11,16 +11,16 @@ from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from finetune import tasks
-from finetune.data.problems import plural
+from finetune.data.messages import plural
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.serve.examples import Example, Problem, Row, read_example
-from finetune.serve.formats import Input, told_format
-from finetune.serve.loading import Kind, find_recipe, load_predictor
-from finetune.serve.origin import Origin
+from finetune.serve.examples import BadRow, Example, InputRow, read_example
+from finetune.serve.formats import Input, resolve_format
+from finetune.serve.loading import TaskKind, find_recipe, load_predictor
+from finetune.serve.model_location import ModelLocation
 from finetune.serve.predictor import Predictor
 from finetune.serve.progress import Counter
-from finetune.serve.reading import Rows, open_rows
+from finetune.serve.reading import InputRows, open_rows
 from finetune.serve.writing import Output, OutputFile, Write, check_output, writer
 from finetune.training.progress import say
 
@@ -29,7 +29,7 @@ WINDOW = 2048
 SHOWN = 20
 """Bad rows that are told one by one; of the others the output tells."""
 
-Checked: TypeAlias = tuple[Row, Example | Problem]
+Checked: TypeAlias = tuple[InputRow, Example | BadRow]
 """A row with what the task reads of it, or why it cannot."""
 
 
@@ -46,7 +46,7 @@ def predict_file(
     given: Input,
     wanted: Output,
     *,
-    kind: Kind | None = None,
+    kind: TaskKind | None = None,
     overrides: Mapping[str, Any] | None = None,
     scores: bool = False,
     window: int = WINDOW,
@@ -77,14 +77,14 @@ def _predict_file(
     name: str,
     given: Input,
     wanted: Output,
-    kind: Kind | None,
+    kind: TaskKind | None,
     overrides: Mapping[str, Any],
     scores: bool,
     window: int,
 ) -> Summary:
     _keep_no_products()
-    of_input = told_format(given.path, given.format, "--format")
-    of_output = wanted.told_format(of_input, scores=scores)
+    of_input = resolve_format(given.path, given.format, "--format")
+    of_output = wanted.resolve_format(of_input, scores=scores)
     check_output(wanted, given.path)
     origin, recipe = find_recipe(name, kind, overrides)
     if "data.column_names" in overrides:  # the model's own recipe tells of the file that it was trained on
@@ -114,7 +114,7 @@ class _Work:
         counter: Shows it.
     """
 
-    def __init__(self, predictor: Predictor, write: Write, file: OutputFile, rows: Rows, counter: Counter) -> None:
+    def __init__(self, predictor: Predictor, write: Write, file: OutputFile, rows: InputRows, counter: Counter) -> None:
         self.predictor = predictor
         self.write = write
         self.file = file
@@ -149,18 +149,18 @@ class _Work:
         return Summary(rows, self.bad)
 
     def _window(self, window: Sequence[Checked]) -> None:
-        examples = [read for _, read in window if not isinstance(read, Problem)]
+        examples = [read for _, read in window if not isinstance(read, BadRow)]
         answers = iter(self.predictor.predict(examples))
         for row, read in window:
-            found = read if isinstance(read, Problem) else next(answers)
-            if isinstance(found, Problem):
+            found = read if isinstance(read, BadRow) else next(answers)
+            if isinstance(found, BadRow):
                 self._bad(row, found)
             else:
                 self.write(row.columns, found, None)
         self.file.flush()
         self.counter.advance(len(window), self.rows.position)
 
-    def _bad(self, row: Row, problem: Problem) -> None:
+    def _bad(self, row: InputRow, problem: BadRow) -> None:
         reason = f"{row.place}: {problem.reason}"
         self.write(row.columns, self.predictor.answers.blank, reason)
         self.bad += 1
@@ -210,7 +210,7 @@ def _check_form(window: Sequence[Checked], given: Input) -> None:
     Raises:
         UserError: They are.
     """
-    problems = [read for _, read in window if isinstance(read, Problem) and read.of_file]
+    problems = [read for _, read in window if isinstance(read, BadRow) and read.of_file]
     if problems and len(problems) == len(window):
         row = window[0][0]
         raise UserError(
@@ -221,7 +221,7 @@ def _check_form(window: Sequence[Checked], given: Input) -> None:
         )
 
 
-def _introduced(origin: Origin, recipe: Recipe, *, scores: bool) -> Predictor:
+def _introduced(origin: ModelLocation, recipe: Recipe, *, scores: bool) -> Predictor:
     predictor = load_predictor(origin, recipe, scores=scores)
     say(f"{origin.model}: {predictor.description}")
     return predictor

@@ -46,7 +46,7 @@ class Input:
         return STDIN if self.path is None else str(self.path)
 
 
-def told_format(path: Path | None, given: Format | None, option: str) -> Format:
+def resolve_format(path: Path | None, given: Format | None, option: str) -> Format:
     """The format that is given, or else told by the file's name.
 
     Raises:

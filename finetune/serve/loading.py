@@ -14,17 +14,17 @@ from finetune.models.quiet import quiet
 from finetune.models.source import model_source
 from finetune.models.standalone import read_config
 from finetune.recipe import Recipe
-from finetune.serve.origin import Origin, check_meant, find_origin
+from finetune.serve.model_location import ModelLocation, check_meant, find_model
 from finetune.serve.predictor import Predictor
-from finetune.tasks import Task, Tools
-from finetune.tasks.problems import PROBLEMS
-from finetune.training.job import apply_masks
+from finetune.tasks import Task, TaskContext
+from finetune.tasks.problem_types import PROBLEM_TYPES
 from finetune.training.matmul import choose_matmul
 from finetune.training.precision import choose_precision
+from finetune.training.run import apply_recipe_masks
 
-Kind = Literal["text_classification", "token_classification", "text_to_text"]
+TaskKind = Literal["text_classification", "token_classification", "text_to_text"]
 
-ARCHITECTURES: Mapping[str, Kind] = {
+ARCHITECTURES: Mapping[str, TaskKind] = {
     "ForSequenceClassification": "text_classification",
     "ForTokenClassification": "token_classification",
     "ForConditionalGeneration": "text_to_text",
@@ -41,8 +41,8 @@ USUAL_LENGTH = 512
 
 
 def find_recipe(
-    name: str, kind: Kind | None = None, overrides: Mapping[str, Any] | None = None
-) -> tuple[Origin, Recipe]:
+    name: str, kind: TaskKind | None = None, overrides: Mapping[str, Any] | None = None
+) -> tuple[ModelLocation, Recipe]:
     """Where a model is and by which recipe it predicts: its own, or one made for its class.
 
     Args:
@@ -55,7 +55,7 @@ def find_recipe(
     """
     given = dict(overrides or {})
     check_meant(given)
-    origin = find_origin(name)
+    origin = find_model(name)
     own = origin.recipe or _made_recipe(origin.model, kind)
     head = tasks.create(own).head
     if kind not in (None, head):
@@ -65,7 +65,7 @@ def find_recipe(
     return origin, compose.override(own, {"training.fp32_matmul": "auto", **given})
 
 
-def load_predictor(origin: Origin, own: Recipe, *, scores: bool = False) -> Predictor:
+def load_predictor(origin: ModelLocation, own: Recipe, *, scores: bool = False) -> Predictor:
     """The model, ready to predict on the fastest device that is there.
 
     Args:
@@ -87,24 +87,24 @@ def load_predictor(origin: Origin, own: Recipe, *, scores: bool = False) -> Pred
     matmul = choose_matmul(own.training.fp32_matmul, model, computes_fp32_on_cpu=computes_fp32_on_cpu)
     model.to(accelerator.device)
     ragged = own.training.layout == "ragged" and pretrained.reads_streams(model)
-    tools = Tools(tokenizer, model.config, labels, ragged)
-    return Predictor(task, tools, model, accelerator, precision, matmul, scores=scores)
+    context = TaskContext(tokenizer, model.config, labels, ragged)
+    return Predictor(task, context, model, accelerator, precision, matmul, scores=scores)
 
 
-def _load(origin: Origin, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load(origin: ModelLocation, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model with its masks, and its tokenizer."""
     saved = recipe.Model(name=origin.model)
     config = _config(origin.model)
     tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.head == "token_classification")
     labels = _labels(config) if task.label_field else None
-    problem = PROBLEMS["regression"].name if labels is not None and len(labels) == 1 else None
+    problem = PROBLEM_TYPES["regression"].name if labels is not None and len(labels) == 1 else None
     model, *others = (
         models.load_model(saved, task.head, tokenizer, labels=labels, seed=seed, problem_type=problem)
         for seed in ((0,) if origin.recipe or _kind_of(config) else (0, 1))
     )
     for other in others:  # nothing but the weights themselves tells that the head is trained
         _check_trained(model, other, task.head)
-    apply_masks(model, task.program, tokenizer)
+    apply_recipe_masks(model, task.program, tokenizer)
     return model, tokenizer
 
 
@@ -117,7 +117,7 @@ def _config(name: str) -> PreTrainedConfig:
         raise UserError(f"the configuration of {name} cannot be read", found=str(error).splitlines()[0]) from error
 
 
-def _made_recipe(name: str, kind: Kind | None) -> Recipe:
+def _made_recipe(name: str, kind: TaskKind | None) -> Recipe:
     """A recipe for a model that comes without one."""
     config = _config(name)
     kind = _kind_of(config) or kind
@@ -145,7 +145,7 @@ def _saved_attention(config: PreTrainedConfig) -> recipe.Attention:
     return recipe.Attention() if saved is None else recipe.Attention.model_validate(saved[0].to_config())
 
 
-def _kind_of(config: PreTrainedConfig) -> Kind | None:
+def _kind_of(config: PreTrainedConfig) -> TaskKind | None:
     names = config.architectures or ()
     return next((kind for end, kind in ARCHITECTURES.items() for name in names if name.endswith(end)), None)
 

@@ -12,12 +12,12 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from finetune.data import Field
-from finetune.data.batches import Indices, Limits, shards
+from finetune.data.batches import BatchLimits, Indices, shards
 from finetune.data.features import Features
 from finetune.errors import UserError
-from finetune.serve.answers import Answer, Answers
-from finetune.serve.examples import Example, Problem
-from finetune.tasks import Batch, Prediction, Task, Tools
+from finetune.serve.examples import BadRow, Example
+from finetune.serve.predictions import FormattedPrediction, PredictionFormatter
+from finetune.tasks import Batch, Prediction, Task, TaskContext
 from finetune.training.matmul import Matmul
 from finetune.training.precision import Precision
 from finetune.training.prefetch import pinned, prefetch
@@ -28,7 +28,7 @@ class Predictor:
 
     Args:
         task: The task it was trained for.
-        tools: Its tokenizer and labels.
+        context: Its tokenizer and labels.
         model: The model, in evaluation mode, on the accelerator's device.
         accelerator: Says where and in which precision to compute.
         precision: The precision, and why.
@@ -39,7 +39,7 @@ class Predictor:
     def __init__(
         self,
         task: Task,
-        tools: Tools,
+        context: TaskContext,
         model: PreTrainedModel,
         accelerator: Accelerator,
         precision: Precision,
@@ -48,13 +48,13 @@ class Predictor:
         scores: bool = False,
     ) -> None:
         self.task = task
-        self.tools = tools
+        self.context = context
         self.model = model
         self.accelerator = accelerator
         self.precision = precision
         self.matmul = matmul
         self.scores = scores
-        self.answers = Answers(task, tools, scores=scores)
+        self.answers = PredictionFormatter(task, context, scores=scores)
         self.num_cut = 0
         """Inputs so far that were cut at the longest length allowed."""
 
@@ -70,13 +70,13 @@ class Predictor:
         kind = self.task.recipe.task.kind.replace("_", " ")
         return f"{kind}, {weights / 1e6:.1f} M weights, on {self.accelerator.device.type} in {self.precision}"
 
-    def predict(self, examples: Sequence[Example]) -> list[Answer | Problem]:
+    def predict(self, examples: Sequence[Example]) -> list[FormattedPrediction | BadRow]:
         """An answer to each example in its place, or why there is none.
 
         Which examples are given together makes no difference to their answers beyond rounding.
         """
         good = list(range(len(examples)))
-        refused: dict[int, Answer | Problem] = {}
+        refused: dict[int, FormattedPrediction | BadRow] = {}
         try:
             answers = self._answers(examples)
         except UserError:  # one example, most often, spoils all
@@ -85,24 +85,24 @@ class Predictor:
             answers = self._answers([examples[number] for number in good])
         return [one for _, one in sorted({**refused, **dict(zip(good, answers, strict=True))}.items())]
 
-    def _answers(self, examples: Sequence[Example]) -> list[Answer]:
+    def _answers(self, examples: Sequence[Example]) -> list[FormattedPrediction]:
         if not examples:
             return []
         split = _dataset(examples)
-        encoded = self.task.encode_some(split, self.tools)
+        encoded = self.task.encode_some(split, self.context)
         predictions = sorted(self._predictions(Features.of(encoded)), key=lambda prediction: prediction.feature)
         if "cut" in encoded.column_names:
             self.num_cut += sum(encoded["cut"])
-        return [self.answers.of(record) for record in self.task.records(split, predictions, self.tools)]
+        return [self.answers.of(record) for record in self.task.records(split, predictions, self.context)]
 
     def _predictions(self, features: Features) -> list[Prediction]:
         """Predictions of all features, batch by batch, the longest first."""
         evaluation, device = self.task.recipe.evaluation, self.accelerator.device
         lengths: Indices = features.columns["length"].values.astype(np.int64)
-        batches = shards(lengths, Limits(evaluation.batch_size, evaluation.tokens_per_batch), 1, 0)
+        batches = shards(lengths, BatchLimits(evaluation.batch_size, evaluation.tokens_per_batch), 1, 0)
 
         def collate(indices: Indices) -> Batch:
-            batch = self.task.collate(features.take(indices), self.tools)
+            batch = self.task.collate(features.take(indices), self.context)
             return pinned(batch) if device.type == "cuda" else batch
 
         ahead = self.task.recipe.training.prefetch
@@ -113,18 +113,18 @@ class Predictor:
             closing(prefetch(collate, batches, ahead=ahead)) as collated,
         ):
             predict, options = self.task.predict, {"final": True, "scores": self.scores}
-            predicted = (predict(self.model, batch.to(device), self.tools, **options) for batch in collated)
+            predicted = (predict(self.model, batch.to(device), self.context, **options) for batch in collated)
             return list(chain.from_iterable(predicted))
 
-    def _refused(self, examples: Sequence[Example], numbers: Sequence[int]) -> dict[int, Answer | Problem]:
+    def _refused(self, examples: Sequence[Example], numbers: Sequence[int]) -> dict[int, FormattedPrediction | BadRow]:
         """Examples that cannot be encoded, and why; found by halves, as they are few."""
         if not numbers:
             return {}
         try:
-            self.task.encode_some(_dataset([examples[number] for number in numbers]), self.tools)
+            self.task.encode_some(_dataset([examples[number] for number in numbers]), self.context)
         except UserError as error:
             if len(numbers) == 1:
-                return {numbers[0]: Problem(error.problem)}
+                return {numbers[0]: BadRow(error.problem)}
             middle = len(numbers) // 2
             return {**self._refused(examples, numbers[:middle]), **self._refused(examples, numbers[middle:])}
         return {}

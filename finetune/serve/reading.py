@@ -12,13 +12,13 @@ from typing import IO, Any, Literal, cast
 from finetune.data import Field
 from finetune.data.fields import asked_columns
 from finetune.errors import UserError
-from finetune.serve.examples import Row
-from finetune.serve.formats import Input, told_format
-from finetune.serve.objects import json_line_rows, json_rows, parquet_rows
+from finetune.serve.examples import InputRow
+from finetune.serve.formats import Input, resolve_format
+from finetune.serve.json_rows import json_line_rows, json_rows, parquet_rows
 from finetune.serve.tables import csv_records, header_of, table_rows, tsv_records
 
 
-class Rows:
+class InputRows:
     """The rows of an input in their order, and what is known of them beforehand.
 
     Args:
@@ -27,12 +27,12 @@ class Rows:
         file: The file as it lies on disk, whose position tells how much was read; None where none does.
     """
 
-    def __init__(self, rows: Iterator[Row], header: tuple[str, ...] | None, file: IO[bytes] | None) -> None:
+    def __init__(self, rows: Iterator[InputRow], header: tuple[str, ...] | None, file: IO[bytes] | None) -> None:
         self.rows = rows
         self.header = header
         self._file = file
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[InputRow]:
         return self.rows
 
     @property
@@ -42,7 +42,7 @@ class Rows:
 
 
 @contextmanager
-def open_rows(given: Input, fields: Sequence[Field]) -> Iterator[Rows]:
+def open_rows(given: Input, fields: Sequence[Field]) -> Iterator[InputRows]:
     """The rows of an input, read as they are asked for.
 
     Args:
@@ -52,24 +52,24 @@ def open_rows(given: Input, fields: Sequence[Field]) -> Iterator[Rows]:
     Raises:
         UserError: The file cannot be read, or its header lacks a column. Also raised where rows are asked for.
     """
-    kind = told_format(given.path, given.format, "--format")
+    kind = resolve_format(given.path, given.format, "--format")
     with _told(given), _opened(given) as file:
         on_disk = None if given.path is None else cast(IO[bytes], getattr(file, "fileobj", file))
         if kind == "parquet":
             header, rows = parquet_rows(file, given)
-            yield Rows(rows, header, None)
+            yield InputRows(rows, header, None)
             return
         text = _decoded(file, given, newline="" if kind == "csv" else "\n")
         try:
             if kind in ("csv", "tsv"):
                 records = csv_records(text, given) if kind == "csv" else tsv_records(text, given)
                 names = header_of(records, given, fields)
-                yield Rows(table_rows(records, names), names, on_disk)
+                yield InputRows(table_rows(records, names), names, on_disk)
             elif kind == "text":
                 column = _only_column(fields, given)
-                yield Rows(_text_rows(text, column), (column,), on_disk)
+                yield InputRows(_text_rows(text, column), (column,), on_disk)
             else:
-                yield Rows(json_line_rows(text) if kind == "jsonl" else json_rows(text, given), None, on_disk)
+                yield InputRows(json_line_rows(text) if kind == "jsonl" else json_rows(text, given), None, on_disk)
         finally:
             text.detach()
 
@@ -120,9 +120,9 @@ def _decoded(file: IO[bytes], given: Input, newline: Literal["", "\n"]) -> TextI
     return TextIOWrapper(cast(Any, file), encoding=encoding, errors="surrogateescape", newline=newline)
 
 
-def _text_rows(lines: Iterator[str], column: str) -> Iterator[Row]:
+def _text_rows(lines: Iterator[str], column: str) -> Iterator[InputRow]:
     for number, line in enumerate(lines, start=1):
-        yield Row(number, {column: line.rstrip("\r\n")})
+        yield InputRow(number, {column: line.rstrip("\r\n")})
 
 
 def _only_column(fields: Sequence[Field], given: Input) -> str:

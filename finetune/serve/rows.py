@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from finetune.serve.answers import Answer
-from finetune.serve.examples import Problem, Row, read_example
-from finetune.serve.loading import Kind, find_recipe, load_predictor
+from finetune.serve.examples import BadRow, InputRow, read_example
+from finetune.serve.loading import TaskKind, find_recipe, load_predictor
+from finetune.serve.predictions import FormattedPrediction
 from finetune.serve.writing import ERROR
 
 
@@ -13,10 +13,10 @@ def predict(
     name: str,
     rows: Iterable[Mapping[str, Any]],
     *,
-    kind: Kind | None = None,
+    kind: TaskKind | None = None,
     overrides: Mapping[str, Any] | None = None,
     scores: bool = False,
-) -> list[Answer]:
+) -> list[FormattedPrediction]:
     """Answer rows, in their order; what masks read of texts is found out as in training.
 
     Args:
@@ -34,8 +34,8 @@ def predict(
         UserError: The model cannot be had.
     """
     predictor = load_predictor(*find_recipe(name, kind, overrides), scores=scores)
-    read = [read_example(Row(number, row), predictor.fields, "utf-8") for number, row in enumerate(rows)]
-    answers = iter(predictor.predict([one for one in read if not isinstance(one, Problem)]))
-    found = [one if isinstance(one, Problem) else next(answers) for one in read]
+    read = [read_example(InputRow(number, row), predictor.fields, "utf-8") for number, row in enumerate(rows)]
+    answers = iter(predictor.predict([one for one in read if not isinstance(one, BadRow)]))
+    found = [one if isinstance(one, BadRow) else next(answers) for one in read]
     blank = predictor.answers.blank
-    return [{**blank, ERROR: one.reason} if isinstance(one, Problem) else one for one in found]
+    return [{**blank, ERROR: one.reason} if isinstance(one, BadRow) else one for one in found]

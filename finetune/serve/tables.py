@@ -6,20 +6,20 @@ from collections.abc import Iterator, Sequence
 
 from finetune.data import Field
 from finetune.data.fields import asked_columns
-from finetune.data.problems import missing_columns, plural
+from finetune.data.messages import missing_columns, plural
 from finetune.errors import UserError, raise_all
-from finetune.serve.examples import Problem, Row
+from finetune.serve.examples import BadRow, InputRow
 from finetune.serve.formats import Input
 
 _LONGEST_CELL = 2**31 - 1
 _MOST_LINES = 1000
 """Lines of a quoted csv cell. A quote that is never closed would otherwise make one cell of all that follows."""
 
-Record = tuple[int, "list[str] | Problem"]
+ParsedRow = tuple[int, "list[str] | BadRow"]
 """A record's first line, from 1, and its cells or what is wrong with it."""
 
 
-def tsv_records(lines: Iterator[str], given: Input) -> Iterator[Record]:
+def tsv_records(lines: Iterator[str], given: Input) -> Iterator[ParsedRow]:
     """Lines of a file, each a record; quotes are ordinary characters.
 
     Raises:
@@ -65,7 +65,7 @@ class _Lines:
         self.taken = []
 
 
-def csv_records(lines: Iterator[str], given: Input) -> Iterator[Record]:
+def csv_records(lines: Iterator[str], given: Input) -> Iterator[ParsedRow]:
     """Records as of RFC 4180; where quoting is broken, the line it begins in is one, and the next line another."""
     csv.field_size_limit(_LONGEST_CELL)
     delimiter = _delimiter(given, ",")
@@ -80,7 +80,7 @@ def csv_records(lines: Iterator[str], given: Input) -> Iterator[Record]:
             reason = (
                 f"a quoted cell does not end within {_MOST_LINES:,} lines" if isinstance(error, _TooLong) else error
             )
-            yield source.number, Problem(f"broken quoting: {reason}", of_file=True)
+            yield source.number, BadRow(f"broken quoting: {reason}", of_file=True)
             source.keep(1)
             reader = csv.reader(source, delimiter=delimiter, strict=True)
             continue
@@ -95,7 +95,7 @@ def _delimiter(given: Input, usual: str) -> str:
     return given.delimiter or usual
 
 
-def header_of(records: Iterator[Record], given: Input, fields: Sequence[Field]) -> tuple[str, ...]:
+def header_of(records: Iterator[ParsedRow], given: Input, fields: Sequence[Field]) -> tuple[str, ...]:
     """The names of the columns: those given, or else the first record.
 
     Raises:
@@ -111,12 +111,12 @@ def header_of(records: Iterator[Record], given: Input, fields: Sequence[Field]) 
         raise UserError(
             f"the column {twice[0]!r} occurs twice", where=f"{given.name}, line 1", fix="rename one of them"
         )
-    return distinct(names)
+    return unique_names(names)
 
 
-def _first_record(records: Iterator[Record], given: Input) -> tuple[str, ...]:
+def _first_record(records: Iterator[ParsedRow], given: Input) -> tuple[str, ...]:
     _, cells = next(records, (1, []))
-    if isinstance(cells, Problem):
+    if isinstance(cells, BadRow):
         raise UserError("the header cannot be read", where=f"{given.name}, line 1", found=cells.reason)
     names = tuple(name.strip() for name in cells)
     if not any(names):
@@ -124,7 +124,7 @@ def _first_record(records: Iterator[Record], given: Input) -> tuple[str, ...]:
     return names
 
 
-def distinct(names: Sequence[str]) -> tuple[str, ...]:
+def unique_names(names: Sequence[str]) -> tuple[str, ...]:
     """Names of which none occurs twice: the second `note` is note_2."""
     made: list[str] = []
     for name in names:
@@ -136,13 +136,13 @@ def distinct(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(made)
 
 
-def table_rows(records: Iterator[Record], header: tuple[str, ...]) -> Iterator[Row]:
+def table_rows(records: Iterator[ParsedRow], header: tuple[str, ...]) -> Iterator[InputRow]:
     """Records as rows; of another number of cells than the header's they are bad ones."""
     for number, cells in records:
-        if isinstance(cells, Problem):
-            yield Row(number, problem=cells)
+        if isinstance(cells, BadRow):
+            yield InputRow(number, problem=cells)
         elif len(cells) != len(header):
             reason = f"{plural(len(cells), 'cell')} in place of {len(header)}"
-            yield Row(number, problem=Problem(reason, of_file=True))
+            yield InputRow(number, problem=BadRow(reason, of_file=True))
         else:
-            yield Row(number, dict(zip(header, cells, strict=True)))
+            yield InputRow(number, dict(zip(header, cells, strict=True)))

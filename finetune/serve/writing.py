@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from finetune.errors import UserError
-from finetune.serve.answers import Answer, Answers, flatten
-from finetune.serve.formats import OUTPUT_FORMATS, Format, OutputFormat, told_format
-from finetune.serve.tables import distinct
+from finetune.serve.formats import OUTPUT_FORMATS, Format, OutputFormat, resolve_format
+from finetune.serve.predictions import FormattedPrediction, PredictionFormatter, flatten
+from finetune.serve.tables import unique_names
 
 STDOUT = "standard output"
 ERROR = "error"
@@ -24,7 +24,7 @@ ERROR = "error"
 
 _FIX = "a name that ends in .jsonl, or --output-format jsonl"
 
-Write = Callable[[Mapping[str, Any], Answer, str | None], None]
+Write = Callable[[Mapping[str, Any], FormattedPrediction, str | None], None]
 """Writes a row's columns with its answer, or with the reason why there is none."""
 
 
@@ -56,14 +56,14 @@ class Output:
         assert self.path is not None
         return self.path.with_name(self.path.name + ".partial")
 
-    def told_format(self, of_input: Format, *, scores: bool) -> OutputFormat:
+    def resolve_format(self, of_input: Format, *, scores: bool) -> OutputFormat:
         """The format that is asked for, told by the file's name, or else the input's.
 
         Raises:
             UserError: The name does not tell it, or it cannot hold what is asked for.
         """
         by_name = self.format is not None or self.is_replaced
-        told = told_format(self.path, self.format, "--output-format") if by_name else of_input
+        told = resolve_format(self.path, self.format, "--output-format") if by_name else of_input
         kind = next((one for one in OUTPUT_FORMATS if one == told), None)
         if by_name and kind is None:
             raise UserError(
@@ -173,7 +173,11 @@ def check_output(wanted: Output, given: Path | None) -> None:
 
 
 def writer(
-    kind: OutputFormat, file: OutputFile, header: Sequence[str] | None, answers: Answers, delimiter: str | None
+    kind: OutputFormat,
+    file: OutputFile,
+    header: Sequence[str] | None,
+    answers: PredictionFormatter,
+    delimiter: str | None,
 ) -> Write:
     """What writes rows in a format.
 
@@ -192,16 +196,16 @@ def writer(
     names = (*answers.flat_names, ERROR)
     assert header is not None
     write_cells = _write_csv(file, delimiter or ",") if kind == "csv" else _write_tsv(file, delimiter or "\t")
-    write_cells(distinct((*_kept(header, names), *names)))
+    write_cells(unique_names((*_kept(header, names), *names)))
 
-    def write(columns: Mapping[str, Any], answer: Answer, error: str | None) -> None:
+    def write(columns: Mapping[str, Any], answer: FormattedPrediction, error: str | None) -> None:
         given = {**flatten(answer), "prediction": _joined(answer["prediction"], answers.separator), ERROR: error}
         write_cells([*(_cell(columns.get(name)) for name in header), *(_cell(given.get(name)) for name in names)])
 
     return write
 
 
-def _json_line(columns: Mapping[str, Any], answer: Answer, error: str | None) -> str:
+def _json_line(columns: Mapping[str, Any], answer: FormattedPrediction, error: str | None) -> str:
     given = {**answer, **({} if error is None else {ERROR: error})}
     kept = zip(_kept(tuple(columns), (*answer, ERROR)), columns.values(), strict=True)
     return json.dumps({**dict(kept), **given}, ensure_ascii=False, default=str)

@@ -7,9 +7,9 @@ Here belongs what differs between tasks. What does not (the loop, the optimizer,
 import importlib
 
 from finetune import recipe
-from finetune.tasks.base import Batch, Prediction, Record, Task, Tools
+from finetune.tasks.base import Batch, EvaluationRecord, Prediction, Task, TaskContext
 
-__all__ = ["Batch", "Prediction", "Record", "Task", "Tools", "create"]
+__all__ = ["Batch", "EvaluationRecord", "Prediction", "Task", "TaskContext", "create"]
 
 
 def create(config: recipe.Recipe) -> Task:

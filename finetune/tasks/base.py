@@ -14,16 +14,16 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from finetune import metrics
 from finetune.attention.layout import Ragged
-from finetune.data import Field, Loaded
+from finetune.data import Field, LoadedData
 from finetune.data.encoding import encode
 from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 
-IGNORED = -100
+IGNORE_INDEX = -100
 """Label id of a position that has no target (torch's cross-entropy leaves it out)."""
 
-Feature = Mapping[str, Any]
+FeatureValues = Mapping[str, Any]
 """One encoded input: token ids and the like by the tokenizer's names; `label_ids`; `feature` and `example`, its and its
 example's number; `length`, its input and target tokens; `targets`, its label ids that are not IGNORED. Without a
 reference all label ids are IGNORED, or there are none."""
@@ -34,7 +34,7 @@ Pair = tuple[Sequence[Any], Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Tools:
+class TaskContext:
     """What a task needs beside its own configuration once the model is there."""
 
     tokenizer: PreTrainedTokenizerBase
@@ -126,7 +126,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Record:
+class EvaluationRecord:
     """One example with its reference, if it has one, and the model's prediction, as predictions.jsonl shows it."""
 
     id: int
@@ -168,23 +168,23 @@ class Task(ABC):
         return tuple(field for field in self.fields if field.name != self.reference_field)
 
     @abstractmethod
-    def metric_names(self, tools: Tools) -> tuple[str, ...]:
+    def metric_names(self, context: TaskContext) -> tuple[str, ...]:
         """Names of the metrics that score the task where the recipe names none."""
 
     @abstractmethod
-    def best_metric(self, tools: Tools) -> str:
+    def best_metric(self, context: TaskContext) -> str:
         """The dev value that chooses the best checkpoint where the recipe names none."""
 
-    def prepare(self, loaded: Loaded) -> Loaded:
+    def prepare(self, loaded: LoadedData) -> LoadedData:
         """The data as the task wants it; called once, before anything is encoded."""
         return loaded
 
-    def problem_type(self, loaded: Loaded) -> str | None:
+    def problem_type(self, loaded: LoadedData) -> str | None:
         """What a text classifier answers, by transformers' name; None for other tasks."""
         return None
 
-    def weighted(self, train: Features, tools: Tools) -> Tools:
-        """The tools with the weights of classes that the recipe asks for.
+    def weighted(self, train: Features, context: TaskContext) -> TaskContext:
+        """The context with the weights of classes that the recipe asks for.
 
         Raises:
             UserError: There are no classes, or not these.
@@ -197,7 +197,7 @@ class Task(ABC):
                 found=self.recipe.task.kind,
                 fix="training.class_weights=null",
             )
-        return tools
+        return context
 
     @property
     @abstractmethod
@@ -208,36 +208,38 @@ class Task(ABC):
     def texts(self, split: Dataset) -> Iterator[str]:
         """Every text that a tokenizer of the task must be able to write."""
 
-    def encode(self, split: Dataset, tools: Tools) -> Dataset:
-        """Features of a split; each row is a `Feature`. Read back where the same split was encoded before."""
-        encode_batch = partial(self.encode_batch, tools=tools)
-        return numbered(encode(split, encode_batch, tools.tokenizer, *self.encoding_settings(tools)))
+    def encode(self, split: Dataset, context: TaskContext) -> Dataset:
+        """Features of a split; each row is a `FeatureValues`. Read back where the same split was encoded before."""
+        encode_batch = partial(self.encode_batch, context=context)
+        return numbered(encode(split, encode_batch, context.tokenizer, *self.encoding_settings(context)))
 
-    def encode_some(self, examples: Dataset, tools: Tools) -> Dataset:
+    def encode_some(self, examples: Dataset, context: TaskContext) -> Dataset:
         """Features of a few examples that will not be seen again, with or without references."""
         columns = {name: examples[name][:] for name in examples.column_names}
-        return numbered(Dataset.from_dict(self.encode_batch(columns, list(range(len(examples))), tools)))
+        return numbered(Dataset.from_dict(self.encode_batch(columns, list(range(len(examples))), context)))
 
     @abstractmethod
-    def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
+    def encode_batch(
+        self, batch: Mapping[str, list[Any]], indices: list[int], context: TaskContext
+    ) -> dict[str, list[Any]]:
         """Columns of the features of some examples, without their own numbers.
 
         Args:
             batch: The examples' columns, of which that of the references may be missing.
             indices: The examples' numbers.
-            tools: The tokenizer and the labels.
+            context: The tokenizer and the labels.
 
         Raises:
             UserError: An example cannot be encoded.
         """
 
     @abstractmethod
-    def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
+    def encoding_settings(self, context: TaskContext) -> tuple[Any, ...]:
         """All that features depend on beside the examples and the tokenizer."""
 
     @abstractmethod
-    def collate(self, features: Features, tools: Tools) -> Batch:
-        """Put features into one batch, laid out as the tools say."""
+    def collate(self, features: Features, context: TaskContext) -> Batch:
+        """Put features into one batch, laid out as the context says."""
 
     @abstractmethod
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
@@ -245,48 +247,50 @@ class Task(ABC):
 
     @abstractmethod
     def predict(
-        self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
+        self, model: PreTrainedModel, batch: Batch, context: TaskContext, *, final: bool, scores: bool = False
     ) -> list[Prediction]:
         """Predictions of a batch.
 
         Args:
             model: The model, without accelerate's wrapping.
             batch: Examples, with or without references.
-            tools: As of `encode`.
+            context: As of `encode`.
             final: Ask for the test split's settings, such as the full beam.
             scores: Ask how sure the model is; records then show it.
         """
 
     @abstractmethod
-    def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
+    def records(
+        self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
+    ) -> list[EvaluationRecord]:
         """One record an example, in the split's order, from the predictions of all features in order."""
 
     @abstractmethod
-    def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
+    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
         """Scores of a whole split."""
 
-    def compute(self, special: Mapping[str, Pair], ordinary: Pair, tools: Tools) -> metrics.Scores:
+    def compute(self, special: Mapping[str, Pair], ordinary: Pair, context: TaskContext) -> metrics.Scores:
         """Compute the recipe's metrics, or the task's own.
 
         Args:
             special: Predictions and references of the metrics that need a form of their own.
             ordinary: Predictions and references of all other metrics.
-            tools: Tells the labels.
+            context: Tells the labels.
         """
-        names = self.recipe.evaluation.metrics or self.metric_names(tools)
+        names = self.recipe.evaluation.metrics or self.metric_names(context)
         pairs = [special.get(name, ordinary) for name in names]
-        return metrics.merge(
-            metrics.score([name], *pair, options=self.options_of(name, tools))
+        return metrics.merge_scores(
+            metrics.score([name], *pair, options=self.options_of(name, context))
             for name, pair in zip(names, pairs, strict=True)
         )
 
-    def options_of(self, metric: str, tools: Tools) -> metrics.MetricOptions:
+    def options_of(self, metric: str, context: TaskContext) -> metrics.MetricOptions:
         """What one metric must know, where that differs from what the others must know."""
-        return self.metric_options(tools)
+        return self.metric_options(context)
 
-    def metric_options(self, tools: Tools) -> metrics.MetricOptions:
+    def metric_options(self, context: TaskContext) -> metrics.MetricOptions:
         """What metrics must know of the task."""
-        return metrics.MetricOptions(tools.labels, self.target_language, tools.has_words)
+        return metrics.MetricOptions(context.labels, self.target_language, context.has_words)
 
     @property
     def target_language(self) -> str | None:
@@ -297,7 +301,7 @@ class Task(ABC):
         """Whether spaces cut a split's references into words; True of what is no text."""
         return True
 
-    def metric_notes(self, tools: Tools) -> list[str]:
+    def metric_notes(self, context: TaskContext) -> list[str]:
         """What a user should know of how the metrics are computed."""
         return []
 

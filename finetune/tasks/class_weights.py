@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from finetune.errors import UserError, nearest
-from finetune.tasks.base import IGNORED
+from finetune.tasks.base import IGNORE_INDEX
 
 Asked = Literal["balanced"] | Mapping[str, float]
 Floats = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ class ClassWeights:
         present = torch.tensor(self.present)
         if self.absent is not None:
             return torch.where(label_ids > 0, present, torch.tensor(self.absent))
-        return torch.where(label_ids == IGNORED, 0.0, present[label_ids.clamp(min=0)])
+        return torch.where(label_ids == IGNORE_INDEX, 0.0, present[label_ids.clamp(min=0)])
 
 
 def of_classes(asked: Asked, labels: Sequence[str], counts: Counts) -> ClassWeights:

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow.compute as pc
 from datasets import Dataset
 
-from finetune.data import Loaded
+from finetune.data import LoadedData
 from finetune.data.labels import NO_TARGET
-from finetune.data.problems import plural, some
+from finetune.data.messages import plural, shorten_list
 from finetune.errors import UserError
 from finetune.tasks.label_schemes import (
     MOST_STRAYS,
@@ -44,7 +44,7 @@ class _Found:
     where: str
 
 
-def read_labels(loaded: Loaded, named: str) -> Loaded:
+def read_labels(loaded: LoadedData, named: str) -> LoadedData:
     """Write the labels of all splits as their scheme writes them, and note which scheme that is.
 
     Labels that are well-formed stay as they are.
@@ -67,7 +67,7 @@ def read_labels(loaded: Loaded, named: str) -> Loaded:
     labelling = Labelling(_scheme(data, spelled.spelling, named), spelled.spelling)
     strays = [label for label in data.whole if label != OUTSIDE and not labelling.spelling.split(label)]
     if strays and named == "auto" and spelled.strays > MOST_STRAYS:
-        return _plain(loaded, f"since many mark no entity: {some(sorted(strays), most=3)}")
+        return _plain(loaded, f"since many mark no entity: {shorten_list(sorted(strays), most=3)}")
     if odd := sorted(label for label in data.whole if not labelling.has(label)):
         raise _outside_scheme(data, odd, labelling, named)
     return _read_entities(data, labelling, named)
@@ -76,7 +76,7 @@ def read_labels(loaded: Loaded, named: str) -> Loaded:
 class _Labels:
     """The labels of all splits, and where they are."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedData) -> None:
         self.loaded = loaded
         self.words = {split: _counts(getattr(loaded, split)) for split in SPLITS}
         """How many words of each split have each label."""
@@ -131,22 +131,20 @@ def _counts(split: Dataset) -> Counter[str]:
     return Counter({one["values"]: one["counts"] for one in counts if one["values"] is not None})
 
 
-def _plain(loaded: Loaded, why: str) -> Loaded:
+def _plain(loaded: LoadedData, why: str) -> LoadedData:
     return replace(loaded, notes=(*loaded.notes, f"labels are read as plain classes of words, {why}"))
 
 
-def _without_spelling(data: _Labels, named: str) -> Loaded:
+def _without_spelling(data: _Labels, named: str) -> LoadedData:
     """Labels none of which marks an entity, or of which that is not sure."""
     labels = sorted(set(data.whole) - {OUTSIDE})
     if not labels:
         reason = f"since there is no label but {OUTSIDE}"
     elif find_spelling(data.whole, named=True):
-        reason = f"since {some(labels, most=3)} can be anything (task.scheme=... names a scheme of entities)"
+        reason = f"since {shorten_list(labels, most=3)} can be anything (task.scheme=... names a scheme of entities)"
     else:
         numbers = " (data.labels=[...] gives numbers names)" if all(map(str.isdecimal, labels)) else ""
-        reason = (
-            f"since they have no B, I, E or S before or after a type, such as B-PER: {some(labels, most=3)}{numbers}"
-        )
+        reason = f"since they have no B, I, E or S before or after a type, such as B-PER: {shorten_list(labels, most=3)}{numbers}"
     if named == "auto":
         return _plain(data.loaded, reason)
     if labels:
@@ -162,7 +160,7 @@ def _scheme(data: _Labels, spelling: Spelling, named: str) -> Scheme:
     return find_scheme(found["train"], sum(found.values(), Counter[Pattern]()))
 
 
-def _read_entities(data: _Labels, labelling: Labelling, named: str) -> Loaded:
+def _read_entities(data: _Labels, labelling: Labelling, named: str) -> LoadedData:
     counts = sum(data.patterns(labelling.spelling, whole=True).values(), Counter[Pattern]())
     unformed = Counter({one: count for one, count in counts.items() if not is_well_formed(one, labelling.scheme)})
     if unformed and labelling.is_strict and named == "auto":
@@ -181,7 +179,9 @@ def _names(data: _Labels, labelling: Labelling) -> tuple[tuple[str, ...], list[s
     declared = data.loaded.labels["labels"]
     names = labelling.label_names(labelling.types([*declared, *data.whole]))
     unused = [label for label in declared if label not in data.whole and not labelling.has(label)]
-    return names, [f"left out, since they mark no entity and no word has them: {some(unused)}"] if unused else []
+    return names, [
+        f"left out, since they mark no entity and no word has them: {shorten_list(unused)}"
+    ] if unused else []
 
 
 def _rewrite(split: Dataset, labelling: Labelling) -> Dataset:
@@ -242,7 +242,7 @@ def _outside_scheme(data: _Labels, odd: Sequence[str], labelling: Labelling, nam
         expected=f"one of: {', '.join(labelling.label_names(['PER']))}"
         + (" (and other types)" if labelling.spelling.separator else ""),
         found=f"{first.label!r} at word {first.number} ({first.word!r}); "
-        f"{count:,} of {plural(labelled, 'labelled word')} have such labels: {some(odd, most=10)}",
+        f"{count:,} of {plural(labelled, 'labelled word')} have such labels: {shorten_list(odd, most=10)}",
         where=first.where,
         fix=f"correct the labels; or task.scheme=plain, which scores every word's label as a class of its own{other}",
     )

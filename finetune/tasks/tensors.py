@@ -11,7 +11,7 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from finetune.attention.layout import Ragged, pad
 from finetune.data.batches import Indices
 from finetune.data.features import Column, Features
-from finetune.tasks.base import IGNORED, Tools
+from finetune.tasks.base import IGNORE_INDEX, TaskContext
 
 
 def input_columns(encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[Any]]:
@@ -52,19 +52,19 @@ def _offsets(column: Column) -> Indices:
     return column.offsets
 
 
-def lay_out_inputs(features: Features, tools: Tools) -> dict[str, Any]:
+def lay_out_inputs(features: Features, context: TaskContext) -> dict[str, Any]:
     """The tokenizer's own columns, laid out, with the layout of a stream or the attention mask of padded rows."""
-    tokenizer = tools.tokenizer
+    tokenizer = context.tokenizer
     fill: Mapping[str, int] = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
     names = [name for name in tokenizer.model_input_names if name in features.columns]
     inputs: dict[str, Any] = {
-        name: lay_out(features.columns[name], fill.get(name, 0), ragged=tools.ragged) for name in names
+        name: lay_out(features.columns[name], fill.get(name, 0), ragged=context.ragged) for name in names
     }
     tokens = features.columns["input_ids"]
-    return inputs | ({"layout": layout_of(tokens)} if tools.ragged else {"attention_mask": valid_rows(tokens).long()})
+    return inputs | ({"layout": layout_of(tokens)} if context.ragged else {"attention_mask": valid_rows(tokens).long()})
 
 
-def numbers(features: Features, name: str) -> tuple[int, ...]:
+def column_values(features: Features, name: str) -> tuple[int, ...]:
     """A column of one number a feature."""
     return tuple(features.columns[name].values.tolist())
 
@@ -83,7 +83,7 @@ def cross_entropy(
     losses = torch.nn.functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(),
         label_ids.reshape(-1),
-        ignore_index=IGNORED,
+        ignore_index=IGNORE_INDEX,
         reduction="sum" if weights is None else "none",
         label_smoothing=label_smoothing,
     )
@@ -99,7 +99,7 @@ def example_losses(logits: Tensor, label_ids: Tensor, layout: Ragged | None = No
         layout: Where examples lie in the stream.
     """
     losses = torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]).float(), label_ids.reshape(-1), ignore_index=IGNORED, reduction="none"
+        logits.reshape(-1, logits.shape[-1]).float(), label_ids.reshape(-1), ignore_index=IGNORE_INDEX, reduction="none"
     )
     rows = losses.view(len(label_ids), -1) if layout is None else _padded(losses, layout)
     sums: list[float] = rows.sum(dim=1).tolist()

@@ -11,19 +11,19 @@ from torch import Tensor
 from transformers import BatchEncoding, PreTrainedModel
 
 from finetune import metrics
-from finetune.data import Field, Loaded
+from finetune.data import Field, LoadedData
 from finetune.data.features import Features
-from finetune.data.fields import Kind
+from finetune.data.fields import FieldKind
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
-from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
+from finetune.tasks.base import IGNORE_INDEX, Batch, EvaluationRecord, Prediction, Task, TaskContext, references
 from finetune.tasks.class_weights import of_classes, of_label_sets
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
-from finetune.tasks.problems import PROBLEMS, problem_of, problem_with
+from finetune.tasks.problem_types import PROBLEM_TYPES, problem_type_of, problem_with
 from finetune.tasks.special_tokens import refuse_marks
-from finetune.tasks.tensors import input_columns, lay_out_inputs, numbers
+from finetune.tasks.tensors import column_values, input_columns, lay_out_inputs
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, FieldKind] = {
     "auto": "label",
     "single_label": "label",
     "multi_label": "label_list",
@@ -53,24 +53,24 @@ class TextClassificationTask(Task):
         label = Field("label", kind, columns.label, is_open, separator)
         return (Field("text", "text", columns.text), *pair, label, *masks)
 
-    def problem_type(self, loaded: Loaded) -> str:
+    def problem_type(self, loaded: LoadedData) -> str:
         kind = loaded.train.features["label"]
         if isinstance(kind, List):
-            return PROBLEMS["multi_label"].name
-        return PROBLEMS["regression" if kind.dtype.startswith("float") else "single_label"].name
+            return PROBLEM_TYPES["multi_label"].name
+        return PROBLEM_TYPES["regression" if kind.dtype.startswith("float") else "single_label"].name
 
-    def prepare(self, loaded: Loaded) -> Loaded:
+    def prepare(self, loaded: LoadedData) -> LoadedData:
         """Name the one output of a regression, and say what the labels were taken for.
 
         Raises:
             UserError: A key of the recipe is for classes, and the labels are numbers.
         """
         problem = self.problem_type(loaded)
-        if problem == PROBLEMS["single_label"].name:
+        if problem == PROBLEM_TYPES["single_label"].name:
             return loaded
-        note = f"the labels are {'lists' if problem == PROBLEMS['multi_label'].name else 'numbers'}: {problem}"
+        note = f"the labels are {'lists' if problem == PROBLEM_TYPES['multi_label'].name else 'numbers'}: {problem}"
         loaded = replace(loaded, notes=(*loaded.notes, note.replace("_", " ")))
-        if problem == PROBLEMS["multi_label"].name:
+        if problem == PROBLEM_TYPES["multi_label"].name:
             return loaded
         training = self.recipe.training
         for key in ("label_smoothing", "class_weights"):
@@ -82,11 +82,11 @@ class TextClassificationTask(Task):
                 )
         return replace(loaded, labels={"label": (self.recipe.data.columns.label,)})
 
-    def metric_names(self, tools: Tools) -> tuple[str, ...]:
-        return problem_of(tools.config).metric_names
+    def metric_names(self, context: TaskContext) -> tuple[str, ...]:
+        return problem_type_of(context.config).metric_names
 
-    def best_metric(self, tools: Tools) -> str:
-        return problem_of(tools.config).best_metric
+    def best_metric(self, context: TaskContext) -> str:
+        return problem_type_of(context.config).best_metric
 
     @property
     def lengths(self) -> Mapping[str, int]:
@@ -97,55 +97,57 @@ class TextClassificationTask(Task):
             if column.startswith("text"):
                 yield from split[column]
 
-    def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
+    def encode_batch(
+        self, batch: Mapping[str, list[Any]], indices: list[int], context: TaskContext
+    ) -> dict[str, list[Any]]:
         texts, pairs, answers = batch["text"], batch.get("text_pair"), batch.get("label")
-        encoding = tools.tokenizer(texts, pairs, truncation=True, max_length=self.config.max_length)
-        self._check_ends(encoding, batch["id"], tools, is_pair=pairs is not None)
+        encoding = context.tokenizer(texts, pairs, truncation=True, max_length=self.config.max_length)
+        self._check_ends(encoding, batch["id"], context, is_pair=pairs is not None)
         return {
-            **input_columns(encoding, tools.tokenizer),
+            **input_columns(encoding, context.tokenizer),
             **token_columns(self.program, encoding, range(len(indices)), batch),
-            "label_ids": problem_of(tools.config).label_ids(answers, len(indices), tools.labels or ()),
+            "label_ids": problem_type_of(context.config).label_ids(answers, len(indices), context.labels or ()),
             "example": indices,
             "targets": [int(answers is not None)] * len(indices),
         }
 
-    def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
+    def encoding_settings(self, context: TaskContext) -> tuple[Any, ...]:
         needs = self.program.needs
-        problem = problem_of(tools.config).name
-        return (self.config, needs.columns, needs.values, tools.labels, tools.config.is_encoder_decoder, problem)
+        problem = problem_type_of(context.config).name
+        return (self.config, needs.columns, needs.values, context.labels, context.config.is_encoder_decoder, problem)
 
-    def _check_ends(self, encoding: BatchEncoding, ids: Sequence[int], tools: Tools, *, is_pair: bool) -> None:
+    def _check_ends(self, encoding: BatchEncoding, ids: Sequence[int], context: TaskContext, *, is_pair: bool) -> None:
         """T5's classifier reads the state at the last end-of-sequence token and wants as many of them in each input.
 
         Raises:
             UserError: A text has the token's name in it, which the tokenizer takes for the token.
         """
-        end = tools.tokenizer.eos_token_id
-        if not tools.config.is_encoder_decoder or end is None:
+        end = context.tokenizer.eos_token_id
+        if not context.config.is_encoder_decoder or end is None:
             return
-        usual = tools.tokenizer("a", "a" if is_pair else None)["input_ids"]
-        refuse_marks("text", encoding["input_ids"], usual, {end: str(tools.tokenizer.eos_token)}, ids)
+        usual = context.tokenizer("a", "a" if is_pair else None)["input_ids"]
+        refuse_marks("text", encoding["input_ids"], usual, {end: str(context.tokenizer.eos_token)}, ids)
 
-    def weighted(self, train: Features, tools: Tools) -> Tools:
-        asked, labels = self.recipe.training.class_weights, tools.labels or ()
+    def weighted(self, train: Features, context: TaskContext) -> TaskContext:
+        asked, labels = self.recipe.training.class_weights, context.labels or ()
         if asked is None:
-            return tools
+            return context
         column = train.columns["label_ids"]
         if column.offsets is not None:
             counts = column.values.reshape(len(train), -1).sum(axis=0)
-            return replace(tools, weights=of_label_sets(asked, labels, counts, len(train)).of)
+            return replace(context, weights=of_label_sets(asked, labels, counts, len(train)).of)
         counts = np.bincount(column.values.astype(np.int64), minlength=len(labels))
-        return replace(tools, weights=of_classes(asked, labels, counts).of)
+        return replace(context, weights=of_classes(asked, labels, counts).of)
 
-    def collate(self, features: Features, tools: Tools) -> Batch:
-        label_ids = problem_of(tools.config).tensor(features.columns["label_ids"])
+    def collate(self, features: Features, context: TaskContext) -> Batch:
+        label_ids = problem_type_of(context.config).tensor(features.columns["label_ids"])
         return Batch(
-            inputs=lay_out_inputs(features, tools),
-            mask_features=lay_out_columns(features, ragged=tools.ragged),
+            inputs=lay_out_inputs(features, context),
+            mask_features=lay_out_columns(features, ragged=context.ragged),
             label_ids=label_ids,
-            weights=None if tools.weights is None else tools.weights(label_ids),
-            features=numbers(features, "feature"),
-            examples=numbers(features, "example"),
+            weights=None if context.weights is None else context.weights(label_ids),
+            features=column_values(features, "feature"),
+            examples=column_values(features, "example"),
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
@@ -154,13 +156,15 @@ class TextClassificationTask(Task):
         return weighted.sum() if losses.ndim == 1 else weighted.mean(dim=1).sum()
 
     def predict(
-        self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
+        self, model: PreTrainedModel, batch: Batch, context: TaskContext, *, final: bool, scores: bool = False
     ) -> list[Prediction]:
-        problem = problem_of(tools.config)
+        problem = problem_type_of(context.config)
         logits = model(**batch.source).logits  # [batch, labels]
         losses = problem.losses(logits, batch.label_ids).view(len(logits), -1).mean(dim=1).tolist()
         outputs = problem.outputs(logits)
-        known = ((batch.label_ids != IGNORED) & batch.label_ids.isfinite()).view(len(logits), -1).any(dim=1).tolist()
+        known = (
+            ((batch.label_ids != IGNORE_INDEX) & batch.label_ids.isfinite()).view(len(logits), -1).any(dim=1).tolist()
+        )
         return [
             Prediction(feature, example, loss, int(is_known), output)
             for feature, example, loss, is_known, output in zip(
@@ -168,12 +172,14 @@ class TextClassificationTask(Task):
             )
         ]
 
-    def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
-        labels, problem = tools.labels or (), problem_of(tools.config)
+    def records(
+        self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
+    ) -> list[EvaluationRecord]:
+        labels, problem = context.labels or (), problem_type_of(context.config)
         texts = zip(*(split[name] for name in split.column_names if name.startswith("text")), strict=True)
         rows = zip(split["id"], texts, references(split, "label"), predictions, strict=True)
         return [
-            Record(
+            EvaluationRecord(
                 id=id_,
                 input=text[0] if len(text) == 1 else list(text),
                 reference=label,
@@ -183,6 +189,6 @@ class TextClassificationTask(Task):
             for id_, text, label, prediction in rows
         ]
 
-    def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
+    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
         predictions = [record.prediction for record in records]
-        return self.compute({}, (predictions, [record.reference for record in records]), tools)
+        return self.compute({}, (predictions, [record.reference for record in records]), context)

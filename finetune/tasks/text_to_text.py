@@ -16,10 +16,11 @@ from finetune.data import Field
 from finetune.data.features import Column, Features
 from finetune.generation import generate
 from finetune.recipe import Recipe, TextToText
-from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
+from finetune.tasks.base import IGNORE_INDEX, Batch, EvaluationRecord, Prediction, Task, TaskContext, references
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.special_tokens import marks, refuse_marks
 from finetune.tasks.tensors import (
+    column_values,
     cross_entropy,
     example_losses,
     example_rows,
@@ -27,7 +28,6 @@ from finetune.tasks.tensors import (
     lay_out,
     lay_out_inputs,
     layout_of,
-    numbers,
     valid_rows,
 )
 
@@ -56,10 +56,10 @@ class TextToTextTask(Task):
         """What is put before every input."""
         return self.config.prefix
 
-    def metric_names(self, tools: Tools) -> tuple[str, ...]:
+    def metric_names(self, context: TaskContext) -> tuple[str, ...]:
         return ("sacrebleu", "chrf", "token_accuracy")
 
-    def best_metric(self, tools: Tools) -> str:
+    def best_metric(self, context: TaskContext) -> str:
         return "bleu"
 
     @property
@@ -71,12 +71,12 @@ class TextToTextTask(Task):
 
         return has_words(split[self.reference_field][:])
 
-    def metric_notes(self, tools: Tools) -> list[str]:
+    def metric_notes(self, context: TaskContext) -> list[str]:
         from finetune.metrics.sacrebleu import tokenizer_note
 
-        if "sacrebleu" not in (self.recipe.evaluation.metrics or self.metric_names(tools)):
+        if "sacrebleu" not in (self.recipe.evaluation.metrics or self.metric_names(context)):
             return []
-        note = tokenizer_note(self.metric_options(tools))
+        note = tokenizer_note(self.metric_options(context))
         return [] if note is None else [note]
 
     @property
@@ -92,23 +92,25 @@ class TextToTextTask(Task):
         yield from split["source"]
         yield from split["target"]
 
-    def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
+    def encode_batch(
+        self, batch: Mapping[str, list[Any]], indices: list[int], context: TaskContext
+    ) -> dict[str, list[Any]]:
         sources = [self.prefix + source for source in batch["source"]]
-        encoding = tools.tokenizer(sources, truncation=True, max_length=self.config.max_source_length)
-        columns = input_columns(encoding, tools.tokenizer)
+        encoding = context.tokenizer(sources, truncation=True, max_length=self.config.max_source_length)
+        columns = input_columns(encoding, context.tokenizer)
         columns |= token_columns(self.program, encoding, range(len(indices)), batch)
         columns["example"] = indices
         if "target" not in batch:  # what will be written counts as long as what is read
             return columns | {"targets": [0] * len(indices), "length": [2 * length for length in columns["length"]]}
-        targets = tools.tokenizer(
+        targets = context.tokenizer(
             text_target=batch["target"], truncation=True, max_length=self.config.max_target_length
         )
-        usual = tools.tokenizer(text_target="a")["input_ids"]
-        refuse_marks("target", targets["input_ids"], usual, marks(tools.tokenizer), batch.get("id", indices))
+        usual = context.tokenizer(text_target="a")["input_ids"]
+        refuse_marks("target", targets["input_ids"], usual, marks(context.tokenizer), batch.get("id", indices))
         # BERT's tokenizer opens with [CLS], which the decoder is given as its start and must not learn to say.
-        start = decoder_start(tools)
+        start = decoder_start(context)
         label_ids = [ids[1:] if ids[0] == start else ids for ids in targets["input_ids"]]
-        cut = zip(columns["cut"], input_columns(targets, tools.tokenizer)["cut"], strict=True)
+        cut = zip(columns["cut"], input_columns(targets, context.tokenizer)["cut"], strict=True)
         return columns | {
             "label_ids": label_ids,
             "targets": [len(ids) for ids in label_ids],
@@ -116,26 +118,26 @@ class TextToTextTask(Task):
             "cut": [source or target for source, target in cut],
         }
 
-    def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
+    def encoding_settings(self, context: TaskContext) -> tuple[Any, ...]:
         needs = self.program.needs
-        return (self.config, needs.columns, needs.values, self.prefix, decoder_start(tools))
+        return (self.config, needs.columns, needs.values, self.prefix, decoder_start(context))
 
-    def collate(self, features: Features, tools: Tools) -> Batch:
-        inputs, labels = lay_out_inputs(features, tools), features.columns.get("label_ids")
+    def collate(self, features: Features, context: TaskContext) -> Batch:
+        inputs, labels = lay_out_inputs(features, context), features.columns.get("label_ids")
         return Batch(
-            inputs=inputs if labels is None else inputs | self._decoder_inputs(labels, tools),
-            mask_features=lay_out_columns(features, ragged=tools.ragged),
-            label_ids=torch.empty(0) if labels is None else lay_out(labels, IGNORED, ragged=tools.ragged),
-            features=numbers(features, "feature"),
-            examples=numbers(features, "example"),
+            inputs=inputs if labels is None else inputs | self._decoder_inputs(labels, context),
+            mask_features=lay_out_columns(features, ragged=context.ragged),
+            label_ids=torch.empty(0) if labels is None else lay_out(labels, IGNORE_INDEX, ragged=context.ragged),
+            features=column_values(features, "feature"),
+            examples=column_values(features, "example"),
         )
 
-    def _decoder_inputs(self, labels: Column, tools: Tools) -> dict[str, Any]:
-        shifted = _after_start(labels, decoder_start(tools))
+    def _decoder_inputs(self, labels: Column, context: TaskContext) -> dict[str, Any]:
+        shifted = _after_start(labels, decoder_start(context))
         inputs: dict[str, Any] = {
-            "decoder_input_ids": lay_out(shifted, tools.tokenizer.pad_token_id, ragged=tools.ragged)
+            "decoder_input_ids": lay_out(shifted, context.tokenizer.pad_token_id, ragged=context.ragged)
         }
-        if tools.ragged:
+        if context.ragged:
             inputs["decoder_layout"] = layout_of(labels)
         elif self._shows_padding:
             inputs["decoder_attention_mask"] = valid_rows(labels).long()
@@ -151,7 +153,7 @@ class TextToTextTask(Task):
         return cross_entropy(logits, batch.label_ids, label_smoothing=label_smoothing)
 
     def predict(
-        self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
+        self, model: PreTrainedModel, batch: Batch, context: TaskContext, *, final: bool, scores: bool = False
     ) -> list[Prediction]:
         of_decoder = {name: given for name, given in batch.inputs.items() if name.startswith("decoder_")}
         of_encoder = {name: given for name, given in batch.source.items() if name not in of_decoder}
@@ -164,7 +166,7 @@ class TextToTextTask(Task):
             encoded, attention_mask = pretrained.to_rows(encoded, place["layout"])
             place = {"attention_mask": attention_mask}
         generated = self._generate(model, encoded, place, final=final)  # [batch, longest], with the start
-        texts: list[str] = tools.tokenizer.batch_decode(generated, skip_special_tokens=True)
+        texts: list[str] = context.tokenizer.batch_decode(generated, skip_special_tokens=True)
         sure = self._log_probabilities(model, encoded, place, generated) if scores else [None] * len(texts)
         outputs = [{"text": text.strip(), **of_text} for text, of_text in zip(texts, forced, strict=True)]
         targets = [len(of_text.get("labels", ())) for of_text in forced]
@@ -193,14 +195,16 @@ class TextToTextTask(Task):
         if self._shows_padding:
             of_decoder["decoder_attention_mask"] = valid.long()
         logits = model(encoder_outputs=encoded, **place, **of_decoder, use_cache=False).logits
-        losses = example_losses(logits, label_ids.masked_fill(~valid, IGNORED))
+        losses = example_losses(logits, label_ids.masked_fill(~valid, IGNORE_INDEX))
         return [-loss / max(count, 1) for loss, count in zip(losses, valid.sum(dim=1).tolist(), strict=True)]
 
-    def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
+    def records(
+        self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
+    ) -> list[EvaluationRecord]:
         """Records show the mean log-probability of the text's tokens, in nats, where scores were asked for."""
         rows = zip(split["id"], split["source"], references(split, "target"), predictions, strict=True)
         return [
-            Record(
+            EvaluationRecord(
                 id=number,
                 input=source,
                 reference=target,
@@ -211,15 +215,15 @@ class TextToTextTask(Task):
             for number, source, target, prediction in rows
         ]
 
-    def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
+    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
         texts = [record.prediction for record in records], [record.reference for record in records]
         forced = [record.hidden["guessed"] for record in records], [record.hidden["labels"] for record in records]
-        return self.compute({"token_accuracy": forced}, texts, tools)
+        return self.compute({"token_accuracy": forced}, texts, context)
 
 
-def decoder_start(tools: Tools) -> int:
+def decoder_start(context: TaskContext) -> int:
     """Id of the token that every output starts after."""
-    start: int = tools.config.decoder_start_token_id
+    start: int = context.config.decoder_start_token_id
     return start
 
 
@@ -233,7 +237,7 @@ def _forced(
     losses = example_losses(logits, batch.label_ids, batch.target_layout)
     guessed = example_rows(logits.argmax(dim=-1), batch.target_layout)
     labels = example_rows(batch.label_ids, batch.target_layout)
-    lengths = [sum(label != IGNORED for label in row) for row in labels]
+    lengths = [sum(label != IGNORE_INDEX for label in row) for row in labels]
     rows = zip(guessed, labels, lengths, strict=True)
     return losses, [{"guessed": guess[:length], "labels": row[:length]} for guess, row, length in rows]
 

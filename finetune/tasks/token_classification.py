@@ -12,24 +12,24 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from finetune import metrics
-from finetune.data import Field, Loaded
+from finetune.data import Field, LoadedData
 from finetune.data.features import Features
 from finetune.data.labels import NO_TARGET
 from finetune.recipe import Recipe, TokenClassification
-from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
+from finetune.tasks.base import IGNORE_INDEX, Batch, EvaluationRecord, Prediction, Task, TaskContext, references
 from finetune.tasks.class_weights import of_classes
 from finetune.tasks.entity_labels import read_labels
 from finetune.tasks.label_schemes import labelling_of_names
 from finetune.tasks.labelling import OUTSIDE, Labelling
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.tensors import (
+    column_values,
     cross_entropy,
     example_losses,
     example_rows,
     input_columns,
     lay_out,
     lay_out_inputs,
-    numbers,
 )
 from finetune.tasks.windows import first_pieces
 
@@ -56,13 +56,13 @@ class TokenClassificationTask(Task):
         masks = data_fields(self.program, by_word=True)
         return (Field("tokens", "words", columns.tokens), Field("labels", "word_labels", columns.labels), *masks)
 
-    def metric_names(self, tools: Tools) -> tuple[str, ...]:
-        return ("seqeval", "accuracy") if self.labelling(tools) else ("accuracy", "precision_recall_f1")
+    def metric_names(self, context: TaskContext) -> tuple[str, ...]:
+        return ("seqeval", "accuracy") if self.labelling(context) else ("accuracy", "precision_recall_f1")
 
-    def best_metric(self, tools: Tools) -> str:
+    def best_metric(self, context: TaskContext) -> str:
         return "f1"
 
-    def prepare(self, loaded: Loaded) -> Loaded:
+    def prepare(self, loaded: LoadedData) -> LoadedData:
         """Tell the scheme of the labels, and write every entity as the scheme writes it.
 
         Raises:
@@ -70,9 +70,9 @@ class TokenClassificationTask(Task):
         """
         return read_labels(loaded, self.config.scheme)
 
-    def labelling(self, tools: Tools) -> Labelling | None:
+    def labelling(self, context: TaskContext) -> Labelling | None:
         """What the model's labels mark; None where they are plain."""
-        return labelling_of_names(tools.labels or (), self.config.scheme)
+        return labelling_of_names(context.labels or (), self.config.scheme)
 
     @property
     def lengths(self) -> Mapping[str, int]:
@@ -81,9 +81,11 @@ class TokenClassificationTask(Task):
     def texts(self, split: Dataset) -> Iterator[str]:
         return (" ".join(words) for words in split["tokens"])
 
-    def encode_batch(self, batch: Mapping[str, list[Any]], indices: list[int], tools: Tools) -> dict[str, list[Any]]:
-        stride = self._stride(tools)
-        encoding = tools.tokenizer(
+    def encode_batch(
+        self, batch: Mapping[str, list[Any]], indices: list[int], context: TaskContext
+    ) -> dict[str, list[Any]]:
+        stride = self._stride(context)
+        encoding = context.tokenizer(
             batch["tokens"],
             is_split_into_words=True,
             truncation=True,
@@ -97,36 +99,36 @@ class TokenClassificationTask(Task):
             windows = [encoding.word_ids(row) for row in rows]
             for window, given in zip(windows, first_pieces(windows, stride), strict=True):
                 at = {position: word for word, position in given.items()}
-                words.append([at.get(position, IGNORED) for position in range(len(window))])
-        columns = input_columns(encoding, tools.tokenizer)
+                words.append([at.get(position, IGNORE_INDEX) for position in range(len(window))])
+        columns = input_columns(encoding, context.tokenizer)
         del columns["cut"]
-        label_ids = _label_ids(words, samples, batch.get("labels"), tools.labels or ())
+        label_ids = _label_ids(words, samples, batch.get("labels"), context.labels or ())
         return {
             **columns,
             **token_columns(self.program, encoding, samples, batch),
             "words": words,
             "label_ids": label_ids,
             "example": [indices[sample] for sample in samples],
-            "targets": [sum(label != IGNORED for label in row) for row in label_ids],
+            "targets": [sum(label != IGNORE_INDEX for label in row) for row in label_ids],
         }
 
-    def encoding_settings(self, tools: Tools) -> tuple[Any, ...]:
-        return (self.config, self.program.needs.columns, self.program.needs.values, tools.labels)
+    def encoding_settings(self, context: TaskContext) -> tuple[Any, ...]:
+        return (self.config, self.program.needs.columns, self.program.needs.values, context.labels)
 
-    def _stride(self, tools: Tools) -> int:
+    def _stride(self, context: TaskContext) -> int:
         """Tokens that windows share, fewer than they hold."""
-        capacity = self.config.max_length - tools.tokenizer.num_special_tokens_to_add()
+        capacity = self.config.max_length - context.tokenizer.num_special_tokens_to_add()
         return min(self.config.stride, max(capacity - 1, 0))
 
-    def collate(self, features: Features, tools: Tools) -> Batch:
-        label_ids = lay_out(features.columns["label_ids"], IGNORED, ragged=tools.ragged)
+    def collate(self, features: Features, context: TaskContext) -> Batch:
+        label_ids = lay_out(features.columns["label_ids"], IGNORE_INDEX, ragged=context.ragged)
         return Batch(
-            inputs=lay_out_inputs(features, tools),
-            mask_features=lay_out_columns(features, ragged=tools.ragged),
+            inputs=lay_out_inputs(features, context),
+            mask_features=lay_out_columns(features, ragged=context.ragged),
             label_ids=label_ids,
-            weights=None if tools.weights is None else tools.weights(label_ids),
-            features=numbers(features, "feature"),
-            examples=numbers(features, "example"),
+            weights=None if context.weights is None else context.weights(label_ids),
+            features=column_values(features, "feature"),
+            examples=column_values(features, "example"),
             words=tuple(tuple(row.tolist()) for row in features.columns["words"].rows()),
         )
 
@@ -134,28 +136,32 @@ class TokenClassificationTask(Task):
         logits = model(**batch.source).logits
         return cross_entropy(logits, batch.label_ids, label_smoothing=label_smoothing, weights=batch.weights)
 
-    def weighted(self, train: Features, tools: Tools) -> Tools:
-        asked, labels = self.recipe.training.class_weights, tools.labels or ()
+    def weighted(self, train: Features, context: TaskContext) -> TaskContext:
+        asked, labels = self.recipe.training.class_weights, context.labels or ()
         if asked is None:
-            return tools
+            return context
         values = train.columns["label_ids"].values
-        counts = np.bincount(values[values != IGNORED].astype(np.int64), minlength=len(labels))
-        return replace(tools, weights=of_classes(asked, labels, counts).of)
+        counts = np.bincount(values[values != IGNORE_INDEX].astype(np.int64), minlength=len(labels))
+        return replace(context, weights=of_classes(asked, labels, counts).of)
 
     def predict(
-        self, model: PreTrainedModel, batch: Batch, tools: Tools, *, final: bool, scores: bool = False
+        self, model: PreTrainedModel, batch: Batch, context: TaskContext, *, final: bool, scores: bool = False
     ) -> list[Prediction]:
         logits = model(**batch.source).logits  # [batch, length, classes] or [1, tokens, classes]
         losses = example_losses(logits, batch.label_ids, batch.target_layout)
         labels = _by_word(logits.argmax(dim=-1), batch)
-        targets = [sum(label != IGNORED for label in row) for row in example_rows(batch.label_ids, batch.target_layout)]
+        targets = [
+            sum(label != IGNORE_INDEX for label in row) for row in example_rows(batch.label_ids, batch.target_layout)
+        ]
         sure = _by_word(logits.float().softmax(dim=-1).amax(dim=-1), batch) if scores else [None] * len(labels)
         rows = zip(batch.features, batch.examples, losses, targets, labels, sure, strict=True)
         return [Prediction(*row) for row in rows]
 
-    def records(self, split: Dataset, predictions: Sequence[Prediction], tools: Tools) -> list[Record]:
+    def records(
+        self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
+    ) -> list[EvaluationRecord]:
         """Records show the probability of each word's label where scores were asked for; None for dropped words."""
-        labels = tools.labels or ()
+        labels = context.labels or ()
         default = labels.index(OUTSIDE) if OUTSIDE in labels else 0
         by_example: list[dict[int, int]] = [{} for _ in range(len(split))]
         scores: list[dict[int, float]] = [{} for _ in range(len(split))]
@@ -165,7 +171,7 @@ class TokenClassificationTask(Task):
         scored = any(prediction.scores is not None for prediction in predictions)
         rows = zip(split["id"], split["tokens"], references(split, "labels"), by_example, scores, strict=True)
         return [
-            Record(
+            EvaluationRecord(
                 id=number,
                 input=words,
                 reference=reference,
@@ -175,27 +181,29 @@ class TokenClassificationTask(Task):
             for number, words, reference, by_word, score in rows
         ]
 
-    def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
+    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
         """Score the labels; seqeval is given the entities that they mark, written in a scheme that it reads.
 
         Words without a target are left out. Entities of the references all count, predicted ones as
         `Labelling.is_strict` says.
         """
-        pairs = [_targets(record.prediction, record.reference, tools.labels or ()) for record in records]
+        pairs = [_targets(record.prediction, record.reference, context.labels or ()) for record in records]
         predictions, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
         by_sentence = {"word_accuracy": (predictions, references), "seqeval": (predictions, references)}
-        if marked := self.labelling(tools):
+        if marked := self.labelling(context):
             predicted = [marked.scored.write(marked.read_predicted(labels), len(labels)) for labels in predictions]
             expected = [marked.scored.write(marked.read(labels), len(labels)) for labels in references]
             by_sentence["seqeval"] = (predicted, expected)
-        return self.compute(by_sentence, (flat[0], flat[1]), tools)
+        return self.compute(by_sentence, (flat[0], flat[1]), context)
 
-    def options_of(self, metric: str, tools: Tools) -> metrics.MetricOptions:
-        options = self.metric_options(tools)
-        marked = self.labelling(tools) if metric == "seqeval" else None
+    def options_of(self, metric: str, context: TaskContext) -> metrics.MetricOptions:
+        options = self.metric_options(context)
+        marked = self.labelling(context) if metric == "seqeval" else None
         return (
-            replace(options, labels=marked.scored.label_names(marked.types(tools.labels or ()))) if marked else options
+            replace(options, labels=marked.scored.label_names(marked.types(context.labels or ())))
+            if marked
+            else options
         )
 
 
@@ -204,10 +212,10 @@ def _label_ids(
 ) -> list[list[int]]:
     """Ids of the labels of the words that are read at each position of each window; IGNORED where there are none."""
     if labels is None:
-        return [[IGNORED] * len(row) for row in words]
-    ids = {NO_TARGET: IGNORED} | {name: index for index, name in enumerate(names)}
+        return [[IGNORE_INDEX] * len(row) for row in words]
+    ids = {NO_TARGET: IGNORE_INDEX} | {name: index for index, name in enumerate(names)}
     return [
-        [IGNORED if word == IGNORED else ids[labels[sample][word]] for word in row]
+        [IGNORE_INDEX if word == IGNORE_INDEX else ids[labels[sample][word]] for word in row]
         for sample, row in zip(samples, words, strict=True)
     ]
 
@@ -223,6 +231,6 @@ def _targets(prediction: list[str], reference: list[str], names: Sequence[str]) 
 def _by_word(values: Tensor, batch: Batch) -> list[dict[int, Any]]:
     """For each feature the value of each word that is read in it, from [batch, length] or [1, tokens]."""
     return [
-        {word: value for word, value in zip(words, row, strict=False) if word != IGNORED}
+        {word: value for word, value in zip(words, row, strict=False) if word != IGNORE_INDEX}
         for words, row in zip(batch.words, example_rows(values, batch.target_layout), strict=True)
     ]

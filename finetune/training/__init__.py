@@ -4,8 +4,8 @@ Here belongs what every run does: batches in order, optimizer steps, evaluation,
 differs between tasks lives in `finetune.tasks`.
 """
 
-from finetune.training.job import Job, prepare
 from finetune.training.loop import fit
-from finetune.training.results import finish
+from finetune.training.results import finish_run
+from finetune.training.run import Run, prepare
 
-__all__ = ["Job", "finish", "fit", "prepare"]
+__all__ = ["Run", "finish_run", "fit", "prepare"]

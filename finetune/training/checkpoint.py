@@ -159,7 +159,7 @@ def newest_whole(folder: Path) -> Path | None:
     return None
 
 
-def prune(folder: Path, *, keep: int, best: str) -> None:
+def prune_checkpoints(folder: Path, *, keep: int, best: str) -> None:
     """Delete all checkpoints but the newest `keep`, and all of the best one but its model.
 
     What is not named like a checkpoint, such as a damaged one that was renamed, is left alone.

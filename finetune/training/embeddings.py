@@ -15,7 +15,7 @@ _LEAST = 2**20
 """Weights of an embedding for which it is worth while."""
 
 
-class LookedUp:
+class SparseEmbeddingGradients:
     """The gradients of a model's large embeddings.
 
     Args:

@@ -9,22 +9,22 @@ import torch
 from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PreTrainedModel
 
-from finetune.data.batches import Indices, Limits, shards
+from finetune.data.batches import BatchLimits, Indices, shards
 from finetune.metrics import Scores
-from finetune.tasks import Batch, Prediction, Record
-from finetune.training.job import Job
+from finetune.tasks import Batch, EvaluationRecord, Prediction
 from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
-from finetune.training.progress import Bar, say
+from finetune.training.progress import ProgressBar, say
+from finetune.training.run import Run
 from finetune.training.sharding import whole_weights
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationResult:
     """Scores of a split, the same on all processes; records on the main process only."""
 
     scores: Scores
     loss: float
-    records: tuple[Record, ...]
+    records: tuple[EvaluationRecord, ...]
 
     @property
     def values(self) -> dict[str, float]:
@@ -32,56 +32,56 @@ class Evaluated:
         return {"loss": self.loss} | self.scores.values
 
 
-def evaluate(job: Job, model: PreTrainedModel, split: str, *, final: bool = False) -> Evaluated:
+def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = False) -> EvaluationResult:
     """Score `model` on a split.
 
     Args:
-        job: The run.
+        run: The run.
         model: The model without accelerate's wrapping.
         split: train, dev or test.
         final: Whether the task's settings for final results hold, such as the full beam.
     """
-    mine = _predict(job, model, split, final=final)
-    predictions = gather_object(mine) if job.accelerator.num_processes > 1 else mine
+    mine = _predict(run, model, split, final=final)
+    predictions = gather_object(mine) if run.accelerator.num_processes > 1 else mine
     predictions = sorted(predictions, key=lambda prediction: prediction.feature)
-    _assert_complete(predictions, len(job.encoded[split].features))
+    _assert_complete(predictions, len(run.encoded[split].features))
     result: list[object] = [None]
-    records: list[Record] = []
-    if job.accelerator.is_main_process:
-        records = job.task.records(job.examples[split], predictions, job.tools)
-        result = [job.task.score(records, job.tools)]
+    records: list[EvaluationRecord] = []
+    if run.accelerator.is_main_process:
+        records = run.task.records(run.examples[split], predictions, run.context)
+        result = [run.task.score(records, run.context)]
     broadcast_object_list(result)
     scores = result[0]
     assert isinstance(scores, Scores)
     targets = sum(prediction.num_targets for prediction in predictions)
     loss = sum(prediction.loss for prediction in predictions) / max(targets, 1)
-    return Evaluated(scores, loss, tuple(records))
+    return EvaluationResult(scores, loss, tuple(records))
 
 
-def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:
-    accelerator, encoded = job.accelerator, job.encoded[split]
-    limits = Limits(job.recipe.evaluation.batch_size, job.recipe.evaluation.tokens_per_batch)
+def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:
+    accelerator, encoded = run.accelerator, run.encoded[split]
+    limits = BatchLimits(run.recipe.evaluation.batch_size, run.recipe.evaluation.tokens_per_batch)
     batches = shards(encoded.lengths, limits, accelerator.num_processes, accelerator.process_index)
     predictions: list[Prediction] = []
     parts = 1
     was_training = model.training
     model.train(False)
-    bar = Bar(f"evaluating {split}", len(batches), enabled=accelerator.is_main_process)
+    bar = ProgressBar(f"evaluating {split}", len(batches), enabled=accelerator.is_main_process)
     with (
         bar,
         whole_weights(model),
-        job.matmul.used(),
+        run.matmul.used(),
         torch.inference_mode(),
         accelerator.autocast(),
-        closing(job.batches(split, batches)) as collated,
+        closing(run.batches(split, batches)) as collated,
     ):
         for indices, batch in zip(batches, collated, strict=True):
-            found = _tried(job, model, [batch], final) if parts == 1 else None
+            found = _tried(run, model, [batch], final) if parts == 1 else None
             if parts > 1:
-                found = _in_parts(job, model, split, indices, parts, final)
+                found = _in_parts(run, model, split, indices, parts, final)
             while found is None:
                 parts = _doubled(parts, split, len(indices))
-                found = _in_parts(job, model, split, indices, parts, final)
+                found = _in_parts(run, model, split, indices, parts, final)
             predictions += found
             bar.advance(int(encoded.lengths[indices].sum()))
     model.train(was_training)
@@ -89,17 +89,17 @@ def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> li
 
 
 def _in_parts(
-    job: Job, model: PreTrainedModel, split: str, indices: Indices, parts: int, final: bool
+    run: Run, model: PreTrainedModel, split: str, indices: Indices, parts: int, final: bool
 ) -> list[Prediction] | None:
     """Predictions of a batch that is too large, computed in parts."""
-    with closing(job.batches(split, np.array_split(indices, min(parts, len(indices))))) as batches:
-        return _tried(job, model, batches, final)
+    with closing(run.batches(split, np.array_split(indices, min(parts, len(indices))))) as batches:
+        return _tried(run, model, batches, final)
 
 
-def _tried(job: Job, model: PreTrainedModel, batches: Iterable[Batch], final: bool) -> list[Prediction] | None:
+def _tried(run: Run, model: PreTrainedModel, batches: Iterable[Batch], final: bool) -> list[Prediction] | None:
     """Predictions, or None where memory does not suffice."""
     try:
-        return [found for batch in batches for found in job.task.predict(model, batch, job.tools, final=final)]
+        return [found for batch in batches for found in run.task.predict(model, batch, run.context, final=final)]
     except Exception as error:
         if not is_out_of_memory(error):
             raise

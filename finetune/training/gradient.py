@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from finetune.data.batches import Indices, Window
+from finetune.data.batches import Indices, StepBatches
 from finetune.tasks import Batch
-from finetune.training.embeddings import LookedUp
-from finetune.training.job import Job
+from finetune.training.embeddings import SparseEmbeddingGradients
 from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
 from finetune.training.progress import say
+from finetune.training.run import Run
 from finetune.training.sharding import exchanging, is_plain
-from finetune.training.state import State
+from finetune.training.state import TrainingState
 
 
 class Gradients:
@@ -25,35 +25,35 @@ class Gradients:
     all before it, they exchange them after all parts are computed; meanwhile otherwise.
 
     Args:
-        job: The run.
+        run: The run.
         model: As accelerate wrapped it; its weights take the gradient.
         state: Says in how many parts batches are computed.
     """
 
-    def __init__(self, job: Job, model: nn.Module, state: State) -> None:
-        self.job = job
-        self.accelerator = job.accelerator
+    def __init__(self, run: Run, model: nn.Module, state: TrainingState) -> None:
+        self.run = run
+        self.accelerator = run.accelerator
         self.model = model
         self.state = state
-        alone = job.accelerator.num_processes == 1 and job.accelerator.device.type == "cpu"
-        self.embeddings = LookedUp(model, enabled=alone)
+        alone = run.accelerator.num_processes == 1 and run.accelerator.device.type == "cpu"
+        self.embeddings = SparseEmbeddingGradients(model, enabled=alone)
         self._weights = list(model.parameters())
 
-    def prepared(self, plan: Sequence[Window]) -> Generator[Batch]:
+    def prepared(self, plan: Sequence[StepBatches]) -> Generator[Batch]:
         """The batches that `compute` wants for these steps, one after another; to be closed."""
-        return self.job.batches("train", (part for window in plan for part, _ in self.parts(window)))
+        return self.run.batches("train", (part for window in plan for part, _ in self.parts(window)))
 
-    def parts(self, window: Window) -> list[tuple[Indices, float]]:
+    def parts(self, window: StepBatches) -> list[tuple[Indices, float]]:
         """What this process computes one after another, with what each weighs."""
-        weights = [1.0] * (len(window.mine) - window.spare) + [0.0] * window.spare
+        weights = [1.0] * (len(window.local) - window.dummies) + [0.0] * window.dummies
         return [
             (part, weight)
-            for batch, weight in zip(window.mine, weights, strict=True)
+            for batch, weight in zip(window.local, weights, strict=True)
             for part in np.array_split(batch, self.state.parts)
             if len(part)
         ]
 
-    def compute(self, window: Window, prepared: Iterator[Batch], targets: int, size: int) -> list[Tensor] | None:
+    def compute(self, window: StepBatches, prepared: Iterator[Batch], targets: int, size: int) -> list[Tensor] | None:
         """Leave the step's gradient in the weights.
 
         Args:
@@ -115,7 +115,7 @@ class Gradients:
         """Add one part's gradient; gives its loss, summed over targets."""
         with exchanging(self.accelerator, self.model, exchanges=exchanges):
             with self.accelerator.autocast():
-                loss = self.job.task.loss(self.model, batch, self.job.recipe.training.label_smoothing)
+                loss = self.run.task.loss(self.model, batch, self.run.recipe.training.label_smoothing)
             # DDP averages gradients over processes, where the sum is wanted.
             weighted = loss * (weight * self.accelerator.num_processes)
             if is_plain(self.accelerator):
@@ -128,7 +128,7 @@ class Gradients:
         """Exchange the gradients computed so far: DDP does so only at the end of a backward pass."""
         device = self.accelerator.device
         drawn = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-        with drawn, closing(self.job.batches("train", [indices])) as batches:
+        with drawn, closing(self.run.batches("train", [indices])) as batches:
             self._backward(next(batches), 0.0, exchanges=True)
 
     def _anywhere(self, flag: bool) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from finetune.data.batches import Indices
 from finetune.errors import UserError
-from finetune.training.job import Job
+from finetune.training.run import Run
 
 _SHOWN = 10
 """Examples named in a message."""
@@ -122,11 +122,11 @@ def reads_on_device(optimizer: Any) -> bool:
     return getattr(optimizer, "_step_supports_amp_scaling", False) and not optimizer._optimizer_step_post_hooks
 
 
-def not_finite(job: Job, trace: Trace, rate: float, left_out: int) -> UserError:
+def not_finite(run: Run, trace: Trace, rate: float, left_out: int) -> UserError:
     """What to say of a step: its number, its examples, the likely cause.
 
     Args:
-        job: The run.
+        run: The run.
         trace: The step.
         rate: Its learning rate.
         left_out: Steps left out before it.
@@ -134,30 +134,30 @@ def not_finite(job: Job, trace: Trace, rate: float, left_out: int) -> UserError:
     odd = [not bool(loss.isfinite()) for loss in trace.losses]
     in_loss = any(odd)
     indices = [part for part, is_odd in zip(trace.parts, odd, strict=True) if is_odd or not in_loss]
-    limit = job.recipe.training.max_left_out
+    limit = run.recipe.training.max_left_out
     after = f", after {left_out} that were left out (training.max_left_out={limit})" if left_out else ""
     values = ", ".join(sorted({str(loss.item()) for loss in trace.losses}))
     return UserError(
         f"the {'loss' if in_loss else 'gradient'} is not finite at step {trace.step}{after}",
         expected="numbers",
         found=f"losses of {values}" if in_loss else "a gradient that is infinite or NaN",
-        where=f"train {_examples(job, indices)}",
-        fix=_cause(job, rate),
+        where=f"train {_examples(run, indices)}",
+        fix=_cause(run, rate),
     )
 
 
-def _examples(job: Job, parts: Sequence[Indices]) -> str:
-    column = job.encoded["train"].features.columns["example"].values
+def _examples(run: Run, parts: Sequence[Indices]) -> str:
+    column = run.encoded["train"].features.columns["example"].values
     examples = sorted({int(column[index]) for part in parts for index in part})
     more = f" and {len(examples) - _SHOWN} more" if len(examples) > _SHOWN else ""
     return f"examples {', '.join(map(str, examples[:_SHOWN]))}{more} (counted from 0)"
 
 
-def _cause(job: Job, rate: float) -> str:
-    if any(not bool(weight.isfinite().all()) for weight in job.model.parameters()):
+def _cause(run: Run, rate: float) -> str:
+    if any(not bool(weight.isfinite().all()) for weight in run.model.parameters()):
         return "the model's weights are not finite themselves: start from others"
-    if job.precision.name == "fp16":
+    if run.precision.name == "fp16":
         return "training.precision=bf16 (or fp32): fp16 ends at 65,504, which T5's activations exceed"
     lower = f"training.learning_rate={rate / 10:.1g} (it was {rate:.1e} at this step)"
-    clip = "" if job.recipe.training.max_grad_norm else ", or training.max_grad_norm=1"
+    clip = "" if run.recipe.training.max_grad_norm else ", or training.max_grad_norm=1"
     return f"{lower}{clip}; training.on_nonfinite=skip leaves such steps out"

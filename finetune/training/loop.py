@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
-from finetune.data.batches import Indices, Window, windows
+from finetune.data.batches import Indices, StepBatches, step_batches
 from finetune.errors import Interrupted
 from finetune.tasks import Batch
 from finetune.training import guard
@@ -24,58 +24,58 @@ from finetune.training.evaluation import evaluate
 from finetune.training.gradient import Gradients
 from finetune.training.guard import Trace, Traces
 from finetune.training.interrupt import Signals, StopNow
-from finetune.training.job import Job
 from finetune.training.memory import recompute_activations
 from finetune.training.optimizer import build_optimizer, build_schedule
-from finetune.training.progress import Bar, say
+from finetune.training.progress import ProgressBar, say
 from finetune.training.resume import command
+from finetune.training.run import Run
 from finetune.training.saving import restore, save
 from finetune.training.selection import update_best
 from finetune.training.sharding import is_plain, set_up_deepspeed
-from finetune.training.state import Mean, State
+from finetune.training.state import MeanLoss, TrainingState
 
 
 class Loop:
-    """Trains a job's model.
+    """Trains a run's model.
 
     The loss of a step is the sum over its targets divided by their number, over all batches of the step and all
     processes: accumulating batches or adding processes changes nothing but the time.
     """
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.training = job.recipe.training
-        self.accelerator = job.accelerator
-        self.plan = job.plan
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.training = run.recipe.training
+        self.accelerator = run.accelerator
+        self.plan = run.plan
         self.batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
         steps_per_epoch = math.ceil(len(self.plan) / self.batches_per_step)
-        self.state = State(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)
+        self.state = TrainingState(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)
         self.epochs = math.ceil(self.state.total_steps / steps_per_epoch)
-        self._set_up_model(job.model)
+        self._set_up_model(run.model)
         set_up_deepspeed(self.accelerator, self.training)
-        optimizer = build_optimizer(job.model, self.training, self.state.total_steps)
+        optimizer = build_optimizer(run.model, self.training, self.state.total_steps)
         self.schedule = build_schedule(optimizer, self.training, self.state.total_steps)
-        self.model, self.optimizer = self.accelerator.prepare(job.model, optimizer)
+        self.model, self.optimizer = self.accelerator.prepare(run.model, optimizer)
         if isinstance(self.model, DistributedDataParallel):
             # These models' buffers are constants. Sending them would leave one process waiting for another that runs
             # out of memory.
             self.model.broadcast_buffers = False
         self.averaging = build_averaging(self.model, self.optimizer.optimizer, self.training, self.accelerator)
-        self.gradients = Gradients(job, self.model, self.state)
+        self.gradients = Gradients(run, self.model, self.state)
         self.epoch_mean, self.log_mean = self._mean(), self._mean()
         self.traces = Traces()
         self.signals = Signals()
         self._told_to_end = False
-        if job.resumed:
+        if run.resumed:
             restore(self)
 
     def _set_up_model(self, model: PreTrainedModel) -> None:
         if self.training.gradient_checkpointing:
             recompute_activations(model)
         if self.training.compile:
-            compile_model(model, ragged=self.job.tools.ragged)
+            compile_model(model, ragged=self.run.context.ragged)
 
-    def run(self) -> None:
+    def train(self) -> None:
         """Train to the end, or until patience runs out.
 
         Raises:
@@ -84,8 +84,8 @@ class Loop:
         """
         self.model.train()
         is_main = self.accelerator.is_main_process
-        bar = Bar("training", self.state.total_steps - self.state.step, enabled=is_main)
-        folder = self.job.folder
+        bar = ProgressBar("training", self.state.total_steps - self.state.step, enabled=is_main)
+        folder = self.run.folder
         with (
             folder.locked(enabled=is_main),
             enough_room(folder.path),
@@ -97,7 +97,7 @@ class Loop:
             while True:
                 self._epoch(bar)
                 if self._out_of_patience():
-                    self._say(f"no better {self.job.best_metric} for {self.training.patience} evaluations: stopped")
+                    self._say(f"no better {self.run.best_metric} for {self.training.patience} evaluations: stopped")
                     break
                 if self.state.step >= self.state.total_steps:
                     break
@@ -107,10 +107,10 @@ class Loop:
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
         """Steps in this block compute in the ways that are fastest here."""
-        with self.job.matmul.used(), fast_dropout(self.model), self.gradients.embeddings.gathered():
+        with self.run.matmul.used(), fast_dropout(self.model), self.gradients.embeddings.gathered():
             yield
 
-    def _epoch(self, bar: Bar) -> None:
+    def _epoch(self, bar: ProgressBar) -> None:
         state = self.state
         batches = self.plan.epoch(state.epoch)
         plan = self._windows(batches)[: state.total_steps - (state.step - state.position)]
@@ -123,27 +123,27 @@ class Loop:
                 for window, size in zip(plan[state.position :], largest[state.position :], strict=False):
                     if not self._step(window, prepared, size):
                         break  # the batches prepared are too large
-                    bar.advance(int(self.plan.lengths[window.everyone].sum()), note=self._note())
+                    bar.advance(int(self.plan.lengths[window.all].sum()), note=self._note())
                     self._after_step(bar, len(plan))
                     if self._out_of_patience():
                         break
         self._tell_epoch(self._read(self.epoch_mean))
 
-    def _windows(self, batches: Sequence[Indices]) -> list[Window]:
+    def _windows(self, batches: Sequence[Indices]) -> list[StepBatches]:
         accelerator = self.accelerator
         accumulation = self.training.gradient_accumulation
-        return list(windows(batches, accumulation, accelerator.num_processes, accelerator.process_index))
+        return list(step_batches(batches, accumulation, accelerator.num_processes, accelerator.process_index))
 
     def _largest(self, batches: Sequence[Indices]) -> list[int]:
         """Positions of the largest batch of each window, over all processes."""
-        ragged, lengths = self.job.tools.ragged, self.plan.lengths
+        ragged, lengths = self.run.context.ragged, self.plan.lengths
         sizes = [int(lengths[one].sum() if ragged else lengths[one].max() * len(one)) for one in batches]
         groups: list[int] = np.maximum.reduceat(sizes, np.arange(0, len(sizes), self.batches_per_step)).tolist()
         return groups
 
-    def _step(self, window: Window, prepared: Iterator[Batch], size: int) -> bool:
+    def _step(self, window: StepBatches, prepared: Iterator[Batch], size: int) -> bool:
         """One optimizer step; False where memory did not suffice, so that it must be done again in smaller parts."""
-        targets = int(self.job.encoded["train"].targets[window.everyone].sum())
+        targets = int(self.run.encoded["train"].targets[window.all].sum())
         losses = self.gradients.compute(window, prepared, targets, size)
         if losses is None:
             return False
@@ -200,13 +200,13 @@ class Loop:
         state, may = self.state, self.training.max_left_out if self.training.on_nonfinite == "skip" else 0
         rate = float(self.schedule.get_last_lr()[0])
         if trace.is_finite or state.left_out >= may:
-            raise guard.not_finite(self.job, trace, rate, state.left_out)
+            raise guard.not_finite(self.run, trace, rate, state.left_out)
         state.left_out += 1
         self.epoch_mean.targets -= trace.targets
         self.log_mean.targets -= trace.targets
         self._say(f"step {trace.step} is left out, {state.left_out} of at most {may}: its gradient is not finite")
 
-    def _after_step(self, bar: Bar, steps_of_epoch: int) -> None:
+    def _after_step(self, bar: ProgressBar, steps_of_epoch: int) -> None:
         """Log, evaluate, save, end: what is due after a step."""
         state = self.state
         logs = state.step % self.training.log_every == 0
@@ -234,35 +234,35 @@ class Loop:
         """
         received = self.accelerator.gather(torch.tensor([self.signals.received or 0], device=self.accelerator.device))
         number = min(int(one) for one in received if one)  # Ctrl-C, where its launcher turns it into SIGTERM for some
-        self._say(f"saved at step {self.state.step}: {self.job.folder.path}")
-        raise Interrupted(number, command(self.job.folder.path, self.accelerator.num_processes))
+        self._say(f"saved at step {self.state.step}: {self.run.folder.path}")
+        raise Interrupted(number, command(self.run.folder.path, self.accelerator.num_processes))
 
     def _evaluation_is_due(self, steps_of_epoch: int) -> bool:
         every = self.training.eval_every
         return self.state.position == steps_of_epoch or bool(every and self.state.step % every == 0)
 
-    def _mean(self) -> Mean:
-        return Mean(torch.zeros((), device=self.accelerator.device))
+    def _mean(self) -> MeanLoss:
+        return MeanLoss(torch.zeros((), device=self.accelerator.device))
 
-    def _read(self, mean: Mean) -> float:
+    def _read(self, mean: MeanLoss) -> float:
         """The mean over all processes, in nats a target."""
         total: Tensor = self.accelerator.reduce(mean.total, reduction="sum")
         return total.item() / max(mean.targets, 1)
 
-    def _evaluate(self, bar: Bar) -> bool:
+    def _evaluate(self, bar: ProgressBar) -> bool:
         """Score on dev and note what is best so far; False where a signal kept it from that."""
         state = self.state
         # One process can leave an evaluation; several do so together at the next step.
         leaves = self.signals.at_once() if self.accelerator.num_processes == 1 else contextlib.nullcontext()
         try:
             with self.averaging.applied(), bar.paused(), leaves:
-                evaluated = evaluate(self.job, self.unwrapped, "dev")
+                evaluated = evaluate(self.run, self.unwrapped, "dev")
         except StopNow:
             return False
         state.last_evaluated = state.step
         state.dev = evaluated.values
         self._log({f"dev_{name}": value for name, value in evaluated.values.items()})
-        update_best(state, evaluated.values, self.job.best_metric, greater_is_better=self.job.greater_is_better)
+        update_best(state, evaluated.values, self.run.best_metric, greater_is_better=self.run.greater_is_better)
         return True
 
     def _out_of_patience(self) -> bool:
@@ -277,19 +277,19 @@ class Loop:
     @property
     def best_checkpoint(self) -> Path:
         """Folder of the checkpoint with the best dev score so far."""
-        return self.job.folder.checkpoints / step_name(self.state.best_step)
+        return self.run.folder.checkpoints / step_name(self.state.best_step)
 
     def _note(self) -> str:
         return f"epoch {self.state.epoch + 1}/{self.epochs}"
 
     def _log(self, values: dict[str, float]) -> None:
         if self.accelerator.is_main_process:
-            self.job.folder.log({"step": self.state.step, "epoch": self.state.epoch + 1} | values)
+            self.run.folder.log({"step": self.state.step, "epoch": self.state.epoch + 1} | values)
             self.accelerator.log(values, step=self.state.step)
 
     def _tell_epoch(self, train_loss: float) -> None:
         self._log({"epoch_train_loss": train_loss})
-        dev = "  ".join(f"{name} {show(name, value)}" for name, value in self.state.dev.items())
+        dev = "  ".join(f"{name} {format_score(name, value)}" for name, value in self.state.dev.items())
         self._say(f"epoch {self.state.epoch + 1}/{self.epochs}  train loss {train_loss:.4f}  |  dev  {dev}")
 
     def _say(self, text: str) -> None:
@@ -297,13 +297,13 @@ class Loop:
             say(text)
 
 
-def show(name: str, value: float) -> str:
+def format_score(name: str, value: float) -> str:
     """A score as people write it: BLEU and chrF to two digits, shares and losses to four."""
     return f"{value:.2f}" if abs(value) > 1 and name != "loss" else f"{value:.4f}"
 
 
-def fit(job: Job) -> Loop:
-    """Train the job's model; its best checkpoint is in the run folder."""
-    loop = Loop(job)
-    loop.run()
+def fit(run: Run) -> Loop:
+    """Train the run's model; its best checkpoint is in the run folder."""
+    loop = Loop(run)
+    loop.train()
     return loop

@@ -8,11 +8,11 @@ from typing import TypeVar, cast
 
 from torch import Tensor
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
 
 
-def prefetch(make: Callable[[Given], Made], given: Iterable[Given], *, ahead: int) -> Generator[Made]:
+def prefetch(make: Callable[[ItemT], ResultT], given: Iterable[ItemT], *, ahead: int) -> Generator[ResultT]:
     """`map(make, given)`, up to `ahead` results of which are made before they are asked for, one after another.
 
     What `make` raises is raised where its result would have been given. Closing the generator, or dropping it, ends the
@@ -21,7 +21,7 @@ def prefetch(make: Callable[[Given], Made], given: Iterable[Given], *, ahead: in
     if ahead == 0:
         yield from map(make, given)
         return
-    waiting: deque[Future[Made]] = deque()
+    waiting: deque[Future[ResultT]] = deque()
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prefetch") as thread:
         try:
             for one in given:
@@ -35,13 +35,13 @@ def prefetch(make: Callable[[Given], Made], given: Iterable[Given], *, ahead: in
                 future.cancel()
 
 
-def pinned(value: Made) -> Made:
+def pinned(value: ResultT) -> ResultT:
     """A copy whose tensors lie in page-locked memory, from which a GPU copies without holding up this process."""
     if isinstance(value, Tensor):
-        return cast(Made, value.pin_memory())
+        return cast(ResultT, value.pin_memory())
     if isinstance(value, Mapping):
-        return cast(Made, {key: pinned(one) for key, one in value.items()})
+        return cast(ResultT, {key: pinned(one) for key, one in value.items()})
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {one.name: pinned(getattr(value, one.name)) for one in dataclasses.fields(value) if one.init}
-        return cast(Made, dataclasses.replace(value, **fields))
+        return cast(ResultT, dataclasses.replace(value, **fields))
     return value

@@ -41,7 +41,7 @@ def silenced() -> Iterator[None]:
         console.quiet = before
 
 
-class Bar:
+class ProgressBar:
     """Progress over a known number of steps, with tokens a second and the time left.
 
     Args:

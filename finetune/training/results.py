@@ -11,17 +11,17 @@ from finetune import models
 from finetune.errors import Interrupted
 from finetune.metrics import Scores, baselines
 from finetune.recipe import Model
-from finetune.tasks import Record
+from finetune.tasks import EvaluationRecord
 from finetune.training.checkpoint import enough_room, save_model
-from finetune.training.evaluation import Evaluated, evaluate
+from finetune.training.evaluation import EvaluationResult, evaluate
 from finetune.training.interrupt import Signals, StopNow
-from finetune.training.job import Job, apply_masks
-from finetune.training.loop import Loop, show
+from finetune.training.loop import Loop, format_score
 from finetune.training.progress import results_console, say
 from finetune.training.resume import command
+from finetune.training.run import Run, apply_recipe_masks
 
 
-def finish(loop: Loop) -> Evaluated:
+def finish_run(loop: Loop) -> EvaluationResult:
     """Score the best checkpoint on test and write model, predictions and results into the run folder.
 
     The scored model is the one read back from disk: what is published is what was measured.
@@ -30,54 +30,59 @@ def finish(loop: Loop) -> Evaluated:
         Interrupted: A signal asked for the end; nothing is lost, as training had been saved.
         UserError: The disk is full.
     """
-    job, signals = loop.job, Signals()
-    is_main = job.accelerator.is_main_process
+    run, signals = loop.run, Signals()
+    is_main = run.accelerator.is_main_process
     try:
-        with job.folder.locked(enabled=is_main), enough_room(job.folder.path), signals.noted(), signals.at_once():
+        with run.folder.locked(enabled=is_main), enough_room(run.folder.path), signals.noted(), signals.at_once():
             return _finish(loop)
     except StopNow:
-        resume = command(job.folder.path, job.accelerator.num_processes)
+        resume = command(run.folder.path, run.accelerator.num_processes)
         raise Interrupted(signals.received or 0, resume) from None
 
 
-def _finish(loop: Loop) -> Evaluated:
-    job = loop.job
+def _finish(loop: Loop) -> EvaluationResult:
+    run = loop.run
     model = _best_model(loop)
-    evaluated = evaluate(job, model, "test", final=True)
-    if job.accelerator.is_main_process:
-        save_model(model, job.tools.tokenizer, job.folder.model)
-        job.folder.write_predictions("test", evaluated.records)
-        peers = _baselines(job) if job.recipe.evaluation.baselines else {}
+    evaluated = evaluate(run, model, "test", final=True)
+    if run.accelerator.is_main_process:
+        save_model(model, run.context.tokenizer, run.folder.model)
+        run.folder.write_predictions("test", evaluated.records)
+        baseline_scores = _baselines(run) if run.recipe.evaluation.baselines else {}
         tested = {f"test_{name}": value for name, value in evaluated.values.items()}
-        job.folder.log({"step": loop.state.step} | tested)
-        job.accelerator.log(tested, step=loop.state.step)
-        job.folder.write_results(_results(loop, evaluated, peers))  # last: a run with results is finished
-        _tell(job, evaluated, peers)
-    job.accelerator.wait_for_everyone()
+        run.folder.log({"step": loop.state.step} | tested)
+        run.accelerator.log(tested, step=loop.state.step)
+        run.folder.write_results(_results(loop, evaluated, baseline_scores))  # last: a run with results is finished
+        _tell(run, evaluated, baseline_scores)
+    run.accelerator.wait_for_everyone()
     return evaluated
 
 
 def _best_model(loop: Loop) -> PreTrainedModel:
-    job = loop.job
+    run = loop.run
     saved = Model(name=str(loop.best_checkpoint))
-    model = models.load_model(saved, job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=job.recipe.seed)
-    adapter = job.recipe.adapter
+    model = models.load_model(
+        saved, run.task.head, run.context.tokenizer, labels=run.context.labels, seed=run.recipe.seed
+    )
+    adapter = run.recipe.adapter
     model = models.merge_adapter(model) if adapter and adapter.merge else model
-    apply_masks(model, job.task.program, job.tools.tokenizer)
-    model.to(job.accelerator.device)
+    apply_recipe_masks(model, run.task.program, run.context.tokenizer)
+    model.to(run.accelerator.device)
     return model
 
 
-def _baselines(job: Job) -> dict[str, Scores]:
-    """Scores of simple peers on the same splits, by the same metrics."""
-    train, test = job.examples["train"], job.examples["test"]
-    peers = {
+def _baselines(run: Run) -> dict[str, Scores]:
+    """Scores of simple baselines on the same splits, by the same metrics."""
+    train, test = run.examples["train"], run.examples["test"]
+    baseline_scores = {
         "majority class": baselines.majority(list(train["label"]), len(test)),
         "TF-IDF + logistic regression": baselines.tfidf_logistic_regression(
-            _texts(train), list(train["label"]), _texts(test), seed=job.recipe.seed
+            _texts(train), list(train["label"]), _texts(test), seed=run.recipe.seed
         ),
     }
-    return {name: job.task.score(_records(labels, list(test["label"])), job.tools) for name, labels in peers.items()}
+    return {
+        name: run.task.score(_records(labels, list(test["label"])), run.context)
+        for name, labels in baseline_scores.items()
+    }
 
 
 def _texts(split: Dataset) -> list[baselines.Text]:
@@ -86,36 +91,38 @@ def _texts(split: Dataset) -> list[baselines.Text]:
     return list(zip(split["text"], split["text_pair"], strict=True))
 
 
-def _records(predictions: list[str], references: list[str]) -> list[Record]:
+def _records(predictions: list[str], references: list[str]) -> list[EvaluationRecord]:
     return [
-        Record(number, None, reference, prediction)
+        EvaluationRecord(number, None, reference, prediction)
         for number, (prediction, reference) in enumerate(zip(predictions, references, strict=True))
     ]
 
 
-def _results(loop: Loop, evaluated: Evaluated, peers: dict[str, Scores]) -> dict[str, Any]:
+def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> dict[str, Any]:
     return {
-        "recipe": loop.job.recipe.name,
+        "recipe": loop.run.recipe.name,
         "best_step": loop.state.best_step,
-        "best_metric": {loop.job.best_metric: loop.state.best_value},
+        "best_metric": {loop.run.best_metric: loop.state.best_value},
         "test": evaluated.values,
         "details": evaluated.scores.details,
         "signatures": evaluated.scores.signatures,
-        "baselines": {name: scores.values for name, scores in peers.items()},
+        "baselines": {name: scores.values for name, scores in baseline_scores.items()},
         "steps": asdict(loop.state),
     }
 
 
-def _tell(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
+def _tell(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> None:
     """Print the test results, with the baselines' beside them."""
-    results_console.print(f"{job.recipe.name}: test results on {len(job.examples['test']):,} examples", soft_wrap=True)
+    results_console.print(f"{run.recipe.name}: test results on {len(run.examples['test']):,} examples", soft_wrap=True)
     table = Table("score")
-    for name in (job.recipe.model.description, *peers):
+    for name in (run.recipe.model.description, *baseline_scores):
         table.add_column(name, justify="right")
     for name, value in evaluated.values.items():
-        others = [scores.values.get(name) for scores in peers.values()]
-        table.add_row(name, show(name, value), *("" if other is None else show(name, other) for other in others))
+        others = [scores.values.get(name) for scores in baseline_scores.values()]
+        table.add_row(
+            name, format_score(name, value), *("" if other is None else format_score(name, other) for other in others)
+        )
     results_console.print(table)
     for name, signature in evaluated.scores.signatures.items():
         results_console.print(f"{name}: {signature}", soft_wrap=True)
-    say(f"model and predictions: {job.folder.path}")
+    say(f"model and predictions: {run.folder.path}")

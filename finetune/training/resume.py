@@ -136,7 +136,7 @@ def _named(recipe: Recipe, path: Path) -> RunFolder:
 
 
 def _stored(folder: RunFolder) -> Recipe:
-    return compose.load(str(folder.recipe))
+    return compose.load_recipe(str(folder.recipe))
 
 
 def _as_chosen(recipe: Recipe, folder: RunFolder) -> Recipe:

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe, name_problem
-from finetune.tasks import Record
+from finetune.tasks import EvaluationRecord
 
 _LOCK = ".lock"
 _PACKAGES = (
@@ -145,7 +145,7 @@ class RunFolder:
         """Write results.json: the final scores."""
         self._write_json("results.json", results)
 
-    def write_predictions(self, split: str, records: Iterable[Record]) -> None:
+    def write_predictions(self, split: str, records: Iterable[EvaluationRecord]) -> None:
         """Write one line an example: its number, input, reference and prediction."""
         with (self.path / f"predictions_{split}.jsonl").open("w", encoding="utf-8") as file:
             for record in records:

@@ -16,7 +16,7 @@ from finetune.training.checkpoint import (
     aside,
     enough_room,
     newest_whole,
-    prune,
+    prune_checkpoints,
     replace,
     seal,
     step_name,
@@ -39,8 +39,8 @@ def save(loop: "Loop") -> None:
     Raises:
         UserError: The disk is full.
     """
-    job, accelerator = loop.job, loop.accelerator
-    folder = job.folder.checkpoints / step_name(loop.state.step)
+    run, accelerator = loop.run, loop.accelerator
+    folder = run.folder.checkpoints / step_name(loop.state.step)
     written = aside(folder)
     with enough_room(folder):
         if accelerator.is_main_process:
@@ -52,11 +52,11 @@ def save(loop: "Loop") -> None:
         with loop.averaging.applied():
             weights = accelerator.get_state_dict(loop.model) if accelerator.distributed_type in _SPREAD else None
             if accelerator.is_main_process:
-                write_model(loop.unwrapped, job.tools.tokenizer, written, weights)
+                write_model(loop.unwrapped, run.context.tokenizer, written, weights)
         if accelerator.is_main_process:
             shared = {
                 "state": asdict(loop.state),
-                "metrics_size": job.folder.metrics_size(),
+                "metrics_size": run.folder.metrics_size(),
                 "processes": accelerator.num_processes,
                 "packages": environment()["packages"],
             }
@@ -65,9 +65,9 @@ def save(loop: "Loop") -> None:
         if accelerator.is_main_process:
             seal(written)
             replace(folder)
-            prune(folder.parent, keep=loop.training.keep_checkpoints, best=loop.best_checkpoint.name)
-            if job.on_checkpoint is not None:
-                job.on_checkpoint(folder, loop.state)
+            prune_checkpoints(folder.parent, keep=loop.training.keep_checkpoints, best=loop.best_checkpoint.name)
+            if run.on_checkpoint is not None:
+                run.on_checkpoint(folder, loop.state)
         accelerator.wait_for_everyone()
 
 
@@ -77,15 +77,15 @@ def restore(loop: "Loop") -> None:
     Raises:
         UserError: The checkpoint is of another number of processes, or cannot be read.
     """
-    job, accelerator = loop.job, loop.accelerator
-    found = [_found(job.folder.checkpoints) if accelerator.is_main_process else None]
+    run, accelerator = loop.run, loop.accelerator
+    found = [_found(run.folder.checkpoints) if accelerator.is_main_process else None]
     broadcast_object_list(found)
     folder = found[0]
     if isinstance(folder, UserError):
         raise folder
     if folder is None:
         if accelerator.is_main_process:
-            job.folder.cut_metrics(0)
+            run.folder.cut_metrics(0)
             say("nothing was saved yet: from the beginning")
         return
     shared = json.loads((folder / STATE / _STATE_FILE).read_text(encoding="utf-8"))
@@ -100,7 +100,7 @@ def restore(loop: "Loop") -> None:
         # It gave way to a better one, which was damaged and is left out.
         loop.state.best_value = None
     if accelerator.is_main_process:
-        job.folder.cut_metrics(shared["metrics_size"])
+        run.folder.cut_metrics(shared["metrics_size"])
         say(f"going on after step {loop.state.step} of {loop.state.total_steps}")
         _tell_changes(shared["packages"], environment()["packages"])
     restore_random_states(mine["random"])

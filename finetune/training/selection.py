@@ -7,18 +7,18 @@ from itertools import chain
 from finetune import metrics
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
-from finetune.tasks import Task, Tools
-from finetune.training.state import State
+from finetune.tasks import Task, TaskContext
+from finetune.training.state import TrainingState
 
 
-def check_best_metric(recipe: Recipe, task: Task, tools: Tools) -> None:
+def check_best_metric(recipe: Recipe, task: Task, context: TaskContext) -> None:
     """Find out before training whether checkpoints can be compared.
 
     Raises:
         UserError: No metric of the run gives the best metric, or its name does not tell its direction.
     """
-    given = [metrics.value_names(name) for name in recipe.evaluation.metrics or task.metric_names(tools)]
-    best = recipe.training.best_metric or task.best_metric(tools)
+    given = [metrics.value_names(name) for name in recipe.evaluation.metrics or task.metric_names(context)]
+    best = recipe.training.best_metric or task.best_metric(context)
     values = ["loss", *chain.from_iterable(value for value in given if value is not None)]
     if best not in values and None not in given:  # a Hub metric's values are not known beforehand
         near = nearest(best, values)
@@ -55,7 +55,9 @@ def greater_is_better(best_metric: str, told: bool | None) -> bool:
     return direction
 
 
-def update_best(state: State, values: Mapping[str, float], best_metric: str, *, greater_is_better: bool) -> None:
+def update_best(
+    state: TrainingState, values: Mapping[str, float], best_metric: str, *, greater_is_better: bool
+) -> None:
     """Note in the state what an evaluation on dev changes: the best checkpoint, and what patience counts.
 
     Among equal values of the best metric the lower loss is better, then the later evaluation. A value that is not a
@@ -94,7 +96,7 @@ def update_best(state: State, values: Mapping[str, float], best_metric: str, *, 
         state.evaluations_without_gain += 1
 
 
-def _take(state: State, values: Mapping[str, float], best_metric: str) -> None:
+def _take(state: TrainingState, values: Mapping[str, float], best_metric: str) -> None:
     state.best_value, state.best_loss, state.best_step = values[best_metric], values["loss"], state.step
 
 

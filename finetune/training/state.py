@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass
-class State:
+class TrainingState:
     """Where training stands, the same on all processes; plain values, stored as JSON."""
 
     total_steps: int
@@ -46,7 +46,7 @@ class State:
 
 
 @dataclass
-class Mean:
+class MeanLoss:
     """A loss averaged over targets, summed on the device so that no step waits for it."""
 
     total: Tensor

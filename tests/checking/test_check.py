@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from finetune import cli
-from finetune.checking import Report, check, trial
+from finetune.checking import CheckReport, check_recipe, trial
 from finetune.checking.lengths import Lengths
 from finetune.compose import compose, override
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.training import embeddings
-from finetune.training.embeddings import LookedUp
-from finetune.training.job import prepare
+from finetune.training.embeddings import SparseEmbeddingGradients
 from finetune.training.loop import Loop
+from finetune.training.run import prepare
 
 PHRASEBANK = Path(__file__).parents[3] / "shared" / "data" / "financial_phrasebank" / "Sentences_50Agree.txt"
 SCRATCH = [
@@ -39,8 +39,8 @@ def clean(count: int = 30) -> list[tuple[str, str]]:
     return [(f"{word} film number {number}", word) for number in range(count) for word in ("good", "bad")]
 
 
-def check_file(path: Path, *words: str) -> Report:
-    return check(compose(["recipe=sst2", f"data.path={path}", *SCRATCH, *words]))
+def check_file(path: Path, *words: str) -> CheckReport:
+    return check_recipe(compose(["recipe=sst2", f"data.path={path}", *SCRATCH, *words]))
 
 
 def problems(findings: list[UserError]) -> str:
@@ -79,7 +79,7 @@ def test_a_dirty_file_is_told_in_full_and_tried_all_the_same(tmp_path: Path) -> 
 def test_all_errors_come_at_once_those_of_data_and_of_model(tmp_path: Path) -> None:
     path = write(tmp_path / "my.csv", [*clean(), ("", "good"), ("no label", ""), ("good film number 1", "bad")])
     words = ["recipe=sst2", f"data.path={path}", "model.name=/nothing/here", "evaluation.metrics=[acuracy]"]
-    report = check(compose(words))
+    report = check_recipe(compose(words))
     told = problems(report.errors)
     for sign in ("1 row without text", "1 row without a label", "there is no folder /nothing", "the metric acuracy"):
         assert told.count(sign) == 1
@@ -118,7 +118,7 @@ def test_other_tasks_are_looked_at_too(
     kind: str, architecture: str, toy: Callable[..., object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trial, "_SECONDS", 0.1)
-    report = check(toy(kind, architecture, train=40, held_out=8))  # type: ignore[arg-type]
+    report = check_recipe(toy(kind, architecture, train=40, held_out=8))  # type: ignore[arg-type]
     assert report.errors == []
     assert report.trial is not None
     keys = 1 if kind == "token_classification" else 2
@@ -135,11 +135,11 @@ def test_steps_on_trial_are_those_of_a_run(
     keys: dict[str, object] = {"training.learning_rate": 1e-2, "training.warmup": 0.0}
     for gathers in (True, False):
         keys["output_dir"] = str(tmp_path / str(gathers))
-        job = prepare(override(toy("text_classification", "bert", train=40), keys))
-        loop = Loop(job)
+        run = prepare(override(toy("text_classification", "bert", train=40), keys))
+        loop = Loop(run)
         assert loop.gradients.embeddings._modules
         if not gathers:
-            loop.gradients.embeddings = LookedUp(job.model, enabled=False)
+            loop.gradients.embeddings = SparseEmbeddingGradients(run.model, enabled=False)
         torch.manual_seed(0)
         with loop.computing():
             losses.append(list(trial._train(loop, loop.plan.epoch(0) * 2)))
@@ -200,7 +200,7 @@ def test_every_source_is_looked_at(tmp_path: Path) -> None:
     first = write(tmp_path / "a.csv", [*clean(), ("good film number 1", "good")])
     second = write(tmp_path / "b.csv", [(f"x{text}", label) for text, label in clean()] + [("naÃ¯ve", "good")])
     sources = f"data.sources=[{{path: '{first}', weight: 1}}, {{path: '{second}', weight: 2}}]"
-    report = check(compose(["recipe=sst2", *SCRATCH, sources]))
+    report = check_recipe(compose(["recipe=sst2", *SCRATCH, sources]))
     assert report.errors == []
     told = problems(report.warnings)
     assert told.count("byte order mark (BOM)") == 2

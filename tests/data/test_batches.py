@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.data.batches import BatchPlan, Limits, shards, windows
+from finetune.data.batches import BatchLimits, BatchPlan, shards, step_batches
 
 LENGTHS = st.lists(st.integers(1, 200), min_size=1, max_size=300).map(lambda x: np.array(x, dtype=np.int64))
 
@@ -72,21 +72,21 @@ def test_grouping_makes_lengths_alike_and_keeps_batches_in_random_order() -> Non
 @given(LENGTHS, st.integers(1, 4), st.integers(1, 4))
 def test_processes_share_each_step_and_stay_in_step(lengths: np.ndarray, accumulation: int, processes: int) -> None:
     batches = plans(lengths, None, False).epoch(0)
-    shares = [list(windows(batches, accumulation, processes, rank)) for rank in range(processes)]
+    shares = [list(step_batches(batches, accumulation, processes, rank)) for rank in range(processes)]
     for step in zip(*shares, strict=True):
-        assert len({len(window.mine) for window in step}) == 1
-        weighed = [batch for window in step for batch in window.mine[: len(window.mine) - window.spare]]
-        assert sorted(np.concatenate(weighed)) == sorted(step[0].everyone)
-    everyone = np.concatenate([window.everyone for window in shares[0]])
+        assert len({len(window.local) for window in step}) == 1
+        weighed = [batch for window in step for batch in window.local[: len(window.local) - window.dummies]]
+        assert sorted(np.concatenate(weighed)) == sorted(step[0].all)
+    everyone = np.concatenate([window.all for window in shares[0]])
     assert sorted(everyone) == list(range(len(lengths)))
 
 
-LIMITS = st.sampled_from([Limits(examples=8), Limits(tokens=100), Limits(examples=8, tokens=300)])
+LIMITS = st.sampled_from([BatchLimits(examples=8), BatchLimits(tokens=100), BatchLimits(examples=8, tokens=300)])
 
 
 @given(LENGTHS, LIMITS, st.integers(1, 4))
 def test_evaluation_reads_every_example_on_exactly_one_process(
-    lengths: np.ndarray, limits: Limits, processes: int
+    lengths: np.ndarray, limits: BatchLimits, processes: int
 ) -> None:
     parts = [batch for rank in range(processes) for batch in shards(lengths, limits, processes, rank)]
     assert sorted(np.concatenate(parts)) == list(range(len(lengths)))
@@ -94,7 +94,7 @@ def test_evaluation_reads_every_example_on_exactly_one_process(
 
 @given(LENGTHS, LIMITS, st.integers(1, 4))
 def test_evaluation_keeps_to_its_limits_with_the_longest_first(
-    lengths: np.ndarray, limits: Limits, processes: int
+    lengths: np.ndarray, limits: BatchLimits, processes: int
 ) -> None:
     for rank in range(processes):
         batches = shards(lengths, limits, processes, rank)
@@ -106,7 +106,7 @@ def test_evaluation_keeps_to_its_limits_with_the_longest_first(
 
 
 @given(LENGTHS, LIMITS, st.integers(2, 4))
-def test_evaluation_gives_each_process_as_much_work(lengths: np.ndarray, limits: Limits, processes: int) -> None:
+def test_evaluation_gives_each_process_as_much_work(lengths: np.ndarray, limits: BatchLimits, processes: int) -> None:
     shares = [shards(lengths, limits, processes, rank) for rank in range(processes)]
     work = [sum(int(lengths[batch].sum()) for batch in batches) for batches in shares]
     largest = max(int(lengths[batch].sum()) for batches in shares for batch in batches)

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from finetune.data.cache import prune
+from finetune.data.cache import prune_cache
 
 NAME = "0123456789abcdef" * 2
 OTHER = "fedcba9876543210" * 2
@@ -25,7 +25,7 @@ def test_folders_of_the_cache_go_and_those_of_the_user_stay(tmp_path: Path) -> N
     experiment = old_folder(cache / "experiment1")
     nested = old_folder(cache / OTHER, "results/part.arrow")
     (cache / "notes.txt").write_text("mine")
-    prune(cache, (), most_bytes=1)
+    prune_cache(cache, (), most_bytes=1)
     assert not made.exists()
     assert experiment.is_dir()
     assert nested.is_dir()
@@ -37,7 +37,7 @@ def test_what_lies_behind_a_link_stays(tmp_path: Path) -> None:
     cache = tmp_path / "features"
     cache.mkdir()
     (cache / NAME).symlink_to(elsewhere)
-    prune(cache, (), most_bytes=1)
+    prune_cache(cache, (), most_bytes=1)
     assert (elsewhere / "part.arrow").is_file()
     assert (cache / NAME).is_symlink()
 
@@ -46,5 +46,5 @@ def test_the_users_folders_do_not_count(tmp_path: Path) -> None:
     cache = tmp_path / "features"
     made = old_folder(cache / NAME)
     old_folder(cache / "experiment1")
-    prune(cache, (), most_bytes=1500)
+    prune_cache(cache, (), most_bytes=1500)
     assert made.is_dir()

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
-from finetune.data import Field, load
+from finetune.data import Field, load_data
 from finetune.data.expressions import compile_expression
 from finetune.data.filtering import Filter
 from finetune.data.rows import Rows, join
@@ -122,18 +122,18 @@ def test_classes_are_known_by_name_and_by_number(stored: bool) -> None:
 def test_rows_keep_their_lines_and_columns_of_the_task_alone_are_loaded(tmp_path: Path) -> None:
     lines = [f"text {number},{'ab'[number % 2]},{number}" for number in range(40)]
     (tmp_path / "a.csv").write_text("\n".join(["text,label,score", *lines]))
-    loaded = load(Data(path=str(tmp_path / "a.csv"), filter="score >= 10 and label != 'c'"), FIELDS)
+    loaded = load_data(Data(path=str(tmp_path / "a.csv"), filter="score >= 10 and label != 'c'"), FIELDS)
     assert loaded.train.column_names == ["id", "text", "label"]
     assert sum(map(len, (loaded.train, loaded.dev, loaded.test))) == 30
     assert f"{tmp_path / 'a.csv'}: data.filter keeps 30 of 40 rows" in loaded.notes
     with pytest.raises(UserError, match="there is no column 'scoer'") as caught:
-        load(Data(path=str(tmp_path / "a.csv"), filter="scoer > 1"), FIELDS)
+        load_data(Data(path=str(tmp_path / "a.csv"), filter="scoer > 1"), FIELDS)
     assert "score" in str(caught.value)
 
 
 def test_a_filter_takes_away_what_would_be_wrong(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\n" + "good,a\nbad,b\n,c\n" * 10)
-    loaded = load(Data(path=str(tmp_path / "a.csv"), filter="text != ''"), FIELDS)
+    loaded = load_data(Data(path=str(tmp_path / "a.csv"), filter="text != ''"), FIELDS)
     assert loaded.labels["label"] == ("a", "b")
 
 

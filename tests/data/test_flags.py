@@ -10,7 +10,7 @@ import pytest
 from datasets import ClassLabel, Dataset, List, Value
 from datasets import Features as Schema
 
-from finetune.data import Field, Loaded, load, pieces
+from finetune.data import Field, LoadedData, batched, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -19,16 +19,16 @@ OPEN = Field("label", "label", "label", is_open=True)
 LISTS = Field("label", "label_list", "label")
 
 
-def loaded(folder: Path, answers: list[Any], field: Field = OPEN, **options: Any) -> Loaded:
+def loaded(folder: Path, answers: list[Any], field: Field = OPEN, **options: Any) -> LoadedData:
     rows = [{"text": f"text {number}", "label": label} for number, label in enumerate(answers)]
     for split in ("train", "dev", "test"):
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return load(Data.model_validate({"path": str(folder), **options}), [TEXT, field])
+    return load_data(Data.model_validate({"path": str(folder), **options}), [TEXT, field])
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces.pieces, "__defaults__", (2,))
+    monkeypatch.setattr(batched.batched, "__defaults__", (2,))
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
 
 
@@ -71,7 +71,7 @@ def test_flags_of_parquet(tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
         column = pa.array([[0, 1], [1, 1]], pa.list_(pa.int8(), 2))
         pq.write_table(pa.table({"text": ["a", "b"], "label": column}), tmp_path / f"{split}.parquet")
-    assert load(Data(path=str(tmp_path)), [TEXT, OPEN]).train["label"][:] == [["1"], ["0", "1"]]
+    assert load_data(Data(path=str(tmp_path)), [TEXT, OPEN]).train["label"][:] == [["1"], ["0", "1"]]
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -80,7 +80,7 @@ def test_numbers_of_named_classes_are_no_flags(streaming: bool, tmp_path: Path) 
     for split in ("train", "dev", "test"):
         rows = [{"text": "a", "label": [0, 1]}, {"text": "b", "label": [1, 0]}]
         Dataset.from_list(rows, schema).to_parquet(tmp_path / f"{split}.parquet")
-    found = load(Data(path=str(tmp_path), streaming=streaming), [TEXT, OPEN])
+    found = load_data(Data(path=str(tmp_path), streaming=streaming), [TEXT, OPEN])
     assert found.train["label"][:] == [["no", "yes"], ["yes", "no"]]
 
 

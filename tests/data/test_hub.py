@@ -6,7 +6,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, List, Translation, Value
 from huggingface_hub import constants
 
-from finetune.data import Field, Loaded, load
+from finetune.data import Field, LoadedData, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 from tests.hub_server.hub import Hub
@@ -39,8 +39,8 @@ def published(hub: Hub) -> Hub:
     return hub
 
 
-def read(folder: Path, fields: tuple[Field, ...], **options: object) -> Loaded:
-    return load(Data.model_validate({"cache_dir": folder / "cache", **options}), fields)
+def read(folder: Path, fields: tuple[Field, ...], **options: object) -> LoadedData:
+    return load_data(Data.model_validate({"cache_dir": folder / "cache", **options}), fields)
 
 
 def test_nested_columns_by_dotted_path(published: Hub, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from datasets import Value
 
-from finetune.data import Field, Loaded, load, samples
+from finetune.data import Field, LoadedData, load_data, samples
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -24,8 +24,8 @@ def write(folder: Path, name: str, labels: list[str]) -> Path:
     return path
 
 
-def read(folder: Path, **options: object) -> Loaded:
-    return load(Data.model_validate({"path": str(folder), **options}), FIELDS)
+def read(folder: Path, **options: object) -> LoadedData:
+    return load_data(Data.model_validate({"path": str(folder), **options}), FIELDS)
 
 
 def test_splits_hold_ids_and_the_fields_columns_alone(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_rare_label_that_a_cut_takes_from_train_is_noted(tmp_path: Path) -> None
 def test_word_labels_come_from_all_splits(tmp_path: Path) -> None:
     for name, label in (("train", "O"), ("dev", "B-X"), ("test", "I-X")):
         (tmp_path / f"{name}.conll").write_text(f"word {label}\n")
-    loaded = load(Data(path=str(tmp_path)), WORDS)
+    loaded = load_data(Data(path=str(tmp_path)), WORDS)
     assert loaded.labels == {"labels": ("B-X", "I-X", "O")}
 
 
@@ -121,7 +121,7 @@ def test_word_label_that_the_given_labels_lack(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("a O\n\nb O\nc B-PRE\n")
     with pytest.raises(UserError, match=r"not in data\.labels: B-PRE") as caught:
-        load(Data(path=str(path), labels=("O", "B-PER")), WORDS)
+        load_data(Data(path=str(path), labels=("O", "B-PER")), WORDS)
     assert "a.conll, line 3" in str(caught.value), "the line where the sentence begins"
 
 
@@ -159,7 +159,7 @@ def test_path_comes_before_name_and_name_before_sample(tmp_path: Path, monkeypat
     path = write(tmp_path, "a", ["1", "2"] * 10)
     assert len(read(path, name="owner/none", sample="sentiment").train) == 16
     with pytest.raises(UserError, match="owner/none"):
-        load(Data(name="owner/none", sample="sentiment"), FIELDS)
+        load_data(Data(name="owner/none", sample="sentiment"), FIELDS)
 
 
 def test_samples(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,14 +169,14 @@ def test_samples(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(samples, "load", sample)
     with pytest.raises(UserError, match="no examples") as caught:
-        load(Data(sample="sentiment"), FIELDS)
+        load_data(Data(sample="sentiment"), FIELDS)
     assert "the sentiment sample, split dev" in str(caught.value)
 
 
 def test_numbers_as_places_in_the_labels_and_words_without_a_target_are_noted(tmp_path: Path) -> None:
     rows = [json.dumps({"words": ["a", "b", "c"], "tags": [-100, 0, 1]})] * 20
     (tmp_path / "train.jsonl").write_text("\n".join(rows))
-    loaded = load(Data(path=str(tmp_path / "train.jsonl"), labels=("O", "B-X")), WORDS)
+    loaded = load_data(Data(path=str(tmp_path / "train.jsonl"), labels=("O", "B-X")), WORDS)
     assert loaded.train["labels"][0] == ["-100", "O", "B-X"]
     assert loaded.notes[:2] == (
         "numbers in column 'tags' are places in data.labels: 0 is O, 1 is B-X",

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune.data import Field, Loaded, load
+from finetune.data import Field, LoadedData, load_data
 from finetune.data.cutting import cut
 from finetune.data.mixing import shares
 from finetune.errors import UserError
@@ -24,11 +24,11 @@ def write(folder: Path, name: str, count: int, header: str = "text,label", label
     return str(folder / f"{name}.csv")
 
 
-def mixed(*sources: Mapping[str, object], **options: object) -> Loaded:
-    return load(Data.model_validate({"sources": sources, **options}), FIELDS)
+def mixed(*sources: Mapping[str, object], **options: object) -> LoadedData:
+    return load_data(Data.model_validate({"sources": sources, **options}), FIELDS)
 
 
-def counts(loaded: Loaded) -> Counter[str]:
+def counts(loaded: LoadedData) -> Counter[str]:
     return Counter(text.split()[0] for text in loaded.train["text"])
 
 
@@ -92,10 +92,10 @@ def test_mistakes_name_the_source(tmp_path: Path) -> None:
 def test_files_of_several_names_are_read_as_one(tmp_path: Path) -> None:
     paths = [write(tmp_path, name, 10) for name in "ab"]
     (tmp_path / "c.jsonl").write_text('{"text": "c 0", "label": "a"}\n' * 10)
-    loaded = load(Data.model_validate({"path": [*paths, str(tmp_path / "c.jsonl")]}), FIELDS)
+    loaded = load_data(Data.model_validate({"path": [*paths, str(tmp_path / "c.jsonl")]}), FIELDS)
     assert sum(map(len, (loaded.train, loaded.dev, loaded.test))) == 30
     assert set(counts(loaded)) == {"a", "b", "c"}
-    assert load(Data(path=str(tmp_path / "[ab].csv")), FIELDS).train.num_rows == 16
+    assert load_data(Data(path=str(tmp_path / "[ab].csv")), FIELDS).train.num_rows == 16
 
 
 @given(st.lists(st.integers(0, 12), min_size=8, max_size=60), st.integers(0, 2**31))
@@ -117,35 +117,35 @@ def test_groups_stay_together(groups: list[int], seed: int) -> None:
 def test_groups_of_one_are_cut_near_their_shares(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text,label,author\n" + "".join(f"t{n},{'ab'[n % 2]},{n // 4}\n" for n in range(400)))
-    loaded = load(Data(path=str(path), group_column="author", dev_share=0.1, test_share=0.2), FIELDS)
+    loaded = load_data(Data(path=str(path), group_column="author", dev_share=0.1, test_share=0.2), FIELDS)
     assert [len(loaded.train), len(loaded.dev), len(loaded.test)] == [280, 40, 80]
     authors = [{id_ // 4 for id_ in split["id"]} for split in (loaded.train, loaded.dev, loaded.test)]
     assert sum(map(len, authors)) == 100
     assert any("groups of author together" in note for note in loaded.notes)
     with pytest.raises(UserError, match="there is no column 'auther'") as caught:
-        load(Data(path=str(path), group_column="auther"), FIELDS)
+        load_data(Data(path=str(path), group_column="auther"), FIELDS)
     assert "data.group_column=author" in str(caught.value)
 
 
 def test_one_group_cannot_be_cut(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label,author\n" + "t,a,me\n" * 20)
     with pytest.raises(UserError, match="too few groups"):
-        load(Data(path=str(tmp_path / "a.csv"), group_column="author"), FIELDS)
+        load_data(Data(path=str(tmp_path / "a.csv"), group_column="author"), FIELDS)
 
 
 def test_subsets_by_share_and_by_chance(tmp_path: Path) -> None:
     path = write(tmp_path, "a", 100)
-    first = load(Data(path=path, max_train_examples=0.25, max_dev_examples=3), FIELDS)
+    first = load_data(Data(path=path, max_train_examples=0.25, max_dev_examples=3), FIELDS)
     assert len(first.train) == 20
     assert "train: the first 20 of 80 examples (data.max_train_examples)" in first.notes
-    random = load(Data(path=path, max_train_examples=0.25, subset="random"), FIELDS)
-    whole = load(Data(path=path), FIELDS)
+    random = load_data(Data(path=path, max_train_examples=0.25, subset="random"), FIELDS)
+    whole = load_data(Data(path=path), FIELDS)
     ids = random.train["id"][:]
     assert len(ids) == 20
     assert ids == sorted(ids)
     assert set(ids) < set(whole.train["id"])
     assert ids != whole.train["id"][:20]
-    assert ids == load(Data(path=path, max_train_examples=20, subset="random"), FIELDS).train["id"][:]
+    assert ids == load_data(Data(path=path, max_train_examples=20, subset="random"), FIELDS).train["id"][:]
 
 
 def test_the_place_of_an_example_is_told_by_its_source(tmp_path: Path) -> None:

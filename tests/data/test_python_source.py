@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data import Field, Loaded, load
+from finetune.data import Field, LoadedData, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -14,10 +14,10 @@ FIELDS = (Field("text", "text", "text"), Field("label", "label", "label"))
 ROWS = "[{'text': f'{split} {number}', 'label': 'ab'[number % 2], 'more': number} for number in range(20)]"
 
 
-def read(folder: Path, body: str, name: str = "load", **options: object) -> Loaded:
+def read(folder: Path, body: str, name: str = "load", **options: object) -> LoadedData:
     path = folder / "mine.py"
     path.write_text(body)
-    return load(Data.model_validate({"function": f"{path}:{name}", **options}), FIELDS)
+    return load_data(Data.model_validate({"function": f"{path}:{name}", **options}), FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,12 @@ def test_a_module_and_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "my_corpus.py").write_text(f"def load(split):\n    return {ROWS}")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "my_corpus", raising=False)
-    assert len(load(Data(function="my_corpus:load"), FIELDS).train) == 20
+    assert len(load_data(Data(function="my_corpus:load"), FIELDS).train) == 20
     point = importlib.metadata.EntryPoint("corpus", "my_corpus:load", "finetune.data")
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
-    assert len(load(Data(function="corpus"), FIELDS).train) == 20
+    assert len(load_data(Data(function="corpus"), FIELDS).train) == 20
     with pytest.raises(UserError, match="no installed package has an entry point 'corpsu'") as caught:
-        load(Data(function="corpsu"), FIELDS)
+        load_data(Data(function="corpsu"), FIELDS)
     assert "corpus" in str(caught.value)
 
 
@@ -80,6 +80,6 @@ def test_mistakes(body: str, problem: str, hint: str, tmp_path: Path) -> None:
 
 def test_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no file"):
-        load(Data(function=f"{tmp_path}/none.py:load"), FIELDS)
+        load_data(Data(function=f"{tmp_path}/none.py:load"), FIELDS)
     with pytest.raises(UserError, match="there is no module 'no_such_package'"):
-        load(Data(function="no_such_package.data:load"), FIELDS)
+        load_data(Data(function="no_such_package.data:load"), FIELDS)

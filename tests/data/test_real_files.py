@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data import Field, Loaded, load
+from finetune.data import Field, LoadedData, load_data
 from finetune.recipe import Data
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data"
@@ -22,12 +22,12 @@ def pairs(source: str, target: str) -> tuple[Field, ...]:
     return (Field("source", "text", source), Field("target", "text", target))
 
 
-def read(fields: tuple[Field, ...], path: str, **options: object) -> Loaded:
+def read(fields: tuple[Field, ...], path: str, **options: object) -> LoadedData:
     located = {key: str(FOLDER / str(value)) for key, value in options.items() if key.endswith("_path")}
-    return load(Data.model_validate({"path": str(FOLDER / path), **options, **located}), fields)
+    return load_data(Data.model_validate({"path": str(FOLDER / path), **options, **located}), fields)
 
 
-def sizes(loaded: Loaded) -> tuple[int, int, int]:
+def sizes(loaded: LoadedData) -> tuple[int, int, int]:
     return len(loaded.train), len(loaded.dev), len(loaded.test)
 
 

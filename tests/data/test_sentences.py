@@ -8,7 +8,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Value
 from datasets import Features as Schema
 
-from finetune.data import Field, Loaded, load
+from finetune.data import Field, LoadedData, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -16,11 +16,11 @@ FIELDS = (Field("tokens", "words", "word"), Field("labels", "word_labels", "tag"
 ROWS = [("1", "New York", "B-LOC"), ("", "is", "O"), ("2", "null", "O"), ("2 ", "b", "O"), ("3", "c", "B-PER")]
 
 
-def loaded(folder: Path, rows: list[Any], fields: tuple[Field, ...] = FIELDS, **options: Any) -> Loaded:
+def loaded(folder: Path, rows: list[Any], fields: tuple[Field, ...] = FIELDS, **options: Any) -> LoadedData:
     for split in ("train", "dev", "test"):
         with (folder / f"{split}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("id", "word", "tag"), *rows])
-    return load(Data.model_validate({"path": str(folder), **options}), fields)
+    return load_data(Data.model_validate({"path": str(folder), **options}), fields)
 
 
 BY_ID: dict[str, Any] = {"columns": {"sentence": "id"}}
@@ -41,14 +41,14 @@ def test_files_of_one_split_share_no_sentence(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text("id,word,tag\n1,x,O\n1,y,B-A\n2,z,O\n")
     path = [str(tmp_path / f"{name}.csv") for name in ("a", "b")]
-    found = load(Data.model_validate({"path": path, "dev_path": path, "test_path": path, **BY_ID}), FIELDS)
+    found = load_data(Data.model_validate({"path": path, "dev_path": path, "test_path": path, **BY_ID}), FIELDS)
     assert found.train["tokens"][:] == [["x", "y"], ["z"]] * 2
 
 
 def test_a_source_may_name_its_own_column(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("nr,word,tag\n" + "".join(f"{number // 2},w{number},O\n" for number in range(20)))
     source = {"path": str(tmp_path / "a.csv"), "columns": {"sentence": "nr"}}
-    assert load(Data.model_validate({"sources": [source]}), FIELDS).train["tokens"][0] == ["w0", "w1"]
+    assert load_data(Data.model_validate({"sources": [source]}), FIELDS).train["tokens"][0] == ["w0", "w1"]
 
 
 def test_class_numbers_keep_their_names(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_class_numbers_keep_their_names(tmp_path: Path) -> None:
     rows = [{"id": 0, "word": "x", "tag": 1}, {"id": 0, "word": "y", "tag": 0}, {"id": 1, "word": "z", "tag": 0}]
     for split in ("train", "dev", "test"):
         Dataset.from_list(rows, schema).to_parquet(tmp_path / f"{split}.parquet")
-    found = load(Data.model_validate({"path": str(tmp_path), **BY_ID}), FIELDS)
+    found = load_data(Data.model_validate({"path": str(tmp_path), **BY_ID}), FIELDS)
     assert found.train["labels"][:] == [["B-A", "O"], ["O"]]
 
 
@@ -90,7 +90,7 @@ def test_rows_that_hold_lists_are_told(tmp_path: Path) -> None:
     for split in ("train", "dev", "test"):
         (tmp_path / f"{split}.jsonl").write_text('{"id": 1, "word": ["a", "b"], "tag": ["O", "O"]}\n')
     with pytest.raises(UserError, match=r"column 'word' holds lists, and data\.columns.sentence is for"):
-        load(Data.model_validate({"path": str(tmp_path), **BY_ID}), FIELDS)
+        load_data(Data.model_validate({"path": str(tmp_path), **BY_ID}), FIELDS)
 
 
 def test_what_cannot_be_grouped_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Value
 from datasets import Features as Schema
 
-from finetune.data import Field, Loaded, features, load, pieces, streaming
+from finetune.data import Field, LoadedData, batched, features, load_data, streaming
 from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Data
@@ -26,7 +26,7 @@ ROWS = [{"review": f"text {number}", "stars": "ab"[number % 2], "author": number
 
 @pytest.fixture(autouse=True)
 def _small_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces.pieces, "__defaults__", (10,))
+    monkeypatch.setattr(batched.batched, "__defaults__", (10,))
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
 
 
@@ -44,12 +44,12 @@ def write(folder: Path, kind: str) -> Path:
     return path
 
 
-def both(fields: tuple[Field, ...] = FIELDS, **options: object) -> tuple[Loaded, Loaded]:
-    whole, streamed = (load(Data.model_validate({**options, "streaming": on}), fields) for on in (False, True))
+def both(fields: tuple[Field, ...] = FIELDS, **options: object) -> tuple[LoadedData, LoadedData]:
+    whole, streamed = (load_data(Data.model_validate({**options, "streaming": on}), fields) for on in (False, True))
     return whole, streamed
 
 
-def assert_same(whole: Loaded, streamed: Loaded) -> None:
+def assert_same(whole: LoadedData, streamed: LoadedData) -> None:
     for split in ("train", "dev", "test"):
         assert getattr(streamed, split).to_list() == getattr(whole, split).to_list()
     assert (streamed.labels, streamed.notes) == (whole.labels, whole.notes)
@@ -69,7 +69,7 @@ def test_several_files_and_mixed_sources(tmp_path: Path) -> None:
     assert_same(whole, streamed)
     for on in (True, False):
         source = {"path": paths[0], "streaming": on, "weight": 1}
-        mixed = load(Data.model_validate({"sources": [source, source]}), FIELDS)
+        mixed = load_data(Data.model_validate({"sources": [source, source]}), FIELDS)
         assert len(mixed.train) == 2 * (47 - 5 - 5)
 
 
@@ -79,7 +79,7 @@ def test_line_aligned_files(tmp_path: Path) -> None:
     assert_same(*both(PAIRS, path=str(tmp_path / "train")))
     (tmp_path / "train.de").write_text("de\n" * 39)
     with pytest.raises(UserError, match="unequal length"):
-        load(Data(path=str(tmp_path / "train"), streaming=True), PAIRS)
+        load_data(Data(path=str(tmp_path / "train"), streaming=True), PAIRS)
 
 
 def test_functions(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_rows_of_a_killed_run_s_function_do_not_stay(tmp_path: Path) -> None:
     killed, alive = (cache / f".rows-of-function-{host}-{process}-abc" for process in (2**22 + 1, os.getpid()))
     for folder in (killed, alive):
         (folder / "train").mkdir(parents=True)
-    load(Data(function=f"{path}:load", streaming=True), FIELDS)
+    load_data(Data(function=f"{path}:load", streaming=True), FIELDS)
     assert not killed.exists()
     assert alive.exists()
 
@@ -107,7 +107,7 @@ def test_mistakes_have_their_lines_in_every_piece(tmp_path: Path) -> None:
     lines[3], lines[25], lines[33] = ",a", ",a", "one,cell,more"
     (tmp_path / "a.csv").write_text("\n".join(["review,stars", *lines]))
     with pytest.raises(UserError) as caught:
-        load(Data(path=str(tmp_path / "a.csv"), streaming=True), FIELDS)
+        load_data(Data(path=str(tmp_path / "a.csv"), streaming=True), FIELDS)
     for sign in ("without text", "line 5", "line 27", "another number of cells"):
         assert sign in str(caught.value)
     assert list((tmp_path / "cache" / "rows").iterdir()) == [], "nothing unfinished is left"
@@ -118,7 +118,7 @@ def test_lines_are_known_afterwards(tmp_path: Path) -> None:
     (tmp_path / "dev.csv").write_text("review,stars\n" + "a,b\n" * 14 + "a,c\n")
     (tmp_path / "test.csv").write_text("review,stars\na,b\n")
     with pytest.raises(UserError, match="not in the train split: c") as caught:
-        load(Data(path=str(tmp_path), streaming=True), FIELDS)
+        load_data(Data(path=str(tmp_path), streaming=True), FIELDS)
     assert "dev.csv, line 16" in str(caught.value)
 
 
@@ -131,15 +131,15 @@ def test_files_without_rows(kind: str, tmp_path: Path) -> None:
     else:
         path.write_text("review,stars\n" if kind == "csv" else "\n")
     with pytest.raises(UserError, match="there are no examples"):
-        load(Data(path=str(path), streaming=True), FIELDS)
+        load_data(Data(path=str(path), streaming=True), FIELDS)
 
 
 def test_a_format_that_is_read_as_a_whole_and_a_filter_that_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[]")
     with pytest.raises(UserError, match="format json cannot be streamed"):
-        load(Data(path=str(tmp_path / "a.json"), streaming=True), FIELDS)
+        load_data(Data(path=str(tmp_path / "a.json"), streaming=True), FIELDS)
     with pytest.raises(UserError, match="keeps none of 47 rows"):
-        load(Data(path=str(write(tmp_path, "csv")), streaming=True, filter="author > 99"), FIELDS)
+        load_data(Data(path=str(write(tmp_path, "csv")), streaming=True, filter="author > 99"), FIELDS)
 
 
 def test_rows_are_written_once_until_something_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,8 +155,8 @@ def test_rows_are_written_once_until_something_changes(tmp_path: Path, monkeypat
     keep = tmp_path / "keep.py"
     keep.write_text("def keep(author): return author != '1'")
 
-    def read(**more: str) -> Loaded:
-        return load(Data.model_validate(data | more), FIELDS)
+    def read(**more: str) -> LoadedData:
+        return load_data(Data.model_validate(data | more), FIELDS)
 
     for number, more in enumerate([{}, {"filter": "author != 1"}, {"filter": f"{keep}:keep"}], start=1):
         read(**more)
@@ -171,7 +171,7 @@ def test_rows_are_written_once_until_something_changes(tmp_path: Path, monkeypat
 
 
 def test_rows_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces.pieces, "__defaults__", (100,))
+    monkeypatch.setattr(batched.batched, "__defaults__", (100,))
     text = "x" * 10_000
 
     def rows() -> Iterator[str]:
@@ -180,7 +180,7 @@ def test_rows_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with (tmp_path / "a.jsonl").open("w") as file:
         file.writelines(rows())
     before = pa.total_allocated_bytes()
-    loaded = load(Data(path=str(tmp_path / "a.jsonl"), streaming=True), FIELDS)
+    loaded = load_data(Data(path=str(tmp_path / "a.jsonl"), streaming=True), FIELDS)
     assert pa.total_allocated_bytes() - before < 3000 * len(text) / 10
     assert loaded.train[5]["text"].endswith(text)
 

@@ -5,9 +5,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from finetune.data import Field, Loaded, load
+from finetune.data import Field, LoadedData, load_data
 from finetune.data.rows import Rows
-from finetune.data.targets import settle
+from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -16,7 +16,7 @@ OPEN = Field("label", "label", "label", is_open=True)
 
 
 def kind_of(values: Any) -> str:
-    return settle([OPEN], Rows("train", {"label": values}))[0].kind
+    return infer_label_kinds([OPEN], Rows("train", {"label": values}))[0].kind
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_the_train_split_tells_what_answers_are(values: Any, kind: str) -> None:
     assert kind_of(values) == kind
 
 
-def loaded(folder: Path, labels: list[Any], field: Field) -> Loaded:
+def loaded(folder: Path, labels: list[Any], field: Field) -> LoadedData:
     rows = [{"text": f"text {number}", "label": label} for number, label in enumerate(labels)]
     for split in ("train", "dev", "test"):
         (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return load(Data(path=str(folder)), [TEXT, field])
+    return load_data(Data(path=str(folder)), [TEXT, field])
 
 
 def test_lists_of_labels_are_read_without_repeats(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from finetune.data import Field, Loaded, load, pieces
+from finetune.data import Field, LoadedData, batched, load_data
 from finetune.data.written_lists import parse_list
 from finetune.errors import UserError
 from finetune.recipe import Data
-from finetune.serve.examples import Row, read_example
+from finetune.serve.examples import InputRow, read_example
 
 LABEL = (Field("text", "text", "text"), Field("label", "label", "label", is_open=True))
 CLASS = (Field("text", "text", "text"), Field("label", "label", "label"))
@@ -52,13 +52,13 @@ def test_texts_that_write_no_list(text: str) -> None:
     assert parse_list(text) is None
 
 
-def loaded(folder: Path, fields: tuple[Field, ...], values: list[Any], **options: Any) -> Loaded:
+def loaded(folder: Path, fields: tuple[Field, ...], values: list[Any], **options: Any) -> LoadedData:
     names = [field.column for field in fields]
     rows = [value if isinstance(value, tuple) else (f"text {number}", value) for number, value in enumerate(values)]
     for split in ("train", "dev", "test"):
         with (folder / f"{split}.csv").open("w", newline="") as file:
             csv.writer(file).writerows([names, *rows])
-    return load(Data.model_validate({"path": str(folder), **options}), fields)
+    return load_data(Data.model_validate({"path": str(folder), **options}), fields)
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -96,7 +96,7 @@ def test_columns_of_parquet(tmp_path: Path) -> None:
     table = pa.table({"text": ["x", "y"], "label": ["['a']", "['b', 'a']"]})
     for split in ("train", "dev", "test"):
         pq.write_table(table, tmp_path / f"{split}.parquet")
-    assert load(Data(path=str(tmp_path)), LABEL).train["label"][:] == [["a"], ["b", "a"]]
+    assert load_data(Data(path=str(tmp_path)), LABEL).train["label"][:] == [["a"], ["b", "a"]]
 
 
 def test_the_filter_sees_cells_as_they_are_written(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_lists_where_classes_are_wanted(tmp_path: Path) -> None:
 
 
 def test_streamed_lists_that_come_late_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces.pieces, "__defaults__", (2,))
+    monkeypatch.setattr(batched.batched, "__defaults__", (2,))
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
     with pytest.raises(UserError, match="lists written as text here, and none in the rows before") as caught:
         loaded(tmp_path, LABELS, ["a", "b", "c", "['a', 'b']"], streaming=True)
@@ -135,4 +135,4 @@ def test_streamed_lists_that_come_late_are_told(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.parametrize("cell", ["['New', 'York']", '["New", "York"]', "['New' 'York']", "New York"])
 def test_predictions_read_words_as_training_does(cell: str) -> None:
-    assert read_example(Row(1, {"tokens": cell}), WORDS[:1], "utf-8") == {"tokens": ["New", "York"]}
+    assert read_example(InputRow(1, {"tokens": cell}), WORDS[:1], "utf-8") == {"tokens": ["New", "York"]}

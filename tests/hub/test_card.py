@@ -12,8 +12,8 @@ from finetune import compose
 from finetune.attention.pretrained import apply_masks
 from finetune.data.samples import SampleName
 from finetune.errors import UserError
-from finetune.hub import load, push, run_facts, write_card
-from finetune.hub.account import Target
+from finetune.hub import load_trained, push, run_facts, write_card
+from finetune.hub.account import Repository
 from finetune.models import save_weights
 from tests.hub.lines import run_lines
 from tests.hub_server import library
@@ -22,14 +22,14 @@ from tests.hub_server.hub import Hub
 
 
 def override(run: Path, changes: Mapping[str, Any]) -> None:
-    recipe = compose.override(compose.load(str(run / "recipe.yaml")), changes)
+    recipe = compose.override(compose.load_recipe(str(run / "recipe.yaml")), changes)
     (run / "recipe.yaml").write_text(compose.to_yaml(recipe))
 
 
 def put_masks(run: Path, program: Mapping[str, Any]) -> None:
     """Masks in recipe and model, as a run leaves them."""
     override(run, {f"attention.{site}": mask for site, mask in program.items()})
-    model, tokenizer, _ = load(run)
+    model, tokenizer, _ = load_trained(run)
     save_weights(apply_masks(model, program, special_tokens={"cls": tokenizer.cls_token_id}), run / "model")
 
 
@@ -94,7 +94,7 @@ def test_the_five_lines_run(fetched: Path) -> None:
 def test_masks_as_text_and_picture(fetched: Path, program: Mapping[str, Any]) -> None:
     put_masks(fetched, program)
     text = write_card(fetched).read_text()
-    assert str(load(fetched).masks.encoder.mask).replace("|", "\\|") in text
+    assert str(load_trained(fetched).masks.encoder.mask).replace("|", "\\|") in text
     assert "![" in text
     assert "█" in text
     assert (fetched / "model" / "masks.png").read_bytes().startswith(b"\x89PNG")
@@ -106,7 +106,7 @@ def test_pushed_it_loads_what_was_pushed(
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     write_card(fetched)
-    push(fetched, Target("ada/films"))
+    push(fetched, Repository("ada/films"))
     pushed = hub.model("ada/films").head.files["README.md"].content.decode()
     assert 'name = "ada/films"' in pushed
     assert str(tmp_path) not in pushed
@@ -117,7 +117,7 @@ def test_what_was_written_by_hand_stays(hub: Hub, fetched: Path, monkeypatch: py
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     card = write_card(fetched)
     card.write_text(card.read_text() + "\nMade by hand.\n")
-    push(fetched, Target("ada/films"))
+    push(fetched, Repository("ada/films"))
     assert "Made by hand." in hub.model("ada/films").head.files["README.md"].content.decode()
 
 

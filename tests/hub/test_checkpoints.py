@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from finetune.hub import check_access
-from finetune.hub.account import Target
-from finetune.hub.checkpoints import ASIDE, Checkpoints
-from finetune.training.state import State
+from finetune.hub.account import Repository
+from finetune.hub.checkpoints import ASIDE, CheckpointUploader
+from finetune.training.state import TrainingState
 from tests.hub_server.fixtures import READ_TOKEN, TOKEN
 from tests.hub_server.hub import Hub
 
-OURS = Target("ada/films")
+OURS = Repository("ada/films")
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def checkpoint(run: Path, step: int) -> Path:
     return folder
 
 
-def state(step: int) -> State:
-    return State(total_steps=9, step=step, dev={"accuracy": 0.5})
+def state(step: int) -> TrainingState:
+    return TrainingState(total_steps=9, step=step, dev={"accuracy": 0.5})
 
 
 def titles(hub: Hub) -> list[str]:
@@ -50,7 +50,7 @@ def test_training_does_not_wait_for_a_slow_hub(
         monkeypatch.setattr(os, "link", refuse)
     answers = threading.Event()
     ours.trouble("/commit/", answers)
-    checkpoints = Checkpoints(OURS, run)
+    checkpoints = CheckpointUploader(OURS, run)
     for step in (1, 2):
         made = checkpoint(run, step)
         checkpoints(made, state(step))
@@ -76,7 +76,7 @@ def refuse(*_: Any) -> None:
 def test_the_newest_takes_the_place_of_one_that_waits(ours: Hub, run: Path, capfd: pytest.CaptureFixture[str]) -> None:
     answers = threading.Event()
     ours.trouble("/commit/", answers)
-    checkpoints = Checkpoints(OURS, run)
+    checkpoints = CheckpointUploader(OURS, run)
     checkpoints(checkpoint(run, 1), state(1))
     while not any("/commit/" in request for request in ours.requests):
         pass
@@ -94,7 +94,7 @@ def test_the_newest_takes_the_place_of_one_that_waits(ours: Hub, run: Path, capf
 def test_a_problem_is_told_once_and_ends_nothing(
     ours: Hub, run: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoints = Checkpoints(OURS, run)
+    checkpoints = CheckpointUploader(OURS, run)
     monkeypatch.setenv("HF_TOKEN", READ_TOKEN)
     for step in (1, 2):
         checkpoints(checkpoint(run, step), state(step))
@@ -113,5 +113,5 @@ def test_a_problem_is_told_once_and_ends_nothing(
 
 def test_what_an_earlier_program_left_behind_goes(run: Path) -> None:
     (run / f"{ASIDE}abc").mkdir()
-    Checkpoints(OURS, run).finish()
+    CheckpointUploader(OURS, run).finish()
     assert list(run.glob(f"{ASIDE}*")) == []

@@ -13,13 +13,13 @@ from finetune.attention import Program
 from finetune.attention.pretrained import apply_masks
 from finetune.errors import UserError
 from finetune.hub import push
-from finetune.hub.account import Target
+from finetune.hub.account import Repository
 from finetune.models import save_weights
 from tests.hub_server.fixtures import TOKEN
 from tests.hub_server.hub import Hub
 
 
-def logits(loaded: finetune.hub.Loaded) -> torch.Tensor:
+def logits(loaded: finetune.hub.LoadedModel) -> torch.Tensor:
     with torch.inference_mode():
         return loaded.model(**loaded.tokenizer(["good old film"], return_tensors="pt")).logits  # type: ignore[no-any-return]
 
@@ -49,7 +49,7 @@ def test_masks_come_along(masked: Path) -> None:
 
 def test_from_the_hub(hub: Hub, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    push(masked, Target("ada/films"))
+    push(masked, Repository("ada/films"))
     pulled = finetune.load("ada/films", cache_dir=tmp_path / "empty")
     assert pulled.masks == finetune.load(masked).masks
     assert logits(pulled).equal(logits(finetune.load(masked)))
@@ -83,7 +83,7 @@ def test_plain_transformers_pulls_the_code_where_it_is_trusted(
     hub: Hub, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    push(masked, Target("ada/films"))
+    push(masked, Repository("ada/films"))
     options = {"cache_dir": tmp_path / "empty"}
     with pytest.raises(ValueError, match="trust_remote_code=True"):
         AutoModelForSequenceClassification.from_pretrained("ada/films", trust_remote_code=False, **options)

@@ -12,11 +12,11 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from finetune import compose
 from finetune.errors import UserError
 from finetune.hub import check_access, push, push_checkpoint
-from finetune.hub.account import Target
+from finetune.hub.account import Repository
 from tests.hub_server.fixtures import READ_TOKEN, TOKEN
 from tests.hub_server.hub import Hub
 
-OURS = Target("ada/films")
+OURS = Repository("ada/films")
 EVERYTHING = {
     "config.json",
     "model.safetensors",
@@ -60,13 +60,13 @@ def test_the_test_splits_texts_stay_at_home(hub: Hub, run: Path) -> None:
 
 @pytest.mark.usefixtures("ada")
 def test_folders_of_this_machine_stay_at_home(hub: Hub, run: Path, tmp_path: Path) -> None:
-    recipe = compose.load(str(run / "recipe.yaml"))
+    recipe = compose.load_recipe(str(run / "recipe.yaml"))
     local = {"data.path": f"{tmp_path}/films.csv", "output_dir": f"{tmp_path}/runs", "model.name": f"{tmp_path}/bert"}
     (run / "recipe.yaml").write_text(compose.to_yaml(compose.override(recipe, local)))
     push(run, OURS)
     files = hub.model("ada/films").head.files
     (tmp_path / "recipe.yaml").write_bytes(files["recipe.yaml"].content)
-    pushed = compose.load(str(tmp_path / "recipe.yaml"))
+    pushed = compose.load_recipe(str(tmp_path / "recipe.yaml"))
     assert (pushed.data.path, pushed.model.name) == ("films.csv", "bert")
     assert pushed.training == recipe.training
     assert not any(str(tmp_path).encode() in file.content for file in files.values())
@@ -94,7 +94,7 @@ def test_weights_of_an_earlier_model_do_not_stay(hub: Hub, run: Path) -> None:
 
 @pytest.mark.usefixtures("ada")
 def test_private(hub: Hub, run: Path) -> None:
-    push(run, Target("ada/films", private=True))
+    push(run, Repository("ada/films", private=True))
     assert hub.model("ada/films").private
     assert HfApi().model_info("ada/films").private
 
@@ -103,7 +103,7 @@ def test_private(hub: Hub, run: Path) -> None:
 def test_a_public_repository_is_not_taken_for_a_private_one(hub: Hub, run: Path) -> None:
     hub.create("models", "ada/films")
     with pytest.raises(UserError, match="exists and is public"):
-        push(run, Target("ada/films", private=True))
+        push(run, Repository("ada/films", private=True))
     assert not hub.model("ada/films").head.files
 
 
@@ -127,7 +127,7 @@ def test_who_may_not(
     if token is not None:
         monkeypatch.setenv("HF_TOKEN", token)
     with pytest.raises(UserError) as caught:
-        push(run, Target(name))
+        push(run, Repository(name))
     for part in [*told, f"the trained model is not lost, it is in {run / 'model'}", f"finetune push {run} {name}"]:
         assert part in str(caught.value)
     assert token is None or token not in str(caught.value)
@@ -226,7 +226,7 @@ def test_an_adapter_names_its_base_as_others_can_find_it(
     hub: Hub, run: Path, base: str | None, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     if base is None:
-        recipe = compose.override(compose.load(str(run / "recipe.yaml")), {"model.name": str(tmp_path)})
+        recipe = compose.override(compose.load_recipe(str(run / "recipe.yaml")), {"model.name": str(tmp_path)})
         (run / "recipe.yaml").write_text(compose.to_yaml(recipe))
     (run / "model" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path), "r": 8}))
     push(run, OURS)

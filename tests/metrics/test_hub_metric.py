@@ -8,7 +8,7 @@ import huggingface_hub
 import pytest
 
 from finetune.errors import UserError
-from finetune.metrics import MetricOptions, check, score
+from finetune.metrics import MetricOptions, check_metric, score
 
 SCRIPT = """
 import datasets
@@ -82,14 +82,14 @@ def test_scores_the_same_twice(script: str) -> None:
 
 @pytest.mark.usefixtures("hub")
 def test_metric_of_the_hub() -> None:
-    check(["agreement"])
+    check_metric(["agreement"])
     assert score(["agreement"], PREDICTIONS, REFERENCES).values == pytest.approx({"agreement": 2 / 3})
 
 
 @pytest.mark.usefixtures("hub")
 def test_hub_has_no_such_metric() -> None:
     with pytest.raises(UserError, match="there is no metric agrement on the Hub"):
-        check(["agrement"])
+        check_metric(["agrement"])
 
 
 def test_failure_in_the_metric_leaves_nothing_behind(script: str) -> None:
@@ -102,10 +102,10 @@ def test_package_of_the_metric_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "needy.py"
     path.write_text("import no_such_package_at_all\n" + SCRIPT, encoding="utf-8")
     with pytest.raises(UserError, match=r"needs a package that is not installed(.|\n)*no_such_package_at_all"):
-        check([str(path)])
+        check_metric([str(path)])
 
 
 def test_cache_that_cannot_be_written(script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluate.loading, "init_dynamic_modules", lambda: "/dev/null/modules")
     with pytest.raises(UserError, match="HF_HOME"):
-        check([script])
+        check_metric([script])

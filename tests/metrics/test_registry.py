@@ -4,9 +4,9 @@ import sys
 import pytest
 
 from finetune.errors import UserError, UserErrors
-from finetune.metrics import MetricOptions, check, own_metrics, value_names
+from finetune.metrics import MetricOptions, check_metric, own_metrics, value_names
 from finetune.metrics.offline_metric import OfflineMetric
-from finetune.metrics.registry import load, metrics_with_value
+from finetune.metrics.registry import load_metric, metrics_with_value
 
 
 def test_importing_the_package_is_light() -> None:
@@ -17,13 +17,13 @@ def test_importing_the_package_is_light() -> None:
 
 @pytest.mark.parametrize("name", own_metrics())
 def test_own_metrics_load_under_their_names(name: str) -> None:
-    metric = load(name, MetricOptions())
+    metric = load_metric(name, MetricOptions())
     assert isinstance(metric, OfflineMetric)
     assert metric.name == name
 
 
 def test_own_metrics_pass_the_check() -> None:
-    check(own_metrics())
+    check_metric(own_metrics())
 
 
 def test_value_names_lead_back_to_the_metric() -> None:
@@ -42,7 +42,7 @@ def test_value_names_lead_back_to_the_metric() -> None:
 )
 def test_unknown_metric_without_a_hub_names_what_may_be_meant(name: str, meant: str) -> None:
     with pytest.raises(UserError) as caught:
-        check([name])
+        check_metric([name])
     assert caught.value.where == f"evaluation.metrics={name}"
     assert f"evaluation.metrics=[{meant}]" in (caught.value.fix or "")
     assert all(own in (caught.value.expected or "") for own in own_metrics())
@@ -50,7 +50,7 @@ def test_unknown_metric_without_a_hub_names_what_may_be_meant(name: str, meant: 
 
 def test_all_mistakes_come_at_once() -> None:
     with pytest.raises(UserErrors) as caught:
-        check(["accuracy", "acuracy", "./no_such_file.py"])
+        check_metric(["accuracy", "acuracy", "./no_such_file.py"])
     assert [error.where for error in caught.value.errors] == [
         "evaluation.metrics=acuracy",
         "evaluation.metrics=./no_such_file.py",

@@ -5,7 +5,7 @@ import pytest
 import sacrebleu
 
 from finetune.errors import UserError
-from finetune.metrics import MetricOptions, check, score
+from finetune.metrics import MetricOptions, check_metric, score
 from finetune.metrics.sacrebleu import has_words, tokenizer_for, tokenizer_note
 
 NAMES = ["sacrebleu"]
@@ -99,7 +99,7 @@ def test_missing_segmenter_is_said_before_the_run(language: str, package: str, m
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"sacrebleu.tokenizers.tokenizer_{language}_mecab", raising=False)
     with pytest.raises(UserError) as caught:
-        check(NAMES, options=MetricOptions(target_language=language))
+        check_metric(NAMES, options=MetricOptions(target_language=language))
     assert f"pip install 'sacrebleu[{language}]'" in str(caught.value)
 
 

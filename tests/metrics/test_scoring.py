@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from finetune.errors import UserError
 from finetune.metrics import MetricOptions, own_metrics, score, value_names
-from finetune.metrics.registry import load
+from finetune.metrics.registry import load_metric
 
 Example = tuple[Any, Any]
 """Prediction and reference."""
@@ -70,7 +70,7 @@ def test_order_of_examples_does_not_matter(name: str, data: st.DataObject) -> No
 def test_one_batch_or_several(name: str, data: st.DataObject) -> None:
     examples = data.draw(some(name))
     cut = data.draw(st.integers(0, len(examples)))
-    metric = load(name, MetricOptions())
+    metric = load_metric(name, MetricOptions())
     for part in (examples[:cut], examples[cut:]):
         predictions, references = columns(part)
         metric.add_batch(predictions=predictions, references=references)  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTok
 from finetune import recipe
 from finetune.errors import UserError
 from finetune.models import Head, load_model
-from finetune.models.scratch import SIZES, Size, resolve_size, scratch_config
+from finetune.models.scratch import SIZES, ModelSize, resolve_size, scratch_config
 
 Section = Callable[..., recipe.Model]
 Batch = Callable[[PreTrainedTokenizerBase], dict[str, Tensor]]
@@ -18,7 +18,7 @@ Same = Callable[[PreTrainedModel, PreTrainedModel], bool]
 
 def test_a_size_can_be_changed_one_by_one() -> None:
     size = resolve_size(recipe.Scratch(architecture="t5", size="tiny", num_layers=7, intermediate_size=33))
-    assert size == Size(hidden_size=128, num_layers=7, num_heads=2, intermediate_size=33)
+    assert size == ModelSize(hidden_size=128, num_layers=7, num_heads=2, intermediate_size=33)
 
 
 @pytest.mark.parametrize("name", SIZES)

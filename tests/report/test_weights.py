@@ -12,7 +12,7 @@ from finetune import report
 from finetune.compose import override
 from finetune.errors import UserError
 from finetune.recipe import Data, Model, Recipe, Scratch, TextClassification, TextToText, TokenClassification, Training
-from finetune.run import run
+from finetune.run import run_recipe
 
 ROWS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
     "text_classification": lambda r: {"text": "a red dog. so", "label": r.choice("ab")},
@@ -40,7 +40,7 @@ def finished(folder: Path, kind: str, architecture: str, **overrides: Any) -> Pa
         training=Training(steps=1, batch_size=4),
         output_dir=folder / "runs",
     )
-    run(override(recipe, overrides))
+    run_recipe(override(recipe, overrides))
     (path,) = (folder / "runs" / "toy").iterdir()
     return path
 

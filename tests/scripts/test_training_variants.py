@@ -23,7 +23,7 @@ def test_steps_and_all_epochs_compute_in_the_variants_precision(name: str, tmp_p
     write(quick, tmp_path, 64)
     variant = VARIANTS[name](Prepared(quick, tmp_path, 64))
     assert isinstance(variant, Ours | Peer)
-    model = variant.job.model if isinstance(variant, Ours) else variant.model
+    model = variant.run.model if isinstance(variant, Ours) else variant.model
     found: list[torch.dtype] = []
 
     def note(module: nn.Module, inputs: object, output: Tensor) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from finetune.compose import override
 from finetune.recipe import Data, Model, Recipe, Scratch, Training
-from finetune.run import run
+from finetune.run import run_recipe
 from finetune.serve import Input, Output, Summary, predict_file
 from tests.training.conftest import TASKS, write_rows
 
@@ -41,16 +41,16 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
                 training=Training(epochs=1, batch_size=16, learning_rate=2e-3, precision="fp32"),
                 output_dir=folder / "runs",
             )
-            run(override(recipe, overrides))
+            run_recipe(override(recipe, overrides))
             (made[key],) = (folder / "runs" / "toy").iterdir()
         return made[key]
 
     return make
 
 
-def held_out(run: Path) -> Path:
+def held_out(run_recipe: Path) -> Path:
     """The file that a run was tested on."""
-    return run.parents[2] / "data" / "test.jsonl"
+    return run_recipe.parents[2] / "data" / "test.jsonl"
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

@@ -19,9 +19,9 @@ import pytest
 from finetune.cli import main
 from finetune.errors import UserError
 from finetune.serve import Input, Output, Predictor, Summary, predict_file, writing
-from finetune.serve.answers import Answer
-from finetune.serve.examples import Example, Problem
+from finetune.serve.examples import BadRow, Example
 from finetune.serve.formats import STDIN
+from finetune.serve.predictions import FormattedPrediction
 from tests.serve.conftest import Endless, Finished, Predict, read_jsonl
 
 
@@ -178,7 +178,7 @@ def test_an_interrupted_run_leaves_what_is_finished(
     """Of rows without an end no more is read than the window at work."""
     windows: list[int] = []
 
-    def interrupted(self: Predictor, examples: Sequence[Example]) -> list[Answer | Problem]:
+    def interrupted(self: Predictor, examples: Sequence[Example]) -> list[FormattedPrediction | BadRow]:
         windows.append(len(examples))
         if len(windows) == 3:
             raise KeyboardInterrupt

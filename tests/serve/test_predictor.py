@@ -94,11 +94,11 @@ def test_a_texts_score_is_the_mean_of_its_tokens(finished: Finished, predict: Pr
     rows = [{"source": row["source"]} for row in read_jsonl(held_out(run))[:6]]
     answers = predict(run, rows, scores=True)
     predictor = load_predictor(*find_recipe(str(run)))
-    task, tools = predictor.task, predictor.tools
+    task, context = predictor.task, predictor.context
     targets = [answer["prediction"] for answer in answers]
     split = Dataset.from_dict({"id": range(len(rows)), "source": [row["source"] for row in rows], "target": targets})
-    batch = task.collate(Features.of(task.encode_some(split, tools))[:], tools)
-    again = task.predict(predictor.model, batch, tools, final=True)
+    batch = task.collate(Features.of(task.encode_some(split, context))[:], context)
+    again = task.predict(predictor.model, batch, context, final=True)
     assert any(targets)
     for prediction, answer in zip(again, answers, strict=True):
         assert -prediction.loss / prediction.num_targets == pytest.approx(answer["mean_log_probability"], abs=1e-4)

@@ -12,8 +12,8 @@ import pytest
 
 from finetune.data import Field
 from finetune.errors import UserError
-from finetune.serve import Input, Problem, objects, tables
-from finetune.serve.examples import Row, read_example
+from finetune.serve import BadRow, Input, json_rows, tables
+from finetune.serve.examples import InputRow, read_example
 from finetune.serve.reading import open_rows
 from tests.serve.conftest import Endless
 
@@ -21,15 +21,15 @@ TEXT = (Field("text", "text", "text"),)
 WORDS = (Field("tokens", "words", "tokens"),)
 
 
-def read(path: Path, content: str | bytes, fields: tuple[Field, ...] = TEXT, **options: Any) -> list[Row]:
+def read(path: Path, content: str | bytes, fields: tuple[Field, ...] = TEXT, **options: Any) -> list[InputRow]:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with open_rows(Input(path, **options), fields) as rows:
         return list(rows)
 
 
-def reason(row: Row, fields: tuple[Field, ...] = TEXT) -> str:
+def reason(row: InputRow, fields: tuple[Field, ...] = TEXT) -> str:
     problem = read_example(row, fields, "utf-8")
-    assert isinstance(problem, Problem)
+    assert isinstance(problem, BadRow)
     return problem.reason
 
 
@@ -90,7 +90,7 @@ def test_json_lines(tmp_path: Path) -> None:
 def test_objects_in_a_list_or_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(objects, "_CHUNK", chunk)
+    monkeypatch.setattr(json_rows, "_CHUNK", chunk)
     rows = read(tmp_path / "a.json", content)
     assert [row.columns for row in rows] == [{"text": "a, ]"}, {}, {"text": "b\n", "n": [1, {}]}]
     assert [row.place for row in rows] == ["row 1", "row 2", "row 3"]
@@ -102,8 +102,8 @@ def test_of_a_long_list_little_is_held(endless: Endless, monkeypatch: pytest.Mon
     endless.line = b'[{"text": "a"},' + b'{"text": "a"},' * 99
     with open_rows(Input(None, "json"), TEXT) as rows:
         assert len(list(islice(rows, 100))) == 100
-        assert endless.taken <= 4 * objects._CHUNK
-        monkeypatch.setattr(objects, "_LONGEST", 1000)
+        assert endless.taken <= 4 * json_rows._CHUNK
+        monkeypatch.setattr(json_rows, "_LONGEST", 1000)
         endless.line = b'{"text": "' + b"a" * 10_000
         with pytest.raises(UserError, match="the JSON is broken"):
             list(rows)
@@ -116,7 +116,7 @@ def test_parquet(tmp_path: Path) -> None:
         assert rows.header == ("text", "tags")
         read_rows = list(rows)
     assert len(read_rows) == 3000
-    assert read_rows[0] == Row(1, {"text": "a", "tags": ["x"]}, unit="row")
+    assert read_rows[0] == InputRow(1, {"text": "a", "tags": ["x"]}, unit="row")
     assert "no text" in reason(read_rows[2999 - 1])
     with pytest.raises(UserError, match="parquet is read from a file alone"), open_rows(Input(None, "parquet"), TEXT):
         pass
@@ -141,11 +141,11 @@ def test_files_without_a_header(tmp_path: Path) -> None:
     ],
 )
 def test_words(value: Any, expected: Any) -> None:
-    found = read_example(Row(1, {"tokens": value}), WORDS, "utf-8")
+    found = read_example(InputRow(1, {"tokens": value}), WORDS, "utf-8")
     if isinstance(expected, list):
         assert found == {"tokens": expected}
     else:
-        assert isinstance(found, Problem)
+        assert isinstance(found, BadRow)
         assert expected in found.reason
 
 
@@ -159,7 +159,7 @@ def test_bytes_that_are_no_text_are_one_rows_affair(tmp_path: Path) -> None:
     for name, content in (("a.txt", b"good\nb\xe9d\n"), ("a.csv", b"text,x\ngood,1\nb\xe9d,2\nfine,\xe9\n")):
         rows = read(tmp_path / name, content)
         assert "is not utf-8: the byte 0xe9" in reason(rows[1])
-        assert all(not isinstance(read_example(row, TEXT, ""), Problem) for row in (rows[0], *rows[2:]))
+        assert all(not isinstance(read_example(row, TEXT, ""), BadRow) for row in (rows[0], *rows[2:]))
     assert read(tmp_path / "a.txt", b"b\xe9d", encoding="latin-1")[0].columns["text"] == "béd"
 
 

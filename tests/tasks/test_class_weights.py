@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.errors import UserError
-from finetune.tasks.base import IGNORED
+from finetune.tasks.base import IGNORE_INDEX
 from finetune.tasks.class_weights import of_classes, of_label_sets
 
 LABELS = ("a", "b", "c")
@@ -48,7 +48,7 @@ def test_given_weights_keep_their_ratio() -> None:
 
 def test_positions_without_a_target_weigh_nothing() -> None:
     weights = of_classes({"b": 5.0}, LABELS, np.array([10, 10, 10]))
-    found = weights.of(torch.tensor([[0, IGNORED, 1]]))
+    found = weights.of(torch.tensor([[0, IGNORE_INDEX, 1]]))
     assert found.tolist() == [[pytest.approx(weights.present[0]), 0.0, pytest.approx(weights.present[1])]]
 
 

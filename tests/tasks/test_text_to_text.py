@@ -10,56 +10,56 @@ from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Attention, TextToText, Translation
 from finetune.tasks import create
-from finetune.tasks.base import IGNORED
+from finetune.tasks.base import IGNORE_INDEX
 
 ROWS = {"source": ["the red dog", "a house"], "target": ["der rote hund", "ein haus"], "id": [0, 1]}
 
 
 @pytest.mark.parametrize("architecture", ["bert", "t5"])
 def test_the_decoder_reads_the_target_one_token_late(make: Any, architecture: str) -> None:
-    task, tools = make(TextToText(), architecture)
-    features = task.encode(Dataset.from_dict(ROWS), tools)
-    batch = task.collate(Features.of(features)[:], tools)
-    start, end = tools.config.decoder_start_token_id, features["label_ids"][0][-1]
+    task, context = make(TextToText(), architecture)
+    features = task.encode(Dataset.from_dict(ROWS), context)
+    batch = task.collate(Features.of(features)[:], context)
+    start, end = context.config.decoder_start_token_id, features["label_ids"][0][-1]
     for row, labels in enumerate(features["label_ids"]):
         assert labels[0] != start
         assert labels[-1] == end
         shifted = batch.inputs["decoder_input_ids"][row].tolist()
         assert shifted[: len(labels)] == [start, *labels[:-1]]
-        assert set(shifted[len(labels) :]) <= {tools.tokenizer.pad_token_id}
-        assert batch.label_ids[row].tolist() == labels + [IGNORED] * (len(shifted) - len(labels))
+        assert set(shifted[len(labels) :]) <= {context.tokenizer.pad_token_id}
+        assert batch.label_ids[row].tolist() == labels + [IGNORE_INDEX] * (len(shifted) - len(labels))
 
 
 def test_the_targets_padding_is_masked_where_a_mask_could_see_it(make: Any) -> None:
-    task, tools = make(TextToText(), "t5")
+    task, context = make(TextToText(), "t5")
     recipe = task.recipe.model_copy(update={"attention": Attention(decoder="causal() | prefix(3)")})
     for masked, expected in ((task, False), (create(recipe), True)):
-        features = masked.encode(Dataset.from_dict(ROWS), tools)
-        batch = masked.collate(Features.of(features)[:], tools)
+        features = masked.encode(Dataset.from_dict(ROWS), context)
+        batch = masked.collate(Features.of(features)[:], context)
         assert ("decoder_attention_mask" in batch.inputs) == expected
         if expected:
-            assert torch.equal(batch.inputs["decoder_attention_mask"].bool(), batch.label_ids != IGNORED)
+            assert torch.equal(batch.inputs["decoder_attention_mask"].bool(), batch.label_ids != IGNORE_INDEX)
 
 
 def test_the_target_is_read_back_from_its_labels(make: Any) -> None:
-    task, tools = make(TextToText(), "t5")
-    features = task.encode(Dataset.from_dict(ROWS), tools)
-    texts = [tools.tokenizer.decode(ids, skip_special_tokens=True) for ids in features["label_ids"]]
+    task, context = make(TextToText(), "t5")
+    features = task.encode(Dataset.from_dict(ROWS), context)
+    texts = [context.tokenizer.decode(ids, skip_special_tokens=True) for ids in features["label_ids"]]
     assert texts == ROWS["target"]
 
 
 def test_cut_sources_and_targets_are_counted(make: Any) -> None:
-    task, tools = make(TextToText(max_source_length=4, max_target_length=99), "t5")
-    features = task.encode(Dataset.from_dict(ROWS), tools)
-    full = tools.tokenizer(ROWS["source"])["input_ids"]
+    task, context = make(TextToText(max_source_length=4, max_target_length=99), "t5")
+    features = task.encode(Dataset.from_dict(ROWS), context)
+    full = context.tokenizer(ROWS["source"])["input_ids"]
     assert features["cut"][:] == [len(ids) > 4 for ids in full]
-    task, tools = make(TextToText(max_source_length=99, max_target_length=3), "t5")
-    assert task.encode(Dataset.from_dict(ROWS), tools)["cut"][:] == [True, True]
+    task, context = make(TextToText(max_source_length=99, max_target_length=3), "t5")
+    assert task.encode(Dataset.from_dict(ROWS), context)["cut"][:] == [True, True]
 
 
 def test_length_counts_source_and_target(make: Any) -> None:
-    task, tools = make(TextToText(), "t5")
-    row = task.encode(Dataset.from_dict(ROWS), tools)[0]
+    task, context = make(TextToText(), "t5")
+    row = task.encode(Dataset.from_dict(ROWS), context)[0]
     assert row["length"] == len(row["input_ids"]) + len(row["label_ids"])
     assert row["targets"] == len(row["label_ids"])
 
@@ -95,10 +95,10 @@ def test_doubled_braces_are_text(make: Any) -> None:
     ("architecture", "mark"), [("t5", "</s>"), ("t5", "<pad>"), ("bert", "[SEP]"), ("bert", "[CLS]")]
 )
 def test_names_of_special_tokens_in_targets_are_told(make: Any, architecture: str, mark: str) -> None:
-    task, tools = make(TextToText(), architecture)
-    assert mark in tools.tokenizer.get_vocab()
+    task, context = make(TextToText(), architecture)
+    assert mark in context.tokenizer.get_vocab()
     rows = {**ROWS, "target": ["der rote hund", f"ein {mark} haus"], "id": [0, 7]}
     with pytest.raises(UserError, match=r"a target holds .* which the tokenizer takes for a special token") as caught:
-        task.encode(Dataset.from_dict(rows), tools)
+        task.encode(Dataset.from_dict(rows), context)
     assert "example 7 of its split" in str(caught.value.where)
-    task.encode(Dataset.from_dict({**ROWS, "source": rows["target"]}), tools)
+    task.encode(Dataset.from_dict({**ROWS, "source": rows["target"]}), context)

@@ -9,11 +9,11 @@ import pytest
 from datasets import Dataset
 from tokenizers.normalizers import BertNormalizer
 
-from finetune.data import load as load_data
+from finetune.data import load_data as load_data
 from finetune.errors import UserError
 from finetune.recipe import Data, TokenClassification
-from finetune.tasks import Prediction, Record
-from finetune.tasks.base import IGNORED
+from finetune.tasks import EvaluationRecord, Prediction
+from finetune.tasks.base import IGNORE_INDEX
 
 WORDS = [["the", "extraordinarily", "red", "dog"], ["unbelievable"], [], ["a"] * 40]
 LABELS = [["O", "B-X", "I-X", "O"], ["B-X"], [], ["O"] * 40]
@@ -23,14 +23,14 @@ NAMES = ("O", "B-X", "I-X")
 
 @pytest.mark.parametrize("architecture", ["bert", "t5"])
 def test_the_label_is_on_the_first_piece_and_nowhere_else(make: Any, architecture: str) -> None:
-    task, tools = make(TokenClassification(max_length=128), architecture, labels=NAMES)
-    features = task.encode(Dataset.from_dict(ROWS), tools)
+    task, context = make(TokenClassification(max_length=128), architecture, labels=NAMES)
+    features = task.encode(Dataset.from_dict(ROWS), context)
     assert features["example"][:] == [0, 1, 2, 3]
-    encoding = tools.tokenizer(WORDS[0], is_split_into_words=True)
+    encoding = context.tokenizer(WORDS[0], is_split_into_words=True)
     expected, seen = [], set()
     for word in encoding.word_ids():
         first = word is not None and word not in seen
-        expected.append(NAMES.index(LABELS[0][word]) if first else IGNORED)
+        expected.append(NAMES.index(LABELS[0][word]) if first else IGNORE_INDEX)
         seen.add(word)
     assert features["label_ids"][0] == expected
     assert features["input_ids"][0] == encoding["input_ids"]
@@ -42,19 +42,19 @@ def test_the_label_is_on_the_first_piece_and_nowhere_else(make: Any, architectur
 def test_every_word_of_a_long_sentence_is_trained_and_scored_once(
     make: Any, architecture: str, max_length: int, stride: int
 ) -> None:
-    task, tools = make(TokenClassification(max_length=max_length, stride=stride), architecture, labels=NAMES)
+    task, context = make(TokenClassification(max_length=max_length, stride=stride), architecture, labels=NAMES)
     split = Dataset.from_dict(ROWS)
-    features = task.encode(split, tools)
+    features = task.encode(split, context)
     assert max(features["length"]) <= max_length
     assert features["feature"][:] == list(range(len(features)))
     for example, words in enumerate(WORDS):
         rows = [feature for feature in features if feature["example"] == example]
-        labelled = [word for row in rows for word in row["words"] if word != IGNORED]
+        labelled = [word for row in rows for word in row["words"] if word != IGNORE_INDEX]
         assert sorted(labelled) == list(range(len(words)))
         assert sum(row["targets"] for row in rows) == len(words)
-    records = task.records(split, perfect(features), tools)
+    records = task.records(split, perfect(features), context)
     assert [record.prediction for record in records] == LABELS
-    assert task.score(records, tools).values["f1"] == 1.0
+    assert task.score(records, context).values["f1"] == 1.0
 
 
 def perfect(features: Dataset) -> Sequence[Prediction]:
@@ -68,7 +68,7 @@ def perfect(features: Dataset) -> Sequence[Prediction]:
             {
                 word: label
                 for word, label in zip(row["words"], row["label_ids"], strict=True)
-                if IGNORED not in (word, label)
+                if IGNORE_INDEX not in (word, label)
             },
         )
         for row in features
@@ -76,12 +76,12 @@ def perfect(features: Dataset) -> Sequence[Prediction]:
 
 
 def test_a_word_without_pieces_counts_as_predicted_outside(make: Any) -> None:
-    task, tools = make(TokenClassification(), labels=NAMES)
-    tools.tokenizer.backend_tokenizer.normalizer = BertNormalizer()  # drops control characters, as BERT's own does
+    task, context = make(TokenClassification(), labels=NAMES)
+    context.tokenizer.backend_tokenizer.normalizer = BertNormalizer()  # drops control characters, as BERT's own does
     rows = Dataset.from_dict({"tokens": [["the", "\x07", "dog"]], "labels": [["O", "B-X", "O"]], "id": [0]})
-    features = task.encode(rows, tools)
+    features = task.encode(rows, context)
     assert sum(features["targets"]) == 2
-    (record,) = task.records(rows, perfect(features), tools)
+    (record,) = task.records(rows, perfect(features), context)
     assert record.prediction == ["O", "O", "O"]
 
 
@@ -102,13 +102,13 @@ def test_a_word_without_pieces_counts_as_predicted_outside(make: Any) -> None:
 def test_the_scheme_is_told_and_said_and_the_labels_stay_as_they_are(
     make: Any, load: Any, labels: str, names: str, read_as: str
 ) -> None:
-    task, tools = make(TokenClassification())
+    task, context = make(TokenClassification())
     raw = tuple(sorted(set(labels.split())))
     prepared = task.prepare(load({"tokens": [["a", "b", "c", "d"]], "labels": [labels.split()]}, {"labels": raw}))
     assert prepared.train["labels"][0] == labels.split()
     assert prepared.labels["labels"] == tuple(names.split())
     assert prepared.notes[0].startswith(f"labels are read as {read_as}")
-    metrics = task.metric_names(dataclasses.replace(tools, labels=prepared.labels["labels"]))
+    metrics = task.metric_names(dataclasses.replace(context, labels=prepared.labels["labels"]))
     assert ("seqeval" in metrics) == ("plain" not in read_as)
 
 
@@ -117,12 +117,12 @@ def test_the_scheme_is_told_and_said_and_the_labels_stay_as_they_are(
     ["B-A I-A O B-A", "B-A I-A O S-A", "B-A E-A O B-A", "I-A E-A O E-A", "B-A L-A O U-A", "A_B A_E O A_W", "B I O B"],
 )
 def test_every_entity_counts_in_every_scheme(make: Any, load: Any, labels: str) -> None:
-    task, tools = make(TokenClassification())
+    task, context = make(TokenClassification())
     rows = {"tokens": [["a", "b", "c", "d"]], "labels": [labels.split()]}
     prepared = task.prepare(load(rows, {"labels": tuple(set(labels.split()))}))
-    tools = dataclasses.replace(tools, labels=prepared.labels["labels"])
-    records = task.records(prepared.test, perfect(task.encode(prepared.test, tools)), tools)
-    scores = task.score(records, tools)
+    context = dataclasses.replace(context, labels=prepared.labels["labels"])
+    records = task.records(prepared.test, perfect(task.encode(prepared.test, context)), context)
+    scores = task.score(records, context)
     assert records[0].prediction == labels.split()
     assert scores.values["f1"] == 1
     assert [one["support"] for one in scores.details.values()] == [2]
@@ -130,10 +130,10 @@ def test_every_entity_counts_in_every_scheme(make: Any, load: Any, labels: str) 
 
 def test_predicted_entities_that_are_not_well_formed_count_only_in_schemes_of_two_roles(make: Any) -> None:
     for names, predicted, f1 in (("O B_X I_X", "I_X I_X", 1), ("O X-B X-I X-L X-U", "X-I X-L", 0)):
-        task, tools = make(TokenClassification(), labels=tuple(names.split()))
+        task, context = make(TokenClassification(), labels=tuple(names.split()))
         right = predicted.replace("I_X", "B_X", 1).replace("X-I", "X-B", 1).split()
-        record = Record(id=0, input=["a", "b"], reference=right, prediction=predicted.split())
-        assert task.score([record], tools).values["f1"] == f1
+        record = EvaluationRecord(id=0, input=["a", "b"], reference=right, prediction=predicted.split())
+        assert task.score([record], context).values["f1"] == f1
 
 
 def test_labels_that_are_not_of_the_scheme_are_refused(make: Any, load: Any) -> None:
@@ -204,10 +204,10 @@ def test_entities_that_are_not_well_formed_and_count_are_rewritten_and_noted(
 
 
 def test_plain_labels_that_look_like_entities_are_scored_word_by_word(make: Any, load: Any) -> None:
-    task, tools = make(TokenClassification(scheme="plain"), labels=NAMES)
+    task, context = make(TokenClassification(scheme="plain"), labels=NAMES)
     prepared = task.prepare(load(ROWS, {"labels": NAMES}))
     assert prepared.notes == ("labels are read as plain classes of words, as task.scheme=plain asks for",)
-    assert task.metric_names(tools) == ("accuracy", "precision_recall_f1")
+    assert task.metric_names(context) == ("accuracy", "precision_recall_f1")
 
 
 def test_a_declared_label_that_marks_nothing_and_does_not_occur_is_left_out_and_noted(make: Any, load: Any) -> None:
@@ -218,24 +218,24 @@ def test_a_declared_label_that_marks_nothing_and_does_not_occur_is_left_out_and_
 
 
 def test_words_labelled_minus_100_are_neither_learned_nor_scored(make: Any, load: Any) -> None:
-    task, tools = make(TokenClassification())
+    task, context = make(TokenClassification())
     labels = [["B-X", "-100", "I-X", "O"], ["-100", "I-X", "O", "B-X"]]
     prepared = task.prepare(load({"tokens": [["a", "b", "c", "d"]] * 2, "labels": labels}, {"labels": NAMES}))
-    tools = dataclasses.replace(tools, labels=prepared.labels["labels"])
-    features = task.encode(prepared.test, tools)
+    context = dataclasses.replace(context, labels=prepared.labels["labels"])
+    features = task.encode(prepared.test, context)
     assert prepared.test["labels"] == labels, "where an entity begins is not known after a word without a target"
     assert features["targets"][:] == [3, 3]
-    records = task.records(prepared.test, perfect(features), tools)
+    records = task.records(prepared.test, perfect(features), context)
     predicted = [["B-X", "B-X", "I-X", "O"], ["O", "I-X", "O", "B-X"]]
     records = [dataclasses.replace(one, prediction=row) for one, row in zip(records, predicted, strict=True)]
-    scores = task.score(records, tools)
+    scores = task.score(records, context)
     assert scores.values["f1"] == scores.values["accuracy"] == 1
     assert scores.details["X"]["support"] == 3
 
 
 def test_plain_labels_are_scored_word_by_word(make: Any) -> None:
-    task, tools = make(TokenClassification(), labels=("NOUN", "VERB"))
+    task, context = make(TokenClassification(), labels=("NOUN", "VERB"))
     rows = Dataset.from_dict({"tokens": [["red", "dog"]], "labels": [["NOUN", "VERB"]], "id": [0]})
-    features = task.encode(rows, tools)
-    scores = task.score(task.records(rows, perfect(features), tools), tools)
+    features = task.encode(rows, context)
+    scores = task.score(task.records(rows, perfect(features), context), context)
     assert scores.values["accuracy"] == scores.values["f1"] == 1.0

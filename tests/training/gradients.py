@@ -9,30 +9,30 @@ import torch
 from torch import Tensor
 
 from finetune import compose
-from finetune.training.job import Job
 from finetune.training.loop import Loop
+from finetune.training.run import Run
 
 Step = tuple[float, dict[str, Tensor]]
 """Mean loss, and the gradient of each weight; float64."""
 
 
-def varied(job: Job, overrides: Mapping[str, Any], *, ragged: bool = True) -> Job:
-    """The same job under other keys of training."""
-    tools = replace(job.tools, ragged=ragged)
-    return replace(job, tools=tools, recipe=compose.override(job.recipe, overrides))
+def varied(run: Run, overrides: Mapping[str, Any], *, ragged: bool = True) -> Run:
+    """The same run under other keys of training."""
+    context = replace(run.context, ragged=ragged)
+    return replace(run, context=context, recipe=compose.override(run.recipe, overrides))
 
 
-def steps(job: Job) -> list[Step]:
+def steps(run: Run) -> list[Step]:
     """All steps of the first epoch, the last one partial where examples run out; the same on all processes."""
-    job.model.double().train()
-    loop = Loop(job)
+    run.model.double().train()
+    loop = Loop(run)
     batches = loop.plan.epoch(0)
     return [_step(loop, *one) for one in zip(loop._windows(batches), loop._largest(batches), strict=True)]
 
 
 def _step(loop: Loop, window: Any, size: int) -> Step:
     loop.model.zero_grad()
-    targets = int(loop.job.encoded["train"].targets[window.everyone].sum())
+    targets = int(loop.run.encoded["train"].targets[window.all].sum())
     losses = None
     while losses is None:  # memory did not suffice
         with closing(loop.gradients.prepared([window])) as prepared:

@@ -18,11 +18,11 @@ from finetune import compose, training
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
-from finetune.run import main, run, status
+from finetune.run import main, run_recipe, status
 from finetune.training import checkpoint, saving
-from finetune.training.evaluation import Evaluated
-from finetune.training.job import prepare
+from finetune.training.evaluation import EvaluationResult
 from finetune.training.loop import Loop
+from finetune.training.run import prepare
 from finetune.training.run_folder import RunFolder
 from tests.training.processes import finish, start
 from tests.training.test_resume import assert_same_bits, elsewhere, interrupted, only_run, small
@@ -62,7 +62,7 @@ def test_all_damaged_it_begins_again(
     for path in folder.glob("checkpoints/*/state/manifest.json"):
         path.unlink()
     loop = Loop(prepare(compose.override(recipe, {"resume": "auto"})))
-    assert (loop.job.folder.path, loop.state.step) == (folder, 0)
+    assert (loop.run.folder.path, loop.state.step) == (folder, 0)
     assert "from the beginning" in capsys.readouterr().err
 
 
@@ -84,7 +84,7 @@ def test_checkpoints_are_ordered_by_number(tmp_path: Path) -> None:
     made = {step: sealed(tmp_path, step) for step in steps}
     assert checkpoint.newest_first(tmp_path) == [made[step] for step in reversed(steps)]
     assert checkpoint.newest_whole(tmp_path) == made[10_000_000]
-    checkpoint.prune(tmp_path, keep=2, best=made[999_998].name)
+    checkpoint.prune_checkpoints(tmp_path, keep=2, best=made[999_998].name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-1000000", "step-10000000", "step-999998"]
     assert not (made[999_998] / "state").exists()
 
@@ -97,7 +97,7 @@ def test_pruning_deletes_old_checkpoints_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.md").write_text("mine")
     (tmp_path / "mine.tmp").mkdir()
     (tmp_path / "step-000009.tmp").mkdir()
-    checkpoint.prune(tmp_path, keep=1, best="step-000003")
+    checkpoint.prune_checkpoints(tmp_path, keep=1, best="step-000003")
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == ["mine.tmp", "notes.md", "step-000002.damaged", "step-000003", "step-of-mine"]
 
@@ -160,7 +160,7 @@ def test_files_have_the_permissions_of_the_umask(toy: Toy, umask: int, mode: int
     before = os.umask(umask)
     try:
         recipe = small(toy, **{"training.epochs": 1})
-        run(recipe)
+        run_recipe(recipe)
     finally:
         os.umask(before)
     folder = only_run(recipe)
@@ -172,7 +172,7 @@ def test_files_have_the_permissions_of_the_umask(toy: Toy, umask: int, mode: int
 def test_a_best_that_gave_way_to_a_damaged_one_is_forgotten(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Scored at other steps than before, the run has nothing better; what it ends with must be there."""
     values = iter([0.2, 0.3, 0.1, 0.1])
-    evaluated = (Evaluated(Scores(values={"accuracy": value}), 1.0, ()) for value in values)
+    evaluated = (EvaluationResult(Scores(values={"accuracy": value}), 1.0, ()) for value in values)
     monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: next(evaluated))
     recipe = small(toy, **{"training.epochs": 1})
     folder = interrupted(recipe, monkeypatch, 6)
@@ -180,7 +180,7 @@ def test_a_best_that_gave_way_to_a_damaged_one_is_forgotten(toy: Toy, monkeypatc
     flip(folder / "checkpoints" / "step-000006" / "model.safetensors")
     loop = Loop(prepare(compose.override(recipe, {"resume": "auto", "training.eval_every": 100})))
     assert loop.state.step == 4
-    loop.run()
+    loop.train()
     assert loop.best_checkpoint.is_dir()
 
 
@@ -206,7 +206,7 @@ def test_a_full_disk_loses_nothing(toy: Toy, monkeypatch: pytest.MonkeyPatch) ->
         assert "MiB left" in str(caught.value.found)
         assert {path: path.read_bytes() for path in before} == before
         assert not list((folder / "checkpoints").glob("*.tmp"))
-    run(resumed)
+    run_recipe(resumed)
     assert RunFolder(folder).is_finished
 
 

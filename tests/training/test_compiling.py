@@ -15,16 +15,16 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.training.compiling import compile_model, compiling, token_wise
 from finetune.training.dropout import fast_dropout
-from finetune.training.job import Job, prepare
 from finetune.training.loop import Loop, fit
+from finetune.training.run import Run, prepare
 from tests.training.test_resume import elsewhere, small
 
 Toy = Callable[..., Recipe]
 
 
-def losses(job: Job) -> list[float]:
-    fit(job)
-    lines = [json.loads(line) for line in job.folder.metrics.read_text().splitlines()]
+def losses(run: Run) -> list[float]:
+    fit(run)
+    lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     return [value for line in lines for name, value in line.items() if name in ("train_loss", "dev_loss")]
 
 
@@ -37,12 +37,12 @@ def test_streams_have_the_same_losses_compiled(
     torch._dynamo.reset()
     keys = {"training.epochs": 1, "training.log_every": 1, "model.scratch.dropout": 0.0}
     recipe = toy(kind, architecture, train=40, held_out=8, **keys)
-    job = prepare(compose.override(elsewhere(recipe, "compiled"), {"training.compile": True}))
-    assert job.tools.ragged
-    names = list(job.model.state_dict())
-    assert losses(job) == pytest.approx(losses(prepare(recipe)), rel=1e-5)
+    run = prepare(compose.override(elsewhere(recipe, "compiled"), {"training.compile": True}))
+    assert run.context.ragged
+    names = list(run.model.state_dict())
+    assert losses(run) == pytest.approx(losses(prepare(recipe)), rel=1e-5)
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
-    assert list(job.model.state_dict()) == names
+    assert list(run.model.state_dict()) == names
     torch._dynamo.reset()
 
 
@@ -82,14 +82,14 @@ def test_a_model_without_such_parts_is_told() -> None:
 
 def test_compiling_is_a_key(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     """What torch.compile makes of it takes minutes; that it is asked to, and leaves the weights' names, does not."""
-    job = prepare(small(toy, **{"training.compile": True, "training.layout": "padded"}))
-    names, asked = list(job.model.state_dict()), []
-    original = type(job.model).compile
-    monkeypatch.setattr(type(job.model), "compile", lambda *arguments, **options: asked.append(options))
-    Loop(job)
+    run = prepare(small(toy, **{"training.compile": True, "training.layout": "padded"}))
+    names, asked = list(run.model.state_dict()), []
+    original = type(run.model).compile
+    monkeypatch.setattr(type(run.model), "compile", lambda *arguments, **options: asked.append(options))
+    Loop(run)
     assert asked == [{"dynamic": True}]
-    original(job.model, dynamic=True)
-    assert list(job.model.state_dict()) == names
+    original(run.model, dynamic=True)
+    assert list(run.model.state_dict()) == names
 
 
 def test_what_cannot_be_compiled_is_told() -> None:

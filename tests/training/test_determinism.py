@@ -11,10 +11,10 @@ import torch
 
 from finetune import compose
 from finetune.recipe import Recipe
-from finetune.run import run
+from finetune.run import run_recipe
 from finetune.training import state
-from finetune.training.job import prepare
 from finetune.training.loop import Loop
+from finetune.training.run import prepare
 from tests.training.test_resume import assert_same_bits, elsewhere, only_run, small
 
 Toy = Callable[..., Recipe]
@@ -24,13 +24,13 @@ Toy = Callable[..., Recipe]
 def test_the_stored_recipe_repeats_the_run(toy: Toy, tmp_path: Path, kind: str) -> None:
     """The machine's choices included, and whatever drew random numbers before."""
     recipe = toy(kind, "t5", train=32, held_out=8, **{"training.epochs": 1, "training.precision": "auto"})
-    run(recipe)
+    run_recipe(recipe)
     torch.rand(7)
-    stored = compose.load(str(only_run(recipe) / "recipe.yaml"))
+    stored = compose.load_recipe(str(only_run(recipe) / "recipe.yaml"))
     assert stored.training.precision not in ("auto", None)
     assert stored.training.fp32_matmul != "auto"
     again = elsewhere(stored, "again")
-    run(again)
+    run_recipe(again)
     assert_same_bits(only_run(recipe), only_run(again))
 
 
@@ -50,9 +50,9 @@ def test_dropout_follows_the_seed(toy: Toy) -> None:
     losses: list[list[float]] = []
     for seed in (1, 1, 2):
         recipe = small(toy, **{"training.epochs": 1, "model.scratch.dropout": 0.5, "training.learning_rate": 1e-12})
-        job = prepare(compose.override(elsewhere(recipe, f"runs{len(losses)}"), {"seed": seed}))
-        Loop(job).run()
-        lines = [json.loads(line) for line in job.folder.metrics.read_text().splitlines()]
+        run = prepare(compose.override(elsewhere(recipe, f"runs{len(losses)}"), {"seed": seed}))
+        Loop(run).train()
+        lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
         losses.append([line["train_loss"] for line in lines if "train_loss" in line])
     assert losses[0] == losses[1]
     assert losses[0] != losses[2]

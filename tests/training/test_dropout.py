@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from finetune import training
 from finetune.recipe import Recipe
 from finetune.training.dropout import dropout, fast_dropout
-from finetune.training.job import prepare
+from finetune.training.run import prepare
 
 DRAWS = 400_000
 
@@ -109,7 +109,7 @@ def test_nothing_of_it_stays_in_the_model() -> None:
 
 
 def test_training_uses_it(toy: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:
-    job = prepare(toy("text_classification", "bert", train=32, held_out=8, **{"training.steps": 1}))
+    run = prepare(toy("text_classification", "bert", train=32, held_out=8, **{"training.steps": 1}))
     shapes: list[torch.Size] = []
 
     def counted(activations: torch.Tensor, probability: float) -> torch.Tensor:
@@ -117,6 +117,6 @@ def test_training_uses_it(toy: Callable[..., Recipe], monkeypatch: pytest.Monkey
         return dropout(activations, probability)
 
     monkeypatch.setattr("finetune.training.dropout.dropout", counted)
-    training.fit(job)
+    training.fit(run)
     assert shapes
-    assert {type(module) for module in job.model.modules() if isinstance(module, nn.Dropout)} == {nn.Dropout}
+    assert {type(module) for module in run.model.modules() if isinstance(module, nn.Dropout)} == {nn.Dropout}

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from finetune.training import embeddings
-from finetune.training.embeddings import LookedUp
+from finetune.training.embeddings import SparseEmbeddingGradients
 
 
 class Tied(nn.Module):
@@ -52,7 +52,7 @@ def norm(gradients: Sequence[torch.Tensor | None]) -> torch.Tensor:
 @pytest.mark.parametrize("parts", [1, 2])
 def test_gradients_are_those_of_torch_at_every_step(model: Tied, parts: int) -> None:
     """A step's gradient is the sum of `parts` backward passes."""
-    looked_up = LookedUp(model, enabled=True)
+    looked_up = SparseEmbeddingGradients(model, enabled=True)
     for first in range(0, len(BATCHES), parts):
         expected = Tied()
         expected.load_state_dict(model.state_dict())
@@ -72,7 +72,7 @@ def test_gradients_are_those_of_torch_at_every_step(model: Tied, parts: int) -> 
 
 
 def test_outside_of_the_block_or_where_it_is_off_torch_does_it(model: Tied) -> None:
-    looked_up, off = LookedUp(model, enabled=True), LookedUp(model, enabled=False)
+    looked_up, off = SparseEmbeddingGradients(model, enabled=True), SparseEmbeddingGradients(model, enabled=False)
     with looked_up.gathered():
         pass
     with off.gathered():

@@ -11,7 +11,7 @@ import torch
 from finetune import compose
 from finetune.recipe import Recipe
 from finetune.training.evaluation import evaluate
-from finetune.training.job import Job, prepare
+from finetune.training.run import Run, prepare
 from tests.training.conftest import TASKS, write_rows
 from tests.training.processes import together
 
@@ -34,8 +34,8 @@ def recipes(toy: Toy, folder: Path) -> list[Recipe]:
 def scored(recipe: Recipe) -> dict[str, object]:
     """Every score of dev, and the examples that were counted."""
     torch.set_num_threads(1)  # which a launcher gives to each of several processes, and which the last digits depend on
-    job = prepare(recipe)
-    evaluated = evaluate(job, job.model, "dev")
+    run = prepare(recipe)
+    evaluated = evaluate(run, run.model, "dev")
     assert evaluated.values["loss"] > 0
     return {"values": evaluated.values, "ids": [record.id for record in evaluated.records]}
 
@@ -61,13 +61,13 @@ def test_processes_agree_to_the_last_digit(toy: Toy, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", ["lost", "twice"])
 def test_a_miscount_is_refused(toy: Toy, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
-    job: Job = prepare(toy("text_classification", "bert", train=16, held_out=9))
-    original = job.task.predict
+    run: Run = prepare(toy("text_classification", "bert", train=16, held_out=9))
+    original = run.task.predict
 
     def predict(*arguments: object, **options: object) -> list[object]:
         found: list[object] = list(original(*arguments, **options))  # type: ignore[arg-type]
         return found[1:] if wrong == "lost" else [*found, found[0]]
 
-    monkeypatch.setattr(job.task, "predict", predict)
+    monkeypatch.setattr(run.task, "predict", predict)
     with pytest.raises(AssertionError, match="for 9 features"):
-        evaluate(job, job.model, "dev")
+        evaluate(run, run.model, "dev")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from finetune.recipe import Recipe
-from finetune.training.job import Job, prepare
+from finetune.training.run import Run, prepare
 
 Toy = Callable[..., Recipe]
 KINDS = [
@@ -24,27 +24,27 @@ KINDS = [
 ]
 
 
-def computed(job: Job, *, ragged: bool) -> tuple[float, dict[str, torch.Tensor], list[Any]]:
+def computed(run: Run, *, ragged: bool) -> tuple[float, dict[str, torch.Tensor], list[Any]]:
     """Loss, gradients and predictions of the dev split as one batch."""
-    tools = replace(job.tools, ragged=ragged)
-    batch = job.task.collate(job.encoded["dev"].features[:], tools)
+    context = replace(run.context, ragged=ragged)
+    batch = run.task.collate(run.encoded["dev"].features[:], context)
     assert ("layout" in batch.inputs) == ragged
-    job.model.zero_grad()
-    loss = job.task.loss(job.model, batch, label_smoothing=0.1)
+    run.model.zero_grad()
+    loss = run.task.loss(run.model, batch, label_smoothing=0.1)
     loss.backward()  # type: ignore[no-untyped-call]
-    gradients = {name: each.grad.clone() for name, each in job.model.named_parameters() if each.grad is not None}
+    gradients = {name: each.grad.clone() for name, each in run.model.named_parameters() if each.grad is not None}
     with torch.inference_mode():
-        predictions = job.task.predict(job.model, batch, tools, final=True)
+        predictions = run.task.predict(run.model, batch, context, final=True)
     return loss.item(), gradients, predictions
 
 
 @pytest.mark.parametrize(("task", "architecture", "masks"), KINDS)
 def test_streams_and_rows_give_the_same(toy: Toy, task: str, architecture: str, masks: dict[str, str]) -> None:
-    job = prepare(toy(task, architecture, train=32, held_out=8, **masks))
-    assert job.tools.ragged
-    job.model.train(False).double()
-    loss, gradients, predictions = computed(job, ragged=True)
-    expected_loss, expected_gradients, expected_predictions = computed(job, ragged=False)
+    run = prepare(toy(task, architecture, train=32, held_out=8, **masks))
+    assert run.context.ragged
+    run.model.train(False).double()
+    loss, gradients, predictions = computed(run, ragged=True)
+    expected_loss, expected_gradients, expected_predictions = computed(run, ragged=False)
     assert loss == pytest.approx(expected_loss, rel=1e-6)
     largest = max(float(gradient.abs().max()) for gradient in expected_gradients.values())
     for name, gradient in expected_gradients.items():
@@ -60,6 +60,6 @@ def test_a_model_that_reads_rows_is_given_rows(
     toy: Toy, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("finetune.attention.pretrained.reads_streams", lambda model: False)
-    job = prepare(toy("text_classification", "bert", train=32, held_out=8))
-    assert not job.tools.ragged
+    run = prepare(toy("text_classification", "bert", train=32, held_out=8))
+    assert not run.context.ragged
     assert "batches are padded: this model reads rows" in " ".join(capsys.readouterr().err.split())

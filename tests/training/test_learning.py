@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from finetune.recipe import Recipe
-from finetune.run import run
+from finetune.run import run_recipe
 
 # T5 hardly learns from random weights with AdamW at usual rates.
 T5_FROM_SCRATCH = {"training.optimizer": "adafactor", "training.learning_rate": 5e-2, "model.scratch.dropout": 0.0}
@@ -26,5 +26,5 @@ T5_FROM_SCRATCH = {"training.optimizer": "adafactor", "training.learning_rate": 
 def test_it_learns(
     toy: Callable[..., Recipe], kind: str, architecture: str, metric: str, reaches: float, overrides: dict[str, Any]
 ) -> None:
-    results = run(toy(kind, architecture, **overrides))
+    results = run_recipe(toy(kind, architecture, **overrides))
     assert results[metric] >= reaches

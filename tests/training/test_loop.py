@@ -15,10 +15,10 @@ from finetune.data.batches import BatchPlan, Indices
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
-from finetune.run import run
+from finetune.run import run_recipe
 from finetune.training import guard
-from finetune.training.evaluation import Evaluated
-from finetune.training.job import prepare
+from finetune.training.evaluation import EvaluationResult
+from finetune.training.run import prepare
 from finetune.training.run_folder import RunFolder
 
 Toy = Callable[..., Recipe]
@@ -35,9 +35,9 @@ def only_run(recipe: Recipe) -> Path:
 
 def test_a_run_leaves_everything_behind(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
     recipe = toy("text_classification", "bert", train=64, held_out=20, **{"training.epochs": 2})
-    results = run(recipe)
+    results = run_recipe(recipe)
     folder = only_run(recipe)
-    stored = compose.load(str(folder / "recipe.yaml"))
+    stored = compose.load_recipe(str(folder / "recipe.yaml"))
     assert stored == compose.override(recipe, {"training.fp32_matmul": stored.training.fp32_matmul})
     assert json.loads((folder / "environment.json").read_text())["packages"]["torch"] == torch.__version__
     predictions = read_lines(folder / "predictions_test.jsonl")
@@ -56,45 +56,45 @@ def test_a_run_leaves_everything_behind(toy: Toy, capfd: pytest.CaptureFixture[s
 
 
 def test_steps_instead_of_epochs(toy: Toy) -> None:
-    job = prepare(toy("text_classification", "bert", train=64, held_out=8, **{"training.steps": 7}))
-    loop = training.fit(job)
+    run = prepare(toy("text_classification", "bert", train=64, held_out=8, **{"training.steps": 7}))
+    loop = training.fit(run)
     assert loop.state.step == 7
     assert loop.schedule.get_last_lr()[0] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_the_best_checkpoint_is_the_one_that_is_tested(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = prepare(toy("text_classification", "bert", train=64, held_out=8, **{"training.epochs": 3}))
+    run = prepare(toy("text_classification", "bert", train=64, held_out=8, **{"training.epochs": 3}))
     values = iter([0.2, 0.9, 0.5])
 
-    def fake(job: Any, model: Any, split: str, *, final: bool = False) -> Any:
+    def fake(run: Any, model: Any, split: str, *, final: bool = False) -> Any:
         scores = Scores(values={"accuracy": next(values)})
-        return Evaluated(scores, 1.0, ())
+        return EvaluationResult(scores, 1.0, ())
 
     monkeypatch.setattr("finetune.training.loop.evaluate", fake)
-    loop = training.fit(job)
+    loop = training.fit(run)
     assert loop.state.best_step == 8
-    assert sorted(path.name for path in job.folder.checkpoints.iterdir()) == ["step-000008", "step-000012"]
+    assert sorted(path.name for path in run.folder.checkpoints.iterdir()) == ["step-000008", "step-000012"]
     assert loop.best_checkpoint.name == "step-000008"
 
 
 def test_a_best_metric_that_no_score_gives_is_told(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = prepare(toy("text_classification", "bert", train=32, held_out=8))
-    evaluated = Evaluated(Scores(values={"something": 0.5}), 1.0, ())
+    run = prepare(toy("text_classification", "bert", train=32, held_out=8))
+    evaluated = EvaluationResult(Scores(values={"something": 0.5}), 1.0, ())
     monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
     with pytest.raises(UserError, match="no 'accuracy'") as caught:
-        training.fit(job)
+        training.fit(run)
     assert "loss, something" in str(caught.value)
 
 
 def test_patience_ends_the_run(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = {"training.epochs": 9, "training.patience": 2}
-    job = prepare(toy("text_classification", "bert", train=64, held_out=8, **overrides))
+    run = prepare(toy("text_classification", "bert", train=64, held_out=8, **overrides))
 
-    def fake(job: Any, model: Any, split: str, *, final: bool = False) -> Any:
-        return Evaluated(Scores(values={"accuracy": 0.5}), 1.0, ())
+    def fake(run: Any, model: Any, split: str, *, final: bool = False) -> Any:
+        return EvaluationResult(Scores(values={"accuracy": 0.5}), 1.0, ())
 
     monkeypatch.setattr("finetune.training.loop.evaluate", fake)
-    assert training.fit(job).state.epoch == 2
+    assert training.fit(run).state.epoch == 2
 
 
 def test_two_runs_give_the_same_bits(toy: Toy) -> None:
@@ -155,7 +155,7 @@ def test_baselines_are_for_text_classification(toy: Toy) -> None:
 
 def test_baselines_stand_beside_the_model(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
     recipe = toy("text_classification", "bert", train=200, **{"training.epochs": 1, "evaluation.baselines": True})
-    run(recipe)
+    run_recipe(recipe)
     peers = json.loads((only_run(recipe) / "results.json").read_text())["baselines"]
     assert 0.3 < peers["majority class"]["accuracy"] < 0.7
     assert peers["TF-IDF + logistic regression"]["accuracy"] > 0.9
@@ -186,15 +186,15 @@ def test_mistakes_are_found_before_training(toy: Toy, overrides: dict[str, Any],
 @pytest.mark.parametrize("overrides", [{}, {"training.patience": 1, "training.eval_every": 1}])
 def test_no_thread_stays_behind(toy: Toy, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any]) -> None:
     """Neither where the run stops early nor where it fails."""
-    job = prepare(toy("text_classification", "bert", train=200, held_out=8, **overrides))
+    run = prepare(toy("text_classification", "bert", train=200, held_out=8, **overrides))
     if overrides:
-        evaluated = Evaluated(Scores(values={"accuracy": 0.5}), 1.0, ())
+        evaluated = EvaluationResult(Scores(values={"accuracy": 0.5}), 1.0, ())
         monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
-        assert training.fit(job).state.step == 2
+        assert training.fit(run).state.step == 2
     else:
-        monkeypatch.setattr(job.task, "loss", lambda *_: 1 / 0)
+        monkeypatch.setattr(run.task, "loss", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            training.fit(job)
+            training.fit(run)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("prefetch")]
 
 
@@ -209,9 +209,9 @@ def test_a_run_has_as_many_steps_as_it_says(toy: Toy, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(BatchPlan, "epoch", counted)
     settings = {"training.epochs": 2, "training.gradient_accumulation": 3}
-    job = prepare(toy("text_classification", "bert", train=50, held_out=8, **settings, **overrides))
-    evaluated = Evaluated(Scores(values={"accuracy": 0.5}), 1.0, ())
+    run = prepare(toy("text_classification", "bert", train=50, held_out=8, **settings, **overrides))
+    evaluated = EvaluationResult(Scores(values={"accuracy": 0.5}), 1.0, ())
     monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
-    loop = training.fit(job)
+    loop = training.fit(run)
     assert loop.state.step == loop.state.total_steps
     assert plans == [0, 1]  # each made once

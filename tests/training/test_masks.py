@@ -10,8 +10,8 @@ import torch
 
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.run import run
-from finetune.training.job import prepare
+from finetune.run import run_recipe
+from finetune.training.run import prepare
 
 Toy = Callable[..., Recipe]
 
@@ -28,7 +28,7 @@ Toy = Callable[..., Recipe]
 )
 def test_a_run_with_masks(toy: Toy, kind: str, architecture: str, masks: dict[str, Any]) -> None:
     recipe = toy(kind, architecture, train=32, held_out=8, **{"training.epochs": 1}, **masks)
-    assert run(recipe)["loss"] > 0
+    assert run_recipe(recipe)["loss"] > 0
     (folder,) = (recipe.output_dir / recipe.name).iterdir()
     saved = json.loads((folder / "model" / "config.json").read_text())["attention_masks"]["program"]
     assert saved == recipe.attention.program.to_config()
@@ -37,12 +37,12 @@ def test_a_run_with_masks(toy: Toy, kind: str, architecture: str, masks: dict[st
 def test_a_mask_that_lets_nothing_through_learns_nothing(toy: Toy) -> None:
     """The telling word is hidden from [CLS], so that a classifier that did learn would have ignored its mask."""
     recipe = toy("text_classification", "bert", train=200, **{"attention.encoder": "none()"})
-    assert run(recipe)["accuracy"] < 0.8
+    assert run_recipe(recipe)["accuracy"] < 0.8
 
 
 def test_the_standard_masks_leave_an_ordinary_model(toy: Toy) -> None:
     recipe = toy("text_classification", "bert", train=32, held_out=8, **{"training.epochs": 1})
-    run(recipe)
+    run_recipe(recipe)
     (folder,) = (recipe.output_dir / recipe.name).iterdir()
     assert "attention_masks" not in json.loads((Path(folder) / "model" / "config.json").read_text())
 
@@ -68,13 +68,13 @@ def test_the_loss_of_an_example_does_not_depend_on_its_neighbours(toy: Toy, mask
     rows = [json.loads(line) for line in dev.read_text().splitlines()]
     shorter = [row | {"target": " ".join(row["target"].split()[: 1 + number % 4])} for number, row in enumerate(rows)]
     dev.write_text("".join(json.dumps(row) + "\n" for row in shorter))
-    job = prepare(recipe)
-    features = job.encoded["dev"].features
+    run = prepare(recipe)
+    features = run.encoded["dev"].features
     assert len(set(features.columns["targets"].values)) > 1  # or there is no padding
     with torch.no_grad():
-        batches = [job.task.collate(features[index : index + 1], job.tools) for index in range(len(features))]
-        alone = sum(float(job.task.loss(job.model, batch, 0.0)) for batch in batches)
-        together = float(job.task.loss(job.model, job.task.collate(features[:], job.tools), 0.0))
+        batches = [run.task.collate(features[index : index + 1], run.context) for index in range(len(features))]
+        alone = sum(float(run.task.loss(run.model, batch, 0.0)) for batch in batches)
+        together = float(run.task.loss(run.model, run.task.collate(features[:], run.context), 0.0))
     assert together == pytest.approx(alone, rel=1e-5)
 
 

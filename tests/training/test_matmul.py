@@ -11,8 +11,8 @@ from torch import nn
 from finetune import training
 from finetune.recipe import Recipe
 from finetune.training import matmul
-from finetune.training.job import prepare
 from finetune.training.matmul import Matmul, choose_matmul
+from finetune.training.run import prepare
 
 
 def setting() -> str:
@@ -115,11 +115,11 @@ def test_a_run_uses_what_it_says(
     toy: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: str
 ) -> None:
     settings = {"training.steps": 1, "training.fp32_matmul": asked}
-    job = prepare(toy("text_classification", "bert", train=32, held_out=8, **settings))
+    run = prepare(toy("text_classification", "bert", train=32, held_out=8, **settings))
     assert f"fp32 products: {asked} (as training.fp32_matmul says)" in capsys.readouterr().err
-    assert json.loads((job.folder.path / "environment.json").read_text())["matmul"]["library"] == asked
+    assert json.loads((run.folder.path / "environment.json").read_text())["matmul"]["library"] == asked
     seen: list[bool] = []
     for name in ("loss", "predict"):
-        monkeypatch.setattr(job.task, name, watched(getattr(job.task, name), seen))
-    training.finish(training.fit(job))
+        monkeypatch.setattr(run.task, name, watched(getattr(run.task, name), seen))
+    training.finish_run(training.fit(run))
     assert set(seen) == {asked == "onednn"}

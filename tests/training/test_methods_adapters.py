@@ -14,10 +14,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from finetune import compose, models
 from finetune.errors import UserError
 from finetune.recipe import Adapter, Model, Recipe
-from finetune.run import run
-from finetune.training.job import Job, prepare
+from finetune.run import run_recipe
 from finetune.training.loop import fit
-from finetune.training.results import finish
+from finetune.training.results import finish_run
+from finetune.training.run import Run, prepare
 
 pytest.importorskip("peft")
 
@@ -33,18 +33,18 @@ def pretrained_toy(toy: Toy, tmp_path: Path) -> Toy:
 
     def make(kind: str, architecture: str, **overrides: Any) -> Recipe:
         recipe = toy(kind, architecture, train=48, held_out=12)
-        job = prepare(compose.override(recipe, {"output_dir": str(tmp_path / "base_runs")}))
+        run = prepare(compose.override(recipe, {"output_dir": str(tmp_path / "base_runs")}))
         base = tmp_path / "base"
-        models.save_weights(job.model, base)
-        job.tools.tokenizer.save_pretrained(base)
+        models.save_weights(run.model, base)
+        run.context.tokenizer.save_pretrained(base)
         start = {"model.scratch": None, "model.name": str(base), "training.steps": 3, "training.eval_every": 3}
         return compose.override(recipe, start | overrides)
 
     return make
 
 
-def probabilities(job: Job, model: Any) -> Tensor:
-    (batch,) = job.batches("test", [torch.arange(4).numpy()])
+def probabilities(run: Run, model: Any) -> Tensor:
+    (batch,) = run.batches("test", [torch.arange(4).numpy()])
     with torch.inference_mode():
         logits: Tensor = model.eval()(**batch.source).logits
     return logits
@@ -60,13 +60,13 @@ def only_run(recipe: Recipe) -> Path:
 def test_an_adapter_and_the_head_alone_move_and_are_saved(
     pretrained_toy: Toy, kind: str, architecture: str, adapter: str
 ) -> None:
-    job = prepare(pretrained_toy(kind, architecture, **{"adapter.kind": adapter} | WINDOW))
-    assert job.tools.ragged
-    trained = {name for name, weight in job.model.named_parameters() if weight.requires_grad}
+    run = prepare(pretrained_toy(kind, architecture, **{"adapter.kind": adapter} | WINDOW))
+    assert run.context.ragged
+    trained = {name for name, weight in run.model.named_parameters() if weight.requires_grad}
     assert all(adapter in name or "modules_to_save" in name for name in trained)
-    before = {name: weight.detach().clone() for name, weight in job.model.named_parameters()}
-    loop = fit(job)
-    moved = {name for name, weight in job.model.named_parameters() if not torch.equal(before[name], weight.detach())}
+    before = {name: weight.detach().clone() for name, weight in run.model.named_parameters()}
+    loop = fit(run)
+    moved = {name for name, weight in run.model.named_parameters() if not torch.equal(before[name], weight.detach())}
     assert moved
     assert moved <= trained
     files = {path.name for path in loop.best_checkpoint.iterdir()}
@@ -74,10 +74,10 @@ def test_an_adapter_and_the_head_alone_move_and_are_saved(
     assert "model.safetensors" not in files
     saved = load_file(loop.best_checkpoint / "adapter_model.safetensors")
     assert sum(tensor.numel() for tensor in saved.values()) < sum(w.numel() for w in before.values()) / 4
-    finish(loop)
-    folder = job.folder.model
+    finish_run(loop)
+    folder = run.folder.model
     again = models.load_model(
-        Model(name=str(folder)), job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=9
+        Model(name=str(folder)), run.task.head, run.context.tokenizer, labels=run.context.labels, seed=9
     )
     assert models.is_adapted(again)
     again_saved = load_file(folder / "adapter_model.safetensors")
@@ -89,7 +89,7 @@ def test_a_merged_adapter_is_a_plain_model_with_the_same_scores(pretrained_toy: 
     for merge in (False, True):
         recipe = pretrained_toy("text_classification", "bert", **{"adapter.kind": "lora", "adapter.merge": merge})
         recipe = compose.override(recipe, {"name": f"merge_{merge}"})
-        results.append((run(recipe), only_run(recipe) / "model"))
+        results.append((run_recipe(recipe), only_run(recipe) / "model"))
     (alone, folder), (merged, plain) = results
     assert merged == pytest.approx(alone, rel=1e-4)
     assert not (plain / "adapter_config.json").exists()
@@ -102,21 +102,23 @@ def test_a_merged_adapter_is_a_plain_model_with_the_same_scores(pretrained_toy: 
 
 def test_a_run_starts_from_an_adapter_by_merging_it(pretrained_toy: Toy) -> None:
     first = pretrained_toy("text_classification", "bert", **{"adapter.kind": "lora"})
-    run(first)
+    run_recipe(first)
     folder = str(only_run(first) / "model")
-    job = prepare(compose.override(first, {"model.name": folder, "adapter": None}))
-    assert not models.is_adapted(job.model)
-    assert all(weight.requires_grad for weight in job.model.parameters())
-    saved = models.load_model(Model(name=folder), job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=0)
-    (batch,) = job.batches("dev", [torch.arange(2).numpy()])
-    encoded = job.tools.tokenizer(job.examples["dev"]["text"][:2], padding=True, return_tensors="pt")
+    run = prepare(compose.override(first, {"model.name": folder, "adapter": None}))
+    assert not models.is_adapted(run.model)
+    assert all(weight.requires_grad for weight in run.model.parameters())
+    saved = models.load_model(
+        Model(name=folder), run.task.head, run.context.tokenizer, labels=run.context.labels, seed=0
+    )
+    (batch,) = run.batches("dev", [torch.arange(2).numpy()])
+    encoded = run.context.tokenizer(run.examples["dev"]["text"][:2], padding=True, return_tensors="pt")
     with torch.inference_mode():
-        torch.testing.assert_close(job.model(**batch.source).logits, saved(**encoded).logits, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(run.model(**batch.source).logits, saved(**encoded).logits, rtol=1e-4, atol=1e-5)
 
 
 def test_an_adapter_of_other_labels_is_refused(pretrained_toy: Toy) -> None:
     first = pretrained_toy("text_classification", "bert", **{"adapter.kind": "lora"})
-    run(first)
+    run_recipe(first)
     folder = only_run(first) / "model"
     tokenizer = AutoTokenizer.from_pretrained(folder)
     with pytest.raises(UserError, match="does not fit this run's model"):
@@ -129,30 +131,30 @@ def test_an_adapter_of_other_labels_is_refused(pretrained_toy: Toy) -> None:
 )
 def test_a_prefix_is_trained_in_padded_rows(pretrained_toy: Toy, kind: str, architecture: str) -> None:
     overrides = {"adapter.kind": "prefix_tuning", "adapter.num_virtual_tokens": 3}
-    job = prepare(pretrained_toy(kind, architecture, **overrides))
-    assert not job.tools.ragged
-    before = {name: weight.detach().clone() for name, weight in job.model.named_parameters() if weight.requires_grad}
-    loop = fit(job)
-    after = dict(job.model.named_parameters())
+    run = prepare(pretrained_toy(kind, architecture, **overrides))
+    assert not run.context.ragged
+    before = {name: weight.detach().clone() for name, weight in run.model.named_parameters() if weight.requires_grad}
+    loop = fit(run)
+    after = dict(run.model.named_parameters())
     assert all(not torch.equal(before[name], after[name].detach()) for name in before)
-    finish(loop)
-    (batch,) = job.batches("test", [torch.arange(3).numpy()])
+    finish_run(loop)
+    (batch,) = run.batches("test", [torch.arange(3).numpy()])
     loaded = models.load_model(
-        Model(name=str(job.folder.model)), job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=0
+        Model(name=str(run.folder.model)), run.task.head, run.context.tokenizer, labels=run.context.labels, seed=0
     )
-    best, again = job.model.train(False), loaded.train(False)
+    best, again = run.model.train(False), loaded.train(False)
     assert loop.state.best_step == loop.state.step
     with torch.inference_mode():
         torch.testing.assert_close(again(**batch.inputs).logits, best(**batch.inputs).logits)
 
 
 def test_padding_is_nothing_to_a_prefix(pretrained_toy: Toy) -> None:
-    job = prepare(pretrained_toy("text_classification", "bert", **{"adapter.kind": "prefix_tuning"}))
-    together = probabilities(job, job.model)
+    run = prepare(pretrained_toy("text_classification", "bert", **{"adapter.kind": "prefix_tuning"}))
+    together = probabilities(run, run.model)
     for number in range(len(together)):
-        (batch,) = job.batches("test", [torch.tensor([number]).numpy()])
+        (batch,) = run.batches("test", [torch.tensor([number]).numpy()])
         with torch.inference_mode():
-            torch.testing.assert_close(job.model(**batch.source).logits[0], together[number], rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(run.model(**batch.source).logits[0], together[number], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -181,8 +183,8 @@ def test_unknown_targets_suggest_a_name(pretrained_toy: Toy) -> None:
 
 
 def test_every_matrix_can_be_adapted(pretrained_toy: Toy) -> None:
-    job = prepare(pretrained_toy("text_classification", "bert", **{"adapter.targets": ["all-linear"]}))
-    assert any("intermediate.dense.lora_A" in name for name, _ in job.model.named_parameters())
+    run = prepare(pretrained_toy("text_classification", "bert", **{"adapter.targets": ["all-linear"]}))
+    assert any("intermediate.dense.lora_A" in name for name, _ in run.model.named_parameters())
 
 
 def test_two_encoders_put_together_are_not_adapted(pretrained_toy: Toy, toy: Toy) -> None:
@@ -206,7 +208,7 @@ def test_peft_missing_is_told(pretrained_toy: Toy, monkeypatch: pytest.MonkeyPat
 
 def test_a_base_model_that_is_gone_is_told(pretrained_toy: Toy) -> None:
     recipe = pretrained_toy("text_classification", "bert", **{"adapter.kind": "lora"})
-    run(recipe)
+    run_recipe(recipe)
     folder = only_run(recipe) / "model"
     path = folder / "adapter_config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"base_model_name_or_path": "/no/such/folder"}))
@@ -219,7 +221,7 @@ def test_the_heads_of_an_adapted_model_are_drawn(pretrained_toy: Toy) -> None:
     from finetune.report import draw_weights
 
     recipe = pretrained_toy("text_classification", "bert", **{"adapter.kind": "lora"} | WINDOW)
-    run(recipe)
+    run_recipe(recipe)
     assert "layer 1, head 0" in draw_weights(only_run(recipe), "this film was great")
 
 

@@ -15,9 +15,9 @@ from transformers import AutoConfig
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.run import run
-from finetune.training.job import Job, prepare
+from finetune.run import run_recipe
 from finetune.training.loop import fit
+from finetune.training.run import Run, prepare
 
 Toy = Callable[..., Recipe]
 FILLER = ["the", "a", "film", "was", "very", "this", "story", "so", "and", "it"]
@@ -76,7 +76,7 @@ def predictions(recipe: Recipe) -> list[dict[str, Any]]:
 
 def test_several_labels_are_learned(answers: Callable[..., Recipe], capfd: pytest.CaptureFixture[str]) -> None:
     recipe = answers(several, size=240, **{"training.epochs": 3, "training.learning_rate": 3e-3})
-    results = run(recipe)
+    results = run_recipe(recipe)
     assert set(results) == {"loss", "f1_micro", "f1_macro", "subset_accuracy"}
     assert results["f1_micro"] > 0.7
     assert "the labels are lists: multi label classification" in capfd.readouterr().err
@@ -91,7 +91,7 @@ def test_several_labels_are_learned(answers: Callable[..., Recipe], capfd: pytes
 
 def test_a_number_is_learned(answers: Callable[..., Recipe], capfd: pytest.CaptureFixture[str]) -> None:
     recipe = answers(number, size=240, **{"training.epochs": 3, "training.learning_rate": 3e-3})
-    results = run(recipe)
+    results = run_recipe(recipe)
     assert set(results) == {"loss", "mse", "pearsonr", "spearmanr"}
     assert results["loss"] == pytest.approx(results["mse"], rel=1e-4)
     assert results["pearsonr"] > 0.5
@@ -107,10 +107,10 @@ def test_whole_numbers_are_classes_unless_asked(answers: Callable[..., Recipe]) 
     def stars(generator: random.Random) -> dict[str, Any]:
         return text_with(generator, []) | {"label": generator.randint(1, 5)}
 
-    assert len(prepare(answers(stars)).tools.labels or ()) == 5
-    job = prepare(answers(stars, **{"task.problem_type": "regression"}))
-    assert job.tools.labels == ("label",)
-    assert job.best_metric == "mse"
+    assert len(prepare(answers(stars)).context.labels or ()) == 5
+    run = prepare(answers(stars, **{"task.problem_type": "regression"}))
+    assert run.context.labels == ("label",)
+    assert run.best_metric == "mse"
 
 
 def test_texts_are_parted_into_labels(answers: Callable[..., Recipe]) -> None:
@@ -119,7 +119,7 @@ def test_texts_are_parted_into_labels(answers: Callable[..., Recipe]) -> None:
         return row | {"label": "|".join(row["label"])}
 
     asked = {"task.problem_type": "multi_label", "task.label_separator": "|"}
-    assert prepare(answers(written, **asked)).tools.labels == tuple(sorted(TELLING))
+    assert prepare(answers(written, **asked)).context.labels == tuple(sorted(TELLING))
 
 
 @pytest.mark.parametrize("key", ["training.label_smoothing", "training.class_weights"])
@@ -144,10 +144,10 @@ def test_an_unknown_class_is_told(answers: Callable[..., Recipe]) -> None:
         prepare(answers(skewed, **{"training.class_weights": {"spamm": 2.0}}))
 
 
-def batch_loss(job: Job, indices: list[int]) -> float:
-    (batch,) = job.batches("train", [torch.tensor(indices).numpy()])
+def batch_loss(run: Run, indices: list[int]) -> float:
+    (batch,) = run.batches("train", [torch.tensor(indices).numpy()])
     with torch.inference_mode():
-        return float(job.task.loss(job.model.train(False), batch, 0.0))
+        return float(run.task.loss(run.model.train(False), batch, 0.0))
 
 
 def test_weights_multiply_the_loss_of_their_class(answers: Callable[..., Recipe]) -> None:
@@ -166,8 +166,8 @@ def test_dev_losses_are_unweighted(answers: Callable[..., Recipe]) -> None:
     from finetune.training.evaluation import evaluate
 
     losses = [
-        evaluate(job, job.model, "dev").loss
-        for job in (prepare(answers(skewed, **{"training.class_weights": asked})) for asked in (None, "balanced"))
+        evaluate(run, run.model, "dev").loss
+        for run in (prepare(answers(skewed, **{"training.class_weights": asked})) for asked in (None, "balanced"))
     ]
     assert losses[0] == losses[1]
 
@@ -198,14 +198,14 @@ def test_accumulating_changes_nothing(answers: Callable[..., Recipe], case: str)
 def test_word_labels_are_weighted(toy: Toy) -> None:
     recipe = toy("token_classification", "bert", train=40, held_out=8, **{"model.scratch.dropout": 0.0})
     plain = prepare(recipe)
-    job = prepare(compose.override(recipe, {"training.class_weights": {"O": 0.1}}))
-    (batch,) = job.batches("train", [torch.arange(40).numpy()])
+    run = prepare(compose.override(recipe, {"training.class_weights": {"O": 0.1}}))
+    (batch,) = run.batches("train", [torch.arange(40).numpy()])
     (same,) = plain.batches("train", [torch.arange(40).numpy()])
     assert batch.weights is not None
     targets = int((batch.label_ids != -100).sum())
     assert float(batch.weights.sum()) == pytest.approx(targets, rel=1e-5)
     with torch.inference_mode():
         losses = [
-            float(one.task.loss(one.model.train(False), given, 0.0)) for one, given in ((job, batch), (plain, same))
+            float(one.task.loss(one.model.train(False), given, 0.0)) for one, given in ((run, batch), (plain, same))
         ]
     assert losses[0] != pytest.approx(losses[1], rel=1e-3)

@@ -219,14 +219,14 @@ def test_something_must_be_left_to_train() -> None:
 
 
 def test_frozen_weights_stay_and_the_others_move(toy: Callable[..., Recipe], capfd: pytest.CaptureFixture[str]) -> None:
-    from finetune.training.job import prepare
     from finetune.training.loop import fit
+    from finetune.training.run import prepare
 
     overrides = {"training.steps": 2, "training.freeze": ["bert.embeddings"], "training.layer_decay": 0.8}
-    job = prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides))
-    before = {name: weight.detach().clone() for name, weight in job.model.named_parameters()}
-    fit(job)
-    for name, weight in job.model.named_parameters():
+    run = prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides))
+    before = {name: weight.detach().clone() for name, weight in run.model.named_parameters()}
+    fit(run)
+    for name, weight in run.model.named_parameters():
         assert torch.equal(before[name], weight.detach()) == name.startswith("bert.embeddings."), name
     assert "weights are trained" in capfd.readouterr().err
 
@@ -234,8 +234,8 @@ def test_frozen_weights_stay_and_the_others_move(toy: Callable[..., Recipe], cap
 def test_the_average_is_what_is_scored_and_saved(toy: Callable[..., Recipe]) -> None:
     from safetensors.torch import load_file
 
-    from finetune.training.job import prepare
     from finetune.training.loop import fit
+    from finetune.training.run import prepare
 
     overrides = {"training.steps": 2, "training.ema": 0.9}
     loop = fit(prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides)))

@@ -11,7 +11,7 @@ import pytest
 from finetune import compose, models
 from finetune.recipe import Recipe
 from finetune.run import status
-from finetune.training.job import prepare
+from finetune.training.run import prepare
 from tests.training.processes import finish, start
 from tests.training.test_resume import SMALL, assert_same_bits, elsewhere, killed_at, only_run, small
 
@@ -35,9 +35,9 @@ def on_pretrained(toy: Toy, folder: Path, case: str) -> Recipe:
     """A recipe that adapts a saved model with random weights."""
     kind, architecture, overrides = PRETRAINED[case]
     recipe = toy(kind, architecture, train=48, held_out=12, **SMALL)
-    job = prepare(compose.override(recipe, {"output_dir": str(folder / "base_runs")}))
-    models.save_weights(job.model, folder / "base")
-    job.tools.tokenizer.save_pretrained(folder / "base")
+    run = prepare(compose.override(recipe, {"output_dir": str(folder / "base_runs")}))
+    models.save_weights(run.model, folder / "base")
+    run.context.tokenizer.save_pretrained(folder / "base")
     start_from = {"model.scratch": None, "model.name": str(folder / "base")}
     return compose.override(recipe, start_from | dict(overrides))
 

@@ -25,7 +25,7 @@ from torch.distributed.tensor import DTensor
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe, Training
-from finetune.run import run
+from finetune.run import run_recipe
 from finetune.training.resume import command
 from finetune.training.sharding import set_up_deepspeed, whole_weights
 from tests.training.processes import together
@@ -72,7 +72,7 @@ def test_two_processes_by_the_configuration_for_a_cpu_do_what_one_does(
     assert {path.name for path in states} == {"process_0.pt", "process_1.pt"}
     found = json.loads((folder / "results.json").read_text())["test"]
     alone = compose.override(recipe, {"training.batch_size": 12, "output_dir": str(tmp_path / "alone")})
-    assert run(alone) == pytest.approx(found, rel=1e-4)
+    assert run_recipe(alone) == pytest.approx(found, rel=1e-4)
 
 
 def started(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:

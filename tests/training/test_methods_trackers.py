@@ -14,8 +14,8 @@ from accelerate.tracking import get_available_trackers
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.run import run
-from finetune.training.job import prepare
+from finetune.run import run_recipe
+from finetune.training.run import prepare
 from finetune.training.trackers import FOLDER, check_trackers, flat, start_trackers
 
 Toy = Callable[..., Recipe]
@@ -102,7 +102,7 @@ def test_a_tracker_holds_what_metrics_jsonl_holds(
     pytest.importorskip(name)
     overrides = {"training.steps": 4, "training.log_every": 2, "training.trackers": [name]}
     recipe = toy("text_classification", "bert", train=64, held_out=8, **overrides)
-    run(recipe)
+    run_recipe(recipe)
     (folder,) = (recipe.output_dir / recipe.name).iterdir()
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     expected = {

@@ -16,9 +16,9 @@ from finetune.recipe import Recipe
 from finetune.training import guard
 from finetune.training.checkpoint import is_whole
 from finetune.training.guard import Trace, Traces
-from finetune.training.job import Job, prepare
 from finetune.training.loop import Loop
 from finetune.training.precision import Precision
+from finetune.training.run import Run, prepare
 from tests.training.test_resume import small
 
 Toy = Callable[..., Recipe]
@@ -40,9 +40,9 @@ def bad_gradient(loss: Tensor) -> Tensor:
     return passed
 
 
-def broken(job: Job, monkeypatch: pytest.MonkeyPatch, breaks: Break, *calls: int) -> list[tuple[int, ...]]:
+def broken(run: Run, monkeypatch: pytest.MonkeyPatch, breaks: Break, *calls: int) -> list[tuple[int, ...]]:
     """Break the loss of the given calls, counted from 0; gives the examples of every call, as they come."""
-    original = job.task.loss
+    original = run.task.loss
     seen: list[tuple[int, ...]] = []
 
     def loss(model: Any, batch: Any, label_smoothing: float) -> Tensor:
@@ -50,7 +50,7 @@ def broken(job: Job, monkeypatch: pytest.MonkeyPatch, breaks: Break, *calls: int
         whole = original(model, batch, label_smoothing)
         return breaks(whole) if len(seen) - 1 in calls else whole
 
-    monkeypatch.setattr(job.task, "loss", loss)
+    monkeypatch.setattr(run.task, "loss", loss)
     return seen
 
 
@@ -63,13 +63,13 @@ def weights(loop: Loop) -> list[Tensor]:
 def test_it_stops_before_the_step(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, breaks: Break, max_grad_norm: float | None
 ) -> None:
-    job = prepare(small(toy, **{"training.max_grad_norm": max_grad_norm}))
-    seen = broken(job, monkeypatch, breaks, 5)  # the second part of the third step
-    loop = Loop(job)
+    run = prepare(small(toy, **{"training.max_grad_norm": max_grad_norm}))
+    seen = broken(run, monkeypatch, breaks, 5)  # the second part of the third step
+    loop = Loop(run)
     after: list[list[Tensor]] = []
     loop.optimizer.optimizer.register_step_post_hook(lambda *_: after.append(weights(loop)))
     with pytest.raises(UserError) as caught:
-        loop.run()
+        loop.train()
     of_loss = breaks is not bad_gradient
     assert f"the {'loss' if of_loss else 'gradient'} is not finite at step 3" in caught.value.problem
     named = sorted(seen[5] if of_loss else seen[4] + seen[5])
@@ -77,7 +77,7 @@ def test_it_stops_before_the_step(
     assert "training.learning_rate=" in str(caught.value.fix)
     assert len(after) == 2
     assert all(torch.equal(*pair) for pair in zip(after[-1], weights(loop), strict=True))
-    (checkpoint,) = job.folder.checkpoints.iterdir()
+    (checkpoint,) = run.folder.checkpoints.iterdir()
     assert checkpoint.name == "step-000002"
     assert is_whole(checkpoint)
 
@@ -86,13 +86,13 @@ def test_the_step_is_left_out_where_asked(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = {"training.on_nonfinite": "skip", "training.epochs": 1}
-    job = prepare(small(toy, **keys))
-    broken(job, monkeypatch, not_a_number, 5)
-    loop = training.fit(job)
+    run = prepare(small(toy, **keys))
+    broken(run, monkeypatch, not_a_number, 5)
+    loop = training.fit(run)
     assert (loop.state.step, loop.state.left_out) == (6, 1)
     assert "step 3 is left out, 1 of at most 10" in capsys.readouterr().err
     assert all(weight.isfinite().all() for weight in weights(loop))
-    lines = [json.loads(line) for line in job.folder.metrics.read_text().splitlines()]
+    lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     losses = {line["step"]: line["train_loss"] for line in lines if "train_loss" in line}
     assert losses.pop(3) == 0  # nothing to average
     (epoch,) = [line["epoch_train_loss"] for line in lines if "epoch_train_loss" in line]
@@ -100,10 +100,10 @@ def test_the_step_is_left_out_where_asked(
 
 
 def test_only_so_many_steps_are_left_out(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    job = prepare(small(toy, **{"training.on_nonfinite": "skip", "training.max_left_out": 2}))
-    broken(job, monkeypatch, not_a_number, 0, 4, 8, 9)
+    run = prepare(small(toy, **{"training.on_nonfinite": "skip", "training.max_left_out": 2}))
+    broken(run, monkeypatch, not_a_number, 0, 4, 8, 9)
     with pytest.raises(UserError, match=r"at step 5, after 2 that were left out \(training.max_left_out=2\)"):
-        training.fit(job)
+        training.fit(run)
 
 
 def trace(*losses: float) -> Trace:
@@ -112,16 +112,16 @@ def trace(*losses: float) -> Trace:
 
 
 def test_the_likely_cause_is_named(toy: Toy) -> None:
-    job = prepare(small(toy, **{"training.max_grad_norm": None}))
-    told = guard.not_finite(job, trace(0.5, math.nan), 1e-3, 0)
+    run = prepare(small(toy, **{"training.max_grad_norm": None}))
+    told = guard.not_finite(run, trace(0.5, math.nan), 1e-3, 0)
     assert told.where == "train examples 18, 19, 20, 21, 22, 23, 24, 25, 26, 27 and 8 more (counted from 0)"
     assert told.found == "losses of 0.5, nan"
     assert "training.learning_rate=0.0001" in str(told.fix)
     assert "training.max_grad_norm=1" in str(told.fix)
-    in_fp16 = replace(job, precision=Precision("fp16", ""))
+    in_fp16 = replace(run, precision=Precision("fp16", ""))
     assert "training.precision=bf16" in str(guard.not_finite(in_fp16, trace(math.inf), 1e-3, 0).fix)
-    next(job.model.parameters()).data.fill_(math.nan)
-    assert "weights are not finite themselves" in str(guard.not_finite(job, trace(math.nan), 1e-3, 0).fix)
+    next(run.model.parameters()).data.fill_(math.nan)
+    assert "weights are not finite themselves" in str(guard.not_finite(run, trace(math.nan), 1e-3, 0).fix)
 
 
 def test_an_optimizer_that_reads_on_the_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

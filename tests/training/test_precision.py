@@ -10,8 +10,8 @@ from finetune import training
 from finetune.compose import override
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.training.job import prepare
 from finetune.training.precision import choose_precision
+from finetune.training.run import prepare
 
 
 @pytest.fixture(autouse=True)
@@ -73,11 +73,11 @@ def test_a_run_says_which_and_why_and_keeps_it(
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
     for asked, name in (("fp32", "fp32"), ("auto", "bf16"), ("fp32", "fp32")):  # one after another in one process
         settings = {"training.precision": asked, "training.steps": 1}
-        job = prepare(toy("text_classification", "bert", train=32, held_out=8, **settings))
+        run = prepare(toy("text_classification", "bert", train=32, held_out=8, **settings))
         assert f"precision: {name} (" in capsys.readouterr().err
-        assert json.loads((job.folder.path / "environment.json").read_text())["precision"]["name"] == name
-        training.fit(job)
-        assert (job.accelerator.mixed_precision == "bf16") == (name == "bf16")
+        assert json.loads((run.folder.path / "environment.json").read_text())["precision"]["name"] == name
+        training.fit(run)
+        assert (run.accelerator.mixed_precision == "bf16") == (name == "bf16")
 
 
 def test_fp16_is_refused_on_a_cpu_whoever_asks_for_it(

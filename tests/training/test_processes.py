@@ -11,7 +11,7 @@ import pytest
 
 from finetune import compose, models, training
 from finetune.recipe import Recipe
-from finetune.training.job import prepare
+from finetune.training.run import prepare
 from tests.training.conftest import write_rows
 from tests.training.processes import together
 from tests.training.test_methods_answers import number, several, skewed
@@ -74,9 +74,9 @@ def written(toy: Toy, folder: Path, case: Case) -> Recipe:
     recipe = toy(case.kind, case.architecture, train=1, held_out=1, **SHARED)
     recipe = compose.override(recipe, {"data.path": str(data), "output_dir": str(folder / "base_runs")})
     if "adapter.kind" in case.overrides:
-        job = prepare(recipe)
-        models.save_weights(job.model, folder / "base")
-        job.tools.tokenizer.save_pretrained(folder / "base")
+        run = prepare(recipe)
+        models.save_weights(run.model, folder / "base")
+        run.context.tokenizer.save_pretrained(folder / "base")
         recipe = compose.override(recipe, {"model.scratch": None, "model.name": str(folder / "base")})
     return compose.override(recipe, case.overrides)
 
@@ -84,7 +84,7 @@ def written(toy: Toy, folder: Path, case: Case) -> Recipe:
 def measured(recipe: Recipe, folder: Path, batch_size: int) -> None:
     """Train, evaluate on test, and leave the run in `folder`."""
     split = {"output_dir": str(folder), "training.batch_size": batch_size}
-    training.finish(training.fit(prepare(compose.override(recipe, split))))
+    training.finish_run(training.fit(prepare(compose.override(recipe, split))))
 
 
 def left_in(folder: Path) -> list[dict[str, float]]:

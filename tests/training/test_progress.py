@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from finetune.training import progress
-from finetune.training.progress import Bar, _clock
+from finetune.training.progress import ProgressBar, _clock
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_lines_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    with Bar("training", 100) as bar:
+    with ProgressBar("training", 100) as bar:
         for _ in range(60):
             bar.advance(1000, note="epoch 1/2")
     lines = capsys.readouterr().err.splitlines()
@@ -31,7 +31,7 @@ def test_lines_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_other_processes_say_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with Bar("training", 100, enabled=False) as bar:
+    with ProgressBar("training", 100, enabled=False) as bar:
         for _ in range(60):
             bar.advance(1000)
     assert capsys.readouterr().err == ""
@@ -40,7 +40,7 @@ def test_other_processes_say_nothing(capsys: pytest.CaptureFixture[str]) -> None
 def test_pauses_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     now = iter([0.0, 10.0, 110.0, 120.0])
     monkeypatch.setattr("time.monotonic", lambda: next(now))
-    bar = Bar("training", 10, enabled=False)
+    bar = ProgressBar("training", 10, enabled=False)
     with bar.paused():
         pass
     assert bar.seconds == pytest.approx(20.0)

@@ -16,13 +16,13 @@ from finetune import compose, training
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
-from finetune.run import run, status
+from finetune.run import run_recipe, status
 from finetune.training import checkpoint, saving
-from finetune.training.evaluation import Evaluated
+from finetune.training.evaluation import EvaluationResult
 from finetune.training.gradient import Gradients
-from finetune.training.job import prepare
 from finetune.training.loop import Loop
 from finetune.training.resume import CHOSEN, HARMLESS, differences
+from finetune.training.run import prepare
 from finetune.training.run_folder import RunFolder
 from tests.training.processes import finish, free_port, start, together
 
@@ -189,7 +189,7 @@ def interrupted(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, steps: int) -> 
 
         patched.setattr(Loop, "_after_step", after_step)
         with pytest.raises(ZeroDivisionError):
-            run(recipe)
+            run_recipe(recipe)
     return only_run(recipe)
 
 
@@ -214,17 +214,17 @@ def test_without_a_checkpoint_it_begins_again(toy: Toy, monkeypatch: pytest.Monk
     recipe = small(toy)
     folder = interrupted(recipe, monkeypatch, 1)
     loop = Loop(prepare(compose.override(recipe, {"resume": "auto"})))
-    assert loop.job.folder.path == folder
+    assert loop.run.folder.path == folder
     assert loop.state.step == 0
     assert RunFolder(folder).metrics.read_text() == ""
 
 
 def test_the_newest_and_the_best_are_kept(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.9, 0.1, 0.2, 0.3])
-    evaluated = (Evaluated(Scores(values={"accuracy": value}), 1.0, ()) for value in values)
+    evaluated = (EvaluationResult(Scores(values={"accuracy": value}), 1.0, ()) for value in values)
     monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: next(evaluated))
     loop = training.fit(prepare(small(toy, **{"training.keep_checkpoints": 2})))
-    kept = {path.name: (path / "state").is_dir() for path in loop.job.folder.checkpoints.iterdir()}
+    kept = {path.name: (path / "state").is_dir() for path in loop.run.folder.checkpoints.iterdir()}
     assert kept == {"step-000003": False, "step-000010": True, "step-000012": True}
     assert loop.best_checkpoint.name == "step-000003"
     assert (loop.best_checkpoint / "model.safetensors").is_file()
@@ -233,7 +233,7 @@ def test_the_newest_and_the_best_are_kept(toy: Toy, monkeypatch: pytest.MonkeyPa
 def test_auto_starts_anew_where_nothing_is_unfinished(toy: Toy) -> None:
     recipe = small(toy, resume="auto", **{"training.epochs": 1})
     for runs in (1, 2):
-        run(recipe)
+        run_recipe(recipe)
         assert len(list((recipe.output_dir / recipe.name).iterdir())) == runs
 
 
@@ -248,8 +248,8 @@ def test_a_changed_recipe_does_not_go_on(
     assert "training.learning_rate=0.002" in str(caught.value.expected)
     assert "training.learning_rate=1e-05" in str(caught.value.found)
     assert caught.value.where == "training.epochs, training.learning_rate"
-    job = prepare(compose.override(changed, {"resume": "auto"}))
-    assert job.folder.path != folder
+    run = prepare(compose.override(changed, {"resume": "auto"}))
+    assert run.folder.path != folder
     assert "not of this recipe (training.epochs=2 there, 5 here" in capsys.readouterr().err
 
 
@@ -257,9 +257,9 @@ def test_harmless_changes_go_on(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> No
     recipe = small(toy)
     folder = interrupted(recipe, monkeypatch, 2)
     changes = {"training.log_every": 7, "evaluation.tokens_per_batch": 99, "training.keep_checkpoints": 5}
-    job = prepare(compose.override(recipe, {"resume": str(folder), **changes}))
-    assert job.resumed
-    assert job.recipe.training.log_every == 7
+    run = prepare(compose.override(recipe, {"resume": str(folder), **changes}))
+    assert run.resumed
+    assert run.recipe.training.log_every == 7
 
 
 def test_harmless_keys_are_keys() -> None:
@@ -293,10 +293,10 @@ def test_a_folder_without_a_run_is_told(toy: Toy, tmp_path: Path) -> None:
 def test_a_finished_run_and_another_number_of_processes_are_told(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = small(toy)
     folder = interrupted(recipe, monkeypatch, 2)
-    job = prepare(compose.override(recipe, {"resume": str(folder)}))
-    loop = Loop(job)
+    run = prepare(compose.override(recipe, {"resume": str(folder)}))
+    loop = Loop(run)
     with monkeypatch.context() as patched:
-        patched.setattr(type(job.accelerator), "num_processes", 3)
+        patched.setattr(type(run.accelerator), "num_processes", 3)
         patched.setattr(saving, "broadcast_object_list", lambda objects: objects)
         with pytest.raises(UserError, match="another number of processes") as caught:
             saving.restore(loop)

@@ -13,11 +13,11 @@ from finetune import training
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
-from finetune.tasks import Record
-from finetune.training.evaluation import Evaluated
-from finetune.training.job import prepare
+from finetune.tasks import EvaluationRecord
+from finetune.training.evaluation import EvaluationResult
+from finetune.training.run import prepare
 from finetune.training.selection import update_best
-from finetune.training.state import State
+from finetune.training.state import TrainingState
 
 Toy = Callable[..., Recipe]
 NAN = math.nan
@@ -36,9 +36,9 @@ class Own(evaluate.Metric):
 """
 
 
-def selected(values: Iterable[float], losses: Iterable[float], *, greater: bool = True) -> State:
+def selected(values: Iterable[float], losses: Iterable[float], *, greater: bool = True) -> TrainingState:
     """The state after evaluations with these values and losses, at steps 1, 2, 3, ..."""
-    state = State(total_steps=9)
+    state = TrainingState(total_steps=9)
     for step, (value, loss) in enumerate(zip(values, losses, strict=False), start=1):
         state.step = step
         update_best(state, {"loss": loss, "score": value}, "score", greater_is_better=greater)
@@ -86,26 +86,26 @@ def test_patience_does_not_count_ties_before_anything_is_gained(
 
 
 def test_a_state_from_before_losses_were_kept_goes_on() -> None:
-    state = State(total_steps=9, step=2, best_value=0.5, best_step=1)
+    state = TrainingState(total_steps=9, step=2, best_value=0.5, best_step=1)
     update_best(state, {"loss": 1.0, "score": 0.5}, "score", greater_is_better=True)
     assert (state.best_step, state.best_loss) == (2, 1.0)
 
 
-def evaluations(accuracies: Iterable[float], losses: Iterable[float]) -> Callable[..., Evaluated]:
+def evaluations(accuracies: Iterable[float], losses: Iterable[float]) -> Callable[..., EvaluationResult]:
     pairs: Iterator[tuple[float, float]] = zip(accuracies, losses, strict=False)
 
-    def fake(*_: Any, **__: Any) -> Evaluated:
+    def fake(*_: Any, **__: Any) -> EvaluationResult:
         accuracy, loss = next(pairs)
-        return Evaluated(Scores(values={"accuracy": accuracy}), loss, ())
+        return EvaluationResult(Scores(values={"accuracy": accuracy}), loss, ())
 
     return fake
 
 
 def test_a_run_without_any_gain_keeps_its_best_loss(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = {"training.epochs": 4, "training.patience": 1}
-    job = prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides))
+    run = prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides))
     monkeypatch.setattr("finetune.training.loop.evaluate", evaluations(repeat(0.0), [4.0, 2.0, 1.0, 3.0]))
-    loop = training.fit(job)
+    loop = training.fit(run)
     assert (loop.state.step, loop.state.best_step, loop.state.best_loss) == (8, 6, 1.0)
     assert loop.best_checkpoint.is_dir()
 
@@ -140,14 +140,14 @@ def test_the_direction_is_known_or_told_and_said(
     best: int,
     said: str,
 ) -> None:
-    job = prepare(with_metric(toy, own_metric, **overrides))
+    run = prepare(with_metric(toy, own_metric, **overrides))
     values = iter([0.3, 0.1, 0.2])
 
-    def fake(*_: Any, **__: Any) -> Evaluated:
-        return Evaluated(Scores(values=dict.fromkeys(("accuracy", "smape", "wobble"), next(values))), 1.0, ())
+    def fake(*_: Any, **__: Any) -> EvaluationResult:
+        return EvaluationResult(Scores(values=dict.fromkeys(("accuracy", "smape", "wobble"), next(values))), 1.0, ())
 
     monkeypatch.setattr("finetune.training.loop.evaluate", fake)
-    assert training.fit(job).state.best_step == best
+    assert training.fit(run).state.best_step == best
     assert said in " ".join(capsys.readouterr().err.split())
 
 
@@ -176,13 +176,13 @@ def test_bleu_tells_texts_without_spaces_apart(
         rows = [json.loads(line) for line in path.read_text().splitlines()]
         joined = [row | {"target": row["target"].replace(" ", "")} for row in rows]
         path.write_text("".join(json.dumps(row) + "\n" for row in joined))
-    job = prepare(recipe)
+    run = prepare(recipe)
     shown = " ".join(capsys.readouterr().err.split())
     assert said in shown
     assert ("bleu cuts" in shown) == (tokenizer is not None)
-    texts = [Record(number, "", text, text, hidden={"guessed": [1], "labels": [1]})
-             for number, text in enumerate(job.examples["dev"]["target"])]  # fmt: skip
-    scores = job.task.score(texts, job.tools)
+    texts = [EvaluationRecord(number, "", text, text, hidden={"guessed": [1], "labels": [1]})
+             for number, text in enumerate(run.examples["dev"]["target"])]  # fmt: skip
+    scores = run.task.score(texts, run.context)
     if tokenizer is not None:
         assert f"tok:{tokenizer}|" in scores.signatures["sacrebleu"]
     if tokenizer == "char":
@@ -190,6 +190,6 @@ def test_bleu_tells_texts_without_spaces_apart(
 
 
 def test_bleu_of_texts_with_spaces_is_the_usual_one(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
-    job = prepare(toy("text_to_text", "t5", train=32, held_out=8))
-    assert job.tools.has_words
+    run = prepare(toy("text_to_text", "t5", train=32, held_out=8))
+    assert run.context.has_words
     assert "bleu cuts" not in capsys.readouterr().err

@@ -11,7 +11,7 @@ import torch
 
 from finetune import compose, training
 from finetune.recipe import Recipe
-from finetune.training.job import Job, prepare
+from finetune.training.run import Run, prepare
 from tests.training.gradients import Step, assert_same_steps, steps, varied
 from tests.training.processes import together
 
@@ -42,24 +42,24 @@ def written(toy: Toy, folder: Path, kind: str, architecture: str) -> Recipe:
     return compose.override(recipe, {"data.path": str(data)})
 
 
-def assert_unequal_steps(job: Job, whole: list[Step]) -> None:
+def assert_unequal_steps(run: Run, whole: list[Step]) -> None:
     """Where all batches had as many targets, a mean of means would be right too."""
-    targets, order = job.encoded["train"].targets, np.random.default_rng((job.recipe.seed, 0)).permutation(EXAMPLES)
+    targets, order = run.encoded["train"].targets, np.random.default_rng((run.recipe.seed, 0)).permutation(EXAMPLES)
     assert len(whole) == 2
-    if job.recipe.task.kind != "text_classification":
+    if run.recipe.task.kind != "text_classification":
         assert len({int(targets[order[start : start + 8]].sum()) for start in range(0, 32, 8)}) > 1
 
 
 @pytest.mark.parametrize(("kind", "architecture"), CELLS)
 def test_accumulated_and_padded(toy: Toy, tmp_path: Path, kind: str, architecture: str) -> None:
-    job = prepare(written(toy, tmp_path / "runs", kind, architecture))
-    whole = steps(job)
-    assert_unequal_steps(job, whole)
-    assert_same_steps(steps(varied(job, ACCUMULATED)), whole)
-    assert_same_steps(steps(varied(job, {}, ragged=False)), whole)
-    assert_same_steps(steps(varied(job, ACCUMULATED, ragged=False)), whole)
-    recomputed = steps(varied(job, {"training.gradient_checkpointing": True}))
-    assert job.model.is_activation_checkpointing
+    run = prepare(written(toy, tmp_path / "runs", kind, architecture))
+    whole = steps(run)
+    assert_unequal_steps(run, whole)
+    assert_same_steps(steps(varied(run, ACCUMULATED)), whole)
+    assert_same_steps(steps(varied(run, {}, ragged=False)), whole)
+    assert_same_steps(steps(varied(run, ACCUMULATED, ragged=False)), whole)
+    recomputed = steps(varied(run, {"training.gradient_checkpointing": True}))
+    assert run.model.is_activation_checkpointing
     assert_same_steps(recomputed, whole)
 
 
@@ -72,11 +72,11 @@ def test_two_processes(toy: Toy, tmp_path: Path) -> None:
 
     def body() -> int:
         for cell, folder in folders.items():
-            job = prepare(recipes[cell])
+            run = prepare(recipes[cell])
             whole = torch.load(folder / "whole")
-            assert_same_steps(steps(varied(job, {"training.batch_size": 16})), whole)
+            assert_same_steps(steps(varied(run, {"training.batch_size": 16})), whole)
             if cell == CELLS[-1]:
-                assert_same_steps(steps(varied(job, ACCUMULATED | {"training.gradient_accumulation": 2})), whole)
+                assert_same_steps(steps(varied(run, ACCUMULATED | {"training.gradient_accumulation": 2})), whole)
         return 0
 
     assert together(body, tmp_path / "logs", 2) == [0, 0], (tmp_path / "logs" / "0.log").read_text()
@@ -86,15 +86,15 @@ def test_two_processes(toy: Toy, tmp_path: Path) -> None:
 def test_the_logged_loss_is_the_mean_over_the_step(toy: Toy, tmp_path: Path, kind: str, architecture: str) -> None:
     """The weights hardly move, so that the first ones tell the loss of every step."""
     keys: dict[str, Any] = {"training.epochs": 1, "training.log_every": 1, "training.learning_rate": 1e-12}
-    job = prepare(compose.override(written(toy, tmp_path / "runs", kind, architecture), ACCUMULATED | keys))
-    features = job.encoded["train"].features
+    run = prepare(compose.override(written(toy, tmp_path / "runs", kind, architecture), ACCUMULATED | keys))
+    features = run.encoded["train"].features
     with torch.inference_mode():
-        predictions = job.task.predict(job.model, job.task.collate(features[:], job.tools), job.tools, final=False)
-    windows = np.split(np.random.default_rng((job.recipe.seed, 0)).permutation(len(features)), [32])
+        predictions = run.task.predict(run.model, run.task.collate(features[:], run.context), run.context, final=False)
+    windows = np.split(np.random.default_rng((run.recipe.seed, 0)).permutation(len(features)), [32])
     losses = np.array([one.loss for one in predictions])
     targets = np.array([one.num_targets for one in predictions])
-    training.fit(job)
-    lines = [json.loads(line) for line in job.folder.metrics.read_text().splitlines()]
+    training.fit(run)
+    lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     logged = [line["train_loss"] for line in lines if "train_loss" in line]
     assert logged == pytest.approx([losses[one].sum() / targets[one].sum() for one in windows], rel=1e-5)
     (epoch,) = [line["epoch_train_loss"] for line in lines if "epoch_train_loss" in line]

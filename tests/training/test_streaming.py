@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from finetune import compose
-from finetune.data import pieces
-from finetune.data.batches import Window
+from finetune.data import batched
+from finetune.data.batches import StepBatches
 from finetune.recipe import Recipe
-from finetune.run import run, status
+from finetune.run import run_recipe, status
 from finetune.tasks import Batch
 from finetune.training.gradient import Gradients
 from tests.training.processes import finish, start, together
@@ -30,7 +30,7 @@ def load(split):
 
 @pytest.fixture(autouse=True)
 def _small_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces.pieces, "__defaults__", (10,))
+    monkeypatch.setattr(batched.batched, "__defaults__", (10,))
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "cache"))
 
 
@@ -40,8 +40,8 @@ def noting(recipe: Recipe, folder: Path) -> Callable[[], int]:
     def body() -> int:
         original = Gradients.prepared
 
-        def prepared(gradients: Gradients, plan: Sequence[Window]) -> Generator[Batch]:
-            rows = gradients.job.examples["train"]
+        def prepared(gradients: Gradients, plan: Sequence[StepBatches]) -> Generator[Batch]:
+            rows = gradients.run.examples["train"]
             weighing = [part for window in plan for part, weight in gradients.parts(window) if weight]
             with (folder / f"texts{gradients.accelerator.process_index}").open("a") as file:
                 file.writelines(f"{rows[int(index)]['text']}\n" for part in weighing for index in part)
@@ -73,7 +73,7 @@ def test_killed_and_gone_on_with_it_ends_as_data_in_memory(toy: Toy, tmp_path: P
     if source == "function":
         (tmp_path / "mine.py").write_text(FUNCTION.format(folder=tmp_path / "data"))
         recipe = compose.override(recipe, {"data.path": None, "data.function": f"{tmp_path / 'mine.py'}:load"})
-    run(recipe)
+    run_recipe(recipe)
     streamed = compose.override(elsewhere(recipe, "streamed"), {"data.streaming": True, "resume": "auto"})
     log = tmp_path / "log"
     assert finish(start(killed_at(streamed, 60), log)) == [-9], log.read_text()

@@ -18,7 +18,7 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 BLOCK = 128
 """Tokens of a block, the least that FlexAttention's kernels like."""
 
-Predicate = Callable[[Tensor, Tensor, Tensor], Tensor]
+MaskMod = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Whether head h of query q of the stream may attend to key k of the stream, from scalar tensors (h, q, k)."""
 
 
@@ -37,7 +37,7 @@ class FlexBlocks:
 
     partial: Tensor
     full: Tensor
-    allowed: Predicate
+    allowed: MaskMod
     query_positions: Tensor
     key_positions: Tensor
     zero: int

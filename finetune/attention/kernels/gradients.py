@@ -9,7 +9,7 @@ from torch import Tensor
 
 from finetune.attention.kernels.dropout import factors
 from finetune.attention.kernels.plan import ChunkGroup
-from finetune.attention.kernels.slots import accumulate, empty_total, gather, split, take, to_tokens
+from finetune.attention.kernels.slots import accumulate, empty_total, gather, split_slots, take, to_tokens
 from finetune.attention.kernels.weights import TiledCall, attention_weights, weight_survivors
 
 
@@ -58,11 +58,11 @@ def _add_gradients(
     wide = take(outputs, group.queries, call.dtype)  # each [tiles * heads, queries, value head_dim]
     narrow = wide if call.narrow == call.dtype else take(outputs, group.queries, call.narrow)
     dropped = (weights if kept is None else weights * kept).to(call.narrow)
-    accumulate(value_total, group.keys, _transposed(split(dropped, group.weight_shapes)), narrow)
+    accumulate(value_total, group.keys, _transposed(split_slots(dropped, group.weight_shapes)), narrow)
     scores = _score_gradients(call, group, wide, weights, kept)
     if table is not None:
         _add_to_table(table, group, scores)
-    pieces = split(scores.to(call.narrow), group.weight_shapes)  # each [tiles * heads, queries, keys]
+    pieces = split_slots(scores.to(call.narrow), group.weight_shapes)  # each [tiles * heads, queries, keys]
     accumulate(query_total, group.queries, pieces, take(call.key, group.keys, call.narrow), call.scale)
     queries = take(call.query, group.queries, call.narrow)
     accumulate(key_total, group.keys, _transposed(pieces), queries, call.scale)
@@ -74,12 +74,12 @@ def _score_gradients(
     """The gradient of the scores, [weights], from those of the outputs."""
     of_weights, scores = torch.empty_like(weights), torch.empty_like(weights)
     values = take(call.value, group.keys, call.dtype)
-    for output, value, gradient in zip(outputs, values, split(of_weights, group.weight_shapes), strict=True):
+    for output, value, gradient in zip(outputs, values, split_slots(of_weights, group.weight_shapes), strict=True):
         # [tiles * heads, queries, keys] = [tiles * heads, queries, head_dim] @ [tiles * heads, head_dim, keys]
         torch.bmm(output, value.mT, out=gradient)
     if kept is not None:
         of_weights *= kept
-    pieces = (split(numbers, group.weight_shapes) for numbers in (of_weights, weights, scores))
+    pieces = (split_slots(numbers, group.weight_shapes) for numbers in (of_weights, weights, scores))
     for gradient, weight, score in zip(*pieces, strict=True):
         torch.ops.aten._softmax_backward_data.out(gradient, weight, -1, weight.dtype, grad_input=score)
     return scores
@@ -87,7 +87,7 @@ def _score_gradients(
 
 def _add_to_table(table: Tensor, group: ChunkGroup, scores: Tensor) -> None:
     """Add the scores' gradient to that of the bias table, [distances, heads]."""
-    for chunk, piece in zip(group.chunks, split(scores, group.weight_shapes), strict=True):
+    for chunk, piece in zip(group.chunks, split_slots(scores, group.weight_shapes), strict=True):
         if chunk.bias_index is None:
             continue
         gradient = piece.view(chunk.shape)

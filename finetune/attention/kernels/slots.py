@@ -97,7 +97,7 @@ def slot_range(indices: SlotIndices, start: int, shapes: Sequence[tuple[int, int
     return SlotRange(indices, slice(start, start + sum(map(math.prod, shapes))), tuple(shapes))
 
 
-def split(numbers: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+def split_slots(numbers: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     """Views of [numbers, ...], one of each shape [*shape, ...], which follow one another."""
     pieces = numbers.split_with_sizes([math.prod(shape) for shape in shapes])
     return [piece.view(*shape, *numbers.shape[1:]) for piece, shape in zip(pieces, shapes, strict=True)]
@@ -116,7 +116,7 @@ def take(rows: Tensor, group: SlotRange, dtype: torch.dtype) -> list[Tensor]:
     """What `gather` gave, as each chunk's [tiles * heads, slots, head_dim]."""
     indices, slots = group.indices, group.slots
     taken = rows.index_select(0, indices.rows[slots]) if indices.slots is None else rows[slots]
-    return split(taken.to(dtype), group.shapes)
+    return split_slots(taken.to(dtype), group.shapes)
 
 
 def empty_total(indices: SlotIndices, head_dim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -136,7 +136,7 @@ def accumulate(
     in_place = unique and right[0].dtype == total.dtype
     count = group.slots.stop - group.slots.start
     numbers = total[group.slots] if in_place else right[0].new_empty(count, total.shape[1])
-    for one, other, product in zip(left, right, split(numbers, group.shapes), strict=True):
+    for one, other, product in zip(left, right, split_slots(numbers, group.shapes), strict=True):
         torch.baddbmm(product, one, other, beta=0, alpha=scale, out=product)
     if unique and not in_place:
         total[group.slots] = numbers

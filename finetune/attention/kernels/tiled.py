@@ -19,7 +19,7 @@ from torch import Tensor
 from finetune.attention.kernels.dropout import factors
 from finetune.attention.kernels.gradients import attention_gradients
 from finetune.attention.kernels.plan import AttentionPlan
-from finetune.attention.kernels.slots import accumulate, empty_total, gather, split, take, to_tokens
+from finetune.attention.kernels.slots import accumulate, empty_total, gather, split_slots, take, to_tokens
 from finetune.attention.kernels.weights import TiledCall, at_least_float32, attention_weights, weight_survivors, widened
 
 __all__ = ["tiled_attention"]
@@ -101,7 +101,7 @@ class _TiledAttention(torch.autograd.Function):
                 weights, survived = attention_weights(call, group), weight_survivors(call, group)
                 dropped = weights if survived is None else factors(survived, dropout, call.dtype).mul_(weights)
                 values = take(call.value, group.keys, call.dtype)
-                accumulate(output, group.queries, split(dropped, group.weight_shapes), values)
+                accumulate(output, group.queries, split_slots(dropped, group.weight_shapes), values)
                 if keep:
                     kept += weights, survived
             result = to_tokens(output, plan.queries, plan.num_heads, query.dtype)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from finetune.attention.kernels.dropout import survivors
 from finetune.attention.kernels.plan import AttentionPlan, Chunk, ChunkGroup
-from finetune.attention.kernels.slots import split, take
+from finetune.attention.kernels.slots import split_slots, take
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def attention_weights(call: TiledCall, group: ChunkGroup) -> Tensor:
     """The attention weights of a group before dropout, [weights]."""
     scores, weights = (call.query.new_empty(group.num_weights, dtype=call.dtype) for _ in range(2))
     queries, keys = take(call.query, group.queries, call.dtype), take(call.key, group.keys, call.dtype)
-    pieces = (split(numbers, group.weight_shapes) for numbers in (scores, weights))
+    pieces = (split_slots(numbers, group.weight_shapes) for numbers in (scores, weights))
     for chunk, query, key, score, weight in zip(group.chunks, queries, keys, *pieces, strict=True):
         # [tiles * heads, queries, keys] = [tiles * heads, queries, head_dim] @ [tiles * heads, head_dim, keys]
         torch.baddbmm(score, query, key.mT, beta=0, alpha=call.scale, out=score)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from finetune.attention.masks.scope import Features, Scope
+    from finetune.attention.masks.scope import ExampleFeatures, Scope
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class Mask(ABC):
         query_length: int,
         key_length: int | None = None,
         num_heads: int = 1,
-        features: Features | None = None,
-        key_features: Features | None = None,
+        features: ExampleFeatures | None = None,
+        key_features: ExampleFeatures | None = None,
         device: torch.device | str | None = None,
     ) -> Tensor:
         """The whole mask of one example; the arguments are those of `example_scope`.
@@ -141,8 +141,8 @@ class Mask(ABC):
         query_length: int,
         key_length: int | None = None,
         num_heads: int = 1,
-        features: Features | None = None,
-        key_features: Features | None = None,
+        features: ExampleFeatures | None = None,
+        key_features: ExampleFeatures | None = None,
     ) -> int:
         """Allowed pairs of one example over all heads: the sum of `dense`, without ever holding the square."""
         from finetune.attention.masks.counting import count
@@ -157,8 +157,8 @@ class Mask(ABC):
         query_length: int,
         key_length: int | None = None,
         num_heads: int = 1,
-        features: Features | None = None,
-        key_features: Features | None = None,
+        features: ExampleFeatures | None = None,
+        key_features: ExampleFeatures | None = None,
     ) -> list[range]:
         """The keys that these neighbouring queries can possibly reach, in any head.
 

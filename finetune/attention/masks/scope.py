@@ -15,12 +15,12 @@ from torch import Tensor
 from finetune.attention.masks.bounds import Span
 from finetune.attention.masks.errors import MaskError, MissingColumn
 
-Features = Mapping[str, Sequence[int] | Tensor | int]
+ExampleFeatures = Mapping[str, Sequence[int] | Tensor | int]
 """Columns of one example: a sequence has one integer a token, a single integer is a value of the example."""
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class AttentionSide:
     """The tokens on one side of attention, queries or keys.
 
     Args:
@@ -86,8 +86,8 @@ class Scope:
         values: name -> int64 [examples], one integer an example.
     """
 
-    queries: Side
-    keys: Side
+    queries: AttentionSide
+    keys: AttentionSide
     example: Tensor
     num_heads: int
     values: Mapping[str, Tensor] = field(default_factory=dict)
@@ -129,8 +129,8 @@ def example_scope(
     query_length: int,
     key_length: int | None = None,
     num_heads: int = 1,
-    features: Features | None = None,
-    key_features: Features | None = None,
+    features: ExampleFeatures | None = None,
+    key_features: ExampleFeatures | None = None,
     device: torch.device | str | None = None,
 ) -> Scope:
     """The scope of a single example.
@@ -157,7 +157,9 @@ def example_scope(
     return Scope(queries, keys, torch.zeros((), dtype=torch.int64, device=device), num_heads, values)
 
 
-def _side(length: int, features: Features, device: torch.device | str | None) -> tuple[Side, dict[str, Tensor]]:
+def _side(
+    length: int, features: ExampleFeatures, device: torch.device | str | None
+) -> tuple[AttentionSide, dict[str, Tensor]]:
     if length < 0:
         raise MaskError(f"a length cannot be negative, got {length}")
     columns, values = {}, {}
@@ -170,7 +172,7 @@ def _side(length: int, features: Features, device: torch.device | str | None) ->
         else:
             raise MaskError(f"column {name!r} has shape {list(column.shape)}, but there are {length} tokens")
     starts = torch.zeros(1, dtype=torch.int64, device=device)
-    return Side(starts, starts + length, columns), values
+    return AttentionSide(starts, starts + length, columns), values
 
 
 def integers(name: str, given: Sequence[int] | Tensor | int, device: torch.device | str | None) -> Tensor:

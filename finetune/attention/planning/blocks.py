@@ -12,15 +12,15 @@ import torch
 
 from finetune.attention.kernels.plan import TileBatch
 from finetune.attention.planning.grouping import group_by_size
-from finetune.attention.planning.heads import Booleans, HeadGroup, Integers, example_sizes, example_starts
+from finetune.attention.planning.heads import BoolArray, HeadGroup, IntArray, example_sizes, example_starts
 from finetune.attention.planning.key_sets import find_keys, separate_dense_rows, without_dense_rows
-from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, merge, split
+from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, merge_tiles, split_tiles
 
 PAIRS_AT_ONCE = 2**22
 """Pairs that may be evaluated before those of unused keys are dropped: bounds the memory."""
 
 
-def find_tiles(group: HeadGroup, dense: Booleans, size: int, step: int, sample: int | None = None) -> Tiles:
+def find_tiles(group: HeadGroup, dense: BoolArray, size: int, step: int, sample: int | None = None) -> Tiles:
     """Cover the pairs that a mask allows by tiles.
 
     Args:
@@ -44,14 +44,14 @@ def find_tiles(group: HeadGroup, dense: Booleans, size: int, step: int, sample: 
     if num_tiles <= at_once:
         return find_keys(group, tiles, dense, step)
     portions = [np.arange(start, min(start + at_once, num_tiles)) for start in range(0, num_tiles, at_once)]
-    return merge([find_keys(group, portion, dense, step) for portion in split(tiles, portions)])
+    return merge_tiles([find_keys(group, portion, dense, step) for portion in split_tiles(tiles, portions)])
 
 
 def _some(tiles: Tiles, number: int) -> Tiles:
     """About this many of the tiles, evenly chosen."""
     if len(tiles.examples) <= number:
         return tiles
-    return split(tiles, [np.unique(np.linspace(0, len(tiles.examples) - 1, number).astype(np.int64))])[0]
+    return split_tiles(tiles, [np.unique(np.linspace(0, len(tiles.examples) - 1, number).astype(np.int64))])[0]
 
 
 def tile_batches(group: HeadGroup, tiles: Tiles, head_dim: int, has_relative_bias: bool) -> list[TileBatch]:
@@ -64,7 +64,7 @@ def tile_batches(group: HeadGroup, tiles: Tiles, head_dim: int, has_relative_bia
         has_relative_bias: Whether a relative bias is added.
     """
     sizes = group_by_size(tiles.query_counts, tiles.key_counts, len(group.heads), head_dim)
-    parts = split(tiles, [one.members for one in sizes])
+    parts = split_tiles(tiles, [one.members for one in sizes])
     return [
         _tile_batch(group, part, one.queries, one.keys, has_relative_bias)
         for part, one in zip(parts, sizes, strict=True)
@@ -93,7 +93,7 @@ def _tile_batch(group: HeadGroup, tiles: Tiles, num_queries: int, num_keys: int,
     )
 
 
-def _allowed(tiles: Tiles, tile: Integers, slot: Integers, is_query: Booleans, num_keys: int) -> Booleans:
+def _allowed(tiles: Tiles, tile: IntArray, slot: IntArray, is_query: BoolArray, num_keys: int) -> BoolArray:
     """The mask of the last keys of each tile, bool [tiles, masked keys, queries].
 
     Args:

@@ -9,7 +9,7 @@ import numpy as np
 from finetune.attention.layout import Ragged
 from finetune.attention.masks import Mask
 from finetune.attention.masks.counting import count
-from finetune.attention.masks.scope import Features, example_scope
+from finetune.attention.masks.scope import ExampleFeatures, example_scope
 from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.planner import plan, select
 
@@ -119,7 +119,7 @@ def allowed_pairs(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> 
     return total
 
 
-def _features(layout: Ragged, example: int) -> Features:
+def _features(layout: Ragged, example: int) -> ExampleFeatures:
     starts = np.concatenate([[0], np.cumsum(layout.sizes)])
     tokens = slice(int(starts[example]), int(starts[example + 1]))
     columns = {name: column[tokens].cpu() for name, column in layout.columns.items()}

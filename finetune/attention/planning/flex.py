@@ -9,7 +9,7 @@ from torch import Tensor
 from finetune.attention.kernels.flex import BLOCK, FlexBlocks
 from finetune.attention.layout import Ragged, layout_scope
 from finetune.attention.masks import Mask
-from finetune.attention.planning.heads import Booleans, HeadGroup, Integers, example_sizes, mask_bounds
+from finetune.attention.planning.heads import BoolArray, HeadGroup, IntArray, example_sizes, mask_bounds
 from finetune.attention.planning.tiles import expand_counts
 
 
@@ -39,7 +39,7 @@ def flex_blocks(mask: Mask, groups: list[HeadGroup], queries: Ragged, keys: Ragg
     return FlexBlocks(possible & ~certain, certain, allowed, queries.positions, keys.positions, longest - 1)
 
 
-def _block_maps(group: HeadGroup) -> tuple[Booleans, Booleans]:
+def _block_maps(group: HeadGroup) -> tuple[BoolArray, BoolArray]:
     """Where a block of the stream's square may hold an allowed pair, and where all its pairs are allowed."""
     query_sizes, key_sizes = example_sizes(group.queries), example_sizes(group.keys)
     query_block, query_example, query_first, query_last = _pieces(query_sizes)
@@ -59,7 +59,7 @@ def _block_maps(group: HeadGroup) -> tuple[Booleans, Booleans]:
     return some, every
 
 
-def _pieces(sizes: Integers) -> tuple[Integers, Integers, Integers, Integers]:
+def _pieces(sizes: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Block, example, first and last position of the pieces into which examples and blocks cut a stream."""
     starts = np.cumsum(sizes) - sizes
     stops = starts + sizes

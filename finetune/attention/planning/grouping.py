@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.attention.planning.cost import COSTS
-from finetune.attention.planning.heads import Integers
+from finetune.attention.planning.heads import IntArray
 
 KEY_STEP, LEAST_KEYS = 8, 16
 """Keys of a tile are LEAST_KEYS, or more in such steps. Vectors of AVX-512 hold 16 numbers; torch's softmax of fewer
@@ -24,12 +24,12 @@ class SizeGroup:
         keys: Keys of each after padding.
     """
 
-    members: Integers
+    members: IntArray
     queries: int
     keys: int
 
 
-def group_by_size(queries: Integers, keys: Integers, num_heads: int, head_dim: int) -> list[SizeGroup]:
+def group_by_size(queries: IntArray, keys: IntArray, num_heads: int, head_dim: int) -> list[SizeGroup]:
     """The cheapest groups of tiles that have these numbers of queries and keys.
 
     In the order of their sizes, neighbours go together: dynamic programming over the different sizes finds the best
@@ -57,14 +57,14 @@ def group_by_size(queries: Integers, keys: Integers, num_heads: int, head_dim: i
     return groups
 
 
-def rounded_keys(keys: Integers) -> Integers:
+def rounded_keys(keys: IntArray) -> IntArray:
     """Numbers of keys rounded up to KEY_STEP; large ones by up to an eighth, so that few different ones remain."""
     step = np.maximum(KEY_STEP, 2 ** np.maximum(0, np.log2(keys).astype(np.int64) - 4))
-    rounded: Integers = np.maximum(LEAST_KEYS, -(-keys // step) * step)
+    rounded: IntArray = np.maximum(LEAST_KEYS, -(-keys // step) * step)
     return rounded
 
 
-def _cuts(queries: Integers, keys: Integers, counts: Integers, num_heads: int, head_dim: int) -> list[tuple[int, int]]:
+def _cuts(queries: IntArray, keys: IntArray, counts: IntArray, num_heads: int, head_dim: int) -> list[tuple[int, int]]:
     """Runs of sizes that are padded to one, as first and stop.
 
     Args:

@@ -15,8 +15,8 @@ from finetune.attention.layout import Ragged, layout_scope
 from finetune.attention.masks import Mask, Span
 from finetune.attention.planning.strategies import Strategy
 
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 PAIRS_AT_ONCE = 2**17
 """Pairs, or blocks of pairs, that are evaluated together, so that intermediate results stay in the cache."""
@@ -66,15 +66,15 @@ def head_groups(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> li
     return groups
 
 
-def example_sizes(layout: Ragged) -> Integers:
+def example_sizes(layout: Ragged) -> IntArray:
     """Tokens of each example, int64 [examples]."""
     return np.asarray(layout.sizes, dtype=np.int64)
 
 
-def example_starts(layout: Ragged) -> Integers:
+def example_starts(layout: Ragged) -> IntArray:
     """Index of each example's first token in the stream, int64 [examples]."""
     sizes = example_sizes(layout)
-    starts: Integers = np.cumsum(sizes) - sizes
+    starts: IntArray = np.cumsum(sizes) - sizes
     return starts
 
 
@@ -86,13 +86,13 @@ def check_evaluable(group: HeadGroup) -> None:
 
 def mask_bounds(
     group: HeadGroup,
-    examples: Integers,
-    first_query: Integers,
-    last_query: Integers,
-    first_key: Integers,
-    last_key: Integers,
+    examples: IntArray,
+    first_query: IntArray,
+    last_query: IntArray,
+    first_key: IntArray,
+    last_key: IntArray,
     steps: tuple[int, int] = (1, 1),
-) -> tuple[Booleans, Booleans]:
+) -> tuple[BoolArray, BoolArray]:
     """Which blocks of pairs hold any possible pair, and which hold allowed pairs alone: bool [blocks, ...], twice.
 
     Args:
@@ -118,7 +118,7 @@ def mask_bounds(
     return possible, certain
 
 
-def allowed_pairs(group: HeadGroup, examples: Integers, queries: Integers, keys: Integers) -> Booleans:
+def allowed_pairs(group: HeadGroup, examples: IntArray, queries: IntArray, keys: IntArray) -> BoolArray:
     """Which pairs the mask allows: bool [rows, ...].
 
     Args:
@@ -137,7 +137,7 @@ def allowed_pairs(group: HeadGroup, examples: Integers, queries: Integers, keys:
         allowed = group.mask.allowed(scope, torch.tensor(group.heads.start), q, k)
         return allowed.expand(_shape(example, q, k))[None]
 
-    answer: Booleans = _in_portions(evaluate, examples, queries, keys)[0]
+    answer: BoolArray = _in_portions(evaluate, examples, queries, keys)[0]
     return answer
 
 
@@ -145,7 +145,7 @@ def _shape(*tensors: Tensor) -> torch.Size:
     return torch.Size(np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors)))
 
 
-def _in_portions(evaluate: Callable[..., Tensor], *arguments: Integers) -> Booleans:
+def _in_portions(evaluate: Callable[..., Tensor], *arguments: IntArray) -> BoolArray:
     """[answers, rows, ...] of arguments [rows, ...], evaluated a few rows at a time."""
     shape = np.broadcast_shapes(*(argument.shape for argument in arguments))
     rows = max(1, PAIRS_AT_ONCE // max(1, int(np.prod(shape[1:]))))
@@ -153,5 +153,5 @@ def _in_portions(evaluate: Callable[..., Tensor], *arguments: Integers) -> Boole
     portions = [
         evaluate(*(tensor[start : start + rows] for tensor in tensors)) for start in range(0, max(shape[0], 1), rows)
     ]
-    answers: Booleans = torch.cat(portions, dim=1).numpy()
+    answers: BoolArray = torch.cat(portions, dim=1).numpy()
     return answers

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from finetune.attention.planning.heads import (
-    Booleans,
+    BoolArray,
     HeadGroup,
-    Integers,
+    IntArray,
     allowed_pairs,
     example_sizes,
     example_starts,
@@ -23,7 +23,7 @@ USUAL_BLOCKS = 4
 """Rows are dense only where tiles reach more blocks of keys than a window does."""
 
 
-def dense_rows(group: HeadGroup) -> Booleans:
+def dense_rows(group: HeadGroup) -> BoolArray:
     """Which queries of the stream may attend to many more keys than their neighbours: bool [queries].
 
     Those of global tokens are such rows. In a tile with their neighbours they would make it hold every key. A dense row
@@ -49,22 +49,22 @@ def dense_rows(group: HeadGroup) -> Booleans:
     return found
 
 
-def _spread(count: int) -> Integers:
+def _spread(count: int) -> IntArray:
     """Indices below `count`: the first few, and some of the others."""
     others = np.linspace(0, max(count - 1, 0), min(count, 4)).astype(np.int64)
     return np.unique(np.concatenate([np.arange(min(count, 4)), others]))
 
 
-def _sampled_counts(group: HeadGroup, examples: Integers, positions: Integers) -> Integers:
+def _sampled_counts(group: HeadGroup, examples: IntArray, positions: IntArray) -> IntArray:
     """How many of some keys, drawn at random, each query may attend to: int64 [tiles, queries]."""
     shares = np.random.default_rng(0).random(SAMPLED_KEYS)
     keys = (example_sizes(group.keys)[examples][:, None, None] * shares).astype(np.int64)  # [tiles, 1, SAMPLED_KEYS]
     queries = positions.clip(0)[:, :, None]  # [tiles, queries, 1]
-    counts: Integers = allowed_pairs(group, examples[:, None, None], queries, keys).sum(-1)
+    counts: IntArray = allowed_pairs(group, examples[:, None, None], queries, keys).sum(-1)
     return counts
 
 
-def without_dense_rows(group: HeadGroup, tiles: Tiles, dense: Booleans) -> Tiles:
+def without_dense_rows(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> Tiles:
     """The tiles, whose keys are not known yet, without the queries of dense rows."""
     if not dense.any():
         return tiles
@@ -76,7 +76,7 @@ def without_dense_rows(group: HeadGroup, tiles: Tiles, dense: Booleans) -> Tiles
     return without_keys(tiles.examples[kept], remaining[kept])
 
 
-def separate_dense_rows(group: HeadGroup, tiles: Tiles, dense: Booleans) -> Tiles:
+def separate_dense_rows(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> Tiles:
     """The tiles without the queries of dense rows, followed by tiles of those alone."""
     if not dense.any():
         return tiles
@@ -90,7 +90,7 @@ def separate_dense_rows(group: HeadGroup, tiles: Tiles, dense: Booleans) -> Tile
     return without_keys(np.concatenate([sparse.examples, own.examples]), np.concatenate([sparse.queries, positions]))
 
 
-def find_keys(group: HeadGroup, tiles: Tiles, dense: Booleans, step: int) -> Tiles:
+def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> Tiles:
     """The tiles with the keys that any of their queries may attend to.
 
     Args:
@@ -114,7 +114,7 @@ def find_keys(group: HeadGroup, tiles: Tiles, dense: Booleans, step: int) -> Til
     return Tiles(tiles.examples, tiles.queries, offsets(counts), keys[order], certain[order], allowed[used])
 
 
-def _possible_keys(group: HeadGroup, tiles: Tiles, dense: Booleans, step: int) -> tuple[Integers, Integers, Booleans]:
+def _possible_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> tuple[IntArray, IntArray, BoolArray]:
     """Tile, key and whether it is certain, of all keys that are possible by the mask's bounds; by tile, then key."""
     runs, examples, first, last = _runs(group, tiles, dense)
     run, start, stop = _possible_blocks(group, examples, first, last)
@@ -127,8 +127,8 @@ def _possible_keys(group: HeadGroup, tiles: Tiles, dense: Booleans, step: int) -
 
 
 def _possible_blocks(
-    group: HeadGroup, examples: Integers, first: Integers, last: Integers
-) -> tuple[Integers, Integers, Integers]:
+    group: HeadGroup, examples: IntArray, first: IntArray, last: IntArray
+) -> tuple[IntArray, IntArray, IntArray]:
     """Run, first and last key of the blocks of keys that runs of queries may attend to."""
     key_sizes = example_sizes(group.keys)
     run, number = expand_counts(-(-key_sizes[examples] // KEY_BLOCK))
@@ -138,7 +138,7 @@ def _possible_blocks(
     return run[possible], start[possible], stop[possible]
 
 
-def _runs(group: HeadGroup, tiles: Tiles, dense: Booleans) -> tuple[Integers, Integers, Integers, Integers]:
+def _runs(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Tile, example, first and last query of the runs of each tile's queries that no dense row interrupts."""
     positions = tiles.queries
     is_query = positions >= 0
@@ -154,8 +154,8 @@ def _runs(group: HeadGroup, tiles: Tiles, dense: Booleans) -> tuple[Integers, In
 
 
 def _merge_runs(
-    tile: Integers, keys: Integers, certain: Booleans, num_runs: Integers
-) -> tuple[Integers, Integers, Booleans]:
+    tile: IntArray, keys: IntArray, certain: BoolArray, num_runs: IntArray
+) -> tuple[IntArray, IntArray, BoolArray]:
     """Entries of several runs of a tile as one each; a key is certain where it is for all `num_runs` of the tile."""
     radix = int(keys.max(initial=0)) + 1
     codes, member = np.unique(tile * radix + keys, return_inverse=True)  # one code for each tile and key, in order

@@ -7,7 +7,7 @@ import numpy as np
 from finetune.attention.planning.blocks import find_tiles
 from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.grouping import group_by_size
-from finetune.attention.planning.heads import Booleans, HeadGroup, check_evaluable, example_sizes
+from finetune.attention.planning.heads import BoolArray, HeadGroup, check_evaluable, example_sizes
 from finetune.attention.planning.key_sets import dense_rows
 from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block_strategies
 from finetune.attention.planning.tiles import cut_queries
@@ -72,7 +72,7 @@ def cost_of_whole(group: HeadGroup, head_dim: int) -> float:
     )
 
 
-def cost_of_blocks(group: HeadGroup, dense: Booleans, strategy: Strategy, head_dim: int) -> float:
+def cost_of_blocks(group: HeadGroup, dense: BoolArray, strategy: Strategy, head_dim: int) -> float:
     """Nanoseconds for tiles of this size and step, estimated from some of them."""
     num_heads = len(group.heads)
     num_tiles = len(cut_queries(example_sizes(group.queries), strategy.size, strategy.step).examples)

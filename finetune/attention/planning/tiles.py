@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.attention.planning.heads import Booleans, Integers
+from finetune.attention.planning.heads import BoolArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,27 +26,27 @@ class Tiles:
         allowed: bool [entries that are not certain, size], which queries of the tile may attend to the key.
     """
 
-    examples: Integers
-    queries: Integers
-    key_offsets: Integers
-    keys: Integers
-    certain: Booleans
-    allowed: Booleans
+    examples: IntArray
+    queries: IntArray
+    key_offsets: IntArray
+    keys: IntArray
+    certain: BoolArray
+    allowed: BoolArray
 
     @property
-    def query_counts(self) -> Integers:
+    def query_counts(self) -> IntArray:
         """Queries of each tile."""
-        counts: Integers = (self.queries >= 0).sum(1)
+        counts: IntArray = (self.queries >= 0).sum(1)
         return counts
 
     @property
-    def key_counts(self) -> Integers:
+    def key_counts(self) -> IntArray:
         """Keys of each tile."""
-        counts: Integers = np.diff(self.key_offsets)
+        counts: IntArray = np.diff(self.key_offsets)
         return counts
 
 
-def without_keys(examples: Integers, queries: Integers) -> Tiles:
+def without_keys(examples: IntArray, queries: IntArray) -> Tiles:
     """Tiles whose keys are not known yet."""
     return Tiles(
         examples,
@@ -58,7 +58,7 @@ def without_keys(examples: Integers, queries: Integers) -> Tiles:
     )
 
 
-def split(tiles: Tiles, members: Sequence[Integers]) -> list[Tiles]:
+def split_tiles(tiles: Tiles, members: Sequence[IntArray]) -> list[Tiles]:
     """The tiles of each index array of `members`."""
     counts = tiles.key_counts
     # The row of `allowed` of an entry that is not certain is the number of such entries before it.
@@ -81,7 +81,7 @@ def split(tiles: Tiles, members: Sequence[Integers]) -> list[Tiles]:
     return parts
 
 
-def merge(parts: Sequence[Tiles]) -> Tiles:
+def merge_tiles(parts: Sequence[Tiles]) -> Tiles:
     """All tiles one after the other; at least one part, and all of one size."""
     if len(parts) == 1:
         return parts[0]
@@ -95,7 +95,7 @@ def merge(parts: Sequence[Tiles]) -> Tiles:
     )
 
 
-def cut_queries(sizes: Integers, size: int, step: int = 1) -> Tiles:
+def cut_queries(sizes: IntArray, size: int, step: int = 1) -> Tiles:
     """Tiles, without keys, that hold every query of each example once.
 
     Args:
@@ -114,13 +114,13 @@ def cut_queries(sizes: Integers, size: int, step: int = 1) -> Tiles:
     return without_keys(examples[source], np.where(index < members[source][:, None], positions, -1))
 
 
-def expand_counts(counts: Integers) -> tuple[Integers, Integers]:
+def expand_counts(counts: IntArray) -> tuple[IntArray, IntArray]:
     """For counts 2, 0, 3 the owners 0 0 2 2 2, and the index of each within its owner, 0 1 0 1 2."""
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
-def offsets(counts: Integers) -> Integers:
+def offsets(counts: IntArray) -> IntArray:
     """0 and the sums of the first 1, 2, ... counts."""
     found = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=found[1:])

@@ -11,7 +11,7 @@ from finetune.attention.layout import Ragged, ragged_mask
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.planning.blocks import distance_index
 from finetune.attention.planning.grouping import SizeGroup, group_by_size
-from finetune.attention.planning.heads import Integers, example_sizes, example_starts
+from finetune.attention.planning.heads import IntArray, example_sizes, example_starts
 
 
 def whole_examples(
@@ -105,7 +105,7 @@ def plan_cls_only(
     return compile_plan(batches, len(sizes), stream.total if padded_length is None else padded_length, num_heads)
 
 
-def _padded_tokens(layout: Ragged, examples: Integers, padded_length: int) -> tuple[Tensor, bool]:
+def _padded_tokens(layout: Ragged, examples: IntArray, padded_length: int) -> tuple[Tensor, bool]:
     """Tokens of some examples as rows, int64 [examples, padded_length], -1 at padding; and whether there is none."""
     lengths = example_sizes(layout)[examples][:, None]
     position = np.arange(padded_length)

@@ -36,7 +36,7 @@ from finetune.attention.pretrained.streams import (
     read_token,
     why_no_stream,
 )
-from finetune.attention.pretrained.tokens import Features
+from finetune.attention.pretrained.tokens import BatchFeatures
 from finetune.attention.program import SITES, Program, SiteName
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
@@ -50,7 +50,7 @@ SOURCE_INPUTS = {"input_ids", "inputs_embeds", "token_type_ids"}
 
 
 @dataclass(frozen=True)
-class Applied:
+class AppliedMasks:
     """What was done to a model.
 
     Args:
@@ -65,7 +65,7 @@ class Applied:
 
 
 @dataclass(frozen=True)
-class Plan:
+class StackMasks:
     """The masks of one stack, by layer."""
 
     stack: AttentionStack
@@ -120,7 +120,7 @@ def apply_masks(
     remove_masks(inner)
     known = _known_tokens(inner, special_tokens or {}, Needs.together(_all_masks_needs(plans)))
     before = use_masked_attention(inner, [plan.stack for plan in plans])
-    setattr(inner, STATE, Applied(program, _install(inner, plans, known, program, kernel), before))
+    setattr(inner, STATE, AppliedMasks(program, _install(inner, plans, known, program, kernel), before))
     if not program.is_standard:
         tokens = {name: list(ids) for name, ids in known.items()}
         setattr(inner.config, CONFIG_KEY, {"program": program.to_config(), "special_tokens": tokens})
@@ -146,7 +146,7 @@ def remove_masks(model: ModelT) -> ModelT:
     return model
 
 
-def _remove(model: PreTrainedModel, applied: Applied) -> None:
+def _remove(model: PreTrainedModel, applied: AppliedMasks) -> None:
     for handle in applied.handles:
         handle.remove()
     for module in model.modules():
@@ -206,7 +206,7 @@ def reads_streams(model: nn.Module) -> bool:
     return hasattr(inner, STATE) and all(why_no_stream(inner, stack.module) is None for stack in find_stacks(inner))
 
 
-def generate(model: nn.Module, *, mask_features: Features | None = None, **inputs: Any) -> Any:
+def generate(model: nn.Module, *, mask_features: BatchFeatures | None = None, **inputs: Any) -> Any:
     """`model.generate(**inputs)` with features of the source for the masks, which `generate` itself does not take.
 
     Args:
@@ -241,7 +241,7 @@ def _transformers_model(model: nn.Module) -> PreTrainedModel:
     raise PretrainedError(f"{type(model).__name__} is no model of transformers; supported are {SUPPORTED}")
 
 
-def _plan(stack: AttentionStack, program: Program) -> Plan:
+def _plan(stack: AttentionStack, program: Program) -> StackMasks:
     own = stack.own_masks()
     given = program.by_layer(stack.site, stack.num_layers)
     masks = tuple(mask & window for mask, window in zip(given, own, strict=True))
@@ -254,10 +254,10 @@ def _plan(stack: AttentionStack, program: Program) -> Plan:
             )
     if stack.family.shared and len(set(masks)) > 1:
         raise PretrainedError(f"the layers of {type(stack.module).__name__} are one and the same, and take one mask")
-    return Plan(stack, masks, cross_masks)
+    return StackMasks(stack, masks, cross_masks)
 
 
-def _check_sites(program: Program, plans: Sequence[Plan], model: PreTrainedModel) -> None:
+def _check_sites(program: Program, plans: Sequence[StackMasks], model: PreTrainedModel) -> None:
     """Refuse masks of sites that the model does not have."""
     present: set[SiteName] = {plan.stack.site for plan in plans}
     if any(plan.cross_masks for plan in plans):
@@ -268,7 +268,7 @@ def _check_sites(program: Program, plans: Sequence[Plan], model: PreTrainedModel
             raise PretrainedError(f"the program has a mask for {name}, but {type(model).__name__} has only {sites}")
 
 
-def _all_masks_needs(plans: Sequence[Plan]) -> list[Needs]:
+def _all_masks_needs(plans: Sequence[StackMasks]) -> list[Needs]:
     return [mask.needs for plan in plans for mask in (*plan.masks, *plan.cross_masks)]
 
 
@@ -284,7 +284,7 @@ def _known_tokens(
 
 
 def _install(
-    model: PreTrainedModel, plans: Sequence[Plan], known: SpecialTokens, program: Program, kernel: str | None
+    model: PreTrainedModel, plans: Sequence[StackMasks], known: SpecialTokens, program: Program, kernel: str | None
 ) -> tuple[torch.utils.hooks.RemovableHandle, ...]:
     handles = [handle for plan in plans for handle in _install_stack(model, plan, known, kernel)]
     decoders = [plan for plan in plans if plan.cross_masks]
@@ -305,7 +305,7 @@ def _install(
 
 
 def _install_stack(
-    model: PreTrainedModel, plan: Plan, known: SpecialTokens, kernel: str | None
+    model: PreTrainedModel, plan: StackMasks, known: SpecialTokens, kernel: str | None
 ) -> Iterator[torch.utils.hooks.RemovableHandle]:
     stack = plan.stack
     masks, cross_masks = _different(plan.masks), _different(plan.cross_masks)

@@ -8,7 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from finetune.attention.masks import Mask
-from finetune.attention.pretrained.apply import STATE, Applied
+from finetune.attention.pretrained.apply import STATE, AppliedMasks
 from finetune.attention.pretrained.evaluate import never_ahead
 from finetune.attention.pretrained.families import AttentionStack, find_stacks
 from finetune.attention.program import Program
@@ -41,7 +41,7 @@ def _decoders(model: nn.Module) -> Iterator[tuple[Program, AttentionStack]]:
     """The decoders that were given masks, with their program."""
     for module in model.modules():
         applied = getattr(module, STATE, None)
-        if isinstance(module, PreTrainedModel) and isinstance(applied, Applied):
+        if isinstance(module, PreTrainedModel) and isinstance(applied, AppliedMasks):
             for stack in find_stacks(module):
                 if stack.site == "decoder":
                     yield applied.program, stack

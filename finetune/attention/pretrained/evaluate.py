@@ -17,7 +17,7 @@ from finetune.attention.masks.operators import And, Or
 from finetune.attention.masks.per_head import PerHead
 from finetune.attention.planning import plan
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.tokens import Request, Tokens
+from finetune.attention.pretrained.tokens import MaskRequest, Tokens
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +30,12 @@ class SiteMasks:
         plans: The plan of attention under each, likewise; of a ragged stream.
     """
 
-    request: Request
+    request: MaskRequest
     allowed: tuple[Allowed, ...] = ()
     plans: tuple[AttentionPlan, ...] = ()
 
 
-def evaluate(request: Request) -> SiteMasks:
+def evaluate_masks(request: MaskRequest) -> SiteMasks:
     """Evaluate each mask of the request.
 
     Raises:
@@ -51,7 +51,7 @@ def evaluate(request: Request) -> SiteMasks:
         raise PretrainedError(f"{error}; {_how_to_give(request)}") from error
 
 
-def _plans(request: Request) -> tuple[AttentionPlan, ...]:
+def _plans(request: MaskRequest) -> tuple[AttentionPlan, ...]:
     queries = request.queries.ragged
     keys = queries if request.keys is request.queries else request.keys.ragged
     return tuple(
@@ -69,7 +69,7 @@ def _plans(request: Request) -> tuple[AttentionPlan, ...]:
     )
 
 
-def _of_rows(request: Request) -> tuple[Allowed, ...]:
+def _of_rows(request: MaskRequest) -> tuple[Allowed, ...]:
     known = _stock_masks(request)
     layouts = None if known.issuperset(request.masks) else Layouts.of(request)
     return tuple(
@@ -93,14 +93,14 @@ class Layouts:
     keys: Padded
 
     @classmethod
-    def of(cls, request: Request) -> Layouts:
+    def of(cls, request: MaskRequest) -> Layouts:
         """The layouts of a request. Raises LayoutError where there is padding between tokens."""
         own = request.queries.layout()
         queries = request.queries.last(request.query_length, own)
         return cls(queries, own, request.keys.layout() if request.site == "cross" else own)
 
 
-def _stock_masks(request: Request) -> set[Mask]:
+def _stock_masks(request: MaskRequest) -> set[Mask]:
     """The masks of the request's site that `_stock` makes."""
     if request.site != "decoder":
         return {full()}
@@ -108,12 +108,12 @@ def _stock_masks(request: Request) -> set[Mask]:
     return {causal()} if request.past else {causal(), full()}
 
 
-def _stock(mask: Mask, request: Request) -> Allowed:
+def _stock(mask: Mask, request: MaskRequest) -> Allowed:
     """A mask that the unchanged model has too, made as it makes it."""
     return _causal(request) if mask == causal() else _keys(request.keys)
 
 
-def _allowed(mask: Mask, request: Request, layouts: Layouts) -> Allowed:
+def _allowed(mask: Mask, request: MaskRequest, layouts: Layouts) -> Allowed:
     if request.past:
         _check_step(mask, request, layouts)
     if request.site == "cross":
@@ -128,7 +128,7 @@ def _keys(keys: Tokens) -> Allowed:
     return Allowed.of(keys.valid[:, None, None, :])
 
 
-def _causal(request: Request) -> Allowed:
+def _causal(request: MaskRequest) -> Allowed:
     """The unchanged decoder's mask, by columns."""
     allowed = _keys(request.keys)
     if request.query_length == 1:
@@ -140,7 +140,7 @@ def _causal(request: Request) -> Allowed:
     return Allowed.of(triangle if request.keys.valid is None else triangle & request.keys.valid[:, None, None, :])
 
 
-def _check_step(mask: Mask, request: Request, layouts: Layouts) -> None:
+def _check_step(mask: Mask, request: MaskRequest, layouts: Layouts) -> None:
     """Refuse a step of generation in which the mask is not the one that the model was trained with.
 
     Raises:
@@ -188,12 +188,12 @@ def never_ahead(mask: Mask) -> bool:
     return isinstance(mask, Causal)
 
 
-def _ahead(mask: Mask, request: Request, own: Padded) -> Tensor:
+def _ahead(mask: Mask, request: MaskRequest, own: Padded) -> Tensor:
     """What tokens in the cache may see of the new tokens, bool [batch, heads, cached, new]."""
     return padded_mask(mask, own, num_heads=request.num_heads, query_length=request.past)[..., request.past :]
 
 
-def _how_to_give(request: Request) -> str:
+def _how_to_give(request: MaskRequest) -> str:
     given = "decoder_mask_features" if request.site == "decoder" else "mask_features"
     return (
         f"columns and values are given as model(..., {given}={{name: tensor}}), special tokens as "

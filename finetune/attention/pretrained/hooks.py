@@ -26,7 +26,7 @@ from finetune.attention.pretrained.streams import EndOfTextHook, PoolHook, Relat
 from finetune.attention.pretrained.tokens import (
     COLUMN_KEY,
     VALUE_KEY,
-    Request,
+    MaskRequest,
     Tokens,
     bucketed,
     check_attention_mask,
@@ -101,9 +101,13 @@ class StackHook:
         arguments["attention_mask"] = self._request(self.site, self.masks, tokens, tokens, past)
         return (), arguments
 
-    def _request(self, site: SiteName, masks: tuple[Mask, ...], queries: Tokens, keys: Tokens, past: int) -> Request:
+    def _request(
+        self, site: SiteName, masks: tuple[Mask, ...], queries: Tokens, keys: Tokens, past: int
+    ) -> MaskRequest:
         has_relative_bias = self.has_relative_bias and site != "cross"
-        return Request(site, masks, self.num_heads, queries, keys, past, self.head_dim, has_relative_bias, self.kernel)
+        return MaskRequest(
+            site, masks, self.num_heads, queries, keys, past, self.head_dim, has_relative_bias, self.kernel
+        )
 
     def _place(self, arguments: Arguments, stream: Ragged, past: int) -> None:
         """Give each token of a stream its position in its example."""
@@ -217,7 +221,7 @@ class CarryHook:
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments, output: object) -> None:
         """Add to the output in place; `generate` repeats it for each beam as it does with the rest."""
         request = kwargs.get("attention_mask")
-        if not isinstance(output, ModelOutput) or not isinstance(request, Request):
+        if not isinstance(output, ModelOutput) or not isinstance(request, MaskRequest):
             return
         for name in self.columns & set(request.keys.columns):
             output[COLUMN_KEY + name] = request.keys.columns[name]

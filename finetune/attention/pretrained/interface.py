@@ -18,9 +18,9 @@ from finetune.attention.kernels.fused import fused_attention
 from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.pretrained.cls_only import cls_only_attention, computes_cls_only
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.evaluate import SiteMasks, evaluate
+from finetune.attention.pretrained.evaluate import SiteMasks, evaluate_masks
 from finetune.attention.pretrained.streams import bias_table
-from finetune.attention.pretrained.tokens import Request
+from finetune.attention.pretrained.tokens import MaskRequest
 from finetune.attention.program import SiteName
 
 NAME = "finetune_masks"
@@ -78,9 +78,9 @@ def make_masks(
 
     Raises:
         PretrainedError: What is handed over is not what the hooks put in, or of other sizes.
-        ValueError: As of `evaluate`.
+        ValueError: As of `evaluate_masks`.
     """
-    if not isinstance(attention_mask, Request):
+    if not isinstance(attention_mask, MaskRequest):
         raise PretrainedError(
             f"masks are asked for with {_kind(attention_mask)} in place of what apply_masks put in: the model was not "
             "given masks by apply_masks (does it share its config object with one that was?), generation uses a static "
@@ -100,10 +100,10 @@ def make_masks(
             f"masks of site {request.site!r} are asked for with batch, queries, query offset, keys, key offset = "
             f"{found}, expected {expected}; static caches and prefix tuning cannot be combined with masks"
         )
-    return evaluate(request)
+    return evaluate_masks(request)
 
 
-def _expected_offset(request: Request) -> int:
+def _expected_offset(request: MaskRequest) -> int:
     """In attention to the encoder's output, transformers counts each step of generation from 0."""
     return 0 if request.site == "cross" else request.past
 
@@ -197,7 +197,7 @@ def _wants_weights(module: nn.Module, options: dict[str, object]) -> bool:
     return bool(options.get("output_attentions", by_default))
 
 
-def _check_sizes(assignment: MaskAssignment, request: Request, query: Tensor, key: Tensor) -> None:
+def _check_sizes(assignment: MaskAssignment, request: MaskRequest, query: Tensor, key: Tensor) -> None:
     found = (assignment.site, query.shape[0], query.shape[1], query.shape[2], key.shape[0], key.shape[1], key.shape[2])
     batch, heads = request.keys.batch, request.num_heads
     sources = key.shape[0] if _shares_source(request, key) else batch
@@ -209,7 +209,7 @@ def _check_sizes(assignment: MaskAssignment, request: Request, query: Tensor, ke
         )
 
 
-def _shares_source(request: Request, key: Tensor) -> bool:
+def _shares_source(request: MaskRequest, key: Tensor) -> bool:
     """Whether rows of the same example, such as its beams, ask the same keys."""
     return request.site == "cross" and request.is_step and key.shape[0] > 0 and request.keys.batch % key.shape[0] == 0
 

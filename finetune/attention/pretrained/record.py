@@ -11,21 +11,21 @@ from transformers import PreTrainedModel
 
 from finetune.attention.pretrained.families import find_stacks
 from finetune.attention.pretrained.interface import ASSIGNMENT, MaskAssignment
-from finetune.attention.pretrained.tokens import Request
+from finetune.attention.pretrained.tokens import MaskRequest
 
 
 @contextmanager
-def recorded_requests(model: PreTrainedModel) -> Iterator[list[Request]]:
+def recorded_requests(model: PreTrainedModel) -> Iterator[list[MaskRequest]]:
     """Collect the requests for masks that a model to which masks were applied makes while the context is open.
 
     Raises:
         PretrainedError: The model cannot take masks.
     """
-    requests: list[Request] = []
+    requests: list[MaskRequest] = []
 
     def record(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = (kwargs.get("attention_mask"), kwargs.get("encoder_attention_mask"))
-        requests.extend(request for request in given if isinstance(request, Request))
+        requests.extend(request for request in given if isinstance(request, MaskRequest))
 
     handles = [stack.module.register_forward_pre_hook(record, with_kwargs=True) for stack in find_stacks(model)]
     try:
@@ -35,7 +35,7 @@ def recorded_requests(model: PreTrainedModel) -> Iterator[list[Request]]:
             handle.remove()
 
 
-def layers_of(model: PreTrainedModel, request: Request) -> dict[int, list[int]]:
+def layers_of(model: PreTrainedModel, request: MaskRequest) -> dict[int, list[int]]:
     """For each mask of a request, by its number, the layers that obey it."""
     layers: dict[int, list[int]] = {}
     for module in model.modules():

@@ -19,7 +19,7 @@ from transformers.utils.generic import ModelOutput
 from finetune.attention.layout import Ragged, pad
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import SiteMasks
-from finetune.attention.pretrained.tokens import COLUMN_KEY, VALUE_KEY, Request, Tokens
+from finetune.attention.pretrained.tokens import COLUMN_KEY, VALUE_KEY, MaskRequest, Tokens
 
 Reads = Literal["first", "last"] | None
 """Which token of each example a head of the model reads, and nothing else; None for heads that read all."""
@@ -39,7 +39,7 @@ class PoolHook:
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:
         """Change the output in place. Raises PretrainedError where it has no names."""
         request = kwargs.get("attention_mask")
-        if not isinstance(request, Request) or request.queries.stream is None:
+        if not isinstance(request, MaskRequest) or request.queries.stream is None:
             return
         if not isinstance(output, ModelOutput):
             raise PretrainedError("a ragged stream needs return_dict=True")
@@ -125,7 +125,7 @@ class RelativeBiasHook:
             kwargs["position_bias"] = self._table(module, masks.request)
         return args, kwargs
 
-    def _table(self, module: Any, request: Request) -> Tensor:
+    def _table(self, module: Any, request: MaskRequest) -> Tensor:
         if request.site == "cross":  # T5 would add zeros
             return torch.zeros(1, 1, 1, 1, device=request.keys.device)
         weight = module.relative_attention_bias.weight
@@ -141,7 +141,7 @@ class RelativeBiasHook:
         return table.T[None, :, None]
 
 
-def bias_table(position_bias: Tensor | None, request: Request) -> Tensor | None:
+def bias_table(position_bias: Tensor | None, request: MaskRequest) -> Tensor | None:
     """The table [heads, distances] in what T5 hands its attention.
 
     Raises:

@@ -3,7 +3,7 @@
 Tokens lie in padded rows, [batch, width], or in one ragged stream, which the model sees as a single row, [1, tokens].
 
 transformers passes a stack's `attention_mask` on to the mask function, and nothing else that a mask could ask for. So
-what stands there is a `Request` of ours, put in by a hook: it carries the padding, the columns and the masks, and it
+what stands there is a `MaskRequest` of ours, put in by a hook: it carries the padding, the columns and the masks, and it
 behaves like the 2-D attention mask in the little that transformers looks at.
 """
 
@@ -25,7 +25,7 @@ from finetune.attention.program import SiteName
 COLUMN_KEY, VALUE_KEY = "mask_column_", "mask_value_"
 """How columns and values of the source are called in the encoder's output."""
 
-Features = Mapping[str, Tensor]
+BatchFeatures = Mapping[str, Tensor]
 """Integers that masks read: [batch, tokens] is a token column, [batch] a value of each example; for a ragged stream
 [1, tokens] and [examples]."""
 
@@ -93,7 +93,7 @@ def bucketed(tokens: Tokens) -> Tokens:
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class MaskRequest:
     """A wish for the masks of one site, in place of the attention mask that transformers passes on.
 
     Args:
@@ -135,7 +135,7 @@ class Request:
         """Whether it is about one token a row, after others that are in the cache."""
         return self.past > 0 and self.query_length == 1
 
-    def to(self, *args: object, **kwargs: object) -> Request:
+    def to(self, *args: object, **kwargs: object) -> MaskRequest:
         """Itself: transformers casts the attention mask to bool and moves it."""
         return self
 

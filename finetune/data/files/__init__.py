@@ -10,18 +10,18 @@ from pathlib import Path
 from finetune.data.fields import Field
 from finetune.data.files.conll import read_conll
 from finetune.data.files.delimited import read_csv, read_tsv, stream_delimited
-from finetune.data.files.find import Source, find_sources
+from finetune.data.files.find import SplitFiles, find_split_files
 from finetune.data.files.json_objects import read_json, read_jsonl, stream_jsonl
 from finetune.data.files.parallel import read_parallel, stream_parallel
 from finetune.data.files.parquet import read_parquet, stream_parquet
-from finetune.data.problems import raise_merged
+from finetune.data.messages import raise_merged
 from finetune.data.rows import Rows, join
 from finetune.errors import UserError
 from finetune.recipe import Data
 
 __all__ = ["read_files", "stream_files"]
 
-Reader = Callable[[Source, Data, Sequence[Field]], Rows]
+Reader = Callable[[SplitFiles, Data, Sequence[Field]], Rows]
 
 _READERS: Mapping[str, Reader] = {
     "csv": read_csv,
@@ -34,7 +34,7 @@ _READERS: Mapping[str, Reader] = {
 }
 
 
-_STREAMS: Mapping[str, Callable[[Source, Data, Sequence[Field]], Iterator[Rows]]] = {
+_STREAMS: Mapping[str, Callable[[SplitFiles, Data, Sequence[Field]], Iterator[Rows]]] = {
     "csv": stream_delimited,
     "tsv": stream_delimited,
     "jsonl": stream_jsonl,
@@ -49,10 +49,12 @@ def stream_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[tuple[P
     Raises:
         UserError: Files are missing or ambiguous, or of a format that can be read as a whole alone.
     """
-    return {split: _stream(sources, data, fields) for split, sources in find_sources(data, fields).items()}
+    return {split: _stream(sources, data, fields) for split, sources in find_split_files(data, fields).items()}
 
 
-def _stream(sources: Sequence[Source], data: Data, fields: Sequence[Field]) -> tuple[tuple[Path, ...], Iterator[Rows]]:
+def _stream(
+    sources: Sequence[SplitFiles], data: Data, fields: Sequence[Field]
+) -> tuple[tuple[Path, ...], Iterator[Rows]]:
     whole = next((source for source in sources if source.format not in _STREAMS), None)
     if whole is not None:
         raise UserError(
@@ -72,7 +74,7 @@ def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
         UserError: Files are missing, ambiguous, or cannot be read; told for all splits at once.
     """
     splits, errors = {}, []
-    for split, sources in find_sources(data, fields).items():
+    for split, sources in find_split_files(data, fields).items():
         parts = []
         for source in sources:
             try:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from finetune.data.fields import Field
-from finetune.data.files.find import Source
+from finetune.data.files.find import SplitFiles
 from finetune.data.files.text import read_lines
-from finetune.data.problems import missing_columns, places, plural
+from finetune.data.messages import missing_columns, places, plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError, raise_all
 from finetune.recipe import Data
@@ -30,7 +30,7 @@ _NO_WORD = re.compile(r"\d+[-.]\d+")
 _ENTITY = re.compile(r"O|[BIESMLU]-\S+")
 
 
-def read_conll(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+def read_conll(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     """Sentences of a file of columns; without data.column_names the first are the words and the last their labels.
 
     Lines that begin with -DOCSTART- are skipped, and so are comments: lines that begin with # and have another number
@@ -74,7 +74,7 @@ def read_conll(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     return Rows(name=str(path), columns=columns, unit="line", numbers=starts)
 
 
-def _lines(source: Source, data: Data) -> Iterator[Line]:
+def _lines(source: SplitFiles, data: Data) -> Iterator[Line]:
     for number, line in enumerate(read_lines(source.paths[0], data.encoding), start=1):
         text = line.rstrip("\r\n")
         if not text.strip(" \t") or text.startswith("-DOCSTART-"):

@@ -5,11 +5,11 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from finetune.data.batched import batched
 from finetune.data.fields import Field, asked_columns
-from finetune.data.files.find import Source
+from finetune.data.files.find import SplitFiles
 from finetune.data.files.text import read_lines
-from finetune.data.pieces import pieces
-from finetune.data.problems import missing_columns, places, plural
+from finetune.data.messages import missing_columns, places, plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError, raise_all
 from finetune.recipe import Data
@@ -17,11 +17,11 @@ from finetune.recipe import Data
 _LONGEST_CELL = 2**31 - 1
 """Bytes; the csv module refuses cells over 128 KiB unless told otherwise, and articles are longer."""
 
-Record = tuple[int, list[str]]
+NumberedRow = tuple[int, list[str]]
 """A row's first line, from 1, and its cells."""
 
 
-def read_csv(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+def read_csv(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     """Rows of a csv file: cells in double quotes may hold the delimiter and line breaks (RFC 4180).
 
     Raises:
@@ -33,7 +33,7 @@ def read_csv(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     return _rows(path, _header(path, records, data, fields), records, fields)
 
 
-def stream_delimited(source: Source, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+def stream_delimited(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
     """The rows of a csv or tsv file, some at a time.
 
     Raises:
@@ -45,11 +45,11 @@ def stream_delimited(source: Source, data: Data, fields: Sequence[Field]) -> Ite
     else:
         records = _tsv_records(path, data)
     header = _header(path, records, data, fields)
-    for piece in pieces(records):
+    for piece in batched(records):
         yield _rows(path, header, piece, fields)
 
 
-def read_tsv(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+def read_tsv(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     """Rows of a tab-separated file, one a line; quotes are ordinary characters.
 
     Raises:
@@ -71,13 +71,13 @@ def _csv_delimiter(data: Data) -> str:
     return delimiter
 
 
-def _tsv_records(path: Path, data: Data) -> Iterator[Record]:
+def _tsv_records(path: Path, data: Data) -> Iterator[NumberedRow]:
     delimiter = data.delimiter or "\t"
     lines = enumerate(read_lines(path, data.encoding), start=1)
     return ((number, line.rstrip("\r\n").split(delimiter)) for number, line in lines if line.strip("\r\n"))
 
 
-def _csv_records(path: Path, delimiter: str, encoding: str) -> Iterator[Record]:
+def _csv_records(path: Path, delimiter: str, encoding: str) -> Iterator[NumberedRow]:
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(read_lines(path, encoding, newline=""), delimiter=delimiter, strict=True)
     start = 1
@@ -96,13 +96,13 @@ def _csv_records(path: Path, delimiter: str, encoding: str) -> Iterator[Record]:
         ) from None
 
 
-def _header(path: Path, records: Iterator[Record], data: Data, fields: Sequence[Field]) -> tuple[str, ...]:
+def _header(path: Path, records: Iterator[NumberedRow], data: Data, fields: Sequence[Field]) -> tuple[str, ...]:
     header = data.column_names or tuple(name.strip() for name in next(records, (1, []))[1])
     _check_header(path, header, data, fields)
     return header
 
 
-def _rows(path: Path, header: Sequence[str], records: Iterable[Record], fields: Sequence[Field]) -> Rows:
+def _rows(path: Path, header: Sequence[str], records: Iterable[NumberedRow], fields: Sequence[Field]) -> Rows:
     columns: dict[str, list[str]] = {column: [] for column in asked_columns(fields)}
     targets = [(header.index(column), values) for column, values in columns.items()]
     numbers, ragged = array("q"), []

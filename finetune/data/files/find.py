@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.data.fields import Field, asked_columns
-from finetune.data.problems import plural, some
+from finetune.data.messages import plural, shorten_list
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Data
 from finetune.recipe.data import Paths
@@ -35,7 +35,7 @@ _BRACES = re.compile(r"(?P<start>.*)\{(?P<names>[^{}]*)\}(?P<end>.*)")
 
 
 @dataclass(frozen=True)
-class Source:
+class SplitFiles:
     """One split's file, or its line-aligned files, one for each column asked for."""
 
     format: str
@@ -47,7 +47,7 @@ class Source:
         return " and ".join(str(path) for path in self.paths)
 
 
-def find_sources(data: Data, fields: Sequence[Field]) -> dict[str, tuple[Source, ...]]:
+def find_split_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[SplitFiles, ...]]:
     """The sources of the train split and of those of dev and test that have any, in the order given or by name.
 
     Raises:
@@ -56,7 +56,7 @@ def find_sources(data: Data, fields: Sequence[Field]) -> dict[str, tuple[Source,
     """
     assert data.path is not None
     folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
-    sources: dict[str, tuple[Source, ...]] = {}
+    sources: dict[str, tuple[SplitFiles, ...]] = {}
     errors = []
     for split, given in {"train": data.path, "dev": data.dev_path, "test": data.test_path}.items():
         try:
@@ -73,7 +73,7 @@ def find_sources(data: Data, fields: Sequence[Field]) -> dict[str, tuple[Source,
     return sources
 
 
-def _sources(given: Paths, key: str, data: Data, fields: Sequence[Field]) -> tuple[Source, ...]:
+def _sources(given: Paths, key: str, data: Data, fields: Sequence[Field]) -> tuple[SplitFiles, ...]:
     """The sources that a key names, patterns filled in."""
     sources, errors = [], []
     for one in [given] if isinstance(given, str) else given:
@@ -99,12 +99,12 @@ def _matches(pattern: str, key: str) -> list[str]:
         raise UserError(
             f"no file matches {pattern}",
             where=f"{key}={pattern}",
-            found=f"in {folder}: " + (some(names, most=10) or "nothing"),
+            found=f"in {folder}: " + (shorten_list(names, most=10) or "nothing"),
         )
     return found
 
 
-def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> Source:
+def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> SplitFiles:
     """The source that a key names: a file, the common start of line-aligned files, or such files in braces."""
     path = Path(given).expanduser()
     if braces := _BRACES.fullmatch(str(path)):
@@ -113,7 +113,7 @@ def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> Source
     if path.is_file() and data.format == "parallel":
         return _aligned([path], key, given, fields)
     if path.is_file():
-        return Source(data.format or _format(path, key), (path,))
+        return SplitFiles(data.format or _format(path, key), (path,))
     starts = _aligned_starts(path.parent, fields) if data.format in (None, "parallel") else {}
     if path.name in starts:
         return starts[path.name]
@@ -122,7 +122,7 @@ def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> Source
     raise _half_aligned(path, key, fields) or _not_found(path, key, given, fields)
 
 
-def _aligned(paths: Sequence[Path], key: str, given: str, fields: Sequence[Field]) -> Source:
+def _aligned(paths: Sequence[Path], key: str, given: str, fields: Sequence[Field]) -> SplitFiles:
     columns = asked_columns(fields)
     if len(paths) != len(columns) or not _can_be_aligned(fields):
         raise UserError(
@@ -131,7 +131,7 @@ def _aligned(paths: Sequence[Path], key: str, given: str, fields: Sequence[Field
             expected="a task of two texts, and the common start of their files or {one,the other} in braces",
         )
     raise_all([_not_found(path, key, str(path), fields) for path in paths if not path.is_file()])
-    return Source("parallel", tuple(paths))
+    return SplitFiles("parallel", tuple(paths))
 
 
 def _format(path: Path, key: str) -> str:
@@ -163,7 +163,7 @@ def _half_aligned(path: Path, key: str, fields: Sequence[Field]) -> UserError | 
         f"there is no file {path.with_name(missing[0])}",
         where=f"{key}={path}",
         expected=_expected_names(path.name, fields),
-        found=some(found),
+        found=shorten_list(found),
         fix="a translation task names the languages by task.source and task.target",
     )
 
@@ -178,12 +178,12 @@ def _not_found(path: Path, key: str, given: str, fields: Sequence[Field]) -> Use
         f"there is no file {path}",
         where=f"{key}={given}",
         expected=_expected_names(path.name, fields),
-        found=f"in {folder}: " + (some(names, most=10) or "nothing"),
+        found=f"in {folder}: " + (shorten_list(names, most=10) or "nothing"),
         fix=f"{key}={folder / likely}" if likely else None,
     )
 
 
-def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) -> Source | None:
+def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) -> SplitFiles | None:
     """The one source of a folder whose name begins as a split's does."""
     sources = {} if data.format == "parallel" else _single_files(folder, data)
     if data.format in (None, "parallel"):
@@ -194,7 +194,7 @@ def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) ->
         raise UserError(
             f"several files could be the {split} split",
             where=str(folder),
-            found=some(sorted(found)),
+            found=shorten_list(sorted(found)),
             fix=f'{key}={folder / min(found)} chooses one, {key}="{folder}/{_STARTS[split][0]}*" reads all',
         )
     if split == "train" and not found:
@@ -204,7 +204,7 @@ def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) ->
             expected="a file whose name begins with train and ends in "
             + ", ".join(FORMATS)
             + (f", or {_aligned_names('train', fields)}" if _can_be_aligned(fields) else ""),
-            found=some(sorted(file.name for file in folder.iterdir())) or "nothing",
+            found=shorten_list(sorted(file.name for file in folder.iterdir())) or "nothing",
             fix="data.path=... data.dev_path=... data.test_path=... name the files one by one",
         )
     return next(iter(found.values()), None)
@@ -222,14 +222,14 @@ def _can_be_aligned(fields: Sequence[Field]) -> bool:
     return len(asked_columns(fields)) > 1 and all(field.kind == "text" for field in fields)
 
 
-def _single_files(folder: Path, data: Data) -> dict[str, Source]:
+def _single_files(folder: Path, data: Data) -> dict[str, SplitFiles]:
     """Files of a known format, or all where the recipe names the format, by name."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     formats = {path: data.format or FORMATS.get(_unpacked(path).suffix.lower()) for path in files}
-    return {path.name: Source(known, (path,)) for path, known in formats.items() if known}
+    return {path.name: SplitFiles(known, (path,)) for path, known in formats.items() if known}
 
 
-def _aligned_starts(folder: Path, fields: Sequence[Field]) -> dict[str, Source]:
+def _aligned_starts(folder: Path, fields: Sequence[Field]) -> dict[str, SplitFiles]:
     """Line-aligned files of a folder, by their common start: a file for every column, .gz or not."""
     columns = asked_columns(fields)
     if not _can_be_aligned(fields) or not folder.is_dir():
@@ -237,7 +237,7 @@ def _aligned_starts(folder: Path, fields: Sequence[Field]) -> dict[str, Source]:
     files = {file.name.removesuffix(".gz"): file for file in sorted(folder.iterdir())}
     starts = {name.removesuffix(f".{columns[0]}") for name in files if name.endswith(f".{columns[0]}")}
     return {
-        start: Source("parallel", tuple(files[f"{start}.{column}"] for column in columns))
+        start: SplitFiles("parallel", tuple(files[f"{start}.{column}"] for column in columns))
         for start in sorted(starts)
         if all(f"{start}.{column}" in files for column in columns)
     }

@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from finetune.data.batched import batched
+from finetune.data.dict_rows import rows_from_objects
 from finetune.data.fields import Field
-from finetune.data.files.find import Source
+from finetune.data.files.find import SplitFiles
 from finetune.data.files.text import read_lines
-from finetune.data.objects import rows_from_objects
-from finetune.data.pieces import pieces
-from finetune.data.problems import Unit, places, plural
+from finetune.data.messages import Unit, places, plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError
 from finetune.recipe import Data
 
 
-def read_json(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+def read_json(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     """Rows of a file that holds one list of objects.
 
     Raises:
@@ -47,7 +47,7 @@ def read_json(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     return rows_from_objects(str(path), objects, fields)
 
 
-def read_jsonl(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+def read_jsonl(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     """Rows of a file that holds one object a line; empty lines are skipped.
 
     Raises:
@@ -57,14 +57,14 @@ def read_jsonl(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     return _rows_of_lines(path, enumerate(read_lines(path, data.encoding), start=1), fields)
 
 
-def stream_jsonl(source: Source, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+def stream_jsonl(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
     """The rows of a file that holds one object a line, some at a time.
 
     Raises:
         UserError: As for the whole.
     """
     path = source.paths[0]
-    for piece in pieces(enumerate(read_lines(path, data.encoding), start=1)):
+    for piece in batched(enumerate(read_lines(path, data.encoding), start=1)):
         yield _rows_of_lines(path, piece, fields)
 
 

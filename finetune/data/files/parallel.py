@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from finetune.data.batched import batched
 from finetune.data.fields import Field, asked_columns
-from finetune.data.files.find import Source
+from finetune.data.files.find import SplitFiles
 from finetune.data.files.text import read_lines
-from finetune.data.pieces import pieces
-from finetune.data.rows import Column, Rows
+from finetune.data.rows import ColumnValues, Rows
 from finetune.errors import UserError
 from finetune.recipe import Data
 
 
-def stream_parallel(source: Source, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+def stream_parallel(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
     """The rows of line-aligned files, some at a time.
 
     Raises:
@@ -20,16 +20,16 @@ def stream_parallel(source: Source, data: Data, fields: Sequence[Field]) -> Iter
     """
     files = [(line.rstrip("\r\n") for line in read_lines(path, data.encoding)) for path in source.paths]
     first = 1
-    for piece in pieces(zip_longest(*files)):
+    for piece in batched(zip_longest(*files)):
         texts = [list(text) for text in zip(*piece, strict=True)]
         if any(None in text[-1:] for text in texts):
             read_parallel(source, data, fields)  # tells how many lines each has
-        columns: dict[str, Column] = dict(zip(asked_columns(fields), texts, strict=True))
+        columns: dict[str, ColumnValues] = dict(zip(asked_columns(fields), texts, strict=True))
         yield Rows(name=source.name, columns=columns, unit="line", numbers=range(first, first + len(piece)))
         first += len(piece)
 
 
-def read_parallel(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+def read_parallel(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     """Rows of line-aligned files, one file a field.
 
     Raises:

@@ -8,16 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Dataset
 
+from finetune.data.batched import ROWS
 from finetune.data.fields import Field
-from finetune.data.files.find import Source
-from finetune.data.pieces import ROWS
+from finetune.data.files.find import SplitFiles
 from finetune.data.rows import Rows
 from finetune.data.stored import rows_from_dataset
 from finetune.errors import UserError
 from finetune.recipe import Data
 
 
-def read_parquet(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
+def read_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     """Rows of a parquet file; class names that `datasets` has stored with it are used.
 
     Raises:
@@ -31,7 +31,7 @@ def read_parquet(source: Source, data: Data, fields: Sequence[Field]) -> Rows:
     return rows_from_dataset(str(path), Dataset(table), fields)
 
 
-def stream_parquet(source: Source, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+def stream_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
     """The rows of a parquet file, some at a time.
 
     Raises:

@@ -9,10 +9,10 @@ from typing import Literal
 from finetune.data.samples import address, interface, licence, minilm, sentiment
 from finetune.data.samples.minilm import minilm_folder
 from finetune.data.samples.package import Package
-from finetune.data.samples.split import Row, Splits
+from finetune.data.samples.split import SampleRow, SampleSplits
 from finetune.errors import UserError, nearest
 
-__all__ = ["SOURCES", "Package", "Row", "SampleName", "Splits", "load", "minilm_folder"]
+__all__ = ["SOURCES", "Package", "SampleName", "SampleRow", "SampleSplits", "load_sample", "minilm_folder"]
 
 SampleName = Literal["sentiment", "address", "interface", "licence"]
 
@@ -26,7 +26,7 @@ SOURCES: dict[str, tuple[Package, ...]] = {
 """The packages behind each sample, with their versions and licences."""
 
 
-def load(name: SampleName, columns: tuple[str, ...]) -> Splits:
+def load_sample(name: SampleName, columns: tuple[str, ...]) -> SampleSplits:
     """The asked columns of a sample's rows in the splits train, dev and test; the same rows on every machine.
 
     Args:
@@ -38,7 +38,7 @@ def load(name: SampleName, columns: tuple[str, ...]) -> Splits:
         UserError: A package cannot be fetched, or the sample lacks a column.
     """
     if name == "interface":
-        return interface.load(columns)
+        return interface.load_interface(columns)
     sample = {"address": address, "licence": licence, "sentiment": sentiment}[name]
     _check(name, columns, sample.COLUMNS)
     return {

@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 from finetune.data.samples.fetch import fetch
 from finetune.data.samples.package import Package
-from finetune.data.samples.split import Row, Splits, fold, split
+from finetune.data.samples.split import SampleRow, SampleSplits, fold, split_by_hash
 
 PACKAGE = Package(
     name="usaddress",
@@ -30,7 +30,7 @@ PACKAGE = Package(
 COLUMNS = ("tokens", "labels")
 
 
-def load() -> Splits:
+def load_address() -> SampleSplits:
     """1,470 addresses: tokens (list of words, punctuation attached) and labels (list of as many IOB2 labels).
 
     1,011 in train, 153 in dev and 306 in test, which has 1,822 parts of 26 kinds; 29 kinds occur in all.
@@ -38,20 +38,20 @@ def load() -> Splits:
     Raises:
         UserError: The package cannot be fetched.
     """
-    return convert(fetch(PACKAGE) / "usaddress-0.5.16" / "training" / "labeled.xml")
+    return convert_address(fetch(PACKAGE) / "usaddress-0.5.16" / "training" / "labeled.xml")
 
 
-def convert(path: Path) -> Splits:
+def convert_address(path: Path) -> SampleSplits:
     """Split the addresses of a usaddress training file; of addresses that are alike the first is kept.
 
     Addresses that differ only in numbers are put in one split: neighbours in a street would give each other away.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, SampleRow] = {}
     for address in ElementTree.parse(path).getroot():
         tokens = [(part.text or "").strip() for part in address]
         rows.setdefault(fold(" ".join(tokens)), {"tokens": tokens, "labels": iob2([part.tag for part in address])})
     keyed_rows = ((re.sub(r"\d+", "0", text), row) for text, row in rows.items())
-    return split(keyed_rows, dev_share=0.1, test_share=0.2)
+    return split_by_hash(keyed_rows, dev_share=0.1, test_share=0.2)
 
 
 def iob2(labels: list[str]) -> list[str]:

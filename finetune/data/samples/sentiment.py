@@ -15,7 +15,7 @@ from pathlib import Path
 
 from finetune.data.samples.fetch import fetch
 from finetune.data.samples.package import Package
-from finetune.data.samples.split import Row, Splits, fold, split
+from finetune.data.samples.split import SampleRow, SampleSplits, fold, split_by_hash
 
 PACKAGE = Package(
     name="vaderSentiment",
@@ -31,7 +31,7 @@ LEAST_RATING = 0.5
 that from 0.5 on the sign is more than chance; on average 92 % of a kept sentence's raters agree with its sign."""
 
 
-def load() -> Splits:
+def load_sentiment() -> SampleSplits:
     """10,070 sentences with the columns of `COLUMNS`: label is "negative" or "positive", rating the mean rating.
 
     6,012 in train, 1,029 in dev and 3,029 in test, of which 51.1 % are negative. The test split is large so that two
@@ -41,15 +41,15 @@ def load() -> Splits:
         UserError: The package cannot be fetched.
     """
     archive = fetch(PACKAGE) / "vaderSentiment-3.3.2" / "additional_resources" / "hutto_ICWSM_2014.tar.gz"
-    return convert(_read(archive, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").splitlines())
+    return convert_sentiment(_read(archive, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").splitlines())
 
 
-def convert(lines: Iterable[str]) -> Splits:
+def convert_sentiment(lines: Iterable[str]) -> SampleSplits:
     """Split lines of the form "id, mean rating, text", tab-separated; of sentences that are alike the first is kept.
 
     Sentences that are alike and yet rated with opposite signs are all dropped.
     """
-    rows: dict[str, Row] = {}
+    rows: dict[str, SampleRow] = {}
     contradicted = set()
     for line in lines:
         row = _row(line)
@@ -57,10 +57,12 @@ def convert(lines: Iterable[str]) -> Splits:
             key = fold(str(row["text"]))
             if rows.setdefault(key, row)["label"] != row["label"]:
                 contradicted.add(key)
-    return split(((key, row) for key, row in rows.items() if key not in contradicted), dev_share=0.1, test_share=0.3)
+    return split_by_hash(
+        ((key, row) for key, row in rows.items() if key not in contradicted), dev_share=0.1, test_share=0.3
+    )
 
 
-def _row(line: str) -> Row | None:
+def _row(line: str) -> SampleRow | None:
     """The row of one line; None where the rating is too near to zero to be called either."""
     _, mean, text = line.split("\t")
     rating = float(mean)

@@ -7,10 +7,10 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-Row = dict[str, object]
+SampleRow = dict[str, object]
 """One example, by column."""
 
-Splits = dict[str, list[Row]]
+SampleSplits = dict[str, list[SampleRow]]
 """The rows of train, dev and test."""
 
 
@@ -19,13 +19,13 @@ def fold(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold())) or text
 
 
-def split(keyed_rows: Iterable[tuple[str, Row]], *, dev_share: float, test_share: float) -> Splits:
+def split_by_hash(keyed_rows: Iterable[tuple[str, SampleRow]], *, dev_share: float, test_share: float) -> SampleSplits:
     """Cut (key, row) pairs into splits of about the given shares.
 
     Each split is in the order of the keys' hashes, which has nothing to do with the order in the source: the first
     n rows of a split are a random sample of it.
     """
-    splits: Splits = {"train": [], "dev": [], "test": []}
+    splits: SampleSplits = {"train": [], "dev": [], "test": []}
     for place, row in sorted(((_place(key), row) for key, row in keyed_rows), key=lambda pair: pair[0]):
         name = "dev" if place < dev_share else "test" if place < dev_share + test_share else "train"
         splits[name].append(row)

@@ -11,7 +11,7 @@ from finetune.attention.kernels.slots import (
     gather,
     index_slots,
     slot_range,
-    split,
+    split_slots,
     take,
     to_tokens,
 )
@@ -77,7 +77,7 @@ def test_products_are_added_to_the_rows_of_their_slots(tokens: list[Tensor], dty
 
 def test_split_gives_views_of_each_shape() -> None:
     numbers = torch.arange(14).view(7, 2)
-    first, second = split(numbers, [(1, 3), (2, 2)])
+    first, second = split_slots(numbers, [(1, 3), (2, 2)])
     assert first.shape == (1, 3, 2)
     assert second.shape == (2, 2, 2)
     first.zero_()

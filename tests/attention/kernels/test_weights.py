@@ -6,7 +6,7 @@ from torch import Tensor
 
 from finetune.attention.kernels import plan as plans
 from finetune.attention.kernels.plan import AttentionPlan, TileBatch, compile_plan
-from finetune.attention.kernels.slots import gather, split
+from finetune.attention.kernels.slots import gather, split_slots
 from finetune.attention.kernels.weights import (
     TiledCall,
     at_least_float32,
@@ -76,6 +76,6 @@ def test_scores_are_computed_in_float32_or_float64() -> None:
 def test_weights_lie_chunk_by_chunk() -> None:
     plan = plan_of(None, None)
     (group,) = plan.groups
-    weights = split(attention_weights(call_of(plan), group), group.weight_shapes)
+    weights = split_slots(attention_weights(call_of(plan), group), group.weight_shapes)
     assert [piece.shape for piece in weights] == [(2 * HEADS, 3, 4)]
     torch.testing.assert_close(weights[0].sum(-1), torch.ones(2 * HEADS, 3, dtype=torch.float64))

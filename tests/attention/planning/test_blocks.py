@@ -8,7 +8,7 @@ from finetune.attention.layout import Ragged
 from finetune.attention.masks import parse
 from finetune.attention.planning import key_sets, plan
 from finetune.attention.planning.blocks import distance_index, find_tiles, tile_batches
-from finetune.attention.planning.heads import Booleans, HeadGroup, Integers, allowed_pairs, head_groups
+from finetune.attention.planning.heads import BoolArray, HeadGroup, IntArray, allowed_pairs, head_groups
 
 SPARSE = [
     "window(64) | global_tokens(0)",
@@ -54,7 +54,7 @@ def test_several_examples_cost_what_each_costs_alone(text: str) -> None:
 def test_pairs_looked_at_grow_as_the_length(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
 
-    def counted(group: HeadGroup, examples: Integers, queries: Integers, keys: Integers) -> Booleans:
+    def counted(group: HeadGroup, examples: IntArray, queries: IntArray, keys: IntArray) -> BoolArray:
         answer = allowed_pairs(group, examples, queries, keys)
         looked_at.append(answer.size)
         return answer

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, merge, offsets, split
+from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, merge_tiles, offsets, split_tiles
 
 
 def random_tiles(key_counts: list[int], seed: int, size: int = 3) -> Tiles:
@@ -42,14 +42,14 @@ def test_split_takes_each_tile_with_all_it_holds(key_counts: list[int], seed: in
     everything = content(tiles)
     numbers = st.lists(st.integers(0, len(key_counts) - 1), max_size=8)
     members = data.draw(st.lists(numbers, max_size=3))
-    parts = split(tiles, [np.array(chosen, dtype=np.int64) for chosen in members])
+    parts = split_tiles(tiles, [np.array(chosen, dtype=np.int64) for chosen in members])
     assert [content(part) for part in parts] == [[everything[tile] for tile in chosen] for chosen in members]
 
 
 @given(st.lists(st.lists(st.integers(0, 4), max_size=4), min_size=1, max_size=4), st.integers(0, 99))
 def test_merge_puts_tiles_one_after_the_other(key_counts: list[list[int]], seed: int) -> None:
     parts = [random_tiles(counts, seed + number) for number, counts in enumerate(key_counts)]
-    assert content(merge(parts)) == [tile for part in parts for tile in content(part)]
+    assert content(merge_tiles(parts)) == [tile for part in parts for tile in content(part)]
 
 
 def test_expanded_counts_name_the_owner_and_count_within_it() -> None:

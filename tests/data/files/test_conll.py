@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from finetune.data import Field, load
+from finetune.data import Field, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -16,7 +16,7 @@ def read(path: Path, content: str, fields: tuple[Field, ...] = FIELDS, **options
     """Words and labels of a file that is train, dev and test at once."""
     path.write_text(content, encoding="utf-8")
     same = {"path": str(path), "dev_path": str(path), "test_path": str(path)}
-    train = load(Data.model_validate({**same, **options}), fields).train
+    train = load_data(Data.model_validate({**same, **options}), fields).train
     return list(zip(train["tokens"], train["labels"], strict=True))
 
 

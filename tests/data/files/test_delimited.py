@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data import Field, load
+from finetune.data import Field, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -19,7 +19,7 @@ def read(path: Path, content: str, **options: object) -> list[tuple[str, str]]:
     else:
         path.write_bytes(content.encode())
     same = {"path": str(path), "dev_path": str(path), "test_path": str(path)}
-    train = load(Data.model_validate({**same, **options}), FIELDS).train
+    train = load_data(Data.model_validate({**same, **options}), FIELDS).train
     return list(zip(train["text"], train["label"], strict=True))
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from finetune.data import Field
-from finetune.data.files.find import Source, find_sources
+from finetune.data.files.find import SplitFiles, find_split_files
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -13,9 +13,9 @@ LABELLED = (Field("text", "text", "text"), Field("label", "label", "label"))
 PAIRS = (Field("source", "text", "en"), Field("target", "text", "de"))
 
 
-def single_sources(data: Data, fields: tuple[Field, ...]) -> dict[str, Source]:
+def single_sources(data: Data, fields: tuple[Field, ...]) -> dict[str, SplitFiles]:
     """Each split's source, of which there is one."""
-    found = find_sources(data, fields)
+    found = find_split_files(data, fields)
     assert all(len(sources) == 1 for sources in found.values())
     return {split: source for split, (source,) in found.items()}
 
@@ -25,7 +25,7 @@ def make(folder: Path, *names: str) -> None:
         (folder / name).write_text("x")
 
 
-def names(sources: dict[str, Source]) -> dict[str, list[str]]:
+def names(sources: dict[str, SplitFiles]) -> dict[str, list[str]]:
     return {split: [path.name for path in source.paths] for split, source in sources.items()}
 
 
@@ -51,7 +51,7 @@ def test_format_is_told_by_the_name(tmp_path: Path, name: str, known: str) -> No
 def test_format_can_be_given(tmp_path: Path) -> None:
     make(tmp_path, "a.annotated")
     data = Data(path=str(tmp_path / "a.annotated"), format="conll")
-    assert single_sources(data, LABELLED) == {"train": Source("conll", (tmp_path / "a.annotated",))}
+    assert single_sources(data, LABELLED) == {"train": SplitFiles("conll", (tmp_path / "a.annotated",))}
 
 
 def test_unknown_format_names_those_known(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_folder_where_a_file_belongs(tmp_path: Path) -> None:
 def test_patterns_and_lists_name_several_files(tmp_path: Path) -> None:
     make(tmp_path, "b.csv", "a.csv", "c.jsonl", "t1.csv", "t2.csv", "deep.csv")
     given = Data(path=(str(tmp_path / "c.jsonl"), str(tmp_path / "[ab].csv")), test_path=str(tmp_path / "t*"))
-    found = find_sources(given, LABELLED)
+    found = find_split_files(given, LABELLED)
     assert [path.name for source in found["train"] for path in source.paths] == ["c.jsonl", "a.csv", "b.csv"]
     assert [source.format for source in found["train"]] == ["jsonl", "csv", "csv"]
     assert [path.name for source in found["test"] for path in source.paths] == ["t1.csv", "t2.csv"]
@@ -214,7 +214,7 @@ def test_a_pattern_reaches_into_folders(tmp_path: Path) -> None:
     for name in ("x", "y"):
         (tmp_path / name).mkdir()
         make(tmp_path / name, f"{name}.csv")
-    found = find_sources(Data(path=str(tmp_path / "**" / "*.csv")), LABELLED)
+    found = find_split_files(Data(path=str(tmp_path / "**" / "*.csv")), LABELLED)
     assert [path.name for source in found["train"] for path in source.paths] == ["x.csv", "y.csv"]
 
 
@@ -226,16 +226,16 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
 def test_a_pattern_without_a_match_says_what_is_there(tmp_path: Path) -> None:
     make(tmp_path, "a.csv")
     with pytest.raises(UserError, match="no file matches") as caught:
-        find_sources(Data(path=str(tmp_path / "*.tsv")), LABELLED)
+        find_split_files(Data(path=str(tmp_path / "*.tsv")), LABELLED)
     assert "a.csv" in str(caught.value)
 
 
 def test_no_file_at_all(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no file is named"):
-        find_sources(Data(path=()), LABELLED)
+        find_split_files(Data(path=()), LABELLED)
 
 
 def test_every_file_of_a_list_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
-        find_sources(Data(path=(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))), LABELLED)
+        find_split_files(Data(path=(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))), LABELLED)
     assert str(caught.value).count("there is no file") == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finetune.data import Field, load
+from finetune.data import Field, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -18,7 +18,7 @@ def read(path: Path, content: str, fields: tuple[Field, ...] = FIELDS) -> list[d
     """Rows, without ids, of a file that is train, dev and test at once."""
     path.write_text(content, encoding="utf-8")
     data = Data(path=str(path), dev_path=str(path), test_path=str(path))
-    rows: list[dict[str, Any]] = load(data, fields).train.remove_columns("id").to_list()
+    rows: list[dict[str, Any]] = load_data(data, fields).train.remove_columns("id").to_list()
     return rows
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data import Field, load
+from finetune.data import Field, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -17,7 +17,7 @@ def read(folder: Path, english: str, german: str) -> list[tuple[str, str]]:
     (folder / "a.en").write_bytes(english.encode())
     (folder / "a.de.gz").write_bytes(gzip.compress(german.encode()))
     start = str(folder / "a")
-    train = load(Data(path=start, dev_path=start, test_path=start), FIELDS).train
+    train = load_data(Data(path=start, dev_path=start, test_path=start), FIELDS).train
     return list(zip(train["source"], train["target"], strict=True))
 
 

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, Features, List, Value
 
-from finetune.data import Field, Loaded, load
+from finetune.data import Field, LoadedData, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -15,8 +15,8 @@ FIELDS = (Field("text", "text", "text"), Field("label", "label", "label"))
 WORDS = (Field("tokens", "words", "tokens"), Field("labels", "word_labels", "tags"))
 
 
-def read(path: Path, fields: tuple[Field, ...]) -> Loaded:
-    return load(Data(path=str(path), dev_path=str(path), test_path=str(path)), fields)
+def read(path: Path, fields: tuple[Field, ...]) -> LoadedData:
+    return load_data(Data(path=str(path), dev_path=str(path), test_path=str(path)), fields)
 
 
 def table(folder: Path, **columns: pa.Array) -> Path:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data.samples import load
-from finetune.data.samples.address import convert, iob2
-from finetune.data.samples.split import Row, fold
+from finetune.data.samples import load_sample
+from finetune.data.samples.address import convert_address, iob2
+from finetune.data.samples.split import SampleRow, fold
 
 HEAD_OFFICE = (
     "<AddressNumber>3600</AddressNumber> <StreetName>Martin</StreetName> <StreetName>Luther</StreetName> "
@@ -12,10 +12,10 @@ HEAD_OFFICE = (
 )
 
 
-def rows_of(path: Path, *addresses: str) -> list[Row]:
+def rows_of(path: Path, *addresses: str) -> list[SampleRow]:
     text = "".join(f"<AddressString>{address}</AddressString>\n" for address in addresses)
     path.write_text(f"<AddressCollection>{text}</AddressCollection>", encoding="utf-8")
-    return [row for rows in convert(path).values() for row in rows]
+    return [row for rows in convert_address(path).values() for row in rows]
 
 
 def test_words_keep_their_punctuation_and_get_iob2_labels(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_of_like_addresses_the_first_is_kept(tmp_path: Path) -> None:
 def test_addresses_that_differ_in_numbers_share_a_split(tmp_path: Path) -> None:
     neighbours = [HEAD_OFFICE.replace("3600", str(number)) for number in range(100, 140)]
     assert len(rows_of(tmp_path / "a.xml", *neighbours)) == len(neighbours)
-    assert sum(bool(rows) for rows in convert(tmp_path / "a.xml").values()) == 1
+    assert sum(bool(rows) for rows in convert_address(tmp_path / "a.xml").values()) == 1
 
 
 def test_a_part_begins_where_the_label_changes() -> None:
@@ -50,7 +50,7 @@ def test_a_part_begins_where_the_label_changes() -> None:
 
 @pytest.mark.network
 def test_the_real_addresses(needs_network: None) -> None:
-    splits = load("address", ("tokens", "labels"))
+    splits = load_sample("address", ("tokens", "labels"))
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 1011, "dev": 153, "test": 306}
     labels = {name: {label for row in rows for label in as_list(row["labels"])} for name, rows in splits.items()}
     assert labels["dev"] | labels["test"] <= labels["train"]

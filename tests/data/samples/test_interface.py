@@ -8,9 +8,9 @@ from string import ascii_lowercase
 
 import pytest
 
-from finetune.data.samples import load
-from finetune.data.samples.interface import MOST_WORDS, convert
-from finetune.data.samples.split import Row
+from finetune.data.samples import load_sample
+from finetune.data.samples.interface import MOST_WORDS, convert_interface
+from finetune.data.samples.split import SampleRow
 from finetune.errors import MissingExtra, UserError
 
 HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
@@ -35,8 +35,8 @@ def json_wheel(folder: Path, **strings: object) -> Path:
     return path
 
 
-def all_rows(wheels: list[Path], *languages: str) -> list[Row]:
-    return [row for rows in convert(wheels, languages).values() for row in rows]
+def all_rows(wheels: list[Path], *languages: str) -> list[SampleRow]:
+    return [row for rows in convert_interface(wheels, languages).values() for row in rows]
 
 
 def german(*wheels: Path) -> dict[object, object]:
@@ -125,7 +125,12 @@ def test_variants_of_a_string_share_a_split_in_every_language(tmp_path: Path) ->
         fr="".join(f'msgid "{text}"\nmsgstr "fr {text}"\n\n' for text in variants[:20]),
     )
     held = [
-        {name for name, rows in convert([wheel], ("en", language)).items() for row in rows if row["en"] in variants}
+        {
+            name
+            for name, rows in convert_interface([wheel], ("en", language)).items()
+            for row in rows
+            if row["en"] in variants
+        }
         for language in ("de", "fr")
     ]
     assert len(held[0]) == 1
@@ -134,19 +139,19 @@ def test_variants_of_a_string_share_a_split_in_every_language(tmp_path: Path) ->
 
 def test_an_unknown_language_is_told_with_those_that_exist(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no language 'xx'(.|\n)*one of de, en, pt-br"):
-        convert([gettext_wheel(tmp_path, de="", pt_BR="")], ("en", "xx"))
+        convert_interface([gettext_wheel(tmp_path, de="", pt_BR="")], ("en", "xx"))
 
 
 @pytest.mark.parametrize("languages", [(), ("de",), ("en",), ("pt_BR", "pt-br")])
 def test_one_language_is_not_enough(tmp_path: Path, languages: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match="two languages"):
-        convert([gettext_wheel(tmp_path, de="", pt_BR="")], languages)
+        convert_interface([gettext_wheel(tmp_path, de="", pt_BR="")], languages)
 
 
 def test_too_few_strings_are_told(tmp_path: Path) -> None:
     wheel = json_wheel(tmp_path, en={"a": "Lamp"}, de={"a": "Lampe"})
     with pytest.raises(UserError, match=r"too few strings in en and de(.|\n)*1"):
-        convert([wheel], ("en", "de"))
+        convert_interface([wheel], ("en", "de"))
 
 
 def test_without_polib_the_extra_is_named_before_anything_is_fetched(
@@ -154,13 +159,13 @@ def test_without_polib_the_extra_is_named_before_anything_is_fetched(
 ) -> None:
     monkeypatch.setitem(sys.modules, "polib", None)
     with pytest.raises(MissingExtra, match="samples"):
-        load("interface", ("en", "de"))
+        load_sample("interface", ("en", "de"))
     assert not cache.exists()
 
 
 @pytest.mark.network
 def test_the_real_strings(needs_network: None) -> None:
-    splits = load("interface", ("en", "de"))
+    splits = load_sample("interface", ("en", "de"))
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 17511, "dev": 1018, "test": 1094}
     english = [str(row["en"]) for rows in splits.values() for row in rows]
     assert len(set(english)) == len(english)
@@ -174,5 +179,5 @@ def test_the_real_strings(needs_network: None) -> None:
     }
     assert letters["train"].isdisjoint(letters["dev"] | letters["test"])
     assert letters["dev"].isdisjoint(letters["test"])
-    other = load("interface", ("fr", "pt_BR", "en"))
+    other = load_sample("interface", ("fr", "pt_BR", "en"))
     assert {row["en"] for row in other["test"]}.isdisjoint(row["en"] for row in splits["train"])

@@ -9,7 +9,7 @@ from datasets import Dataset
 
 from finetune.data import Field
 from finetune.data.columns import canonical_column, string_column
-from finetune.data.problems import places
+from finetune.data.messages import places
 from finetune.data.rows import Rows
 from finetune.errors import UserError
 
@@ -22,7 +22,7 @@ _TARGET = "target"
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitView:
     """Rows of one split.
 
     Args:
@@ -38,7 +38,7 @@ class Part:
     num_rows: int
 
     @classmethod
-    def of_rows(cls, split: str, rows: Rows, fields: Sequence[Field]) -> "Part":
+    def of_rows(cls, split: str, rows: Rows, fields: Sequence[Field]) -> "SplitView":
         """Rows as read; columns that hold something else than their field wants are left out."""
         columns = {}
         for field in fields:
@@ -50,7 +50,7 @@ class Part:
         return cls(split, columns, rows.where, len(rows))
 
     @classmethod
-    def of_split(cls, split: str, dataset: Dataset, fields: Sequence[Field]) -> "Part":
+    def of_split(cls, split: str, dataset: Dataset, fields: Sequence[Field]) -> "SplitView":
         """The examples of a run."""
         table = dataset.with_format("arrow")[:]
         columns = {field.name: _joined(table[field.name]) for field in fields}

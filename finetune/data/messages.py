@@ -29,7 +29,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def some(names: Sequence[str], most: int = 20) -> str:
+def shorten_list(names: Sequence[str], most: int = 20) -> str:
     """Names for a message: the first ones, each cut where it is long."""
     shown = [name if len(name) <= LONGEST else name[: LONGEST - 3] + "..." for name in names[:most]]
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
@@ -42,7 +42,7 @@ def missing_columns(name: str, fields: Sequence[Field], found: Sequence[str], hi
         UserError(
             f"there is no column {field.column!r}",
             where=name,
-            found="the columns " + some(found),
+            found="the columns " + shorten_list(found),
             fix=f"{field.key}={nearest(field.column, found) or '...'}{hint}",
         )
         for field in fields

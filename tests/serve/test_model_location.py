@@ -10,7 +10,7 @@ from transformers import BertModel
 
 from finetune.errors import UserError
 from finetune.serve.loading import find_recipe
-from finetune.serve.origin import find_origin
+from finetune.serve.model_location import find_model
 from tests.hub_server.fixtures import hub as hub
 from tests.hub_server.hub import Hub
 from tests.serve.conftest import Finished, Predict, held_out, read_jsonl
@@ -27,7 +27,7 @@ def plain(run: Path, folder: Path, **config: Any) -> Path:
 def test_a_run_its_model_and_its_checkpoints_know_the_recipe(finished: Finished) -> None:
     run = finished("text_classification", "bert")
     checkpoint = next((run / "checkpoints").glob("*/config.json")).parent
-    whole, model, early = (find_origin(str(folder)).recipe for folder in (run, run / "model", checkpoint))
+    whole, model, early = (find_model(str(folder)).recipe for folder in (run, run / "model", checkpoint))
     assert whole is not None
     assert whole == model == early
 
@@ -87,17 +87,17 @@ def test_a_head_that_was_never_trained_is_refused(finished: Finished, predict: P
 
 def test_folders_without_a_model(finished: Finished, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no folder"):
-        find_origin(str(tmp_path / "none"))
+        find_model(str(tmp_path / "none"))
     with pytest.raises(UserError, match="holds no model"):
-        find_origin(str(tmp_path))
+        find_model(str(tmp_path))
     run = finished("text_classification", "bert")
     with pytest.raises(UserError, match="holds no model") as caught:
-        find_origin(str(run.parent))
+        find_model(str(run.parent))
     assert f"did you mean {run}?" in str(caught.value)
     unfinished = tmp_path / "unfinished"
     shutil.copytree(run, unfinished, ignore=shutil.ignore_patterns("model"))
     with pytest.raises(UserError, match="has not finished") as caught:
-        find_origin(str(unfinished))
+        find_model(str(unfinished))
     assert "checkpoints" in str(caught.value)
 
 

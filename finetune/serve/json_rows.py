@@ -8,9 +8,9 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from finetune.data.problems import Unit
+from finetune.data.messages import Unit
 from finetune.errors import UserError
-from finetune.serve.examples import Problem, Row
+from finetune.serve.examples import BadRow, InputRow
 from finetune.serve.formats import Input
 
 _CHUNK = 2**16
@@ -22,30 +22,30 @@ _ROWS = 1000
 """Rows of parquet that are in memory at a time, beside those of a row group that are still packed."""
 
 
-def json_line_rows(lines: Iterator[str]) -> Iterator[Row]:
+def json_line_rows(lines: Iterator[str]) -> Iterator[InputRow]:
     """One object a line; what is broken costs no others."""
     for number, line in enumerate(lines, start=1):
         if line.strip():
             yield _of_line(number, line)
 
 
-def _of_line(number: int, line: str) -> Row:
+def _of_line(number: int, line: str) -> InputRow:
     try:
         value = json.loads(line)
     except json.JSONDecodeError as error:
-        return Row(number, problem=Problem(f"broken JSON: {error.msg} at column {error.colno}", of_file=True))
+        return InputRow(number, problem=BadRow(f"broken JSON: {error.msg} at column {error.colno}", of_file=True))
     except (ValueError, RecursionError) as error:
-        return Row(number, problem=Problem(f"JSON that cannot be read: {error}"))
+        return InputRow(number, problem=BadRow(f"JSON that cannot be read: {error}"))
     return _of_value(number, value)
 
 
-def _of_value(number: int, value: Any, unit: Unit = "line") -> Row:
+def _of_value(number: int, value: Any, unit: Unit = "line") -> InputRow:
     if not isinstance(value, dict):
-        return Row(number, problem=Problem(f"no JSON object: {value!r:.60}", of_file=True), unit=unit)
-    return Row(number, value, unit=unit)
+        return InputRow(number, problem=BadRow(f"no JSON object: {value!r:.60}", of_file=True), unit=unit)
+    return InputRow(number, value, unit=unit)
 
 
-def json_rows(text: IO[str], given: Input) -> Iterator[Row]:
+def json_rows(text: IO[str], given: Input) -> Iterator[InputRow]:
     """The objects of a list, or objects one after another, parsed one at a time.
 
     Raises:
@@ -92,7 +92,7 @@ def _broken(given: Input, count: int, error: Exception) -> UserError:
     )
 
 
-def parquet_rows(file: IO[bytes], given: Input) -> tuple[tuple[str, ...], Iterator[Row]]:
+def parquet_rows(file: IO[bytes], given: Input) -> tuple[tuple[str, ...], Iterator[InputRow]]:
     """The names of the columns, and the rows.
 
     Raises:
@@ -107,13 +107,13 @@ def parquet_rows(file: IO[bytes], given: Input) -> tuple[tuple[str, ...], Iterat
     return tuple(opened.schema_arrow.names), _parquet_rows(opened, given)
 
 
-def _parquet_rows(opened: pq.ParquetFile, given: Input) -> Iterator[Row]:
+def _parquet_rows(opened: pq.ParquetFile, given: Input) -> Iterator[InputRow]:
     number = 0
     try:
         for batch in opened.iter_batches(_ROWS):
             for columns in batch.to_pylist():
                 number += 1
-                yield Row(number, columns, unit="row")
+                yield InputRow(number, columns, unit="row")
     except (pa.ArrowException, OSError) as error:
         raise _no_parquet(given, error) from None
 

@@ -9,7 +9,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from finetune.training.progress import say
 
-Result = TypeVar("Result")
+ResultT = TypeVar("ResultT")
 
 WAITS = (2.0, 8.0)
 """Seconds before the second try and the last; within each, the Hub's client repeats some requests by itself."""
@@ -17,7 +17,7 @@ MOMENTARY = frozenset({408, 429, 500, 502, 503, 504})
 """HTTP statuses that may be others the next time."""
 
 
-def patiently(attempt: Callable[[], Result]) -> Result:
+def retry(attempt: Callable[[], ResultT]) -> ResultT:
     """What `attempt` gives; it is made again after a while where the Hub answers with a server's error or breaks off.
 
     Raises:

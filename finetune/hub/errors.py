@@ -14,13 +14,13 @@ from huggingface_hub.errors import (
 )
 
 from finetune.errors import UserError
-from finetune.hub.patience import chain, is_momentary, reason
+from finetune.hub.retry import chain, is_momentary, reason
 
 LOGIN = "`hf auth login` with a token that may write, or HF_TOKEN=... in the environment"
 
 
 @contextmanager
-def told(name: str) -> Iterator[None]:
+def as_user_error(name: str) -> Iterator[None]:
     """Write to a repository inside this block; nobody is asked before there is a token.
 
     Raises:

@@ -29,7 +29,7 @@ MEANT = (
 
 
 @dataclass(frozen=True)
-class Origin:
+class ModelLocation:
     """Where a model is.
 
     Args:
@@ -41,7 +41,7 @@ class Origin:
     recipe: Recipe | None
 
 
-def find_origin(name: str) -> Origin:
+def find_model(name: str) -> ModelLocation:
     """The model that a user names, and its recipe.
 
     Args:
@@ -57,19 +57,19 @@ def find_origin(name: str) -> Origin:
         raise UserError(f"there is no folder {folder}", expected="the folder of a run or a model, or a name on the Hub")
     with hub_access("model", name, "model.name"):
         found = cached_file(name, RECIPE, _raise_exceptions_for_missing_entries=False)
-    return Origin(name, None if found is None else compose.load(str(found)))
+    return ModelLocation(name, None if found is None else compose.load_recipe(str(found)))
 
 
-def _in_folder(folder: Path) -> Origin:
+def _in_folder(folder: Path) -> ModelLocation:
     if (folder / RECIPE).is_file() and (folder / MODEL / "config.json").is_file():
-        return Origin(str(folder / MODEL), compose.load(str(folder / RECIPE)))
+        return ModelLocation(str(folder / MODEL), compose.load_recipe(str(folder / RECIPE)))
     if not (folder / "config.json").is_file():
         raise _no_model(folder)
     places = [folder]
     places += [folder.resolve().parent] if folder.resolve().name == MODEL else []
     places += [folder.resolve().parent.parent] if folder.resolve().parent.name == CHECKPOINTS else []
     recipe = next((place / RECIPE for place in places if (place / RECIPE).is_file()), None)
-    return Origin(str(folder), None if recipe is None else compose.load(str(recipe)))
+    return ModelLocation(str(folder), None if recipe is None else compose.load_recipe(str(recipe)))
 
 
 def _no_model(folder: Path) -> UserError:

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from finetune.data.fields import Field, asked_columns
-from finetune.data.problems import Unit, missing_columns
-from finetune.data.rows import Column, Rows
+from finetune.data.messages import Unit, missing_columns
+from finetune.data.rows import ColumnValues, Rows
 from finetune.errors import raise_all
 
 _MISSING = object()
@@ -24,7 +24,7 @@ def rows_from_objects(
     Raises:
         UserError: A column that no row has.
     """
-    columns: dict[str, Column] = {}
+    columns: dict[str, ColumnValues] = {}
     for column in asked_columns(fields):
         values = [_value(row, column) for row in objects]
         if not values or any(value is not _MISSING for value in values):

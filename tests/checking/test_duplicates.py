@@ -3,8 +3,8 @@
 import pytest
 from datasets import Dataset
 
-from finetune.checking.part import Part
-from finetune.checking.repeats import conflicts, duplicates, leakage
+from finetune.checking.duplicates import conflicts, duplicates, leakage
+from finetune.checking.split_view import SplitView
 from finetune.data import Field
 from finetune.data.rows import Rows
 
@@ -14,9 +14,9 @@ WORDS = (Field("tokens", "words", "tokens"), Field("labels", "word_labels", "tag
 TEXTS = (Field("source", "text", "en"), Field("target", "text", "de"))
 
 
-def part(fields: tuple[Field, ...], *rows: tuple[object, ...]) -> Part:
+def part(fields: tuple[Field, ...], *rows: tuple[object, ...]) -> SplitView:
     columns = {field.column: [row[number] for row in rows] for number, field in enumerate(fields)}
-    return Part.of_rows("train", Rows("my.csv", columns), fields)
+    return SplitView.of_rows("train", Rows("my.csv", columns), fields)
 
 
 def test_duplicates_are_counted_without_the_first() -> None:
@@ -60,7 +60,7 @@ def test_the_same_translation_twice_is_a_duplicate() -> None:
 def test_leakage_is_told_for_each_pair_of_splits_by_the_rows_as_read() -> None:
     splits = {"train": ["a", "b", "c"], "dev": ["d", "b"], "test": ["d", "a", "c"]}
     parts = {
-        split: Part.of_split(
+        split: SplitView.of_split(
             split,
             Dataset.from_dict({"id": range(10, 10 + len(texts)), "text": texts, "label": ["1"] * len(texts)}),
             CLASSES,

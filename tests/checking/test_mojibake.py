@@ -3,8 +3,8 @@
 
 import pytest
 
-from finetune.checking.damage import damages, misreading
-from finetune.checking.part import Part
+from finetune.checking.mojibake import damages, misreading
+from finetune.checking.split_view import SplitView
 from finetune.data import Field
 from finetune.data.rows import Rows
 
@@ -12,8 +12,8 @@ FIELDS = (Field("text", "text", "text"), Field("tokens", "words", "tokens"))
 WORDS = ["Seppälä", "don’t", "Straße", "“quoted”", "Привет", "日本語", "🙂"]
 
 
-def part(texts: list[str], tokens: list[list[str]]) -> Part:
-    return Part.of_rows("train", Rows("my.csv", {"text": texts, "tokens": tokens}), FIELDS)
+def part(texts: list[str], tokens: list[list[str]]) -> SplitView:
+    return SplitView.of_rows("train", Rows("my.csv", {"text": texts, "tokens": tokens}), FIELDS)
 
 
 @pytest.mark.parametrize("word", WORDS)

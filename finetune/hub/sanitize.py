@@ -12,7 +12,7 @@ HOME = ("/", "~", "./", "../")
 """How paths begin that tell of this machine."""
 
 
-def portable(recipe: Recipe) -> str:
+def sanitized(recipe: Recipe) -> str:
     """The recipe as YAML that can be run again, without the folders of this machine.
 
     Of local data, models and functions the last part of the path is left: the folders before it may tell names of

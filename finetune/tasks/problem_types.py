@@ -13,10 +13,10 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 
 from finetune.data.features import Column
-from finetune.tasks.base import IGNORED
+from finetune.tasks.base import IGNORE_INDEX
 
 
-class Problem(ABC):
+class ProblemType(ABC):
     """How answers become tensors, and outputs become answers."""
 
     name: ClassVar[str]
@@ -55,7 +55,7 @@ class Problem(ABC):
         return {"probabilities": dict(zip(labels, output, strict=True))}
 
 
-class SingleLabel(Problem):
+class SingleLabelProblem(ProblemType):
     """One class: softmax and cross-entropy, in nats."""
 
     name = "single_label_classification"
@@ -64,14 +64,14 @@ class SingleLabel(Problem):
 
     def label_ids(self, answers: Sequence[str] | None, count: int, labels: Sequence[str]) -> list[Any]:
         numbers = {label: number for number, label in enumerate(labels)}
-        return [IGNORED] * count if answers is None else [numbers[label] for label in answers]
+        return [IGNORE_INDEX] * count if answers is None else [numbers[label] for label in answers]
 
     def tensor(self, column: Column) -> Tensor:
         return torch.from_numpy(column.values)
 
     def losses(self, logits: Tensor, label_ids: Tensor, label_smoothing: float = 0.0) -> Tensor:
         return F.cross_entropy(
-            logits.float(), label_ids, ignore_index=IGNORED, reduction="none", label_smoothing=label_smoothing
+            logits.float(), label_ids, ignore_index=IGNORE_INDEX, reduction="none", label_smoothing=label_smoothing
         )
 
     def outputs(self, logits: Tensor) -> list[Any]:
@@ -82,7 +82,7 @@ class SingleLabel(Problem):
         return labels[max(range(len(labels)), key=output.__getitem__)]
 
 
-class MultiLabel(Problem):
+class MultiLabelProblem(ProblemType):
     """Any number of labels, each there or not: sigmoids and binary cross-entropy, the mean over labels, in nats."""
 
     name = "multi_label_classification"
@@ -91,7 +91,7 @@ class MultiLabel(Problem):
 
     def label_ids(self, answers: Sequence[Sequence[str]] | None, count: int, labels: Sequence[str]) -> list[Any]:
         if answers is None:
-            return [[IGNORED] * len(labels)] * count
+            return [[IGNORE_INDEX] * len(labels)] * count
         return [[int(label in given) for label in labels] for given in map(set, answers)]
 
     def tensor(self, column: Column) -> Tensor:
@@ -101,7 +101,7 @@ class MultiLabel(Problem):
     def losses(self, logits: Tensor, label_ids: Tensor, label_smoothing: float = 0.0) -> Tensor:
         smoothed = label_ids * (1 - label_smoothing) + label_smoothing / 2
         losses = F.binary_cross_entropy_with_logits(logits.float(), smoothed, reduction="none")
-        return losses.where(label_ids != IGNORED, 0.0)
+        return losses.where(label_ids != IGNORE_INDEX, 0.0)
 
     def outputs(self, logits: Tensor) -> list[Any]:
         probabilities: list[Any] = logits.float().sigmoid().tolist()
@@ -111,7 +111,7 @@ class MultiLabel(Problem):
         return [label for label, probability in zip(labels, output, strict=True) if probability >= threshold]
 
 
-class Regression(Problem):
+class RegressionProblem(ProblemType):
     """A number: squared error."""
 
     name = "regression"
@@ -139,22 +139,22 @@ class Regression(Problem):
         return {}
 
 
-PROBLEMS: Mapping[str, Problem] = {
-    "single_label": SingleLabel(),
-    "multi_label": MultiLabel(),
-    "regression": Regression(),
+PROBLEM_TYPES: Mapping[str, ProblemType] = {
+    "single_label": SingleLabelProblem(),
+    "multi_label": MultiLabelProblem(),
+    "regression": RegressionProblem(),
 }
 """By the recipe's task.problem_type."""
 
 
-def problem_of(config: PreTrainedConfig) -> Problem:
+def problem_type_of(config: PreTrainedConfig) -> ProblemType:
     """The problem that a model's configuration names; one class where it names none."""
-    names = {problem.name: problem for problem in PROBLEMS.values()}
-    return names.get(config.problem_type or "", PROBLEMS["single_label"])
+    names = {problem.name: problem for problem in PROBLEM_TYPES.values()}
+    return names.get(config.problem_type or "", PROBLEM_TYPES["single_label"])
 
 
-def problem_with(label_ids: Tensor) -> Problem:
+def problem_with(label_ids: Tensor) -> ProblemType:
     """The problem whose label ids these are."""
     if not label_ids.is_floating_point():
-        return PROBLEMS["single_label"]
-    return PROBLEMS["multi_label" if label_ids.ndim > 1 else "regression"]
+        return PROBLEM_TYPES["single_label"]
+    return PROBLEM_TYPES["multi_label" if label_ids.ndim > 1 else "regression"]

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from finetune.checking.part import ANSWERS, Part, excerpt
+from finetune.checking.split_view import ANSWERS, SplitView, excerpt
 from finetune.data import Field
-from finetune.data.problems import plural
+from finetune.data.messages import plural
 from finetune.errors import UserError
 
 
-def duplicates(part: Part, fields: Sequence[Field]) -> Iterator[UserError]:
+def duplicates(part: SplitView, fields: Sequence[Field]) -> Iterator[UserError]:
     """Rows whose input an earlier row of the split has; of pairs of texts, whose input and output one has."""
     rows = part.inputs(fields)
     if not has_labels(fields):
@@ -28,7 +28,7 @@ def duplicates(part: Part, fields: Sequence[Field]) -> Iterator[UserError]:
         )
 
 
-def conflicts(part: Part, fields: Sequence[Field]) -> Iterator[UserError]:
+def conflicts(part: SplitView, fields: Sequence[Field]) -> Iterator[UserError]:
     """Inputs that have one label in one row and another in another."""
     if not has_labels(fields):
         return
@@ -52,7 +52,7 @@ def conflicts(part: Part, fields: Sequence[Field]) -> Iterator[UserError]:
         )
 
 
-def leakage(parts: Mapping[str, Part], fields: Sequence[Field]) -> Iterator[UserError]:
+def leakage(parts: Mapping[str, SplitView], fields: Sequence[Field]) -> Iterator[UserError]:
     """Inputs of dev and test that are in train, and of test that are in dev."""
     column = next(field.column for field in fields if field.kind in ("text", "words"))
     inputs = {split: part.inputs(fields) for split, part in parts.items()}

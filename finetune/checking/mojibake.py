@@ -12,8 +12,8 @@ from functools import partial
 
 import pyarrow.compute as pc
 
-from finetune.checking.part import Part, excerpt
-from finetune.data.problems import plural
+from finetune.checking.split_view import SplitView, excerpt
+from finetune.data.messages import plural
 from finetune.errors import UserError
 
 _UNUSUAL = r"[^\x20-\x7e]"
@@ -22,7 +22,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1e\x7f-\x9f]")
 """C0 and C1, but for tab, line feed, carriage return, and the unit separator between words."""
 
 
-def damages(part: Part) -> Iterator[UserError]:
+def damages(part: SplitView) -> Iterator[UserError]:
     """One finding for each column and sort of damage."""
     for name, column in part.columns.items():
         suspects = pc.indices_nonzero(pc.match_substring_regex(column, _UNUSUAL)).to_pylist()
@@ -31,7 +31,7 @@ def damages(part: Part) -> Iterator[UserError]:
             yield from sort(part, name, texts)
 
 
-def _replaced(part: Part, name: str, texts: Mapping[int, str]) -> Iterator[UserError]:
+def _replaced(part: SplitView, name: str, texts: Mapping[int, str]) -> Iterator[UserError]:
     rows = [index for index, text in texts.items() if "\ufffd" in text]
     if rows:
         yield UserError(
@@ -42,7 +42,7 @@ def _replaced(part: Part, name: str, texts: Mapping[int, str]) -> Iterator[UserE
         )
 
 
-def _marks(part: Part, name: str, texts: Mapping[int, str]) -> Iterator[UserError]:
+def _marks(part: SplitView, name: str, texts: Mapping[int, str]) -> Iterator[UserError]:
     rows = [index for index, text in texts.items() if "\ufeff" in text]
     if rows:
         yield UserError(
@@ -53,7 +53,7 @@ def _marks(part: Part, name: str, texts: Mapping[int, str]) -> Iterator[UserErro
         )
 
 
-def _controls(part: Part, name: str, texts: Mapping[int, str]) -> Iterator[UserError]:
+def _controls(part: SplitView, name: str, texts: Mapping[int, str]) -> Iterator[UserError]:
     found = {index: match for index, text in texts.items() if (match := _CONTROL.search(text))}
     if found:
         first, match = next(iter(found.items()))
@@ -65,7 +65,7 @@ def _controls(part: Part, name: str, texts: Mapping[int, str]) -> Iterator[UserE
         )
 
 
-def _misread(part: Part, name: str, texts: Mapping[int, str]) -> Iterator[UserError]:
+def _misread(part: SplitView, name: str, texts: Mapping[int, str]) -> Iterator[UserError]:
     found = {index: mistake for index, text in texts.items() if (mistake := misreading(text))}
     if found:
         mistake = next(iter(found.values()))
@@ -82,7 +82,7 @@ def _around(text: str, position: int) -> str:
 
 
 @dataclass(frozen=True)
-class Misreading:
+class Mojibake:
     """A word that was UTF-8 and was read as something else."""
 
     found: str
@@ -90,7 +90,7 @@ class Misreading:
     encoding: str
 
 
-def misreading(text: str) -> Misreading | None:
+def misreading(text: str) -> Mojibake | None:
     """The first word of a text that looks like UTF-8 read in another encoding, or None."""
     for encoding, (pattern, table) in _ENCODINGS.items():
         if match := pattern.search(text):
@@ -99,7 +99,7 @@ def misreading(text: str) -> Misreading | None:
             word = text[start : min(ends, default=len(text))]
             meant = pattern.sub(partial(_decoded, table=table), word)
             if meant != word:
-                return Misreading(word, meant, encoding)
+                return Mojibake(word, meant, encoding)
     return None
 
 

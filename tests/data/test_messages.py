@@ -2,7 +2,7 @@
 
 import pytest
 
-from finetune.data.problems import SHOWN, places, raise_merged, some
+from finetune.data.messages import SHOWN, places, raise_merged, shorten_list
 from finetune.errors import UserError, UserErrors
 
 
@@ -14,8 +14,8 @@ def test_places_show_the_first_few_and_count_the_rest() -> None:
 
 
 def test_long_names_and_lists_are_cut() -> None:
-    assert some(["a", "b", "c"], most=2) == "a, b and 1 more"
-    assert some(["x" * 200]).endswith("...")
+    assert shorten_list(["a", "b", "c"], most=2) == "a, b and 1 more"
+    assert shorten_list(["x" * 200]).endswith("...")
 
 
 def test_one_mistake_of_several_splits_is_told_once() -> None:

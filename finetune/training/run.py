@@ -1,4 +1,4 @@
-"""Everything a run needs, loaded and encoded: from a recipe to a `Job`."""
+"""Everything a run needs, loaded and encoded: from a recipe to a `Run`."""
 
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -18,12 +18,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import metrics, models, tasks
 from finetune.attention import Program, pretrained
-from finetune.data import load
+from finetune.data import load_data
 from finetune.data.batches import BatchPlan, Indices
 from finetune.data.features import Features
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
-from finetune.tasks import Batch, Task, Tools
+from finetune.tasks import Batch, Task, TaskContext
 from finetune.training.allocator import keep_memory
 from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
@@ -32,14 +32,14 @@ from finetune.training.progress import console, say
 from finetune.training.resume import resumed
 from finetune.training.run_folder import RunFolder
 from finetune.training.selection import check_best_metric, greater_is_better
-from finetune.training.state import State
+from finetune.training.state import TrainingState
 from finetune.training.trackers import check_trackers, start_trackers
 
 SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedSplit:
     """A split's features, and the figures that batches are planned by; int64, [features] each."""
 
     features: Features
@@ -47,7 +47,7 @@ class Encoded:
     targets: Indices
 
     @classmethod
-    def of(cls, encoded: Dataset) -> "Encoded":
+    def of(cls, encoded: Dataset) -> "EncodedSplit":
         """Read the features into memory once."""
         features = Features.of(encoded)
         lengths, targets = (features.columns[name].values.astype(np.int64) for name in ("length", "targets"))
@@ -55,7 +55,7 @@ class Encoded:
 
 
 @dataclass
-class Job:
+class Run:
     """A run that is ready to start."""
 
     recipe: Recipe
@@ -63,20 +63,20 @@ class Job:
     precision: Precision
     matmul: Matmul
     task: Task
-    tools: Tools
+    context: TaskContext
     model: PreTrainedModel
     examples: Mapping[str, Dataset]
-    encoded: Mapping[str, Encoded]
+    encoded: Mapping[str, EncodedSplit]
     folder: RunFolder
     resumed: bool = False
     """Whether the folder is that of a run which goes on."""
-    on_checkpoint: Callable[[Path, State], None] | None = None
+    on_checkpoint: Callable[[Path, TrainingState], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
 
     @property
     def best_metric(self) -> str:
         """Dev value that chooses the best checkpoint."""
-        return self.recipe.training.best_metric or self.task.best_metric(self.tools)
+        return self.recipe.training.best_metric or self.task.best_metric(self.context)
 
     @property
     def greater_is_better(self) -> bool:
@@ -100,7 +100,7 @@ class Job:
         features, device = self.encoded[split].features, self.accelerator.device
 
         def collate(indices: Indices) -> Batch:
-            batch = self.task.collate(features.take(indices), self.tools)
+            batch = self.task.collate(features.take(indices), self.context)
             return pinned(batch) if device.type == "cuda" else batch
 
         with closing(prefetch(collate, batches, ahead=self.recipe.training.prefetch)) as collated:
@@ -108,7 +108,7 @@ class Job:
                 yield batch.to(device)
 
 
-def prepare(recipe: Recipe) -> Job:
+def prepare(recipe: Recipe) -> Run:
     """Load the data, the tokenizer and the model, and encode every split.
 
     Raises:
@@ -124,7 +124,7 @@ def prepare(recipe: Recipe) -> Job:
     check_trackers(recipe.training.trackers)
     task = tasks.create(recipe)
     with accelerator.main_process_first():
-        loaded = task.prepare(load(recipe.data, task.fields))
+        loaded = task.prepare(load_data(recipe.data, task.fields))
     # Trained by each process where it is from scratch: training a tokenizer gives the same one every time.
     tokenizer = models.load_tokenizer(
         recipe.model, lambda: task.texts(loaded.train), split_words=task.head == "token_classification"
@@ -137,40 +137,40 @@ def prepare(recipe: Recipe) -> Job:
         )
         model = models.adapt(model, recipe.adapter, task.head, seed=recipe.seed)
     models.freeze(model, recipe.training.freeze)
-    apply_masks(model, task.program, tokenizer, recipe.attention.kernel)
+    apply_recipe_masks(model, task.program, tokenizer, recipe.attention.kernel)
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
-    tools = Tools(tokenizer, model.config, labels, ragged, has_words=task.has_words(loaded.dev))
-    _check(recipe, task, tools)
+    context = TaskContext(tokenizer, model.config, labels, ragged, has_words=task.has_words(loaded.dev))
+    _check(recipe, task, context)
     examples = {split: getattr(loaded, split) for split in SPLITS}
     with accelerator.local_main_process_first():  # the others read what it has kept
-        features = {split: task.encode(examples[split], tools) for split in SPLITS}
-    encoded = {split: Encoded.of(features[split]) for split in SPLITS}
-    tools = task.weighted(encoded["train"].features, tools)
+        features = {split: task.encode(examples[split], context) for split in SPLITS}
+    encoded = {split: EncodedSplit.of(features[split]) for split in SPLITS}
+    context = task.weighted(encoded["train"].features, context)
     set_seed(recipe.seed, device_specific=True)
     matmul = _shared_matmul(recipe, accelerator, precision, model)
     goes_on = folder is not None
     folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
-    job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder, goes_on)
-    _rehearse(job)
+    run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
+    _rehearse(run)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
-        notes = [*loaded.notes, *task.notes(features), *task.metric_notes(tools)]
+        notes = [*loaded.notes, *task.notes(features), *task.metric_notes(context)]
         if recipe.training.layout == "ragged" and not ragged:
             notes.append("batches are padded: this model reads rows, not ragged streams")
         if recipe.adapter or recipe.training.freeze:
             notes.append(models.trained_share(model))
-        _introduce(job, notes)
-    return job
+        _introduce(run, notes)
+    return run
 
 
-def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
+def _check(recipe: Recipe, task: Task, context: TaskContext) -> None:
     """Find out now what would otherwise stop the run at its first evaluation.
 
     Raises:
         UserError: A single class, baselines that the task does not have, inputs longer than the model's, metrics that
             cannot be had, a best_metric that none of them gives or whose direction is not known.
     """
-    has_classes = tools.config.problem_type == "single_label_classification"
+    has_classes = context.config.problem_type == "single_label_classification"
     if recipe.evaluation.baselines and not has_classes:
         raise UserError(
             "there are no baselines for this task",
@@ -179,40 +179,40 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
             found=recipe.task.kind,
             fix="evaluation.baselines=false",
         )
-    if has_classes and len(tools.labels or ()) < 2:
+    if has_classes and len(context.labels or ()) < 2:
         raise UserError(
             "there is nothing to tell apart: all examples have one class",
             where=f"column {recipe.data.columns.label!r}",
             expected="two classes or more",
-            found=", ".join(tools.labels or ()),
+            found=", ".join(context.labels or ()),
             fix="data.columns.label=... names another column",
         )
     for key, length in task.lengths.items():
-        models.check_length(tools.config, length, key)
-    names = recipe.evaluation.metrics or task.metric_names(tools)
-    metrics.check(names, options=task.metric_options(tools))
-    check_best_metric(recipe, task, tools)
+        models.check_length(context.config, length, key)
+    names = recipe.evaluation.metrics or task.metric_names(context)
+    metrics.check_metric(names, options=task.metric_options(context))
+    check_best_metric(recipe, task, context)
 
 
-def _rehearse(job: Job) -> None:
+def _rehearse(run: Run) -> None:
     """Compute one small batch under masks of the recipe's own: some can be refused by the model at work alone.
 
     Raises:
         UserError: The model cannot compute under the masks, or not generate.
     """
-    if job.task.program.is_standard:
+    if run.task.program.is_standard:
         return
-    (batch,) = job.batches("dev", [np.arange(min(2, len(job.encoded["dev"].features)))])
-    job.model.to(job.accelerator.device)
+    (batch,) = run.batches("dev", [np.arange(min(2, len(run.encoded["dev"].features)))])
+    run.model.to(run.accelerator.device)
     try:
         with torch.inference_mode():
-            job.task.loss(job.model, batch, 0.0)
-            job.task.predict(job.model, batch, job.tools, final=False)
+            run.task.loss(run.model, batch, 0.0)
+            run.task.predict(run.model, batch, run.context, final=False)
     except ValueError as error:
         raise UserError(f"the model cannot work under the recipe's masks: {error}", where="attention") from error
 
 
-def apply_masks(
+def apply_recipe_masks(
     model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase, kernel: str | None = None
 ) -> None:
     """Put the recipe's masks into the model, with the kernel that it names.
@@ -273,18 +273,18 @@ def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str
     return RunFolder(Path(paths[0]))
 
 
-def _introduce(job: Job, notes: list[str]) -> None:
+def _introduce(run: Run, notes: list[str]) -> None:
     """Say what is about to happen."""
-    sizes = ", ".join(f"{len(job.examples[split]):,} {split}" for split in SPLITS)
-    weights = sum(weight.numel() for weight in job.model.parameters())
+    sizes = ", ".join(f"{len(run.examples[split]):,} {split}" for split in SPLITS)
+    weights = sum(weight.numel() for weight in run.model.parameters())
     say(
-        f"{job.recipe.name}: {job.recipe.task.kind.replace('_', ' ')} with {job.recipe.model.description} "
+        f"{run.recipe.name}: {run.recipe.task.kind.replace('_', ' ')} with {run.recipe.model.description} "
         f"({weights / 1e6:.1f} M weights), examples: {sizes}"
     )
     for note in notes:
         say(f"  {note}")
-    say(f"  best checkpoint: by dev {job.best_metric}, {'greater' if job.greater_is_better else 'lower'} is better")
-    say(f"  precision: {job.precision}")
-    if job.precision.name == "fp32" and job.accelerator.device.type == "cpu":
-        say(f"  fp32 products: {job.matmul}")
-    say(f"  run folder: {job.folder.path}")
+    say(f"  best checkpoint: by dev {run.best_metric}, {'greater' if run.greater_is_better else 'lower'} is better")
+    say(f"  precision: {run.precision}")
+    if run.precision.name == "fp32" and run.accelerator.device.type == "cpu":
+        say(f"  fp32 products: {run.matmul}")
+    say(f"  run folder: {run.folder.path}")
