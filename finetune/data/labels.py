@@ -96,8 +96,9 @@ def _unknown(
     found = rows_with(column, unknown)
     likely = nearest(unknown[0], names)
     guess = f"{likely!r} for {unknown[0]!r}?" if likely else "correct the rows,"
+    found_labels = shorten_list(unknown, most=10)
     return UserError(
-        f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {shorten_list(unknown, most=10)}",
+        f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {found_labels}",
         where=rows.where(found),
         expected=shorten_list(names),
         fix=f"{guess} or name every class in data.labels=[...]",

@@ -143,7 +143,8 @@ def _lacking(name: str, splits: Mapping[str, Dataset]) -> tuple[str, ...]:
         for split, dataset in splits.items()
     }
     return tuple(
-        f"{plural(len(lacking), 'label')} in {split} without an example in train: {shorten_list(sorted(lacking), most=10)}"
+        f"{plural(len(lacking), 'label')} in {split} without an example in train: "
+        f"{shorten_list(sorted(lacking), most=10)}"
         for split in ("dev", "test")
         if (lacking := held[split] - held["train"])
     )

@@ -1,7 +1,7 @@
 """Drawing what the heads of a trained model attend to."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,14 +9,13 @@ from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import compose, models, tasks
 from finetune.attention.drawing import Panel
+from finetune.attention.program import SiteName
 from finetune.errors import UserError
 from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
 from finetune.report.drawings import Axis, draw_panels
 from finetune.tasks import Task
 from finetune.training.run import apply_recipe_masks
-
-SiteName = Literal["encoder", "decoder", "cross"]
 
 
 def draw_weights(

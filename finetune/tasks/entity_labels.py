@@ -144,7 +144,8 @@ def _without_spelling(data: _Labels, named: str) -> LoadedData:
         reason = f"since {shorten_list(labels, most=3)} can be anything (task.scheme=... names a scheme of entities)"
     else:
         numbers = " (data.labels=[...] gives numbers names)" if all(map(str.isdecimal, labels)) else ""
-        reason = f"since they have no B, I, E or S before or after a type, such as B-PER: {shorten_list(labels, most=3)}{numbers}"
+        examples = shorten_list(labels, most=3)
+        reason = f"since they have no B, I, E or S before or after a type, such as B-PER: {examples}{numbers}"
     if named == "auto":
         return _plain(data.loaded, reason)
     if labels:

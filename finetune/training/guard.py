@@ -122,20 +122,20 @@ def reads_on_device(optimizer: Any) -> bool:
     return getattr(optimizer, "_step_supports_amp_scaling", False) and not optimizer._optimizer_step_post_hooks
 
 
-def not_finite(run: Run, trace: Trace, rate: float, left_out: int) -> UserError:
+def not_finite(run: Run, trace: Trace, rate: float, skipped_steps: int) -> UserError:
     """What to say of a step: its number, its examples, the likely cause.
 
     Args:
         run: The run.
         trace: The step.
         rate: Its learning rate.
-        left_out: Steps left out before it.
+        skipped_steps: Steps left out before it.
     """
     odd = [not bool(loss.isfinite()) for loss in trace.losses]
     in_loss = any(odd)
     indices = [part for part, is_odd in zip(trace.parts, odd, strict=True) if is_odd or not in_loss]
     limit = run.recipe.training.max_left_out
-    after = f", after {left_out} that were left out (training.max_left_out={limit})" if left_out else ""
+    after = f", after {skipped_steps} that were left out (training.max_left_out={limit})" if skipped_steps else ""
     values = ", ".join(sorted({str(loss.item()) for loss in trace.losses}))
     return UserError(
         f"the {'loss' if in_loss else 'gradient'} is not finite at step {trace.step}{after}",

@@ -199,12 +199,12 @@ class Loop:
             return
         state, may = self.state, self.training.max_left_out if self.training.on_nonfinite == "skip" else 0
         rate = float(self.schedule.get_last_lr()[0])
-        if trace.is_finite or state.left_out >= may:
-            raise guard.not_finite(self.run, trace, rate, state.left_out)
-        state.left_out += 1
+        if trace.is_finite or state.skipped_steps >= may:
+            raise guard.not_finite(self.run, trace, rate, state.skipped_steps)
+        state.skipped_steps += 1
         self.epoch_mean.targets -= trace.targets
         self.log_mean.targets -= trace.targets
-        self._say(f"step {trace.step} is left out, {state.left_out} of at most {may}: its gradient is not finite")
+        self._say(f"step {trace.step} is left out, {state.skipped_steps} of at most {may}: its gradient is not finite")
 
     def _after_step(self, bar: ProgressBar, steps_of_epoch: int) -> None:
         """Log, evaluate, save, end: what is due after a step."""

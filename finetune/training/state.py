@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+_FORMER_NAMES = {"left_out": "skipped_steps"}
+"""Fields that checkpoints of earlier versions store under another name."""
+
 
 @dataclass
 class TrainingState:
@@ -33,14 +36,15 @@ class TrainingState:
     """Each batch is computed in so many parts, one after another: more than 1 once memory has not sufficed."""
     largest: int = 0
     """Positions of the largest part that has been computed."""
-    left_out: int = 0
-    """Steps left out because their gradient was not finite."""
+    skipped_steps: int = 0
+    """Steps that were skipped because their gradient was not finite."""
     overflows: int = 0
     """Steps in a row that fp16's gradient scaling has left out."""
 
     def restore(self, stored: Mapping[str, Any]) -> None:
         """Take over stored values, except how many steps there are."""
-        for name, value in stored.items():
+        for stored_name, value in stored.items():
+            name = _FORMER_NAMES.get(stored_name, stored_name)
             if name != "total_steps":
                 setattr(self, name, value)
 

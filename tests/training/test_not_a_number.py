@@ -89,7 +89,7 @@ def test_the_step_is_left_out_where_asked(
     run = prepare(small(toy, **keys))
     broken(run, monkeypatch, not_a_number, 5)
     loop = training.fit(run)
-    assert (loop.state.step, loop.state.left_out) == (6, 1)
+    assert (loop.state.step, loop.state.skipped_steps) == (6, 1)
     assert "step 3 is left out, 1 of at most 10" in capsys.readouterr().err
     assert all(weight.isfinite().all() for weight in weights(loop))
     lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]

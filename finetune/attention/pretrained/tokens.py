@@ -3,8 +3,8 @@
 Tokens lie in padded rows, [batch, width], or in one ragged stream, which the model sees as a single row, [1, tokens].
 
 transformers passes a stack's `attention_mask` on to the mask function, and nothing else that a mask could ask for. So
-what stands there is a `MaskRequest` of ours, put in by a hook: it carries the padding, the columns and the masks, and it
-behaves like the 2-D attention mask in the little that transformers looks at.
+a hook puts a `MaskRequest` in its place: it carries the padding, the columns and the masks, and it behaves like the 2-D
+attention mask in the little that transformers looks at.
 """
 
 from __future__ import annotations
