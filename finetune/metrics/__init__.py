@@ -9,7 +9,8 @@ Scales: `bleu` and `chrf` are 0 to 100, as sacreBLEU gives them; correlations (`
 """
 
 from finetune.metrics.direction import greater_is_better
-from finetune.metrics.registry import check_metric, own_metrics, value_names
+from finetune.metrics.own import own_metrics, value_names
+from finetune.metrics.registry import check_metric
 from finetune.metrics.scores import MetricOptions, Scores, merge_scores
 from finetune.metrics.scoring import score
 

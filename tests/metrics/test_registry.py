@@ -6,7 +6,8 @@ import pytest
 from finetune.errors import UserError, UserErrors
 from finetune.metrics import MetricOptions, check_metric, own_metrics, value_names
 from finetune.metrics.offline_metric import OfflineMetric
-from finetune.metrics.registry import load_metric, metrics_with_value
+from finetune.metrics.own import metrics_with_value
+from finetune.metrics.registry import load_metric
 
 
 def test_importing_the_package_is_light() -> None:

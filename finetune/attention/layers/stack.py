@@ -98,9 +98,9 @@ class Encoder(Stack):
         Raises:
             PretrainedError: It is neither a BERT nor a T5.
         """
-        from finetune.attention.pretrained.weights import load_encoder
+        from finetune.attention.pretrained.weights import load_stack
 
-        return load_encoder(model)
+        return load_stack(cls, model, is_decoder=False)
 
     def forward(
         self,
@@ -169,9 +169,9 @@ class Decoder(Stack):
         Raises:
             PretrainedError: It is not a T5 with a decoder.
         """
-        from finetune.attention.pretrained.weights import load_decoder
+        from finetune.attention.pretrained.weights import load_stack
 
-        return load_decoder(model)
+        return load_stack(cls, model, is_decoder=True)
 
     def forward(
         self,
@@ -231,9 +231,10 @@ class EncoderDecoder(nn.Module):
         Raises:
             PretrainedError: It is not a T5 with a decoder.
         """
-        from finetune.attention.pretrained.weights import load_encoder_decoder
+        from finetune.attention.pretrained.weights import load_encoder_decoder_model
 
-        return load_encoder_decoder(model)
+        loaded = load_encoder_decoder_model(model)
+        return cls(Encoder.from_pretrained(loaded), Decoder.from_pretrained(loaded))
 
     def forward(
         self,

@@ -1,17 +1,7 @@
-"""Checks of the arguments of masks, and how arguments are written."""
+"""Checks of the arguments of masks."""
 
-import json
-import re
-from typing import TYPE_CHECKING
-
+from finetune.attention.masks.base import Mask
 from finetune.attention.masks.errors import MaskArgumentError
-
-if TYPE_CHECKING:
-    from finetune.attention.masks.base import Mask
-
-
-NAME = r"[^\W\d]\w*"
-"""Names that need no quotes in text."""
 
 
 def integer(where: str, given: object, minimum: int | None = None) -> int:
@@ -30,10 +20,8 @@ def column_name(where: str, given: object) -> str:
     return given
 
 
-def mask(where: str, given: object) -> "Mask":
+def mask(where: str, given: object) -> Mask:
     """`given` as a mask. Raises MaskArgumentError."""
-    from finetune.attention.masks.base import Mask
-
     if not isinstance(given, Mask):
         raise MaskArgumentError(f"{where} must be a mask, got {describe(given)}", given)
     return given
@@ -41,15 +29,6 @@ def mask(where: str, given: object) -> "Mask":
 
 def describe(given: object) -> str:
     """An argument as an error message calls it."""
-    from finetune.attention.masks.base import Mask
-
     if isinstance(given, Mask):
         return f"the mask {given}"
     return f"the name {given!r}" if isinstance(given, str) else repr(given)
-
-
-def write(argument: object) -> str:
-    """An argument in the text of a mask: names stand bare where they can."""
-    if isinstance(argument, str) and not re.fullmatch(NAME, argument):
-        return json.dumps(argument, ensure_ascii=False)
-    return str(argument)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
-from finetune.attention.masks import arguments
 from finetune.attention.masks.bounds import Bounds, Span, unknown
+from finetune.attention.masks.text import write_argument
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +47,17 @@ class Needs:
             by_head=any(each.by_head for each in every),
             heads=math.lcm(*(each.heads for each in every)),
         )
+
+
+_operators: dict[str, Callable[..., Mask]] = {}
+"""What builds `a & b`, `a | b` and `~a`."""
+
+
+def define_operators(
+    *, conjunction: Callable[..., Mask], disjunction: Callable[..., Mask], negation: Callable[..., Mask]
+) -> None:
+    """Tell `Mask` how its operators are built; their classes are subclasses of `Mask` and cannot be imported here."""
+    _operators.update({"&": conjunction, "|": disjunction, "~": negation})
 
 
 class Mask(ABC):
@@ -99,6 +110,10 @@ class Mask(ABC):
     def closed_count(self, query_length: int, key_length: int) -> int | None:
         """Allowed pairs of one head by a formula, or None where there is none."""
         return None
+
+    def alternatives(self) -> tuple[Mask, ...]:
+        """The masks of which at least one must allow a pair; the mask alone unless it is an or of several."""
+        return (self,)
 
     def at_head(self, head: int, num_heads: int) -> Mask:
         """The mask that this one head obeys, free of per_head. Raises MaskError where num_heads does not fit."""
@@ -183,25 +198,19 @@ class Mask(ABC):
         return key_ranges(self, scope, queries, query_length if key_length is None else key_length)
 
     def __and__(self, other: Mask) -> Mask:
-        from finetune.attention.masks.operators import And
-
-        return And.of(self, other) if isinstance(other, Mask) else NotImplemented
+        return _operators["&"](self, other) if isinstance(other, Mask) else NotImplemented
 
     def __or__(self, other: Mask) -> Mask:
-        from finetune.attention.masks.operators import Or
-
-        return Or.of(self, other) if isinstance(other, Mask) else NotImplemented
+        return _operators["|"](self, other) if isinstance(other, Mask) else NotImplemented
 
     def __invert__(self) -> Mask:
-        from finetune.attention.masks.operators import Not
-
-        return Not.of(self)
+        return _operators["~"](self)
 
     def __bool__(self) -> bool:
         raise TypeError("a mask is neither true nor false: write & for and, | for or, ~ for not")
 
     def __str__(self) -> str:
-        return f"{self.name}({', '.join(arguments.write(argument) for argument in self.arguments())})"
+        return f"{self.name}({', '.join(map(write_argument, self.arguments()))})"
 
     def __repr__(self) -> str:
         return str(self)

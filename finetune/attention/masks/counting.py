@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from finetune.attention.masks.base import Mask
 from finetune.attention.masks.bounds import Span
-from finetune.attention.masks.operators import And, Or
 from finetune.attention.masks.scope import Scope
+
+if TYPE_CHECKING:
+    from finetune.attention.masks.base import Mask
 
 BLOCK = 64
 """Queries, and keys, of a block."""
@@ -45,10 +49,11 @@ def _count_head(mask: Mask, scope: Scope, head: int, query_length: int, key_leng
     closed = mask.closed_count(query_length, key_length)
     if closed is not None:
         return closed
-    if isinstance(mask, Or):
+    first, *others = mask.alternatives()
+    if others:
         # |a or b| = |a| + |b| - |a and b|: each may have a formula, and together they touch few blocks.
-        first, rest = mask.members[0], Or.of(*mask.members[1:])
-        both = _count_blocks(And.of(first, rest), scope, head, query_length, key_length)
+        rest = reduce(or_, others)
+        both = _count_blocks(first & rest, scope, head, query_length, key_length)
         parts = (_count_head(part, scope, head, query_length, key_length) for part in (first, rest))
         return sum(parts) - both
     return _count_blocks(mask, scope, head, query_length, key_length)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, ClassVar
 
-from finetune.attention.masks.base import Mask, Needs
+from finetune.attention.masks.base import Mask, Needs, define_operators
 from finetune.attention.masks.bounds import Bounds, Span
 from finetune.attention.masks.full import Full, Nothing
 
@@ -97,6 +97,9 @@ class Or(Junction):
     neutral = Nothing()
     absorbing = Full()
 
+    def alternatives(self) -> tuple[Mask, ...]:
+        return self.members
+
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         return reduce(lambda a, b: a | b, (member.allowed(scope, head, q, k) for member in self.members))
 
@@ -142,3 +145,6 @@ class Not(Mask):
 
     def __str__(self) -> str:
         return f"~({self.mask})" if isinstance(self.mask, Junction) else f"~{self.mask}"
+
+
+define_operators(conjunction=And.of, disjunction=Or.of, negation=Not.of)

@@ -15,11 +15,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from finetune.attention.masks.arguments import NAME
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, MaskSyntaxError, did_you_mean
 from finetune.attention.masks.operators import And, Or
 from finetune.attention.masks.registry import Factory, find_mask, mask_names
+from finetune.attention.masks.text import NAME
 
 TOKEN = re.compile(
     rf"""\s*(?:

@@ -1,19 +1,21 @@
 """The weights of pretrained BERT and T5 models in the layers from scratch."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from torch import Tensor, nn
 from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 
 from finetune.attention.layers.embedding import Embedding, RelativePositionBias
 from finetune.attention.layers.layer import Activation, LayerConfig
-from finetune.attention.layers.stack import Decoder, Encoder, EncoderDecoder, Stack
 from finetune.attention.pretrained.errors import PretrainedError
 
-StackT = TypeVar("StackT", bound=Stack)
+if TYPE_CHECKING:
+    from finetune.attention.layers.stack import Stack
+
+StackT = TypeVar("StackT", bound="Stack")
 
 ACTIVATION_NAMES: Mapping[str, Activation] = {
     "relu": "relu",
@@ -61,50 +63,36 @@ T5_FEED_FORWARD_NAMES = (
 )
 
 
-def load_encoder(model: PreTrainedModel | str | Path) -> Encoder:
-    """An encoder with the weights of a BERT, or of a T5's encoder.
+def load_stack(make: Callable[..., StackT], model: PreTrainedModel | str | Path, *, is_decoder: bool) -> StackT:
+    """Return layers with the weights of a BERT or of one half of a T5.
 
     Args:
-        model: A model, or the name or folder of one.
+        make: What makes the layers, called as `Encoder` and `Decoder` are.
+        model: A model of transformers, or the name or folder of one.
+        is_decoder: Whether the decoder is loaded: a T5's, or a BERT's that attends to an encoder.
 
     Raises:
-        PretrainedError: It is neither a BERT nor a T5, or has a part that the layers do not know.
+        PretrainedError: There is no such half of a BERT or a T5, or it has a part that the layers do not know.
     """
-    stack = _find_stack(_loaded(model), is_decoder=False)
-    encoder = Encoder(_layer_config(stack), stack.config.num_hidden_layers, **_parts(stack))
-    return _with_weights(encoder, stack)
+    stack = _find_stack(load_model(model), is_decoder=is_decoder)
+    layers = make(_layer_config(stack), stack.config.num_hidden_layers, **_parts(stack))
+    return _with_weights(layers, stack)
 
 
-def load_decoder(model: PreTrainedModel | str | Path) -> Decoder:
-    """A decoder with the weights of a T5's, or of a BERT that was made one with attention to an encoder.
-
-    Args:
-        model: A model, or the name or folder of one.
+def load_encoder_decoder_model(model: PreTrainedModel | str | Path) -> PreTrainedModel:
+    """Return a model whose two halves can be loaded as one `EncoderDecoder`.
 
     Raises:
-        PretrainedError: It has no such decoder, or has a part that the layers do not know.
+        PretrainedError: Its encoder and decoder have different hidden sizes.
     """
-    stack = _find_stack(_loaded(model), is_decoder=True)
-    decoder = Decoder(_layer_config(stack), stack.config.num_hidden_layers, **_parts(stack))
-    return _with_weights(decoder, stack)
-
-
-def load_encoder_decoder(model: PreTrainedModel | str | Path) -> EncoderDecoder:
-    """Both halves of a T5, or of two BERTs of the same width put together.
-
-    Args:
-        model: A model, or the name or folder of one.
-
-    Raises:
-        PretrainedError: It has no encoder or decoder, or has a part that the layers do not know.
-    """
-    loaded = _loaded(model)
+    loaded = load_model(model)
     if hasattr(loaded, "enc_to_dec_proj"):
         raise PretrainedError("encoder and decoder are of different widths; load each by itself")
-    return EncoderDecoder(load_encoder(loaded), load_decoder(loaded))
+    return loaded
 
 
-def _loaded(model: PreTrainedModel | str | Path) -> PreTrainedModel:
+def load_model(model: PreTrainedModel | str | Path) -> PreTrainedModel:
+    """Return the model itself, or the one of that name or in that folder."""
     if isinstance(model, str | Path):
         loaded: PreTrainedModel = AutoModel.from_pretrained(model)
         return loaded
