@@ -203,7 +203,7 @@ def reads_streams(model: nn.Module) -> bool:
         PretrainedError: It is no model of transformers.
     """
     inner = _transformers_model(model)
-    return hasattr(inner, STATE) and all(why_no_stream(inner, stack.module) is None for stack in find_stacks(inner))
+    return hasattr(inner, STATE) and all(why_no_stream(inner, stack) is None for stack in find_stacks(inner))
 
 
 def generate(model: nn.Module, *, mask_features: Features | None = None, **inputs: Any) -> Any:
@@ -330,7 +330,7 @@ def _install_stack(
         special_tokens=known,
         first_position=stack.first_position,
         has_relative_bias=stack.has_relative_bias,
-        no_stream=why_no_stream(model, stack.module),
+        no_stream=why_no_stream(model, stack),
         kernel=kernel,
     )
     yield install(stack.module, hook)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 from transformers import PreTrainedModel
@@ -24,6 +26,10 @@ class Family:
         shared: Layers share their attention, so that all must have one mask.
         last_attention: The class within a layer after which no token reads another until the layer's end, and which
             returns (hidden states, ...); None where layers are built in another way. See `cls_only`.
+        decoder_stack: The class of the decoder's stack, where it is another one than `stack`.
+        stream_positions: How the stack learns the position of each token of a ragged stream: by the argument
+            `position_ids` of its forward, or by a relative bias that `RelativeBiasHook` makes. None where neither was
+            tested: the stack would count positions along the stream, so it is given padded rows alone.
     """
 
     stack: str
@@ -31,14 +37,21 @@ class Family:
     cross: str = "crossattention"
     shared: bool = False
     last_attention: str | None = None
+    decoder_stack: str | None = None
+    stream_positions: Literal["position_ids", "relative_bias"] | None = None
 
 
 def _like_bert(name: str) -> Family:
-    return Family(f"{name}Model", (f"{name}SelfAttention", f"{name}CrossAttention"), last_attention=f"{name}Attention")
+    return Family(
+        f"{name}Model",
+        (f"{name}SelfAttention", f"{name}CrossAttention"),
+        last_attention=f"{name}Attention",
+        stream_positions="position_ids",
+    )
 
 
 def _like_t5(name: str) -> Family:
-    return Family(f"{name}Stack", (f"{name}Attention",), cross="EncDecAttention")
+    return Family(f"{name}Stack", (f"{name}Attention",), cross="EncDecAttention", stream_positions="relative_bias")
 
 
 FAMILIES = (
@@ -47,9 +60,9 @@ FAMILIES = (
     _like_bert("Electra"),
     _like_bert("Roberta"),
     _like_bert("XLMRoberta"),
-    Family("AlbertModel", ("AlbertAttention",), shared=True),
-    Family("DistilBertModel", ("DistilBertSelfAttention",)),
-    Family("ModernBertModel", ("ModernBertAttention",)),
+    Family("AlbertModel", ("AlbertAttention",), shared=True, stream_positions="position_ids"),
+    Family("DistilBertModel", ("DistilBertSelfAttention",), stream_positions="position_ids"),
+    Family("ModernBertModel", ("ModernBertAttention",), stream_positions="position_ids"),
     _like_t5("T5"),
     _like_t5("MT5"),
     _like_t5("UMT5"),
@@ -79,17 +92,20 @@ class AttentionStack:
     @property
     def site(self) -> SiteName:
         """The site of its self-attention."""
-        return "decoder" if getattr(self.module.config, "is_decoder", False) else "encoder"
+        is_decoder = self._is_own_decoder or getattr(self.module.config, "is_decoder", False)
+        return "decoder" if is_decoder else "encoder"
 
     @property
     def num_layers(self) -> int:
         """Number of layers."""
-        return int(self.module.config.num_hidden_layers)
+        config = self.module.config
+        return int(config.decoder_layers if self._is_own_decoder else config.num_hidden_layers)
 
     @property
     def num_heads(self) -> int:
         """Attention heads of a layer."""
-        return int(self.module.config.num_attention_heads)
+        config = self.module.config
+        return int(config.decoder_attention_heads if self._is_own_decoder else config.num_attention_heads)
 
     @property
     def head_dim(self) -> int:
@@ -115,6 +131,11 @@ class AttentionStack:
         return None if positions is None else positions.num_embeddings - self.first_position
 
     @property
+    def _is_own_decoder(self) -> bool:
+        """Whether the stack is a decoder by its class, whose config is that of the encoder too."""
+        return self.family.decoder_stack is not None and _is_any(self.module, (self.family.decoder_stack,))
+
+    @property
     def _positions(self) -> nn.Embedding | None:
         for name, module in self.module.named_modules():
             if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
@@ -127,6 +148,16 @@ class AttentionStack:
         name = self.family.last_attention
         found = [part for part in self.module.modules() if name and _is_any(part, (name,))]
         return found[-1] if found else None
+
+    @property
+    def why_no_stream_positions(self) -> str | None:
+        """Why the stack would count positions along a ragged stream; None where each token is given its own."""
+        name, how = type(self.module).__name__, self.family.stream_positions
+        if how is None:
+            return f"{name} is not known to take the positions of tokens from outside, and would count along the stream"
+        if how == "position_ids" and how not in inspect.signature(self.module.forward).parameters:
+            return f"the forward of {name} has no position_ids in this version of transformers"
+        return None
 
     def own_masks(self) -> tuple[Mask, ...]:
         """The mask that the architecture itself gives each layer: ModernBERT's local layers have a window."""
@@ -157,7 +188,8 @@ def find_stacks(model: PreTrainedModel) -> tuple[AttentionStack, ...]:
 def _stacks(model: PreTrainedModel) -> Iterator[AttentionStack]:
     for module in model.modules():
         for family in FAMILIES:
-            if isinstance(module, PreTrainedModel) and _is_any(module, (family.stack,)):
+            names = (family.stack, *([family.decoder_stack] if family.decoder_stack else []))
+            if isinstance(module, PreTrainedModel) and _is_any(module, names):
                 yield _stack(module, family)
 
 
@@ -170,7 +202,7 @@ def _stack(module: PreTrainedModel, family: Family) -> AttentionStack:
     found = [(name, part) for name, part in module.named_modules() if _is_any(part, family.attention)]
     self_attention = tuple(part for name, part in found if family.cross not in name)
     cross_attention = tuple(part for name, part in found if family.cross in name)
-    layers = module.config.num_hidden_layers
+    layers = AttentionStack(module, family, self_attention, cross_attention).num_layers
     if family.shared:
         self_attention = tuple(self_attention[layer % len(self_attention)] for layer in range(layers))
     if len(self_attention) != layers or len(cross_attention) not in (0, layers):
