@@ -61,9 +61,7 @@ def set_special_ids(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
     """
     if not config.is_encoder_decoder:
         return
-    t5 = family(config) == "t5"
-    tokens = ("pad_token", "eos_token", "pad_token") if t5 else ("pad_token", "sep_token", "cls_token")
-    for key, token in zip(SPECIAL_IDS, tokens, strict=True):
+    for key, token in zip(SPECIAL_IDS, family(config).output_tokens, strict=True):
         number = _special_id(tokenizer, token)
         known = getattr(config, key, None)
         if known is None:

@@ -42,7 +42,7 @@ def rescale_t5_token_head(model: PreTrainedModel) -> None:
     square root of the width (16 for 256): a confident wrong guess at every token. T5's other heads are divided by it.
     """
     classifier = getattr(model, "classifier", None)
-    if isinstance(classifier, torch.nn.Linear) and family(model.config) == "t5":
+    if isinstance(classifier, torch.nn.Linear) and family(model.config).scales_token_head:
         with torch.no_grad():
             classifier.weight.mul_(model.config.d_model**-0.5)
 

@@ -16,7 +16,7 @@ from finetune.attention.masks.base import Needs
 from finetune.attention.masks.global_tokens import mark_column
 from finetune.attention.pretrained.cls_only import ClsOnlyHook, last_attention
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.families import SUPPORTED, AttentionStack, find_stacks
+from finetune.attention.pretrained.families import AttentionStack, find_stacks, supported
 from finetune.attention.pretrained.hooks import (
     CarryHook,
     SourceHook,
@@ -238,7 +238,7 @@ def _transformers_model(model: nn.Module) -> PreTrainedModel:
     for module in model.modules():
         if isinstance(module, PreTrainedModel):
             return module
-    raise PretrainedError(f"{type(model).__name__} is no model of transformers; supported are {SUPPORTED}")
+    raise PretrainedError(f"{type(model).__name__} is no model of transformers; supported are {supported()}")
 
 
 def _plan(stack: AttentionStack, program: Program) -> Plan:

@@ -3,74 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from finetune.attention.masks import Mask, full, window
 from finetune.attention.pretrained.errors import PretrainedError
+from finetune.attention.pretrained.family import Family, families, find_family
+from finetune.attention.pretrained.known_families import KNOWN_FAMILIES as KNOWN_FAMILIES
 from finetune.attention.program import SiteName
-
-
-@dataclass(frozen=True)
-class Family:
-    """Models of one architecture, by the names of transformers' classes.
-
-    Args:
-        stack: The class whose forward has the attention masks made.
-        attention: The classes that call the attention function.
-        cross: What the path of an attention to the encoder's output contains.
-        shared: Layers share their attention, so that all must have one mask.
-        last_attention: The class within a layer after which no token reads another until the layer's end, and which
-            returns (hidden states, ...); None where layers are built in another way. See `cls_only`.
-        decoder_stack: The class of the decoder's stack, where it is another one than `stack`.
-        stream_positions: How the stack learns the position of each token of a ragged stream: by the argument
-            `position_ids` of its forward, or by a relative bias that `RelativeBiasHook` makes. None where neither was
-            tested: the stack would count positions along the stream, so it is given padded rows alone.
-    """
-
-    stack: str
-    attention: tuple[str, ...]
-    cross: str = "crossattention"
-    shared: bool = False
-    last_attention: str | None = None
-    decoder_stack: str | None = None
-    stream_positions: Literal["position_ids", "relative_bias"] | None = None
-
-
-def _like_bert(name: str) -> Family:
-    return Family(
-        f"{name}Model",
-        (f"{name}SelfAttention", f"{name}CrossAttention"),
-        last_attention=f"{name}Attention",
-        stream_positions="position_ids",
-    )
-
-
-def _like_t5(name: str) -> Family:
-    return Family(f"{name}Stack", (f"{name}Attention",), cross="EncDecAttention", stream_positions="relative_bias")
-
-
-FAMILIES = (
-    _like_bert("Bert"),
-    _like_bert("Camembert"),
-    _like_bert("Electra"),
-    _like_bert("Roberta"),
-    _like_bert("XLMRoberta"),
-    Family("AlbertModel", ("AlbertAttention",), shared=True, stream_positions="position_ids"),
-    Family("DistilBertModel", ("DistilBertSelfAttention",), stream_positions="position_ids"),
-    Family("ModernBertModel", ("ModernBertAttention",), stream_positions="position_ids"),
-    _like_t5("T5"),
-    _like_t5("MT5"),
-    _like_t5("UMT5"),
-)
-SUPPORTED = (
-    "BERT, ALBERT, CamemBERT, DistilBERT, ELECTRA, ModernBERT, RoBERTa, XLM-RoBERTa, an EncoderDecoderModel of two of "
-    "those that can be decoders, T5, mT5, UMT5, each with any head"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +60,7 @@ class AttentionStack:
     @property
     def has_relative_bias(self) -> bool:
         """Whether its self-attention adds a relative bias."""
-        return self.family.cross == "EncDecAttention"
+        return self.family.relative_bias
 
     @property
     def first_position(self) -> int:
@@ -153,6 +97,8 @@ class AttentionStack:
     def why_no_stream_positions(self) -> str | None:
         """Why the stack would count positions along a ragged stream; None where each token is given its own."""
         name, how = type(self.module).__name__, self.family.stream_positions
+        if self.family.no_stream is not None:
+            return self.family.no_stream
         if how is None:
             return f"{name} is not known to take the positions of tokens from outside, and would count along the stream"
         if how == "position_ids" and how not in inspect.signature(self.module.forward).parameters:
@@ -181,16 +127,41 @@ def find_stacks(model: PreTrainedModel) -> tuple[AttentionStack, ...]:
     inside = {id(module) for stack in stacks for module in stack.module.modules()}
     for part in model.modules():
         if isinstance(part, PreTrainedModel) and id(part) not in inside and not any(_stacks(part)):
-            raise PretrainedError(f"{type(part).__name__} cannot take masks; supported are {SUPPORTED}")
+            if _is_brought(part):
+                return find_stacks(model)
+            raise PretrainedError(f"{type(part).__name__} cannot take masks; supported are {supported()}")
     return stacks
 
 
+def _is_brought(part: PreTrainedModel) -> bool:
+    """Whether an installed package brings the family of a part, which is not known yet."""
+    model_type = getattr(part.config, "model_type", None) or ""
+    if any(model_type in family.model_types for family in families()):
+        return False
+    found = find_family(model_type)
+    return found is not None and _of_class(part, [found]) is not None
+
+
+def supported() -> str:
+    """Return the names of the architectures that can take masks, for messages."""
+    able = [family for family in families() if family.stack is not None]
+    encoders = [family.name for family in able if not family.is_encoder_decoder]
+    pairs = "an EncoderDecoderModel of two of those that can be decoders"
+    others = [family.name for family in able if family.is_encoder_decoder]
+    return f"{', '.join([*encoders, pairs, *others])}, each with any head"
+
+
 def _stacks(model: PreTrainedModel) -> Iterator[AttentionStack]:
+    known = families()
     for module in model.modules():
-        for family in FAMILIES:
-            names = (family.stack, *([family.decoder_stack] if family.decoder_stack else []))
-            if isinstance(module, PreTrainedModel) and _is_any(module, names):
-                yield _stack(module, family)
+        family = _of_class(module, known) if isinstance(module, PreTrainedModel) else None
+        if family is not None:
+            yield _stack(module, family)
+
+
+def _of_class(module: nn.Module, known: Sequence[Family]) -> Family | None:
+    """The family that names the class of a stack."""
+    return next((family for family in known if _is_any(module, family.stacks)), None)
 
 
 def _is_any(module: nn.Module, names: tuple[str, ...]) -> bool:
@@ -198,7 +169,7 @@ def _is_any(module: nn.Module, names: tuple[str, ...]) -> bool:
     return any(each.__name__ in names for each in type(module).__mro__)
 
 
-def _stack(module: PreTrainedModel, family: Family) -> AttentionStack:
+def _stack(module: Any, family: Family) -> AttentionStack:
     found = [(name, part) for name, part in module.named_modules() if _is_any(part, family.attention)]
     self_attention = tuple(part for name, part in found if family.cross not in name)
     cross_attention = tuple(part for name, part in found if family.cross in name)

@@ -3,7 +3,7 @@
 import inspect
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from finetune.attention import Program
-from finetune.attention.pretrained import CONFIG_KEY
+from finetune.attention.pretrained import CONFIG_KEY, KNOWN_FAMILIES, Family, find_family
 from finetune.models.standalone import locking
 from finetune.models.standalone.adapters import ADAPTER_CONFIG, lock_adapter
 from finetune.models.standalone.own_code import CannotTravel, own_modules
@@ -98,16 +98,25 @@ def stand_alone(folder: Path) -> None:
         locking=inspect.getsource(locking).partition('"""\n\n')[2],
     )
     (folder / MODEL_FILE).write_text(text, encoding="utf-8")
-    (folder / ATTENTION_FILE).write_text(_attention_module(config[CONFIG_KEY]), encoding="utf-8")
+    (folder / ATTENTION_FILE).write_text(_attention_module(config), encoding="utf-8")
     path.write_text(json.dumps(locking.lock(config), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _attention_module(saved: Mapping[str, Any]) -> str:
+def _attention_module(config: Mapping[str, Any]) -> str:
+    families = tuple(_added_families(config))
     try:
-        return attention_module(own_modules(Program.from_config(saved["program"])))
+        return attention_module(own_modules(Program.from_config(config[CONFIG_KEY]["program"])), families)
     except CannotTravel as error:
         _warn(str(error))
-        return attention_module()
+        return attention_module(families=families)
+
+
+def _added_families(config: Mapping[str, Any]) -> Iterator[Family]:
+    """The families of a configuration, or of the two in it, that do not come with the attention package."""
+    for part in (config, config.get("encoder") or {}, config.get("decoder") or {}):
+        found = find_family(str(part.get("model_type") or "").removeprefix(PREFIX))
+        if found is not None and found not in KNOWN_FAMILIES:
+            yield found
 
 
 @cache

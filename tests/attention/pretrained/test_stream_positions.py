@@ -1,5 +1,6 @@
 """Stacks that would count positions along a ragged stream say that they read padded rows alone."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,8 +9,14 @@ import transformers
 from transformers import PreTrainedModel
 
 from finetune.attention.layout import Ragged
-from finetune.attention.pretrained import PretrainedError, apply_masks, families, reads_streams
-from finetune.attention.pretrained.families import Family
+from finetune.attention.pretrained import (
+    Family,
+    PretrainedError,
+    apply_masks,
+    reads_streams,
+    register_family,
+    unregister_family,
+)
 from finetune.attention.program import Program
 from tests.attention.pretrained.tiny import HEADS, PAD, SEP, SOURCE, TARGET, VOCABULARY, padding, tokens
 
@@ -37,14 +44,19 @@ CLASSES = {
 
 
 @pytest.fixture(params=CLASSES)
-def model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> PreTrainedModel:
+def model(request: pytest.FixtureRequest) -> Iterator[PreTrainedModel]:
     """A model whose family names its classes, and nothing of positions."""
     name = request.param
-    added = Family(f"{name}Encoder", (f"{name}Attention",), "encoder_attn", decoder_stack=f"{name}Decoder")
-    monkeypatch.setattr(families, "FAMILIES", (*families.FAMILIES, added))
+    names: dict[str, Any] = {
+        "stack": f"{name}Encoder",
+        "decoder_stack": f"{name}Decoder",
+        "attention": (f"{name}Attention",),
+    }
+    added = register_family(Family(name, (name.lower(),), is_encoder_decoder=True, cross="encoder_attn", **names))
     torch.manual_seed(0)
     config = getattr(transformers, f"{name}Config")(**SMALL)
-    return getattr(transformers, CLASSES[name])(config).eval()  # type: ignore[no-any-return]
+    yield getattr(transformers, CLASSES[name])(config).eval()
+    unregister_family(added)
 
 
 def test_a_family_of_unknown_positions_reads_padded_rows_alone(model: PreTrainedModel) -> None:
@@ -59,10 +71,14 @@ def test_a_family_of_unknown_positions_reads_padded_rows_alone(model: PreTrained
         masked(ids, layout=layout, decoder_input_ids=ids, decoder_layout=layout, use_cache=False)
 
 
-def test_positions_that_a_forward_does_not_take_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    claimed = Family("BartEncoder", ("BartAttention",), stream_positions="position_ids")
-    monkeypatch.setattr(families, "FAMILIES", (claimed,))
-    encoder = apply_masks(transformers.BartModel(transformers.BartConfig(**SMALL)).encoder, Program())
-    assert not reads_streams(encoder)
+def test_positions_that_a_forward_does_not_take_are_told() -> None:
+    claimed = Family(
+        "BART", ("bart",), stack="BartEncoder", attention=("BartAttention",), stream_positions="position_ids"
+    )
+    register_family(claimed)
+    try:
+        encoder = apply_masks(transformers.BartModel(transformers.BartConfig(**SMALL)).encoder, Program())
+    finally:
+        unregister_family(claimed)
     with pytest.raises(PretrainedError, match="forward of BartEncoder has no position_ids"):
         encoder(torch.full((1, 5), 9), layout=Ragged.from_lengths([2, 3]))
