@@ -9,8 +9,27 @@ Scales: `bleu` and `chrf` are 0 to 100, as sacreBLEU gives them; correlations (`
 """
 
 from finetune.metrics.direction import greater_is_better
-from finetune.metrics.registry import check, own_metrics, value_names
+from finetune.metrics.registry import (
+    MetricRecord,
+    check,
+    own_metrics,
+    register_metric,
+    unregister_metric,
+    value_names,
+)
 from finetune.metrics.scores import MetricOptions, Scores, merge
 from finetune.metrics.scoring import score
 
-__all__ = ["MetricOptions", "Scores", "check", "greater_is_better", "merge", "own_metrics", "score", "value_names"]
+__all__ = [
+    "MetricOptions",
+    "MetricRecord",
+    "Scores",
+    "check",
+    "greater_is_better",
+    "merge",
+    "own_metrics",
+    "register_metric",
+    "score",
+    "unregister_metric",
+    "value_names",
+]

@@ -24,11 +24,6 @@ from finetune.models.standalone.adapters import ADAPTER_CONFIG, read_adapter
 if TYPE_CHECKING:
     from peft import PeftConfig
 
-TASK_TYPES: dict[Head, str] = {
-    "text_classification": "SEQ_CLS",
-    "token_classification": "TOKEN_CLS",
-    "text_to_text": "SEQ_2_SEQ_LM",
-}
 ALL_LINEAR = ("all-linear",)
 
 
@@ -173,7 +168,7 @@ def _peft() -> Any:
 def _config(model: PreTrainedModel, adapter: recipe.Adapter, head: Head) -> Any:
     peft = _peft()
     trained = sorted({name.partition(".")[0] for name in head_names(model)}) or None
-    common: dict[str, Any] = {"task_type": TASK_TYPES[head], "inference_mode": False}
+    common: dict[str, Any] = {"task_type": recipe.find_head(head).peft_task_type, "inference_mode": False}
     if adapter.kind == "prefix_tuning":
         _check_takes_prefix(model, head)
         return peft.PrefixTuningConfig(num_virtual_tokens=adapter.num_virtual_tokens or 20, **common)
@@ -242,7 +237,7 @@ def _check_takes_prefix(model: PreTrainedModel, head: Head) -> None:
         UserError: It is such a model.
     """
     both = family(model.config).is_encoder_decoder
-    takes = both and not isinstance(model, EncoderDecoderModel) if head == "text_to_text" else not both
+    takes = both and not isinstance(model, EncoderDecoderModel) if recipe.find_head(head).writes_text else not both
     if not takes:
         raise UserError(
             "prefix tuning does not go with this model and task",

@@ -1,15 +1,15 @@
 """Which pretrained models fit which task, and how long their inputs may be."""
 
 from collections.abc import Iterable
-from typing import Literal
 
 from transformers import PreTrainedConfig
 
 from finetune.attention.pretrained import Family, PretrainedError, families, find_family
 from finetune.errors import UserError
+from finetune.recipe import find_head, heads
 
-Head = Literal["text_classification", "token_classification", "text_to_text"]
-"""What is put on top of the pretrained model."""
+Head = str
+"""What is put on top of the pretrained model: the name of a `finetune.recipe.ModelHead`."""
 
 
 def family(config: PreTrainedConfig) -> Family:
@@ -39,7 +39,7 @@ def check_head(config: PreTrainedConfig, head: Head) -> None:
     if found.is_encoder_decoder:
         return
     is_pair = config.model_type == "encoder-decoder"
-    fits = is_pair or found.can_decode if head == "text_to_text" else not is_pair
+    fits = is_pair or found.can_decode if find_head(head).writes_text else not is_pair
     if not fits:
         raise _unsuitable(config, f"fine-tuned for {head}")
 
@@ -87,12 +87,16 @@ def _unsuitable(config: PreTrainedConfig, purpose: str) -> UserError:
     decoders = [one for one in families() if one.can_decode]
     return UserError(
         f"a model of type {config.model_type!r} cannot be {purpose} here",
-        expected=f"text_to_text: {_types(pairs)}, or as encoder and decoder {_types(decoders)}; "
-        f"text_classification and token_classification: {_types(families())}",
+        expected=f"{_heads(writes_text=True)}: {_types(pairs)}, or as encoder and decoder {_types(decoders)}; "
+        f"{_heads(writes_text=False)}: {_types(families())}",
         found=config.model_type or "no type",
         where="model.name",
         fix="choose another model (google-bert/bert-base-uncased, google-t5/t5-small)",
     )
+
+
+def _heads(*, writes_text: bool) -> str:
+    return " and ".join(name for name, head in heads().items() if head.writes_text == writes_text)
 
 
 def _types(chosen: Iterable[Family]) -> str:

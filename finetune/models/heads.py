@@ -1,24 +1,18 @@
 """What is put on top of a pretrained model."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForSeq2SeqLM,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    EncoderDecoderModel,
-    PreTrainedModel,
-)
+import transformers
+from transformers import EncoderDecoderModel, PreTrainedModel
 
 from finetune.models.families import Head, family
+from finetune.recipe import find_head
 
-AUTO_CLASSES: Mapping[Head, Any] = {
-    "text_classification": AutoModelForSequenceClassification,
-    "token_classification": AutoModelForTokenClassification,
-    "text_to_text": AutoModelForSeq2SeqLM,
-}
+
+def auto_class(head: Head) -> Any:
+    """The automatic class of transformers that makes and loads models with a head."""
+    return getattr(transformers, find_head(head).auto_class)
 
 
 def head_names(model: PreTrainedModel) -> set[str]:

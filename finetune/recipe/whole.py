@@ -12,7 +12,7 @@ from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model
 from finetune.recipe.section import Section
-from finetune.recipe.task import Task
+from finetune.recipe.task_registry import Task
 from finetune.recipe.training import Training
 
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')

@@ -16,7 +16,7 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.serve.examples import Example, Problem, Row, read_example
 from finetune.serve.formats import Input, told_format
-from finetune.serve.loading import Kind, find_recipe, load_predictor
+from finetune.serve.loading import find_recipe, load_predictor
 from finetune.serve.origin import Origin
 from finetune.serve.predictor import Predictor
 from finetune.serve.progress import Counter
@@ -46,7 +46,7 @@ def predict_file(
     given: Input,
     wanted: Output,
     *,
-    kind: Kind | None = None,
+    kind: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     scores: bool = False,
     window: int = WINDOW,
@@ -77,7 +77,7 @@ def _predict_file(
     name: str,
     given: Input,
     wanted: Output,
-    kind: Kind | None,
+    kind: str | None,
     overrides: Mapping[str, Any],
     scores: bool,
     window: int,

@@ -5,7 +5,7 @@ from typing import Any
 
 from finetune.serve.answers import Answer
 from finetune.serve.examples import Problem, Row, read_example
-from finetune.serve.loading import Kind, find_recipe, load_predictor
+from finetune.serve.loading import find_recipe, load_predictor
 from finetune.serve.writing import ERROR
 
 
@@ -13,7 +13,7 @@ def predict(
     name: str,
     rows: Iterable[Mapping[str, Any]],
     *,
-    kind: Kind | None = None,
+    kind: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     scores: bool = False,
 ) -> list[Answer]:

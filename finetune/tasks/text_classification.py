@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from datasets import Dataset, List
 from torch import Tensor
-from transformers import BatchEncoding, PreTrainedModel
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import metrics
 from finetune.data import Field, Loaded
@@ -16,7 +16,7 @@ from finetune.data.features import Features
 from finetune.data.fields import Kind
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
-from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tools, references
+from finetune.tasks.base import IGNORED, Batch, Prediction, Record, Task, Tokenize, Tools, references
 from finetune.tasks.class_weights import of_classes, of_label_sets
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.problems import PROBLEMS, problem_of, problem_with
@@ -35,7 +35,7 @@ KINDS: Mapping[str, Kind] = {
 class TextClassificationTask(Task):
     """The answer is predicted from the pooled output (BERT) or the end-of-sequence state (T5)."""
 
-    head = "text_classification"
+    reads_pairs = True
     label_field = "label"
     reference_field = "label"
 
@@ -91,6 +91,13 @@ class TextClassificationTask(Task):
     @property
     def lengths(self) -> Mapping[str, int]:
         return {"task.max_length": self.config.max_length}
+
+    def uncut(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize, ...]:
+        return (lambda batch: list(tokenizer(batch["text"], batch.get("text_pair"))["input_ids"]),)
+
+    def check_baselines(self, tools: Tools) -> None:
+        if problem_of(tools.config) is not PROBLEMS["single_label"]:
+            super().check_baselines(tools)
 
     def texts(self, split: Dataset) -> Iterator[str]:
         for column in split.column_names:
@@ -182,6 +189,21 @@ class TextClassificationTask(Task):
             )
             for id_, text, label, prediction in rows
         ]
+
+    @property
+    def label_separator(self) -> str:
+        return self.config.label_separator
+
+    @property
+    def example_input(self) -> str | dict[str, str]:
+        text = self.config.example
+        return {"text": text, "text_pair": "It works."} if self.recipe.data.columns.text_pair else text
+
+    def blank_scores(self, tools: Tools) -> dict[str, Any]:
+        """Nothing says how sure the model is of a number."""
+        if problem_of(tools.config) is PROBLEMS["regression"]:
+            return {}
+        return {"probabilities": dict.fromkeys(tools.labels or ())}
 
     def score(self, records: Sequence[Record], tools: Tools) -> metrics.Scores:
         predictions = [record.prediction for record in records]

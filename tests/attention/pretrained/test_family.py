@@ -1,9 +1,6 @@
 """The register of architectures, and those that installed packages bring."""
 
-from collections.abc import Callable, Iterator
-from importlib import metadata
-from importlib.metadata import EntryPoint, EntryPoints
-from types import SimpleNamespace
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,27 +20,15 @@ from finetune.attention.pretrained import (
     unregister_family,
 )
 from tests.attention.pretrained.tiny import BERT
+from tests.packages import Brings
+from tests.packages import brings as brings
 
-Brings = Callable[..., None]
+GROUP = "finetune.families"
+
 PRE_NORM = like_bert("RoBERTa-PreLayerNorm", "RobertaPreLayerNorm", "roberta-prelayernorm")
 NO_FAMILY = object()
 WRONG_TYPE = Family("Wrong", ("another",))
 CLAIMS_BERT = Family("Impostor", ("impostor", "bert"))
-
-
-@pytest.fixture
-def brings(monkeypatch: pytest.MonkeyPatch) -> Brings:
-    """Pretend that packages are installed: pairs of a package's name and model_type=object."""
-
-    def bring(*packages: tuple[str, str, str]) -> None:
-        points = []
-        for package, model_type, value in packages:
-            point = EntryPoint(model_type, value, "finetune.families")
-            vars(point)["dist"] = SimpleNamespace(name=package)
-            points.append(point)
-        monkeypatch.setattr(metadata, "entry_points", EntryPoints(points).select)
-
-    return bring
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +64,7 @@ def test_one_record_makes_an_architecture_take_masks() -> None:
 
 
 def test_a_package_brings_a_family(brings: Brings) -> None:
-    brings(("more-models", "roberta-prelayernorm", f"{__name__}:PRE_NORM"))
+    brings("more-models", GROUP, **{"roberta-prelayernorm": f"{__name__}:PRE_NORM"})
     apply_masks(pre_norm(), {"encoder": "causal()"})
     assert find_family("roberta-prelayernorm") == PRE_NORM
     assert PRE_NORM in families()
@@ -103,14 +88,14 @@ def test_a_claim_to_what_another_family_has_is_refused() -> None:
     ],
 )
 def test_a_package_that_cannot_be_used_is_named(brings: Brings, model_type: str, value: str, problem: str) -> None:
-    brings(("more-models", model_type, value))
+    brings("more-models", GROUP, **{model_type: value})
     with pytest.raises(PretrainedError, match=problem):
         find_family(model_type)
 
 
 def test_two_packages_with_one_name_are_refused(brings: Brings) -> None:
-    value = f"{__name__}:PRE_NORM"
-    brings(("one", "roberta-prelayernorm", value), ("two", "roberta-prelayernorm", value))
+    for package in ("one", "two"):
+        brings(package, GROUP, **{"roberta-prelayernorm": f"{__name__}:PRE_NORM"})
     with pytest.raises(PretrainedError, match=r"several packages .*: one, two; uninstall all but one"):
         find_family("roberta-prelayernorm")
 
@@ -119,6 +104,6 @@ def test_the_package_is_told_where_a_run_loads_the_model(brings: Brings) -> None
     from finetune.errors import UserError
     from finetune.models import family
 
-    brings(("more-models", "gpt2", "no_such_module:FAMILY"))
+    brings("more-models", GROUP, gpt2="no_such_module:FAMILY")
     with pytest.raises(UserError, match="comes from the package more-models"):
         family(GPT2Config())
