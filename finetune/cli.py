@@ -12,6 +12,7 @@ from rich.table import Table
 
 from finetune import __version__, compose, copying, run
 from finetune.errors import UserError, raise_all
+from finetune.recipe import find_task, heads
 
 app = typer.Typer(
     help="Fine-tune pretrained BERT and T5 models under attention masks written as expressions.",
@@ -24,7 +25,15 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="recipe=NAME key=valu
 
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "text"]
 OutputFormatName = Literal["csv", "tsv", "jsonl", "text"]
-TaskName = Literal["text_classification", "token_classification", "text_to_text"]
+TASK_NAMES = tuple(heads())
+"""The tasks that a model can be known to be for by its class alone."""
+
+
+def _known_task(name: str | None) -> str | None:
+    if name is not None and name not in TASK_NAMES and find_task(name) is None:
+        names = ", ".join(map(repr, TASK_NAMES))
+        raise typer.BadParameter(f"{name!r} is not one of {names}.")
+    return name
 
 
 class SiteOption(StrEnum):
@@ -149,7 +158,14 @@ def predict_command(
     column: Annotated[list[str] | None, typer.Option(help="Which column is which: text=review.")] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Say how sure the model is.")] = False,
     num_beams: Annotated[int | None, typer.Option(help="Beams of generated texts.", min=1)] = None,
-    task: Annotated[TaskName | None, typer.Option(help="What a model without a recipe was trained for.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What a model without a recipe was trained for.",
+            metavar=f"[{'|'.join(TASK_NAMES)}]",
+            callback=_known_task,
+        ),
+    ] = None,
     encoding: Annotated[str, typer.Option(help="Of the input.")] = "utf-8",
     delimiter: Annotated[str | None, typer.Option(help="Of csv and tsv.")] = None,
     window: Annotated[int, typer.Option(help="Rows held in memory.", min=1)] = 2048,

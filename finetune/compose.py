@@ -17,13 +17,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from finetune.errors import UserError, nearest, raise_all
-from finetune.recipe import Recipe, TaskSection
+from finetune.recipe import Recipe, TaskSection, find_task, task_sections
 
 DEFAULT_RECIPE = "sentiment_sample"
-TASKS: dict[str, type[BaseModel]] = {
-    task.model_fields["kind"].default: task for task in get_args(get_args(TaskSection)[0])
-}
-"""The sections of the tasks, by `task.kind`."""
 _PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = (_PACKAGE.parent / "recipes", _PACKAGE / "recipes")  # in a checkout; in an installed wheel
 
@@ -123,8 +119,9 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     raise_all(errors)
     tree = recipe.model_dump(mode="json")
     kind = overrides.get("task.kind", recipe.task.kind)
-    if kind != recipe.task.kind and kind in TASKS:
-        tree["task"] = {key: value for key, value in tree["task"].items() if key in TASKS[kind].model_fields}
+    other = None if kind == recipe.task.kind or not isinstance(kind, str) else find_task(kind)
+    if other is not None:
+        tree["task"] = {key: value for key, value in tree["task"].items() if key in other.model_fields}
     for key, value in overrides.items():
         path = key.split(".")
         section: dict[str, Any] = tree
@@ -232,7 +229,9 @@ def keys(section: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:
 
 
 def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    if annotation is TaskSection:
+        yield from task_sections().values()
+    elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
         yield from _sections(argument)
@@ -338,7 +337,7 @@ def _translate(error: ValidationError, where: str | None = None) -> list[UserErr
 
 def _translate_one(detail: dict[str, Any], where: str | None) -> UserError:
     location = [str(part) for part in detail["loc"]]
-    if location[:1] == ["task"] and len(location) > 1 and location[1] in TASKS:
+    if location[:1] == ["task"] and len(location) > 1 and location[1] in task_sections():
         del location[1]  # pydantic puts the union's tag there
     key = ".".join(location)
     if detail["type"] == "extra_forbidden":

@@ -95,7 +95,7 @@ def test_yaml_words_that_old_yaml_takes_for_truth_or_time_stay_words(mine: str) 
 
 def test_nothing_after_the_sign_is_an_empty_text_and_null_is_none() -> None:
     recipe = compose.compose(["recipe=wmt14", "task.prefix=", "data.config=null"])
-    assert (recipe.task.prefix, recipe.data.config) == ("", None)  # type: ignore[union-attr]
+    assert (recipe.task.prefix, recipe.data.config) == ("", None)  # type: ignore[attr-defined]
     assert compose.compose(["recipe=sst2", "data.columns.text=#1 String"]).data.columns.text == "#1 String"
 
 
@@ -105,7 +105,7 @@ def test_a_brace_pair_of_files_is_a_plain_word(mine: str) -> None:
 
 def test_another_kind_of_task_keeps_what_both_have() -> None:
     recipe = compose.compose(["recipe=wmt14", "task.kind=text_to_text", "task.num_beams=2", "task.prefix=say: "])
-    assert (recipe.task.kind, recipe.task.max_source_length) == ("text_to_text", 128)  # type: ignore[union-attr]
+    assert (recipe.task.kind, recipe.task.max_source_length) == ("text_to_text", 128)  # type: ignore[attr-defined]
     assert "text_classification" in message(["recipe=wmt14", "task.kind=text_classifcation"])
 
 
@@ -120,7 +120,7 @@ def test_words_that_look_like_numbers_survive_yaml(mine: str, tmp_path: Path, va
 
 def test_another_task_replaces_the_recipes(mine: str) -> None:
     recipe = compose.compose(["recipe=wmt14", "task.source=fr", "task.target=en", "task.num_beams=1"])
-    assert (recipe.task.source, recipe.task.num_beams) == ("fr", 1)  # type: ignore[union-attr]
+    assert (recipe.task.source, recipe.task.num_beams) == ("fr", 1)  # type: ignore[attr-defined]
 
 
 def test_from_pretrained_to_scratch(mine: str) -> None:

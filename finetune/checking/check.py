@@ -148,9 +148,8 @@ def _look_at_model(report: CheckReport, task: Task) -> None:
     if model.scratch is not None:
         return
     with report.collecting():
-        split_words = task.head == "token_classification"
-        tokenizer = models.load_tokenizer(model, lambda: iter(()), split_words=split_words)
-        labels = None if task.head == "text_to_text" else ("0", "1")
+        tokenizer = models.load_tokenizer(model, lambda: iter(()), split_words=task.reads_words)
+        labels = ("0", "1") if report.recipe.task.head.has_labels else None
         loaded = models.load_model(model, task.head, tokenizer, labels=labels, seed=report.recipe.seed)
         for key, length in task.lengths.items():
             models.check_length(loaded.config, length, key)
@@ -171,7 +170,7 @@ def _try(report: CheckReport, task: Task, loaded: LoadedData) -> None:
 
 def _cut(lengths: Sequence[Lengths], task: Task) -> list[UserError]:
     """What is longer than the recipe allows, one warning for each limit."""
-    if task.head == "token_classification":  # is read in several windows, and nothing is lost
+    if not task.cuts_inputs:
         return []
     warnings = []
     for key, limit in task.lengths.items():

@@ -1,8 +1,7 @@
 """How long inputs and outputs are in tokens, before anything is cut."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +15,6 @@ _MOST = 20_000
 """Examples of a split that are measured; of more, as many evenly spaced ones."""
 _BATCH = 1000
 PERCENTILES = (0, 50, 90, 95, 99, 100)
-
-Tokenize = Callable[[Mapping[str, Any]], list[list[int]]]
-"""Token ids of a batch of examples."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def measure(task: Task, split: str, dataset: Dataset, tokenizer: PreTrainedToken
     """The lengths of a split under each of the task's limits, which come in the order input, output."""
     chosen = np.linspace(0, len(dataset) - 1, min(len(dataset), _MOST)).astype(np.int64)
     measured = dataset.select(chosen)
-    for (key, limit), tokenize in zip(task.lengths.items(), _tokenizers(task, tokenizer), strict=False):
+    for (key, limit), tokenize in zip(task.lengths.items(), task.uncut(tokenizer), strict=False):
         with quiet():  # transformers warns of what is too long, which is what is asked here
             counts = [
                 len(ids)
@@ -67,15 +63,3 @@ def measure(task: Task, split: str, dataset: Dataset, tokenizer: PreTrainedToken
                 for ids in tokenize(measured[start : start + _BATCH])
             ]
         yield Lengths(split, key, limit, np.array(counts, dtype=np.int64), len(dataset))
-
-
-def _tokenizers(task: Task, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize, ...]:
-    if task.head == "text_classification":
-        return (lambda batch: list(tokenizer(batch["text"], batch.get("text_pair"))["input_ids"]),)
-    if task.head == "token_classification":
-        return (lambda batch: list(tokenizer(batch["tokens"], is_split_into_words=True)["input_ids"]),)
-    prefix: str = getattr(task, "prefix", "")
-    return (
-        lambda batch: list(tokenizer([prefix + source for source in batch["source"]])["input_ids"]),
-        lambda batch: list(tokenizer(text_target=batch["target"])["input_ids"]),
-    )

@@ -18,6 +18,7 @@ class Field:
         column: What the user's data calls it; dots reach into nested columns (`translation.de`).
         is_open: A label that the data may show to be a list of labels or a number; see `finetune.data.targets`.
         separator: Parts the labels of a list that is written as one text.
+        own_key: The recipe's key that names the column, where it is none of `data.columns`.
     """
 
     name: str
@@ -25,11 +26,12 @@ class Field:
     column: str
     is_open: bool = False
     separator: str = ","
+    own_key: str | None = None
 
     @property
     def key(self) -> str:
         """The recipe key that names the user's column."""
-        return f"data.columns.{self.name}"
+        return self.own_key or f"data.columns.{self.name}"
 
 
 def asked_columns(fields: Sequence[Field]) -> tuple[str, ...]:

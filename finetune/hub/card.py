@@ -20,13 +20,6 @@ from finetune.hub.usage import usage
 from finetune.hub_access import hub_access
 
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
-PIPELINES = {
-    "text_classification": "text-classification",
-    "token_classification": "token-classification",
-    "text_to_text": "text2text-generation",
-    "translation": "translation",
-}
-"""What the Hub calls the tasks, by `task.kind`."""
 
 
 def write_card(run: Path) -> Path:
@@ -68,13 +61,13 @@ def card_data(facts: RunFacts) -> ModelCardData:
         license=_license(facts),
         metrics=[name for name in facts.results.get("test", {}) if name != "loss"],
         model_name=facts.recipe.name,
-        pipeline_tag=PIPELINES[facts.recipe.task.kind],
+        pipeline_tag=facts.recipe.task.pipeline_tag,
         tags=["finetune-masks", *([] if facts.program.is_standard else ["custom-attention-mask"])],
     )
 
 
 def _eval_results(facts: RunFacts) -> Iterator[EvalResult]:
-    pipeline = PIPELINES[facts.recipe.task.kind]
+    pipeline = facts.recipe.task.pipeline_tag
     of_hub = facts.datasets[0] if len(facts.datasets) == len(facts.origins) == 1 else None
     for name, value in facts.results.get("test", {}).items():
         yield EvalResult(

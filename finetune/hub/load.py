@@ -10,17 +10,8 @@ from finetune.attention import Program
 from finetune.attention.pretrained import apply_saved_masks, saved_masks
 from finetune.errors import UserError
 from finetune.hub_access import hub_access
-from finetune.models import Head
 from finetune.models.standalone import read_config
-from finetune.recipe import Model
-
-HEADS: dict[str, Head] = {
-    "ForSequenceClassification": "text_classification",
-    "ForTokenClassification": "token_classification",
-    "ForConditionalGeneration": "text_to_text",
-    "EncoderDecoderModel": "text_to_text",
-}
-"""What a model is for, by the end of its class's name."""
+from finetune.recipe import Model, ModelHead, head_of_class, heads
 
 
 class LoadedModel(NamedTuple):
@@ -52,8 +43,8 @@ def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | 
     with hub_access("model", str(name), "name"):
         config = read_config(str(name), revision=revision, cache_dir=cache_dir)
     head = _head(config.architectures, str(name))
-    labels = None if head == "text_to_text" else _labels(config)
-    model = models.load_model(source, head, tokenizer, labels=labels, seed=0)
+    labels = _labels(config) if head.has_labels else None
+    model = models.load_model(source, head.name, tokenizer, labels=labels, seed=0)
     try:
         saved = saved_masks(config)
         return LoadedModel(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())
@@ -65,14 +56,14 @@ def _labels(config: PreTrainedConfig) -> tuple[str, ...]:
     return tuple(str(label) for _, label in sorted((config.id2label or {}).items()))
 
 
-def _head(architectures: list[str] | None, name: str) -> Head:
+def _head(architectures: list[str] | None, name: str) -> ModelHead:
     for architecture in architectures or ():
-        for end, head in HEADS.items():
-            if architecture.endswith(end):
-                return head
+        if (head := head_of_class(architecture)) is not None:
+            return head
     raise UserError(
         f"the model {name} was trained for no task that is known here",
-        expected="a model that finetune saved: a class that ends in " + ", ".join(HEADS),
+        expected="a model that finetune saved: a class that ends in "
+        + ", ".join(end for head in heads().values() for end in head.architectures),
         found=", ".join(architectures or ()) or "no architecture in its config.json",
         fix="fine-tune it first (model.name=...)",
     )

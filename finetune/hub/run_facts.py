@@ -103,7 +103,7 @@ class RunFacts:
     def labels(self) -> tuple[str, ...]:
         """Its classes in order; empty where it generates text."""
         names = self.config.id2label or {}
-        return () if self.task.head == "text_to_text" else tuple(str(name) for _, name in sorted(names.items()))
+        return tuple(str(name) for _, name in sorted(names.items())) if self.recipe.task.head.has_labels else ()
 
     @property
     def is_adapter(self) -> bool:

@@ -9,18 +9,21 @@ Scales: `bleu` and `chrf` are 0 to 100, as sacreBLEU gives them; correlations (`
 """
 
 from finetune.metrics.direction import greater_is_better
-from finetune.metrics.own import own_metrics, value_names
-from finetune.metrics.registry import check_metric
+from finetune.metrics.loading import check_metric
+from finetune.metrics.registry import MetricRecord, own_metrics, register_metric, unregister_metric, value_names
 from finetune.metrics.scores import MetricOptions, Scores, merge_scores
 from finetune.metrics.scoring import score
 
 __all__ = [
     "MetricOptions",
+    "MetricRecord",
     "Scores",
     "check_metric",
     "greater_is_better",
     "merge_scores",
     "own_metrics",
+    "register_metric",
     "score",
+    "unregister_metric",
     "value_names",
 ]

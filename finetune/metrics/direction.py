@@ -2,7 +2,7 @@
 
 import re
 
-from finetune.metrics.own import own_direction
+from finetune.metrics.registry import own_direction
 
 _LOWER_NAMES = """
 loss error errors mae mape mase mdape mse msle nmse nrmse rmse rmsle rmspe smape wape wmape crps pinball bpb

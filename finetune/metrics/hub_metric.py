@@ -11,7 +11,7 @@ from datasets import Value
 from finetune.errors import UserError, nearest
 from finetune.hub_access import hub_access
 from finetune.metrics.inputs import TASKS_OWN, class_order
-from finetune.metrics.own import metrics_with_value, own_metrics
+from finetune.metrics.registry import metrics_with_value, own_metrics
 from finetune.metrics.scores import MetricOptions, Scores
 
 RECIPE_KEY = "evaluation.metrics"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from finetune.metrics.inputs import check_counts, check_some
-from finetune.metrics.registry import load_metric
+from finetune.metrics.loading import load_metric
 from finetune.metrics.scores import DEFAULT_OPTIONS, MetricOptions, Scores, merge_scores
 
 

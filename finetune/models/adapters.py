@@ -24,11 +24,6 @@ from finetune.models.standalone.adapters import ADAPTER_CONFIG, read_adapter
 if TYPE_CHECKING:
     from peft import PeftConfig
 
-TASK_TYPES: dict[Head, str] = {
-    "text_classification": "SEQ_CLS",
-    "token_classification": "TOKEN_CLS",
-    "text_to_text": "SEQ_2_SEQ_LM",
-}
 ALL_LINEAR = ("all-linear",)
 
 
@@ -38,16 +33,6 @@ class TargetModules:
 
     names: tuple[str, ...]
     feed_forward: tuple[str, ...] = ()
-
-
-LORA_TARGETS = (TargetModules(("query", "value")), TargetModules(("q", "v")), TargetModules(("q_lin", "v_lin")))
-"""Queries and values in BERT, T5 and DistilBERT: what Hu et al. 2021 adapt."""
-IA3_TARGETS = (
-    TargetModules(("key", "value", "output.dense"), ("output.dense",)),
-    TargetModules(("k", "v", "wo"), ("wo",)),
-    TargetModules(("k_lin", "v_lin", "lin2"), ("lin2",)),
-)
-"""Keys, values and the inputs of the feed-forward's second layer, as of Liu et al. 2022."""
 
 
 def is_adapted(model: nn.Module) -> bool:
@@ -183,12 +168,12 @@ def _peft() -> Any:
 def _config(model: PreTrainedModel, adapter: recipe.Adapter, head: Head) -> Any:
     peft = _peft()
     trained = sorted({name.partition(".")[0] for name in head_names(model)}) or None
-    common: dict[str, Any] = {"task_type": TASK_TYPES[head], "inference_mode": False}
+    common: dict[str, Any] = {"task_type": recipe.find_head(head).peft_task_type, "inference_mode": False}
     if adapter.kind == "prefix_tuning":
         _check_takes_prefix(model, head)
         return peft.PrefixTuningConfig(num_virtual_tokens=adapter.num_virtual_tokens or 20, **common)
     if adapter.kind == "ia3":
-        targets = _targets(model, adapter.targets, IA3_TARGETS)
+        targets = _targets(model, adapter.targets, _ia3_targets(model))
         return peft.IA3Config(
             target_modules=list(targets.names),
             feedforward_modules=list(targets.feed_forward),
@@ -201,23 +186,37 @@ def _config(model: PreTrainedModel, adapter: recipe.Adapter, head: Head) -> Any:
         r=rank,
         lora_alpha=adapter.alpha or 2 * rank,
         lora_dropout=adapter.dropout or 0.0,
-        target_modules=ALL_LINEAR[0] if everywhere else list(_targets(model, adapter.targets, LORA_TARGETS).names),
+        target_modules=ALL_LINEAR[0]
+        if everywhere
+        else list(_targets(model, adapter.targets, _lora_targets(model)).names),
         modules_to_save=trained,
         **common,
     )
 
 
-def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: Sequence[TargetModules]) -> TargetModules:
-    """The named modules, or the first usual ones that the model has."""
+def _lora_targets(model: PreTrainedModel) -> TargetModules:
+    """What LoRA changes where the recipe names nothing: queries and values, as Hu et al. 2021 do."""
+    return TargetModules(family(model.config).lora_targets or ())
+
+
+def _ia3_targets(model: PreTrainedModel) -> TargetModules:
+    """What IA3 changes where the recipe names nothing.
+
+    These are keys, values and the inputs of the feed-forward's second layer, as of Liu et al. 2022.
+    """
+    found = family(model.config)
+    return TargetModules(found.ia3_targets or (), found.ia3_feed_forward)
+
+
+def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: TargetModules) -> TargetModules:
+    """The named modules, or the usual ones where the model has them all."""
     modules = [f".{name}" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
 
     def present(target: str) -> bool:
         return any(name.endswith(f".{target}") for name in modules)
 
-    if named is None:
-        for targets in usual:
-            if all(map(present, targets.names)):
-                return targets
+    if named is None and usual.names and all(map(present, usual.names)):
+        return usual
     missing = [target for target in named or () if not present(target)]
     if missing or not named:
         ends = sorted({name.rpartition(".")[2] for name in modules})
@@ -228,8 +227,7 @@ def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: Sequenc
             expected=f"ends of names such as {', '.join(ends)}",
             fix=f"did you mean {near}?" if near else "adapter.targets=[...]",
         )
-    known = {name for targets in usual for name in targets.feed_forward}
-    return TargetModules(tuple(named), tuple(name for name in named if name in known))
+    return TargetModules(tuple(named), tuple(name for name in named if name in usual.feed_forward))
 
 
 def _check_takes_prefix(model: PreTrainedModel, head: Head) -> None:
@@ -238,8 +236,8 @@ def _check_takes_prefix(model: PreTrainedModel, head: Head) -> None:
     Raises:
         UserError: It is such a model.
     """
-    t5 = family(model.config) == "t5"
-    takes = t5 and not isinstance(model, EncoderDecoderModel) if head == "text_to_text" else not t5
+    both = family(model.config).is_encoder_decoder
+    takes = both and not isinstance(model, EncoderDecoderModel) if recipe.find_head(head).writes_text else not both
     if not takes:
         raise UserError(
             "prefix tuning does not go with this model and task",

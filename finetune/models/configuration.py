@@ -7,6 +7,7 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from finetune.errors import UserError
 from finetune.models.families import Head, family
+from finetune.recipe import find_head
 
 SPECIAL_IDS = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
 """The ids of the tokens that pad, close and open the outputs of an encoder-decoder."""
@@ -37,7 +38,7 @@ def configure(
     if labels is not None:
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: number for number, label in enumerate(labels)}
-    if head == "text_classification":
+    if find_head(head).has_problem_type:
         # Left open, a single class would be trained as a regression.
         config.problem_type = cast("Any", problem_type or config.problem_type or "single_label_classification")
 
@@ -61,9 +62,7 @@ def set_special_ids(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
     """
     if not config.is_encoder_decoder:
         return
-    t5 = family(config) == "t5"
-    tokens = ("pad_token", "eos_token", "pad_token") if t5 else ("pad_token", "sep_token", "cls_token")
-    for key, token in zip(SPECIAL_IDS, tokens, strict=True):
+    for key, token in zip(SPECIAL_IDS, family(config).output_tokens, strict=True):
         number = _special_id(tokenizer, token)
         known = getattr(config, key, None)
         if known is None:

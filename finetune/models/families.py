@@ -1,37 +1,32 @@
 """Which pretrained models fit which task, and how long their inputs may be."""
 
-from typing import Literal
+from collections.abc import Iterable
 
 from transformers import PreTrainedConfig
 
+from finetune.attention.pretrained import Family, PretrainedError, families, find_family
 from finetune.errors import UserError
+from finetune.recipe import find_head, heads
 
-Head = Literal["text_classification", "token_classification", "text_to_text"]
-"""What is put on top of the pretrained model."""
-
-FamilyName = Literal["bert", "t5"]
-
-T5_TYPES = frozenset({"mt5", "t5", "umt5"})
-DECODER_TYPES = frozenset({"bert", "camembert", "electra", "roberta", "xlm-roberta"})
-"""Encoders that transformers can also run as a decoder with cross-attention."""
-BERT_TYPES = DECODER_TYPES | {"albert", "deberta-v2", "distilbert", "modernbert", "mpnet"}
-OFFSET_TYPES = frozenset({"camembert", "mpnet", "roberta", "xlm-roberta"})
-"""Encoders whose first position has the number pad_token_id + 1, as fairseq counts."""
+Head = str
+"""What is put on top of the pretrained model: the name of a `finetune.recipe.ModelHead`."""
 
 
-def family(config: PreTrainedConfig) -> FamilyName:
-    """The family of a model: `bert` for encoders, also where two are put together, `t5` for T5 and its descendants.
+def family(config: PreTrainedConfig) -> Family:
+    """The family of a model; where two encoders are put together, that of the encoder.
 
     Raises:
-        UserError: The model is of neither family.
+        UserError: The model is of no known family, or the package that brings its family cannot be imported.
     """
     if config.model_type == "encoder-decoder":
         return family(config.encoder)
-    if config.model_type in BERT_TYPES:
-        return "bert"
-    if config.model_type in T5_TYPES:
-        return "t5"
-    raise _unsuitable(config, "fine-tuned")
+    try:
+        found = find_family(config.model_type or "")
+    except PretrainedError as error:
+        raise UserError(str(error), where="model.name") from error
+    if found is None:
+        raise _unsuitable(config, "fine-tuned")
+    return found
 
 
 def check_head(config: PreTrainedConfig, head: Head) -> None:
@@ -40,10 +35,12 @@ def check_head(config: PreTrainedConfig, head: Head) -> None:
     Raises:
         UserError: It cannot, or it is of no known family.
     """
-    if family(config) == "t5":
+    found = family(config)
+    if found.is_encoder_decoder:
         return
-    types = DECODER_TYPES | {"encoder-decoder"} if head == "text_to_text" else BERT_TYPES
-    if config.model_type not in types:
+    is_pair = config.model_type == "encoder-decoder"
+    fits = is_pair or found.can_decode if find_head(head).writes_text else not is_pair
+    if not fits:
         raise _unsuitable(config, f"fine-tuned for {head}")
 
 
@@ -56,9 +53,10 @@ def max_positions(config: PreTrainedConfig) -> int | None:
     if config.model_type == "encoder-decoder":
         limits = [limit for half in (config.encoder, config.decoder) if (limit := max_positions(half)) is not None]
         return min(limits, default=None)
-    if family(config) == "t5":
+    positions = family(config).positions
+    if positions is None:
         return None
-    unused = config.pad_token_id + 1 if config.model_type in OFFSET_TYPES else 0
+    unused = config.pad_token_id + 1 if positions == "after_padding" else 0
     return int(config.max_position_embeddings) - unused
 
 
@@ -85,14 +83,21 @@ def check_length(config: PreTrainedConfig, length: int, key: str) -> None:
 
 
 def _unsuitable(config: PreTrainedConfig, purpose: str) -> UserError:
-    def listed(types: frozenset[str]) -> str:
-        return ", ".join(sorted(types))
-
+    pairs = [one for one in families() if one.is_encoder_decoder]
+    decoders = [one for one in families() if one.can_decode]
     return UserError(
         f"a model of type {config.model_type!r} cannot be {purpose} here",
-        expected=f"text_to_text: {listed(T5_TYPES)}, or as encoder and decoder {listed(DECODER_TYPES)}; "
-        f"text_classification and token_classification: {listed(T5_TYPES | BERT_TYPES)}",
+        expected=f"{_heads(writes_text=True)}: {_types(pairs)}, or as encoder and decoder {_types(decoders)}; "
+        f"{_heads(writes_text=False)}: {_types(families())}",
         found=config.model_type or "no type",
         where="model.name",
         fix="choose another model (google-bert/bert-base-uncased, google-t5/t5-small)",
     )
+
+
+def _heads(*, writes_text: bool) -> str:
+    return " and ".join(name for name, head in heads().items() if head.writes_text == writes_text)
+
+
+def _types(chosen: Iterable[Family]) -> str:
+    return ", ".join(sorted(name for one in chosen for name in one.model_types))

@@ -1,24 +1,18 @@
 """What is put on top of a pretrained model."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForSeq2SeqLM,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-    EncoderDecoderModel,
-    PreTrainedModel,
-)
+import transformers
+from transformers import EncoderDecoderModel, PreTrainedModel
 
 from finetune.models.families import Head, family
+from finetune.recipe import find_head
 
-AUTO_CLASSES: Mapping[Head, Any] = {
-    "text_classification": AutoModelForSequenceClassification,
-    "token_classification": AutoModelForTokenClassification,
-    "text_to_text": AutoModelForSeq2SeqLM,
-}
+
+def auto_class(head: Head) -> Any:
+    """The automatic class of transformers that makes and loads models with a head."""
+    return getattr(transformers, find_head(head).auto_class)
 
 
 def head_names(model: PreTrainedModel) -> set[str]:
@@ -42,7 +36,7 @@ def rescale_t5_token_head(model: PreTrainedModel) -> None:
     square root of the width (16 for 256): a confident wrong guess at every token. T5's other heads are divided by it.
     """
     classifier = getattr(model, "classifier", None)
-    if isinstance(classifier, torch.nn.Linear) and family(model.config) == "t5":
+    if isinstance(classifier, torch.nn.Linear) and family(model.config).scales_token_head:
         with torch.no_grad():
             classifier.weight.mul_(model.config.d_model**-0.5)
 

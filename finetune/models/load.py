@@ -66,8 +66,8 @@ def load_model(
     Raises:
         UserError: The model cannot be had, cannot have the head, is incomplete, or does not fit the tokenizer.
     """
-    if (labels is None) != (head == "text_to_text"):
-        raise ValueError("labels are for the two classification heads, and needed there")
+    if (labels is None) == recipe.find_head(head).has_labels:
+        raise ValueError("labels are for the heads that classify, and needed there")
     with quiet(), seeded(seed):
         if model.scratch is not None:
             return new_model(model.scratch, head, tokenizer, labels, model.dropout, problem_type)

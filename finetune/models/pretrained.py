@@ -24,7 +24,7 @@ from finetune.errors import UserError
 from finetune.models.adapters import base_of, find_adapter, load_adapter
 from finetune.models.configuration import complete_generation, configure, set_dropout
 from finetune.models.families import Head, check_head
-from finetune.models.heads import AUTO_CLASSES, finalize_model, head_names, renew_head, rescale_t5_token_head
+from finetune.models.heads import auto_class, finalize_model, head_names, renew_head, rescale_t5_token_head
 from finetune.models.source import PretrainedSource, model_source
 from finetune.models.standalone import read_config
 
@@ -66,27 +66,27 @@ def load_pretrained(
         check_head(config, head)
         if model.dropout is not None:
             set_dropout(config, model.dropout)
-        if head == "text_to_text" and not config.is_encoder_decoder:
-            return finalize_model(_put_together(source, config, tokenizer))
+        if recipe.find_head(head).writes_text and not config.is_encoder_decoder:
+            return finalize_model(_put_together(source, config, head, tokenizer))
         stored_labels = tuple(label for _, label in sorted((config.id2label or {}).items()))
         configure(config, head, tokenizer, labels, problem_type)
         if (adapter := find_adapter(source)) is not None:
             base = base_of(adapter, source)
             with base.access():
-                return load_adapter(_load_weights(AUTO_CLASSES[head], base, config).model, source)
-        loaded = _load_weights(AUTO_CLASSES[head], source, config)
+                return load_adapter(_load_weights(auto_class(head), base, config).model, source)
+        loaded = _load_weights(auto_class(head), source, config)
     if labels is not None:
         _settle_head(loaded, stored_labels, tuple(labels), source)
     return finalize_model(loaded.model)
 
 
 def _put_together(
-    source: PretrainedSource, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
+    source: PretrainedSource, config: PreTrainedConfig, head: Head, tokenizer: PreTrainedTokenizerBase
 ) -> EncoderDecoderModel:
     """An encoder-decoder of two copies of one encoder, the second with new cross-attention (Rothe et al. 2020)."""
     decoder_config = copy.deepcopy(config)
     both = EncoderDecoderConfig.from_encoder_decoder_configs(config, decoder_config, vocab_size=config.vocab_size)
-    configure(both, "text_to_text", tokenizer, None)
+    configure(both, head, tokenizer, None)
     encoder = _load_weights(AutoModel, source, both.encoder).model
     decoder = _load_weights(AutoModelForCausalLM, source, both.decoder).model
     return EncoderDecoderModel(config=both, encoder=encoder, decoder=decoder)
@@ -124,9 +124,9 @@ def _load_config(source: PretrainedSource) -> PreTrainedConfig:
         ) from error
 
 
-def _load_weights(auto_class: Any, source: PretrainedSource, config: PreTrainedConfig) -> LoadingResult:
+def _load_weights(loader: Any, source: PretrainedSource, config: PreTrainedConfig) -> LoadingResult:
     try:
-        model, report = auto_class.from_pretrained(
+        model, report = loader.from_pretrained(
             source.path,
             config=config,
             dtype=torch.float32,

@@ -16,7 +16,7 @@ from finetune import recipe
 from finetune.errors import UserError
 from finetune.models.configuration import configure, set_dropout
 from finetune.models.families import Head
-from finetune.models.heads import AUTO_CLASSES, finalize_model, rescale_t5_token_head
+from finetune.models.heads import auto_class, finalize_model, rescale_t5_token_head
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def new_model(
     configure(config, head, tokenizer, labels, problem_type)
     if dropout is not None:
         set_dropout(config, dropout)
-    made: PreTrainedModel = AUTO_CLASSES[head].from_config(config)
+    made: PreTrainedModel = auto_class(head).from_config(config)
     rescale_t5_token_head(made)
     return finalize_model(made)
 
@@ -77,7 +77,7 @@ def scratch_config(scratch: recipe.Scratch, head: Head, tokenizer: PreTrainedTok
     size = resolve_size(scratch)
     if scratch.architecture == "t5":
         return _t5_config(scratch, size, tokenizer)
-    if head == "text_to_text":
+    if recipe.find_head(head).writes_text:
         encoder, decoder = (_bert_config(scratch, size, tokenizer) for _ in range(2))
         return EncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder, vocab_size=len(tokenizer))
     return _bert_config(scratch, size, tokenizer)

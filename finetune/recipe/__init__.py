@@ -9,13 +9,29 @@ from finetune.recipe.attention import Attention, SiteSection
 from finetune.recipe.base import Section, Share
 from finetune.recipe.data import ColumnNames, Data, DataSource, MixtureSource, SplitNames
 from finetune.recipe.evaluation import Evaluation
+from finetune.recipe.head import SEQUENCE_HEAD, TEXT_HEAD, TOKEN_HEAD, ModelHead
 from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model, Scratch
 from finetune.recipe.recipe import Recipe, name_problem
-from finetune.recipe.task import TaskSection, TextClassification, TextToText, TokenClassification, Translation
+from finetune.recipe.task import TextClassification, TextToText, TokenClassification, Translation
+from finetune.recipe.task_registry import (
+    Task,
+    TaskSection,
+    find_head,
+    find_task,
+    head_of_class,
+    heads,
+    register_task,
+    task_kinds,
+    task_sections,
+    unregister_task,
+)
 from finetune.recipe.training import Training
 
 __all__ = [
+    "SEQUENCE_HEAD",
+    "TEXT_HEAD",
+    "TOKEN_HEAD",
     "Adapter",
     "Attention",
     "ColumnNames",
@@ -25,17 +41,27 @@ __all__ = [
     "Hub",
     "MixtureSource",
     "Model",
+    "ModelHead",
     "Recipe",
     "Scratch",
     "Section",
     "Share",
     "SiteSection",
     "SplitNames",
+    "Task",
     "TaskSection",
     "TextClassification",
     "TextToText",
     "TokenClassification",
     "Training",
     "Translation",
+    "find_head",
+    "find_task",
+    "head_of_class",
+    "heads",
     "name_problem",
+    "register_task",
+    "task_kinds",
+    "task_sections",
+    "unregister_task",
 ]

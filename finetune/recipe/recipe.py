@@ -12,7 +12,7 @@ from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model
-from finetune.recipe.task import TaskSection
+from finetune.recipe.task_registry import Task
 from finetune.recipe.training import Training
 
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
@@ -27,7 +27,7 @@ class Recipe(Section):
     """Names the run's folder; the module's name where not given. A single folder name, not a path."""
     summary: str = ""
     """One line for `finetune list`; the first line of the module's docstring where not given."""
-    task: TaskSection
+    task: Task
     model: Model
     data: Data
     adapter: Adapter | None = None

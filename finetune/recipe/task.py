@@ -1,16 +1,23 @@
-"""The recipe's `task`: what is learnt."""
+"""The recipe's `task`: what is learnt. The sections of the tasks that come with finetune."""
 
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from finetune.recipe.base import Section
+from finetune.recipe.head import SEQUENCE_HEAD, TEXT_HEAD, TOKEN_HEAD, ModelHead
+from finetune.recipe.task_registry import TaskSection, register_task
+
+_SENTENCE = "It works as well as it should."
 
 
-class TextClassification(Section):
+@register_task
+class TextClassification(TaskSection):
     """An answer for each text or pair of texts: one class, any number of labels, or a number."""
 
     implementation: ClassVar[str] = "finetune.tasks.text_classification:TextClassificationTask"
+    head: ClassVar[ModelHead] = SEQUENCE_HEAD
+    pipeline_tag: ClassVar[str] = "text-classification"
+    example: ClassVar[str] = _SENTENCE
     kind: Literal["text_classification"] = "text_classification"
     max_length: PositiveInt = 128
     """Tokens kept of each input; the rest is cut, and the number of cut inputs is said."""
@@ -23,10 +30,14 @@ class TextClassification(Section):
     """Probability from which a label counts as predicted, where there may be several."""
 
 
-class TokenClassification(Section):
+@register_task
+class TokenClassification(TaskSection):
     """One label for each word."""
 
     implementation: ClassVar[str] = "finetune.tasks.token_classification:TokenClassificationTask"
+    head: ClassVar[ModelHead] = TOKEN_HEAD
+    pipeline_tag: ClassVar[str] = "token-classification"
+    example: ClassVar[str] = "Ada Lovelace lived in London."
     kind: Literal["token_classification"] = "token_classification"
     scheme: Literal[
         "auto", "iob1", "iob2", "ioe1", "ioe2", "bios", "bioe", "iobes", "bmes", "bilou", "bmewo", "plain"
@@ -40,10 +51,15 @@ class TokenClassification(Section):
     """Tokens that neighbouring windows share as context."""
 
 
-class TextToText(Section):
+@register_task
+class TextToText(TaskSection):
     """A text from a text."""
 
     implementation: ClassVar[str] = "finetune.tasks.text_to_text:TextToTextTask"
+    head: ClassVar[ModelHead] = TEXT_HEAD
+    pipeline_tag: ClassVar[str] = "text2text-generation"
+    example: ClassVar[str] = _SENTENCE
+    input_length: ClassVar[str] = "max_source_length"
     kind: Literal["text_to_text"] = "text_to_text"
     prefix: str = ""
     """Put before every input, as T5 was trained ("translate English to German: ")."""
@@ -61,17 +77,14 @@ class TextToText(Section):
     """Exponent of the length by which a beam's score is divided."""
 
 
+@register_task
 class Translation(TextToText):
     """A text in one language from a text in another."""
 
     implementation: ClassVar[str] = "finetune.tasks.translation:TranslationTask"
+    pipeline_tag: ClassVar[str] = "translation"
     kind: Literal["translation"] = "translation"  # type: ignore[assignment]
     source: str = "en"
     """Language of the input (ISO 639)."""
     target: str = "de"
     """Language of the output, by which BLEU cuts texts into tokens."""
-
-
-TaskSection = Annotated[
-    TextClassification | TokenClassification | TextToText | Translation, Field(discriminator="kind")
-]

@@ -43,8 +43,8 @@ def draw_weights(
     recipe = _recipe(run)
     task = tasks.create(recipe)
     model, tokenizer = _load(run, recipe, task)
-    words = task.head == "token_classification"
-    if pair is not None and task.head != "text_classification":
+    words = task.reads_words
+    if pair is not None and not task.reads_pairs:
         raise UserError("the run's model reads one text, not a pair", where="--text-pair", fix="leave it out")
     models.check_length(model.config, len(tokenizer(_prefix(task) + text, pair)["input_ids"]), "--text")
     encoding = tokenizer(
@@ -76,7 +76,7 @@ def _recipe(run: Path) -> Recipe:
 
 def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     saved = Model(name=str(run / "model"))
-    tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.head == "token_classification")
+    tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.reads_words)
     labels = _labels(run) if task.label_field else None
     model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=recipe.seed)
     model = models.merge_adapter(model)

@@ -16,7 +16,7 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.serve.examples import BadRow, Example, InputRow, read_example
 from finetune.serve.formats import Input, resolve_format
-from finetune.serve.loading import TaskKind, find_recipe, load_predictor
+from finetune.serve.loading import find_recipe, load_predictor
 from finetune.serve.model_location import ModelLocation
 from finetune.serve.predictor import Predictor
 from finetune.serve.progress import Counter
@@ -46,7 +46,7 @@ def predict_file(
     given: Input,
     wanted: Output,
     *,
-    kind: TaskKind | None = None,
+    kind: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     scores: bool = False,
     window: int = WINDOW,
@@ -77,7 +77,7 @@ def _predict_file(
     name: str,
     given: Input,
     wanted: Output,
-    kind: TaskKind | None,
+    kind: str | None,
     overrides: Mapping[str, Any],
     scores: bool,
     window: int,

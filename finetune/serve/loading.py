@@ -1,7 +1,7 @@
 """From a name to a predictor: the recipe, the tokenizer and the model, with its masks."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -22,26 +22,12 @@ from finetune.training.matmul import choose_matmul
 from finetune.training.precision import choose_precision
 from finetune.training.run import apply_recipe_masks
 
-TaskKind = Literal["text_classification", "token_classification", "text_to_text"]
-
-ARCHITECTURES: Mapping[str, TaskKind] = {
-    "ForSequenceClassification": "text_classification",
-    "ForTokenClassification": "token_classification",
-    "ForConditionalGeneration": "text_to_text",
-    "EncoderDecoderModel": "text_to_text",
-}
-"""Tasks by the ends of the names that transformers gives its classes."""
-SECTIONS = {
-    "text_classification": recipe.TextClassification,
-    "token_classification": recipe.TokenClassification,
-    "text_to_text": recipe.TextToText,
-}
 USUAL_LENGTH = 512
 """Tokens of an input where neither the model nor its tokenizer has a limit."""
 
 
 def find_recipe(
-    name: str, kind: TaskKind | None = None, overrides: Mapping[str, Any] | None = None
+    name: str, kind: str | None = None, overrides: Mapping[str, Any] | None = None
 ) -> tuple[ModelLocation, Recipe]:
     """Where a model is and by which recipe it predicts: its own, or one made for its class.
 
@@ -58,7 +44,7 @@ def find_recipe(
     origin = find_model(name)
     own = origin.recipe or _made_recipe(origin.model, kind)
     head = tasks.create(own).head
-    if kind not in (None, head):
+    if kind not in (None, head, own.task.kind):
         raise UserError(f"the model is for {head.replace('_', ' ')}", where=f"--task {kind}", fix="leave --task out")
     if given.get("training.precision") is None and own.training.precision != "fp32":
         given["training.precision"] = "auto"  # what was fast where it was trained need not be here
@@ -95,7 +81,7 @@ def _load(origin: ModelLocation, task: Task) -> tuple[PreTrainedModel, PreTraine
     """The model with its masks, and its tokenizer."""
     saved = recipe.Model(name=origin.model)
     config = _config(origin.model)
-    tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.head == "token_classification")
+    tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.reads_words)
     labels = _labels(config) if task.label_field else None
     problem = PROBLEM_TYPES["regression"].name if labels is not None and len(labels) == 1 else None
     model, *others = (
@@ -117,23 +103,24 @@ def _config(name: str) -> PreTrainedConfig:
         raise UserError(f"the configuration of {name} cannot be read", found=str(error).splitlines()[0]) from error
 
 
-def _made_recipe(name: str, kind: TaskKind | None) -> Recipe:
+def _made_recipe(name: str, kind: str | None) -> Recipe:
     """A recipe for a model that comes without one."""
     config = _config(name)
     kind = _kind_of(config) or kind
-    if kind is None:
+    section = None if kind is None else recipe.find_task(kind)
+    if section is None:
+        ends = [end for head in recipe.heads().values() for end in head.architectures]
         raise UserError(
             f"it is not known what {name} was trained for",
-            expected="a model whose class ends in " + ", ".join(ARCHITECTURES),
+            expected="a model whose class ends in " + ", ".join(ends),
             found=", ".join(config.architectures or ()) or "no class in its configuration",
-            fix="--task names it: " + ", ".join(SECTIONS),
+            fix="--task names it: " + ", ".join(recipe.heads()),
         )
     tokenizer = models.load_tokenizer(recipe.Model(name=name), lambda: ())
     limits = (models.max_positions(config), tokenizer.model_max_length, USUAL_LENGTH)
     longest = min(limit for limit in limits if limit is not None)
-    key = "max_source_length" if kind == "text_to_text" else "max_length"
     return Recipe(
-        task=SECTIONS[kind](**{key: longest}),
+        task=section.model_validate({"kind": kind, section.input_length: longest}),
         model=recipe.Model(name=name),
         data=recipe.Data(path="-"),
         attention=_saved_attention(config),
@@ -145,9 +132,10 @@ def _saved_attention(config: PreTrainedConfig) -> recipe.Attention:
     return recipe.Attention() if saved is None else recipe.Attention.model_validate(saved[0].to_config())
 
 
-def _kind_of(config: PreTrainedConfig) -> TaskKind | None:
-    names = config.architectures or ()
-    return next((kind for end, kind in ARCHITECTURES.items() for name in names if name.endswith(end)), None)
+def _kind_of(config: PreTrainedConfig) -> str | None:
+    """The kind of task that a model's class is made for: that of the name of its head."""
+    found = (recipe.head_of_class(name) for name in config.architectures or ())
+    return next((head.name for head in found if head is not None), None)
 
 
 def _labels(config: PreTrainedConfig) -> tuple[str, ...]:

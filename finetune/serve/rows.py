@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from finetune.serve.examples import BadRow, InputRow, read_example
-from finetune.serve.loading import TaskKind, find_recipe, load_predictor
+from finetune.serve.loading import find_recipe, load_predictor
 from finetune.serve.predictions import FormattedPrediction
 from finetune.serve.writing import ERROR
 
@@ -13,7 +13,7 @@ def predict(
     name: str,
     rows: Iterable[Mapping[str, Any]],
     *,
-    kind: TaskKind | None = None,
+    kind: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     scores: bool = False,
 ) -> list[FormattedPrediction]:

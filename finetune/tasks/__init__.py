@@ -7,13 +7,28 @@ Here belongs what differs between tasks. What does not (the loop, the optimizer,
 import importlib
 
 from finetune import recipe
+from finetune.errors import UserError
 from finetune.tasks.base import Batch, EvaluationRecord, Prediction, Task, TaskContext
 
 __all__ = ["Batch", "EvaluationRecord", "Prediction", "Task", "TaskContext", "create"]
 
 
 def create(config: recipe.Recipe) -> Task:
-    """The task object that a recipe's `task` section names."""
-    module, _, name = config.task.implementation.partition(":")
-    task: Task = getattr(importlib.import_module(module), name)(config)
+    """The task object that a recipe's `task` section names.
+
+    Raises:
+        UserError: A key of the recipe is wrong, or the implementation of a task of another package cannot be imported.
+    """
+    implementation = config.task.implementation
+    module, _, name = implementation.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"the task {config.task.kind!r} cannot be imported",
+            where=implementation,
+            found=f"{type(error).__name__}: {error}",
+            fix="update or correct the package that brings it",
+        ) from error
+    task: Task = found(config)
     return task

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ FeatureValues = Mapping[str, Any]
 example's number; `length`, its input and target tokens; `targets`, its label ids that are not IGNORED. Without a
 reference all label ids are IGNORED, or there are none."""
 
+
+Tokenize = Callable[[Mapping[str, Any]], list[list[int]]]
+"""Gives the token ids of a batch of examples."""
 
 Pair = tuple[Sequence[Any], Sequence[Any]]
 """Predictions and references."""
@@ -146,8 +149,14 @@ class Task(ABC):
     then for each batch `collate` and `loss` or `predict`, and at the end `records` and `score`.
     """
 
-    head: ClassVar[Literal["text_classification", "token_classification", "text_to_text"]]
-    """What `finetune.models.load_model` puts on top of the pretrained model."""
+    reads_words: ClassVar[bool] = False
+    """Whether inputs are lists of words, of which the tokenizer must keep each apart."""
+    reads_pairs: ClassVar[bool] = False
+    """Whether an input can have a second text."""
+    cuts_inputs: ClassVar[bool] = True
+    """Whether what is beyond the longest length allowed is lost; False for a task that reads it in several windows."""
+    pipeline_options: ClassVar[Mapping[str, str]] = {}
+    """Options of the transformers pipeline that the model card shows."""
     label_field: ClassVar[str | None] = None
     """The field whose values are the classes, if there are classes."""
     reference_field: ClassVar[str]
@@ -156,6 +165,11 @@ class Task(ABC):
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.program = recipe.attention.program
+
+    @property
+    def head(self) -> str:
+        """The name of what `finetune.models.load_model` puts on top of the pretrained model."""
+        return self.recipe.task.head.name
 
     @property
     @abstractmethod
@@ -203,6 +217,32 @@ class Task(ABC):
     @abstractmethod
     def lengths(self) -> Mapping[str, int]:
         """Longest inputs and outputs in tokens, by the recipe key that sets them."""
+
+    @property
+    def length_note(self) -> str:
+        """What the model card says of the longest inputs, a sentence."""
+        return f"It was trained on at most {next(iter(self.lengths.values()))} tokens at a time."
+
+    def uncut(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize, ...]:
+        """For each of `lengths` in turn, what gives the token ids of a batch of examples before anything is cut.
+
+        `finetune check` measures by them; a length without one is not measured.
+        """
+        return ()
+
+    def check_baselines(self, context: TaskContext) -> None:
+        """Make sure that the task has simple baselines to compare with.
+
+        Raises:
+            UserError: It has none.
+        """
+        raise UserError(
+            "there are no baselines for this task",
+            where="evaluation.baselines",
+            expected="text_classification with one class a text",
+            found=self.recipe.task.kind,
+            fix="evaluation.baselines=false",
+        )
 
     @abstractmethod
     def texts(self, split: Dataset) -> Iterator[str]:
@@ -264,6 +304,33 @@ class Task(ABC):
         self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
     ) -> list[EvaluationRecord]:
         """One record an example, in the split's order, from the predictions of all features in order."""
+
+    @property
+    def label_separator(self) -> str:
+        """What parts several labels of one example in a table."""
+        return " "
+
+    @property
+    def example_input(self) -> str | dict[str, str]:
+        """An input of the pipeline, or of the tokenizer of a model that writes text, for the model card."""
+        return self.recipe.task.example
+
+    @property
+    def generation_options(self) -> Mapping[str, int | float]:
+        """Keyword arguments of `generate` by which the test split is scored; nothing where no text is written."""
+        return {}
+
+    def answer(self, record: EvaluationRecord, context: TaskContext) -> dict[str, Any]:
+        """What a user is told of a prediction: `prediction`, and what the task adds to it."""
+        return {"prediction": record.prediction}
+
+    def blank_answer(self, context: TaskContext) -> dict[str, None]:
+        """The answer where there is no prediction: every name, and None."""
+        return {"prediction": None}
+
+    def blank_scores(self, context: TaskContext) -> dict[str, Any]:
+        """What answers say of how sure the model is, with None in the place of numbers; nothing where nothing does."""
+        return {}
 
     @abstractmethod
     def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from datasets import Dataset, List
 from torch import Tensor
-from transformers import BatchEncoding, PreTrainedModel
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import metrics
 from finetune.data import Field, LoadedData
@@ -16,7 +16,16 @@ from finetune.data.features import Features
 from finetune.data.fields import FieldKind
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
-from finetune.tasks.base import IGNORE_INDEX, Batch, EvaluationRecord, Prediction, Task, TaskContext, references
+from finetune.tasks.base import (
+    IGNORE_INDEX,
+    Batch,
+    EvaluationRecord,
+    Prediction,
+    Task,
+    TaskContext,
+    Tokenize,
+    references,
+)
 from finetune.tasks.class_weights import of_classes, of_label_sets
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.problem_types import PROBLEM_TYPES, problem_type_of, problem_with
@@ -35,7 +44,7 @@ KINDS: Mapping[str, FieldKind] = {
 class TextClassificationTask(Task):
     """The answer is predicted from the pooled output (BERT) or the end-of-sequence state (T5)."""
 
-    head = "text_classification"
+    reads_pairs = True
     label_field = "label"
     reference_field = "label"
 
@@ -91,6 +100,13 @@ class TextClassificationTask(Task):
     @property
     def lengths(self) -> Mapping[str, int]:
         return {"task.max_length": self.config.max_length}
+
+    def uncut(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize, ...]:
+        return (lambda batch: list(tokenizer(batch["text"], batch.get("text_pair"))["input_ids"]),)
+
+    def check_baselines(self, context: TaskContext) -> None:
+        if problem_type_of(context.config) is not PROBLEM_TYPES["single_label"]:
+            super().check_baselines(context)
 
     def texts(self, split: Dataset) -> Iterator[str]:
         for column in split.column_names:
@@ -188,6 +204,21 @@ class TextClassificationTask(Task):
             )
             for id_, text, label, prediction in rows
         ]
+
+    @property
+    def label_separator(self) -> str:
+        return self.config.label_separator
+
+    @property
+    def example_input(self) -> str | dict[str, str]:
+        text = self.config.example
+        return {"text": text, "text_pair": "It works."} if self.recipe.data.columns.text_pair else text
+
+    def blank_scores(self, context: TaskContext) -> dict[str, Any]:
+        """Nothing says how sure the model is of a number."""
+        if problem_type_of(context.config) is PROBLEM_TYPES["regression"]:
+            return {}
+        return {"probabilities": dict.fromkeys(context.labels or ())}
 
     def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
         predictions = [record.prediction for record in records]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.generic import ModelOutput
 
 from finetune import metrics, models
@@ -16,7 +16,16 @@ from finetune.data import Field
 from finetune.data.features import Column, Features
 from finetune.generation import generate
 from finetune.recipe import Recipe, TextToText
-from finetune.tasks.base import IGNORE_INDEX, Batch, EvaluationRecord, Prediction, Task, TaskContext, references
+from finetune.tasks.base import (
+    IGNORE_INDEX,
+    Batch,
+    EvaluationRecord,
+    Prediction,
+    Task,
+    TaskContext,
+    Tokenize,
+    references,
+)
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
 from finetune.tasks.special_tokens import marks, refuse_marks
 from finetune.tasks.tensors import (
@@ -35,7 +44,6 @@ from finetune.tasks.tensors import (
 class TextToTextTask(Task):
     """Trained with the right words before each word (teacher forcing), scored on what beam search generates."""
 
-    head = "text_to_text"
     reference_field = "target"
 
     def __init__(self, recipe: Recipe) -> None:
@@ -85,6 +93,26 @@ class TextToTextTask(Task):
             "task.max_source_length": self.config.max_source_length,
             "task.max_target_length": self.config.max_target_length,
         }
+
+    @property
+    def length_note(self) -> str:
+        source, target = self.config.max_source_length, self.config.max_target_length
+        return f"Inputs are cut after {source} tokens and outputs after {target}, as in training."
+
+    def uncut(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize, ...]:
+        return (
+            lambda batch: list(tokenizer([self.prefix + source for source in batch["source"]])["input_ids"]),
+            lambda batch: list(tokenizer(text_target=batch["target"])["input_ids"]),
+        )
+
+    @property
+    def example_input(self) -> str:
+        return self.prefix + self.config.example
+
+    @property
+    def generation_options(self) -> Mapping[str, int | float]:
+        penalty = {} if self.config.length_penalty == 1.0 else {"length_penalty": self.config.length_penalty}
+        return {"num_beams": self.config.num_beams, **penalty, "max_new_tokens": self.config.max_target_length}
 
     def texts(self, split: Dataset) -> Iterator[str]:
         if self.prefix:
@@ -214,6 +242,9 @@ class TextToTextTask(Task):
             )
             for number, source, target, prediction in rows
         ]
+
+    def blank_scores(self, context: TaskContext) -> dict[str, Any]:
+        return {"mean_log_probability": None}
 
     def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
         texts = [record.prediction for record in records], [record.reference for record in records]

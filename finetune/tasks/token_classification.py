@@ -2,21 +2,31 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import groupby
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import metrics
 from finetune.data import Field, LoadedData
 from finetune.data.features import Features
 from finetune.data.labels import NO_TARGET
 from finetune.recipe import Recipe, TokenClassification
-from finetune.tasks.base import IGNORE_INDEX, Batch, EvaluationRecord, Prediction, Task, TaskContext, references
+from finetune.tasks.base import (
+    IGNORE_INDEX,
+    Batch,
+    EvaluationRecord,
+    Prediction,
+    Task,
+    TaskContext,
+    Tokenize,
+    references,
+)
 from finetune.tasks.class_weights import of_classes
 from finetune.tasks.entity_labels import read_labels
 from finetune.tasks.label_schemes import labelling_of_names
@@ -42,7 +52,9 @@ class TokenClassificationTask(Task):
     the first label where labels are plain, so that it is scored too.
     """
 
-    head = "token_classification"
+    reads_words = True
+    cuts_inputs = False  # what is longer is read in several windows
+    pipeline_options: ClassVar[Mapping[str, str]] = {"aggregation_strategy": "simple"}
     label_field = "labels"
     reference_field = "labels"
 
@@ -72,11 +84,14 @@ class TokenClassificationTask(Task):
 
     def labelling(self, context: TaskContext) -> Labelling | None:
         """What the model's labels mark; None where they are plain."""
-        return labelling_of_names(context.labels or (), self.config.scheme)
+        return _labelling(context.labels or (), self.config.scheme)
 
     @property
     def lengths(self) -> Mapping[str, int]:
         return {"task.max_length": self.config.max_length}
+
+    def uncut(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize, ...]:
+        return (lambda batch: list(tokenizer(batch["tokens"], is_split_into_words=True)["input_ids"]),)
 
     def texts(self, split: Dataset) -> Iterator[str]:
         return (" ".join(words) for words in split["tokens"])
@@ -181,6 +196,20 @@ class TokenClassificationTask(Task):
             for number, words, reference, by_word, score in rows
         ]
 
+    def answer(self, record: EvaluationRecord, context: TaskContext) -> dict[str, Any]:
+        """Entities are told beside the labels that mark them."""
+        answer = {"prediction": record.prediction}
+        marked = self.labelling(context)
+        if marked is not None:
+            answer["entities"] = _entities(record.input, record.prediction, marked, record.extra.get("probabilities"))
+        return answer
+
+    def blank_answer(self, context: TaskContext) -> dict[str, None]:
+        return dict.fromkeys(["prediction"] if self.labelling(context) is None else ["prediction", "entities"])
+
+    def blank_scores(self, context: TaskContext) -> dict[str, Any]:
+        return {"probabilities": None}
+
     def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
         """Score the labels; seqeval is given the entities that they mark, written in a scheme that it reads.
 
@@ -205,6 +234,25 @@ class TokenClassificationTask(Task):
             if marked
             else options
         )
+
+
+@cache
+def _labelling(labels: tuple[str, ...], scheme: str) -> Labelling | None:
+    return labelling_of_names(labels, scheme)
+
+
+def _entities(
+    words: Sequence[str], labels: Sequence[str], labelling: Labelling, probabilities: Sequence[float | None] | None
+) -> list[dict[str, Any]]:
+    """Entities by words, the end not included; `probability` is the mean over the words."""
+    found = []
+    for kind, start, end in labelling.read_predicted(labels):
+        entity = {"type": kind, "start": start, "end": end, "text": " ".join(words[start:end])}
+        if probabilities is not None:
+            known = [one for one in probabilities[start:end] if one is not None]
+            entity["probability"] = sum(known) / len(known) if known else None
+        found.append(entity)
+    return found
 
 
 def _label_ids(

@@ -126,9 +126,7 @@ def prepare(recipe: Recipe) -> Run:
     with accelerator.main_process_first():
         loaded = task.prepare(load_data(recipe.data, task.fields))
     # Trained by each process where it is from scratch: training a tokenizer gives the same one every time.
-    tokenizer = models.load_tokenizer(
-        recipe.model, lambda: task.texts(loaded.train), split_words=task.head == "token_classification"
-    )
+    tokenizer = models.load_tokenizer(recipe.model, lambda: task.texts(loaded.train), split_words=task.reads_words)
     labels = loaded.labels[task.label_field] if task.label_field else None
     with accelerator.main_process_first():
         problem = task.problem_type(loaded)
@@ -171,14 +169,8 @@ def _check(recipe: Recipe, task: Task, context: TaskContext) -> None:
             cannot be had, a best_metric that none of them gives or whose direction is not known.
     """
     has_classes = context.config.problem_type == "single_label_classification"
-    if recipe.evaluation.baselines and not has_classes:
-        raise UserError(
-            "there are no baselines for this task",
-            where="evaluation.baselines",
-            expected="text_classification with one class a text",
-            found=recipe.task.kind,
-            fix="evaluation.baselines=false",
-        )
+    if recipe.evaluation.baselines:
+        task.check_baselines(context)
     if has_classes and len(context.labels or ()) < 2:
         raise UserError(
             "there is nothing to tell apart: all examples have one class",

@@ -22,6 +22,8 @@ from finetune.attention.masks import (
     register_predicate,
 )
 from finetune.attention.masks.scope import Scope
+from tests.packages import Brings
+from tests.packages import brings as brings
 
 
 @dataclass(frozen=True, repr=False)
@@ -140,3 +142,18 @@ def test_a_predicate_must_answer_yes_or_no() -> None:
         MaskError, match=r"the predicate 'not_boolean' must return a tensor of torch\.bool, got torch\.int64"
     ):
         custom(not_boolean).dense(3)
+
+
+@pytest.mark.parametrize(("group", "text"), [("masks", "broken()"), ("predicates", "custom(broken)")])
+def test_a_package_that_cannot_be_imported_is_named(brings: Brings, group: str, text: str) -> None:
+    brings("more-masks", f"finetune.{group}", broken="no_such_module:broken")
+    with pytest.raises(MaskError, match=r"comes from the package more-masks, .* ModuleNotFoundError"):
+        parse(text)
+
+
+@pytest.mark.parametrize(("group", "text"), [("masks", "twice()"), ("predicates", "custom(twice)")])
+def test_a_name_that_two_packages_bring_is_refused(brings: Brings, group: str, text: str) -> None:
+    for name in ("one", "two"):
+        brings(name, f"finetune.{group}", twice=f"{__name__}:packaged_predicate")
+    with pytest.raises(MaskError, match=r"several packages .*: one, two; uninstall all but one"):
+        parse(text)

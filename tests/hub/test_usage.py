@@ -11,7 +11,8 @@ from peft import AutoPeftModelForSequenceClassification
 
 import finetune
 from finetune.attention.pretrained import remove_masks
-from finetune.hub import usage, write_card
+from finetune.hub import write_card
+from finetune.recipe import TokenClassification
 from finetune.serve import predict
 from tests.hub.lines import run_lines
 from tests.serve.conftest import Finished, held_out, read_jsonl
@@ -47,7 +48,7 @@ def test_texts_from_texts(family: str, masks: dict[str, Any], finished: Finished
 
 
 def test_labels_of_words(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(usage.EXAMPLES, "token_classification", "so the red dog and a cat")
+    monkeypatch.setattr(TokenClassification, "example", "so the red dog and a cat")
     run = finished("token_classification", "bert", **LEARNS, **MASKS)
     write_card(run)
     (answer,) = predict(str(run), [{"tokens": ["so", "the", "red", "dog", "and", "a", "cat"]}])

@@ -1,13 +1,26 @@
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from finetune.errors import UserError, UserErrors
-from finetune.metrics import MetricOptions, check_metric, own_metrics, value_names
+from finetune.metrics import (
+    MetricOptions,
+    MetricRecord,
+    Scores,
+    check_metric,
+    greater_is_better,
+    own_metrics,
+    score,
+    unregister_metric,
+    value_names,
+)
+from finetune.metrics.loading import load_metric
 from finetune.metrics.offline_metric import OfflineMetric
-from finetune.metrics.own import metrics_with_value
-from finetune.metrics.registry import load_metric
+from finetune.metrics.registry import metrics_with_value
+from tests.packages import Brings
+from tests.packages import brings as brings
 
 
 def test_importing_the_package_is_light() -> None:
@@ -56,3 +69,44 @@ def test_all_mistakes_come_at_once() -> None:
         "evaluation.metrics=acuracy",
         "evaluation.metrics=./no_such_file.py",
     ]
+
+
+class Constant:
+    """A metric of another package."""
+
+    def __init__(self, options: MetricOptions) -> None:
+        self.options = options
+
+    def score(self, predictions: list[Any], references: list[Any]) -> Scores:
+        return Scores({"constant_cost": 1.0})
+
+
+CONSTANT = MetricRecord(f"{__name__}:Constant", ("constant_cost",), greater_is_better=False)
+NO_METRIC = object()
+
+
+def test_a_package_brings_a_metric(brings: Brings) -> None:
+    brings("more-metrics", "finetune.metrics", constant=f"{__name__}:CONSTANT")
+    try:
+        check_metric(["constant"])
+        assert value_names("constant") == ("constant_cost",)
+        assert metrics_with_value("constant_cost") == ("constant",)
+        assert greater_is_better("constant_cost") is False
+        assert score(["constant"], ["a"], ["a"]).values == {"constant_cost": 1.0}
+    finally:
+        unregister_metric("constant")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("broken", "no_such_module:METRIC", "comes from the package more-metrics, .* ModuleNotFoundError"),
+        ("none", f"{__name__}:NO_METRIC", "an entry point is no metric"),
+        ("accuracy", f"{__name__}:CONSTANT", "two metrics named 'accuracy'"),
+    ],
+)
+def test_a_package_that_cannot_be_used_is_named(brings: Brings, name: str, value: str, problem: str) -> None:
+    brings("more-metrics", "finetune.metrics", **{name: value})
+    with pytest.raises(UserError, match=problem) as caught:
+        check_metric([name])
+    assert "more-metrics" in str(caught.value)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from finetune.errors import UserError
 from finetune.metrics import MetricOptions, own_metrics, score, value_names
-from finetune.metrics.registry import load_metric
+from finetune.metrics.loading import load_metric
 
 Example = tuple[Any, Any]
 """Prediction and reference."""

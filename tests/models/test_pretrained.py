@@ -19,9 +19,9 @@ from transformers import (
 )
 
 from finetune import recipe
+from finetune.attention.pretrained import KNOWN_FAMILIES, Family
 from finetune.errors import UserError
 from finetune.models import Head, load_model
-from finetune.models.families import BERT_TYPES, T5_TYPES
 from finetune.models.quiet import quiet
 
 Batch = Callable[[PreTrainedTokenizerBase], dict[str, Tensor]]
@@ -171,11 +171,12 @@ def test_dropout_of_the_recipe(pretrained: recipe.Model, tokenizer: PreTrainedTo
     assert {module.p for module in model.modules() if isinstance(module, torch.nn.Dropout)} == {0.4}
 
 
-@pytest.mark.parametrize("model_type", sorted(BERT_TYPES | T5_TYPES))
-def test_every_type_that_is_offered_can_be_trained(
-    model_type: str, tokenizers: dict[str, PreTrainedTokenizerFast], tmp_path: Path
+@pytest.mark.parametrize("known", KNOWN_FAMILIES, ids=lambda family: family.name)
+def test_every_family_can_be_trained(
+    known: Family, tokenizers: dict[str, PreTrainedTokenizerFast], tmp_path: Path
 ) -> None:
-    tokenizer = tokenizers["t5" if model_type in T5_TYPES else "bert"]
+    (model_type,) = known.model_types
+    tokenizer = tokenizers["t5" if known.is_encoder_decoder else "bert"]
     width = {"hidden_size": 16, "dim": 16, "d_model": 16, "embedding_size": 16, "d_kv": 8}
     depth = {"num_hidden_layers": 1, "n_layers": 1, "num_layers": 1, "num_attention_heads": 2, "n_heads": 2}
     config = AutoConfig.for_model(

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import metadata
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
+from finetune.attention.entry_points import entry_point_names
 from finetune.attention.masks.base import Mask, Needs
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, did_you_mean
-from finetune.attention.masks.registry import register_mask, same_origin
+from finetune.attention.masks.registry import load_brought, register_mask, same_origin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,14 +114,16 @@ def _name_of(predicate: Predicate) -> str:
 
 
 def find_predicate(name: str) -> _Registered:
-    """A predicate that was registered, or that an entry point has; MaskError where there is none of that name."""
+    """A predicate that was registered, or that an entry point has.
+
+    Raises:
+        MaskError: There is none of that name, its package cannot be imported, or two packages bring it.
+    """
+    brought = None if name in _predicates else load_brought(ENTRY_POINT_GROUP, name)
+    if brought is not None and name not in _predicates:  # the import of the module may have registered it
+        register_predicate(name)(cast("Predicate", brought))
     if name not in _predicates:
-        for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
-            predicate = entry_point.load()
-            if name not in _predicates:
-                register_predicate(name)(predicate)
-    if name not in _predicates:
-        names = sorted({*_predicates, *(found.name for found in metadata.entry_points(group=ENTRY_POINT_GROUP))})
+        names = sorted({*_predicates, *entry_point_names(ENTRY_POINT_GROUP)})
         known = ", ".join(names) if names else "none"
         raise MaskArgumentError(
             f"no predicate is registered as {name!r} (known: {known}){did_you_mean(name, names)}; import the module "

@@ -5,9 +5,9 @@ name is the mask's and whose object is the function that builds it.
 """
 
 from collections.abc import Callable
-from importlib import metadata
-from typing import TypeVar
+from typing import TypeVar, cast
 
+from finetune.attention.entry_points import EntryPointError, entry_point_names, load_entry_point
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.errors import MaskError
 
@@ -33,16 +33,31 @@ def register_mask(factory: FactoryT) -> FactoryT:
 
 
 def find_mask(name: str) -> Factory | None:
-    """The function that builds masks of this name, or None."""
-    if name not in _factories:
-        for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
-            _factories[name] = entry_point.load()
+    """The function that builds masks of this name, or None.
+
+    Raises:
+        MaskError: An installed package brings it and cannot be imported, or two packages bring it.
+    """
+    if name not in _factories and (brought := load_brought(ENTRY_POINT_GROUP, name)) is not None:
+        _factories[name] = cast(Factory, brought)
     return _factories.get(name)
 
 
 def mask_names() -> list[str]:
     """The names of all masks, those of entry points included."""
-    return sorted({*_factories, *(entry_point.name for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP))})
+    return sorted({*_factories, *entry_point_names(ENTRY_POINT_GROUP)})
+
+
+def load_brought(group: str, name: str) -> object | None:
+    """The object of an entry point, or None where no installed package has one of that name.
+
+    Raises:
+        MaskError: It cannot be imported, or two packages have one.
+    """
+    try:
+        return load_entry_point(group, name)
+    except EntryPointError as error:
+        raise MaskError(str(error)) from error
 
 
 def same_origin(one: Callable[..., object], other: Callable[..., object]) -> bool:

@@ -22,24 +22,42 @@ from finetune.attention.pretrained.apply import (
 )
 from finetune.attention.pretrained.caching import can_cache, shares_source
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.families import SUPPORTED
+from finetune.attention.pretrained.families import supported
+from finetune.attention.pretrained.family import (
+    Family,
+    families,
+    find_family,
+    like_bert,
+    like_t5,
+    register_family,
+    unregister_family,
+)
+from finetune.attention.pretrained.known_families import KNOWN_FAMILIES
 from finetune.attention.pretrained.record import layers_of, recorded_requests
 from finetune.attention.pretrained.streams import to_rows
 
 __all__ = [
     "CONFIG_KEY",
-    "SUPPORTED",
+    "KNOWN_FAMILIES",
+    "Family",
     "PretrainedError",
     "apply_masks",
     "apply_saved_masks",
     "can_cache",
+    "families",
+    "find_family",
     "generate",
     "layers_of",
+    "like_bert",
+    "like_t5",
     "reads_streams",
     "recorded_requests",
+    "register_family",
     "remove_masks",
     "saved_masks",
     "shares_source",
     "special_token_ids",
+    "supported",
     "to_rows",
+    "unregister_family",
 ]

@@ -16,7 +16,7 @@ from finetune.attention.masks.base import Needs
 from finetune.attention.masks.global_tokens import mark_column
 from finetune.attention.pretrained.cls_only import ClsOnlyHook, last_attention
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.families import SUPPORTED, AttentionStack, find_stacks
+from finetune.attention.pretrained.families import AttentionStack, find_stacks, supported
 from finetune.attention.pretrained.hooks import (
     CarryHook,
     SourceHook,
@@ -203,7 +203,7 @@ def reads_streams(model: nn.Module) -> bool:
         PretrainedError: It is no model of transformers.
     """
     inner = _transformers_model(model)
-    return hasattr(inner, STATE) and all(why_no_stream(inner, stack.module) is None for stack in find_stacks(inner))
+    return hasattr(inner, STATE) and all(why_no_stream(inner, stack) is None for stack in find_stacks(inner))
 
 
 def generate(model: nn.Module, *, mask_features: BatchFeatures | None = None, **inputs: Any) -> Any:
@@ -238,7 +238,7 @@ def _transformers_model(model: nn.Module) -> PreTrainedModel:
     for module in model.modules():
         if isinstance(module, PreTrainedModel):
             return module
-    raise PretrainedError(f"{type(model).__name__} is no model of transformers; supported are {SUPPORTED}")
+    raise PretrainedError(f"{type(model).__name__} is no model of transformers; supported are {supported()}")
 
 
 def _plan(stack: AttentionStack, program: Program) -> StackMasks:
@@ -330,7 +330,7 @@ def _install_stack(
         special_tokens=known,
         first_position=stack.first_position,
         has_relative_bias=stack.has_relative_bias,
-        no_stream=why_no_stream(model, stack.module),
+        no_stream=why_no_stream(model, stack),
         kernel=kernel,
     )
     yield install(stack.module, hook)

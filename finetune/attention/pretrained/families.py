@@ -2,62 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from transformers import PreTrainedModel
 
 from finetune.attention.masks import Mask, full, window
 from finetune.attention.pretrained.errors import PretrainedError
+from finetune.attention.pretrained.family import Family, families, find_family
+from finetune.attention.pretrained.known_families import KNOWN_FAMILIES as KNOWN_FAMILIES
 from finetune.attention.program import SiteName
-
-
-@dataclass(frozen=True)
-class Family:
-    """Models of one architecture, by the names of transformers' classes.
-
-    Args:
-        stack: The class whose forward has the attention masks made.
-        attention: The classes that call the attention function.
-        cross: What the path of an attention to the encoder's output contains.
-        shared: Layers share their attention, so that all must have one mask.
-        last_attention: The class within a layer after which no token reads another until the layer's end, and which
-            returns (hidden states, ...); None where layers are built in another way. See `cls_only`.
-    """
-
-    stack: str
-    attention: tuple[str, ...]
-    cross: str = "crossattention"
-    shared: bool = False
-    last_attention: str | None = None
-
-
-def _like_bert(name: str) -> Family:
-    return Family(f"{name}Model", (f"{name}SelfAttention", f"{name}CrossAttention"), last_attention=f"{name}Attention")
-
-
-def _like_t5(name: str) -> Family:
-    return Family(f"{name}Stack", (f"{name}Attention",), cross="EncDecAttention")
-
-
-FAMILIES = (
-    _like_bert("Bert"),
-    _like_bert("Camembert"),
-    _like_bert("Electra"),
-    _like_bert("Roberta"),
-    _like_bert("XLMRoberta"),
-    Family("AlbertModel", ("AlbertAttention",), shared=True),
-    Family("DistilBertModel", ("DistilBertSelfAttention",)),
-    Family("ModernBertModel", ("ModernBertAttention",)),
-    _like_t5("T5"),
-    _like_t5("MT5"),
-    _like_t5("UMT5"),
-)
-SUPPORTED = (
-    "BERT, ALBERT, CamemBERT, DistilBERT, ELECTRA, ModernBERT, RoBERTa, XLM-RoBERTa, an EncoderDecoderModel of two of "
-    "those that can be decoders, T5, mT5, UMT5, each with any head"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +36,20 @@ class AttentionStack:
     @property
     def site(self) -> SiteName:
         """The site of its self-attention."""
-        return "decoder" if getattr(self.module.config, "is_decoder", False) else "encoder"
+        is_decoder = self._is_own_decoder or getattr(self.module.config, "is_decoder", False)
+        return "decoder" if is_decoder else "encoder"
 
     @property
     def num_layers(self) -> int:
         """Number of layers."""
-        return int(self.module.config.num_hidden_layers)
+        config = self.module.config
+        return int(config.decoder_layers if self._is_own_decoder else config.num_hidden_layers)
 
     @property
     def num_heads(self) -> int:
         """Attention heads of a layer."""
-        return int(self.module.config.num_attention_heads)
+        config = self.module.config
+        return int(config.decoder_attention_heads if self._is_own_decoder else config.num_attention_heads)
 
     @property
     def head_dim(self) -> int:
@@ -100,7 +60,7 @@ class AttentionStack:
     @property
     def has_relative_bias(self) -> bool:
         """Whether its self-attention adds a relative bias."""
-        return self.family.cross == "EncDecAttention"
+        return self.family.relative_bias
 
     @property
     def first_position(self) -> int:
@@ -115,6 +75,11 @@ class AttentionStack:
         return None if positions is None else positions.num_embeddings - self.first_position
 
     @property
+    def _is_own_decoder(self) -> bool:
+        """Whether the stack is a decoder by its class, whose config is that of the encoder too."""
+        return self.family.decoder_stack is not None and _is_any(self.module, (self.family.decoder_stack,))
+
+    @property
     def _positions(self) -> nn.Embedding | None:
         for name, module in self.module.named_modules():
             if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
@@ -127,6 +92,18 @@ class AttentionStack:
         name = self.family.last_attention
         found = [part for part in self.module.modules() if name and _is_any(part, (name,))]
         return found[-1] if found else None
+
+    @property
+    def why_no_stream_positions(self) -> str | None:
+        """Why the stack would count positions along a ragged stream; None where each token is given its own."""
+        name, how = type(self.module).__name__, self.family.stream_positions
+        if self.family.no_stream is not None:
+            return self.family.no_stream
+        if how is None:
+            return f"{name} is not known to take the positions of tokens from outside, and would count along the stream"
+        if how == "position_ids" and how not in inspect.signature(self.module.forward).parameters:
+            return f"the forward of {name} has no position_ids in this version of transformers"
+        return None
 
     def own_masks(self) -> tuple[Mask, ...]:
         """The mask that the architecture itself gives each layer: ModernBERT's local layers have a window."""
@@ -150,15 +127,41 @@ def find_stacks(model: PreTrainedModel) -> tuple[AttentionStack, ...]:
     inside = {id(module) for stack in stacks for module in stack.module.modules()}
     for part in model.modules():
         if isinstance(part, PreTrainedModel) and id(part) not in inside and not any(_stacks(part)):
-            raise PretrainedError(f"{type(part).__name__} cannot take masks; supported are {SUPPORTED}")
+            if _is_brought(part):
+                return find_stacks(model)
+            raise PretrainedError(f"{type(part).__name__} cannot take masks; supported are {supported()}")
     return stacks
 
 
+def _is_brought(part: PreTrainedModel) -> bool:
+    """Whether an installed package brings the family of a part, which is not known yet."""
+    model_type = getattr(part.config, "model_type", None) or ""
+    if any(model_type in family.model_types for family in families()):
+        return False
+    found = find_family(model_type)
+    return found is not None and _of_class(part, [found]) is not None
+
+
+def supported() -> str:
+    """Return the names of the architectures that can take masks, for messages."""
+    able = [family for family in families() if family.stack is not None]
+    encoders = [family.name for family in able if not family.is_encoder_decoder]
+    pairs = "an EncoderDecoderModel of two of those that can be decoders"
+    others = [family.name for family in able if family.is_encoder_decoder]
+    return f"{', '.join([*encoders, pairs, *others])}, each with any head"
+
+
 def _stacks(model: PreTrainedModel) -> Iterator[AttentionStack]:
+    known = families()
     for module in model.modules():
-        for family in FAMILIES:
-            if isinstance(module, PreTrainedModel) and _is_any(module, (family.stack,)):
-                yield _stack(module, family)
+        family = _of_class(module, known) if isinstance(module, PreTrainedModel) else None
+        if family is not None:
+            yield _stack(module, family)
+
+
+def _of_class(module: nn.Module, known: Sequence[Family]) -> Family | None:
+    """The family that names the class of a stack."""
+    return next((family for family in known if _is_any(module, family.stacks)), None)
 
 
 def _is_any(module: nn.Module, names: tuple[str, ...]) -> bool:
@@ -166,11 +169,11 @@ def _is_any(module: nn.Module, names: tuple[str, ...]) -> bool:
     return any(each.__name__ in names for each in type(module).__mro__)
 
 
-def _stack(module: PreTrainedModel, family: Family) -> AttentionStack:
+def _stack(module: Any, family: Family) -> AttentionStack:
     found = [(name, part) for name, part in module.named_modules() if _is_any(part, family.attention)]
     self_attention = tuple(part for name, part in found if family.cross not in name)
     cross_attention = tuple(part for name, part in found if family.cross in name)
-    layers = module.config.num_hidden_layers
+    layers = AttentionStack(module, family, self_attention, cross_attention).num_layers
     if family.shared:
         self_attention = tuple(self_attention[layer % len(self_attention)] for layer in range(layers))
     if len(self_attention) != layers or len(cross_attention) not in (0, layers):

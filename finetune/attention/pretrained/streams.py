@@ -19,6 +19,7 @@ from transformers.utils.generic import ModelOutput
 from finetune.attention.layout import Ragged, pad
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import SiteMasks
+from finetune.attention.pretrained.families import AttentionStack, find_stacks
 from finetune.attention.pretrained.tokens import COLUMN_KEY, VALUE_KEY, MaskRequest, Tokens
 
 Reads = Literal["first", "last"] | None
@@ -102,7 +103,7 @@ def shows_states(stack: Any, arguments: Mapping[str, Any]) -> bool:
 
 def _pooled(module: Any, tokens: Tensor) -> Tensor:
     pooled: Tensor
-    if type(module).__name__ == "AlbertModel":  # whose pooler is a linear layer alone
+    if hasattr(module, "pooler_activation"):  # ALBERT's pooler is a linear layer alone
         pooled = module.pooler_activation(module.pooler(tokens[:, 0]))
     else:
         pooled = module.pooler(tokens)
@@ -182,13 +183,13 @@ def to_rows(encoded: ModelOutput, layout: Ragged) -> tuple[ModelOutput, Tensor]:
     return output, rows.valid.long()
 
 
-def why_no_stream(model: PreTrainedModel, stack: PreTrainedModel) -> str | None:
+def why_no_stream(model: PreTrainedModel, stack: AttentionStack) -> str | None:
     """Why a stack cannot read a ragged stream in this model; None where it can."""
-    if type(stack).__name__ == "UMT5Stack":
-        return "UMT5 makes its relative bias for every pair of tokens, in each layer"
-    name = type(model).__name__
-    if read_token(model, stack) and getattr(stack.config, "classifier_pooling", "cls") != "cls":
-        return f"its head averages a row's tokens (classifier_pooling={stack.config.classifier_pooling!r})"
+    if (reason := stack.why_no_stream_positions) is not None:
+        return reason
+    name, config = type(model).__name__, stack.module.config
+    if read_token(model, stack.module) and getattr(config, "classifier_pooling", "cls") != "cls":
+        return f"its head averages a row's tokens (classifier_pooling={config.classifier_pooling!r})"
     known = (None, "ForTokenClassification", "ForSequenceClassification", "ForMaskedLM", "ForConditionalGeneration")
     _, separator, head = name.partition("For")
     return None if (separator + head or None) in known else f"{name} has a head that reads rows"
@@ -196,7 +197,8 @@ def why_no_stream(model: PreTrainedModel, stack: PreTrainedModel) -> str | None:
 
 def finds_ends(model: PreTrainedModel) -> bool:
     """Whether the model looks for the end of text in each row, as T5's classifier of texts does."""
-    return type(model).__name__ in ("T5ForSequenceClassification", "MT5ForSequenceClassification")
+    is_classifier = type(model).__name__.endswith("ForSequenceClassification")
+    return is_classifier and any(stack.family.finds_ends for stack in find_stacks(model))
 
 
 def read_token(model: PreTrainedModel, stack: PreTrainedModel) -> Reads:

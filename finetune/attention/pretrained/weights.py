@@ -1,7 +1,9 @@
 """The weights of pretrained BERT and T5 models in the layers from scratch."""
 
+import importlib
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,11 +13,33 @@ from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
 from finetune.attention.layers.embedding import Embedding, RelativePositionBias
 from finetune.attention.layers.layer import Activation, LayerConfig
 from finetune.attention.pretrained.errors import PretrainedError
+from finetune.attention.pretrained.family import Family, families
 
 if TYPE_CHECKING:
     from finetune.attention.layers.stack import Stack
 
 StackT = TypeVar("StackT", bound="Stack")
+Names = tuple[tuple[str, str], ...]
+"""Regular expressions of the paths of a stack's modules, each with the path in the layers."""
+
+
+@dataclass(frozen=True)
+class LayerWeights:
+    """How the stacks of a family are read into the layers from scratch.
+
+    Args:
+        names: Gives the names of a stack's modules.
+        layer: Gives the configuration of a stack's layers.
+        parts: Gives what goes around the layers, embedding, bias and final norm, by the names of the parameters of
+            `Encoder` and `Decoder`.
+        is_complete: Says of a stack that is a decoder whether it attends to an encoder.
+    """
+
+    names: Callable[[PreTrainedModel], Names]
+    layer: Callable[[PreTrainedModel], LayerConfig]
+    parts: Callable[[PreTrainedModel], dict[str, Any]]
+    is_complete: Callable[[PreTrainedModel], bool]
+
 
 ACTIVATION_NAMES: Mapping[str, Activation] = {
     "relu": "relu",
@@ -75,8 +99,9 @@ def load_stack(make: Callable[..., StackT], model: PreTrainedModel | str | Path,
         PretrainedError: There is no such half of a BERT or a T5, or it has a part that the layers do not know.
     """
     stack = _find_stack(load_model(model), is_decoder=is_decoder)
-    layers = make(_layer_config(stack), stack.config.num_hidden_layers, **_parts(stack))
-    return _with_weights(layers, stack)
+    weights = _weights_of(stack)
+    layers = make(weights.layer(stack), stack.config.num_hidden_layers, **weights.parts(stack))
+    return _with_weights(layers, stack, weights)
 
 
 def load_encoder_decoder_model(model: PreTrainedModel | str | Path) -> PreTrainedModel:
@@ -100,40 +125,58 @@ def load_model(model: PreTrainedModel | str | Path) -> PreTrainedModel:
 
 
 def _find_stack(model: PreTrainedModel, *, is_decoder: bool) -> PreTrainedModel:
-    """The BertModel or T5Stack in a model."""
+    """The stack in a model that the layers can read: a BertModel or T5Stack."""
     for module in model.modules():
-        if type(module).__name__ in ("BertModel", "T5Stack") and isinstance(module, PreTrainedModel):
-            complete = not is_decoder or _is_t5(module) or module.config.add_cross_attention
+        if isinstance(module, PreTrainedModel) and (family := _readable(module)) is not None:
+            complete = not is_decoder or _layer_weights(family).is_complete(module)
             if bool(module.config.is_decoder) == is_decoder and complete:
                 return module
     half = "decoder with attention to an encoder" if is_decoder else "encoder"
-    raise PretrainedError(f"{type(model).__name__} has no BERT or T5 {half}")
+    names = " or ".join(family.name for family in families() if family.weights is not None)
+    raise PretrainedError(f"{type(model).__name__} has no {names} {half}")
 
 
-def _is_t5(stack: PreTrainedModel) -> bool:
-    return type(stack).__name__ == "T5Stack"
+def _readable(stack: PreTrainedModel) -> Family | None:
+    """The family of a stack, where the layers can read its weights."""
+    name = type(stack).__name__
+    return next((one for one in families() if one.weights is not None and name in one.stacks), None)
 
 
-def _layer_config(stack: PreTrainedModel) -> LayerConfig:
+def _weights_of(stack: PreTrainedModel) -> LayerWeights:
+    family = _readable(stack)
+    assert family is not None
+    return _layer_weights(family)
+
+
+def _layer_weights(family: Family) -> LayerWeights:
+    module, _, name = (family.weights or "").partition(":")
+    found: LayerWeights = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _t5_layer(stack: PreTrainedModel) -> LayerConfig:
     config = stack.config
-    if _is_t5(stack):
-        return LayerConfig(
-            d_model=config.d_model,
-            n_head=config.num_heads,
-            d_ff=config.d_ff,
-            d_k=config.num_heads * config.d_kv,
-            d_v=config.num_heads * config.d_kv,
-            activation=_activation(config.dense_act_fn),
-            gated=config.is_gated_act,
-            norm="rms",
-            norm_eps=config.layer_norm_epsilon,
-            norm_first=True,
-            bias=False,
-            scale=1.0,
-            dropout=config.dropout_rate,
-            attention_dropout=config.dropout_rate,
-            feed_forward_dropout=config.dropout_rate,
-        )
+    return LayerConfig(
+        d_model=config.d_model,
+        n_head=config.num_heads,
+        d_ff=config.d_ff,
+        d_k=config.num_heads * config.d_kv,
+        d_v=config.num_heads * config.d_kv,
+        activation=_activation(config.dense_act_fn),
+        gated=config.is_gated_act,
+        norm="rms",
+        norm_eps=config.layer_norm_epsilon,
+        norm_first=True,
+        bias=False,
+        scale=1.0,
+        dropout=config.dropout_rate,
+        attention_dropout=config.dropout_rate,
+        feed_forward_dropout=config.dropout_rate,
+    )
+
+
+def _bert_layer(stack: PreTrainedModel) -> LayerConfig:
+    config = stack.config
     return LayerConfig(
         d_model=config.hidden_size,
         n_head=config.num_attention_heads,
@@ -151,20 +194,22 @@ def _activation(name: object) -> Activation:
     return ACTIVATION_NAMES[name]
 
 
-def _parts(stack: PreTrainedModel) -> dict[str, Any]:
-    """What goes around the layers: embedding, bias, final norm."""
+def _t5_parts(stack: PreTrainedModel) -> dict[str, Any]:
     config: PreTrainedConfig = stack.config
-    if _is_t5(stack):
-        return {
-            "embedding": Embedding(config.vocab_size, config.d_model, dropout=config.dropout_rate),
-            "position_bias": RelativePositionBias(
-                config.num_heads,
-                num_buckets=config.relative_attention_num_buckets,
-                max_distance=config.relative_attention_max_distance,
-                bidirectional=not config.is_decoder,
-            ),
-            "final_norm": True,
-        }
+    return {
+        "embedding": Embedding(config.vocab_size, config.d_model, dropout=config.dropout_rate),
+        "position_bias": RelativePositionBias(
+            config.num_heads,
+            num_buckets=config.relative_attention_num_buckets,
+            max_distance=config.relative_attention_max_distance,
+            bidirectional=not config.is_decoder,
+        ),
+        "final_norm": True,
+    }
+
+
+def _bert_parts(stack: PreTrainedModel) -> dict[str, Any]:
+    config: PreTrainedConfig = stack.config
     embedding = Embedding(
         config.vocab_size,
         config.hidden_size,
@@ -176,9 +221,10 @@ def _parts(stack: PreTrainedModel) -> dict[str, Any]:
     return {"embedding": embedding}
 
 
-def _with_weights(layers: StackT, stack: PreTrainedModel) -> StackT:
-    weights = {_renamed(name, stack): tensor for name, tensor in _weights(stack).items()}
-    missing, unexpected = layers.load_state_dict(weights, strict=False)
+def _with_weights(layers: StackT, stack: PreTrainedModel, weights: LayerWeights) -> StackT:
+    names = weights.names(stack)
+    renamed = {_renamed(name, names): tensor for name, tensor in _weights(stack).items()}
+    missing, unexpected = layers.load_state_dict(renamed, strict=False)
     if missing or unexpected:
         raise PretrainedError(
             f"the weights of {type(stack).__name__} are not those expected: "
@@ -191,25 +237,32 @@ def _weights(stack: PreTrainedModel) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in stack.state_dict().items() if not name.startswith("pooler.")}
 
 
-def _renamed(name: str, stack: PreTrainedModel) -> str:
+def _renamed(name: str, names: Names) -> str:
     """The layers' name of a parameter; its own where none is known, which then does not fit."""
     path, _, kind = name.rpartition(".")
-    for pattern, replacement in _names(stack):
+    for pattern, replacement in names:
         if match := re.fullmatch(pattern, path):
             return f"{match.expand(replacement)}.{kind}"
     return name
 
 
-def _names(stack: PreTrainedModel) -> tuple[tuple[str, str], ...]:
-    if not _is_t5(stack):
-        return BERT_NAMES
+def _t5_names(stack: PreTrainedModel) -> Names:
     if not stack.config.is_decoder:
         return T5_NAMES + _numbered(T5_FEED_FORWARD_NAMES, 1)
     cross_norm = (r"block\.(\d+)\.layer\.1\.layer_norm", r"layers.\1.cross_attention_residual.norm")
     return (*T5_NAMES, cross_norm, *_numbered(T5_FEED_FORWARD_NAMES, 2))
 
 
-def _numbered(names: tuple[tuple[str, str], ...], sublayer: int) -> tuple[tuple[str, str], ...]:
+def _numbered(names: Names, sublayer: int) -> Names:
     """T5 numbers the parts of a layer, and the feed-forward is the last."""
     prefix = rf"block\.(\d+)\.layer\.{sublayer}\."
     return tuple((prefix + pattern, rf"layers.\1.{replacement}") for pattern, replacement in names)
+
+
+BERT = LayerWeights(
+    names=lambda stack: BERT_NAMES,
+    layer=_bert_layer,
+    parts=_bert_parts,
+    is_complete=lambda stack: bool(stack.config.add_cross_attention),
+)
+T5 = LayerWeights(names=_t5_names, layer=_t5_layer, parts=_t5_parts, is_complete=lambda stack: True)

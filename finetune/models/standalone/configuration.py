@@ -3,7 +3,7 @@
 import inspect
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from finetune.attention import Program
-from finetune.attention.pretrained import CONFIG_KEY
+from finetune.attention.pretrained import CONFIG_KEY, KNOWN_FAMILIES, Family, find_family
 from finetune.models.standalone import locking
 from finetune.models.standalone.adapters import ADAPTER_CONFIG, lock_adapter
 from finetune.models.standalone.own_code import CannotTravel, own_modules
 from finetune.models.standalone.sources import attention_module
+from finetune.recipe import head_of_class
 
 logger = logging.getLogger(__name__)
 
@@ -24,13 +25,6 @@ PREFIX = "finetune_masks_"
 """Before the model_type of a model with masks."""
 ATTENTION_FILE, MODEL_FILE = "finetune_attention.py", "modeling_finetune_masks.py"
 CODE_FILES = (ATTENTION_FILE, MODEL_FILE)
-HEADS = {
-    "ForSequenceClassification": "AutoModelForSequenceClassification",
-    "ForTokenClassification": "AutoModelForTokenClassification",
-    "ForConditionalGeneration": "AutoModelForSeq2SeqLM",
-    "EncoderDecoderModel": "AutoModelForSeq2SeqLM",
-}
-"""Which of transformers' automatic classes loads a model, by the end of its class's name."""
 
 MODEL_TEXT = '''\
 """A model of transformers under the attention masks that its config.json names (attention_masks).
@@ -84,7 +78,9 @@ def stand_alone(folder: Path) -> None:
         return
     config_class = CONFIG_MAPPING[config["model_type"]].__name__
     (model_class,) = config["architectures"]
-    auto_class = next(auto for end, auto in HEADS.items() if model_class.endswith(end))
+    head = head_of_class(model_class)
+    assert head is not None, f"{model_class} was made without a head"
+    auto_class = head.auto_class
     module = MODEL_FILE.removesuffix(".py")
     config |= {
         "model_type": PREFIX + config["model_type"],
@@ -98,16 +94,25 @@ def stand_alone(folder: Path) -> None:
         locking=inspect.getsource(locking).partition('"""\n\n')[2],
     )
     (folder / MODEL_FILE).write_text(text, encoding="utf-8")
-    (folder / ATTENTION_FILE).write_text(_attention_module(config[CONFIG_KEY]), encoding="utf-8")
+    (folder / ATTENTION_FILE).write_text(_attention_module(config), encoding="utf-8")
     path.write_text(json.dumps(locking.lock(config), indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _attention_module(saved: Mapping[str, Any]) -> str:
+def _attention_module(config: Mapping[str, Any]) -> str:
+    families = tuple(_added_families(config))
     try:
-        return attention_module(own_modules(Program.from_config(saved["program"])))
+        return attention_module(own_modules(Program.from_config(config[CONFIG_KEY]["program"])), families)
     except CannotTravel as error:
         _warn(str(error))
-        return attention_module()
+        return attention_module(families=families)
+
+
+def _added_families(config: Mapping[str, Any]) -> Iterator[Family]:
+    """The families of a configuration, or of the two in it, that do not come with the attention package."""
+    for part in (config, config.get("encoder") or {}, config.get("decoder") or {}):
+        found = find_family(str(part.get("model_type") or "").removeprefix(PREFIX))
+        if found is not None and found not in KNOWN_FAMILIES:
+            yield found
 
 
 @cache

@@ -7,6 +7,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from finetune.attention.pretrained import Family
 from finetune.models.standalone.own_code import OwnModule
 
 ROOT = "finetune.attention"
@@ -57,11 +58,12 @@ masks = importlib.import_module(PACKAGE + ".masks")
 
 
 @cache
-def attention_module(own: tuple[OwnModule, ...] = ()) -> str:
+def attention_module(own: tuple[OwnModule, ...] = (), families: tuple[Family, ...] = ()) -> str:
     """The text of the module; its attribute `pretrained` is `finetune.attention.pretrained`.
 
     Args:
         own: Modules of others that define masks; they are imported with it.
+        families: Records of architectures that the attention package does not have; they are registered with it.
 
     Its modules are imported under a name that a hash of them all is part of, and are known to transformers under one of
     the kind, so that models saved by several versions, and finetune itself, live together in one program.
@@ -70,12 +72,13 @@ def attention_module(own: tuple[OwnModule, ...] = ()) -> str:
     packages = [name for name in sources if _path(name).name == "__init__.py"]
     names = {f"{ROOT}.own_{number}": module for number, module in enumerate(own)}
     sources |= {name: module.text for name, module in names.items()}
-    digest = sha256("".join([*sources.values(), repr(own)]).encode()).hexdigest()[:12]
+    digest = sha256("".join([*sources.values(), repr((own, families) if families else own)]).encode()).hexdigest()[:12]
     package = f"finetune_attention_{digest}"
     head = HEAD.format(package=package, packages=_listing({name.replace(ROOT, package) for name in packages}))
     modules = (_section(name, text, package, digest) for name, text in sources.items())
     registered = (_registration(name, module, package) for name, module in names.items())
-    return head + "".join(modules) + TAIL + "".join(registered)
+    added = (f"\npretrained.register_family(pretrained.{family!r})\n" for family in families)
+    return head + "".join(modules) + TAIL + "".join([*added, *registered])
 
 
 def _registration(name: str, module: OwnModule, package: str) -> str:

@@ -32,6 +32,7 @@ ENCODERS: Mapping[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "Electra": ("Electra", {**SMALL, "embedding_size": 16}),
+    "Ernie": ("Ernie", SMALL),
     "ModernBert": (
         "ModernBert",
         {
@@ -46,8 +47,9 @@ ENCODERS: Mapping[str, tuple[str, dict[str, Any]]] = {
     ),
     "Roberta": ("Roberta", SMALL),
     "XLMRoberta": ("XLMRoberta", SMALL),
+    "XLMRobertaXL": ("XLMRobertaXL", SMALL),
 }
-DECODERS = ["Camembert", "Electra", "Roberta", "XLMRoberta"]
+DECODERS = ["Camembert", "Electra", "Ernie", "Roberta", "XLMRoberta", "XLMRobertaXL"]
 T5_LIKE = ["MT5", "UMT5"]
 MASK = padding([SOURCE, 4], SOURCE)
 IDS = tokens(MASK)
@@ -186,7 +188,7 @@ def test_an_input_beyond_the_last_position_is_refused(name: str) -> None:
         pytest.skip("its positions are relative")
     bert = transformers.BertModel(transformers.BertConfig(**SMALL))
     model = bert if name == "Bert" else encoder(name, "Model")
-    limit = 24 - 1 if name in ("Camembert", "Roberta", "XLMRoberta") else 24
+    limit = 24 - 1 if name in ("Camembert", "Roberta", "XLMRoberta", "XLMRobertaXL") else 24
     apply_masks(model, {"encoder": "window(1)"})
     ids = torch.full((1, limit), 5)
     assert model(input_ids=ids).last_hidden_state.shape[1] == limit

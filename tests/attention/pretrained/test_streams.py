@@ -18,12 +18,14 @@ from transformers import (
     BertConfig,
     DistilBertConfig,
     ElectraConfig,
+    ErnieConfig,
     ModernBertConfig,
     ModernBertForSequenceClassification,
     PreTrainedModel,
     RobertaConfig,
     UMT5Config,
     UMT5ForConditionalGeneration,
+    XLMRobertaXLConfig,
 )
 
 from finetune.attention.kernels.tiled import tiled_attention
@@ -66,6 +68,8 @@ MODERNBERT: dict[str, Any] = {
 }
 OTHERS: dict[str, Any] = {
     "roberta": RobertaConfig(**SMALL, max_position_embeddings=24),
+    "ernie": ErnieConfig(**SMALL, max_position_embeddings=24),
+    "xlm-roberta-xl": XLMRobertaXLConfig(**SMALL, max_position_embeddings=24),
     "electra": ElectraConfig(**SMALL, embedding_size=32, max_position_embeddings=24),
     "albert": AlbertConfig(**SMALL, embedding_size=32, max_position_embeddings=24),
     "distilbert": DistilBertConfig(**DISTILBERT),

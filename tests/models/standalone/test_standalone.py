@@ -18,17 +18,19 @@ from transformers import (
     AutoModelForTokenClassification,
     BertForSequenceClassification,
     PreTrainedModel,
+    RobertaPreLayerNormConfig,
+    RobertaPreLayerNormForSequenceClassification,
 )
 
 from finetune.attention import Program
 from finetune.attention.masks import custom, register_predicate
-from finetune.attention.pretrained import apply_masks
+from finetune.attention.pretrained import apply_masks, like_bert, register_family, unregister_family
 from finetune.models import save_weights
 from finetune.models.standalone import read_config
 from finetune.models.standalone.locking import lock, unlock
 from finetune.models.standalone.own_code import CannotTravel, own_modules
 from finetune.models.standalone.sources import attention_module, collect_sources
-from tests.attention.pretrained.tiny import batch, build
+from tests.attention.pretrained.tiny import BERT, batch, build
 
 AUTO_CLASSES: dict[str, Any] = {
     "BertForSequenceClassification": AutoModelForSequenceClassification,
@@ -247,3 +249,19 @@ def test_the_copy_is_the_package_as_it_stands() -> None:
 def test_the_copy_imports_nothing_of_finetune() -> None:
     assert "from finetune." not in attention_module()
     assert "import finetune" not in attention_module().replace("import finetune_attention", "")
+
+
+def test_a_family_that_was_registered_travels_with_the_model(tmp_path: Path) -> None:
+    family = register_family(like_bert("RoBERTa-PreLayerNorm", "RobertaPreLayerNorm", "roberta-prelayernorm"))
+    try:
+        torch.manual_seed(0)
+        options: dict[str, Any] = dict(BERT)
+        model = RobertaPreLayerNormForSequenceClassification(RobertaPreLayerNormConfig(**options)).eval()  # type: ignore[no-untyped-call]
+        apply_masks(model, {"encoder": "window(1)"})
+        save_weights(model, tmp_path)
+        expected = logits(model, "BertForSequenceClassification")
+    finally:
+        unregister_family(family)
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path, trust_remote_code=True)
+    assert type(theirs).__module__.startswith("transformers_modules")
+    torch.testing.assert_close(logits(theirs, "BertForSequenceClassification"), expected)
