@@ -20,6 +20,7 @@ from finetune.data.targets import settle
 from finetune.errors import UserError, UserErrors
 from finetune.recipe import Recipe
 from finetune.tasks import Task
+from finetune.tasks.visibility import hidden_text
 from finetune.training import prepare
 from finetune.training.progress import silenced
 
@@ -163,7 +164,7 @@ def _try(report: Report, task: Task, loaded: Loaded) -> None:
             job = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
         for split in SPLITS:
             report.lengths += measure(task, split, getattr(loaded, split), job.tools.tokenizer)
-        report.warnings += _cut(report.lengths, task)
+        report.warnings += [*_cut(report.lengths, task), *hidden_text(job.views, task.program)]
         with silenced():
             report.trial = try_out(job)
         job.accelerator.end_training()

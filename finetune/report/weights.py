@@ -14,7 +14,7 @@ from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
 from finetune.report.drawings import Axis, show
 from finetune.tasks import Task
-from finetune.training.job import apply_masks
+from finetune.training.masks import apply_masks
 
 SiteName = Literal["encoder", "decoder", "cross"]
 

@@ -18,7 +18,7 @@ from finetune.serve.origin import Origin, check_meant, find_origin
 from finetune.serve.predictor import Predictor
 from finetune.tasks import Task, Tools
 from finetune.tasks.problems import PROBLEMS
-from finetune.training.job import apply_masks
+from finetune.training.masks import apply_masks
 from finetune.training.matmul import choose_matmul
 from finetune.training.precision import choose_precision
 

@@ -14,17 +14,19 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from finetune import metrics, models, tasks
-from finetune.attention import Program, pretrained
+from finetune.attention import pretrained
 from finetune.data import load
 from finetune.data.batches import BatchPlan, Indices
 from finetune.data.features import Features
-from finetune.errors import UserError, nearest
+from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
+from finetune.tasks.visibility import View, hidden_text
 from finetune.training.allocator import keep_memory
+from finetune.training.masks import apply_masks, follow_masks, rehearse
 from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
@@ -70,6 +72,8 @@ class Job:
     folder: RunFolder
     resumed: bool = False
     """Whether the folder is that of a run which goes on."""
+    views: tuple[View, ...] = ()
+    """What the model's head can know of a few train examples under masks of the recipe's own."""
     on_checkpoint: Callable[[Path, State], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
 
@@ -151,7 +155,8 @@ def prepare(recipe: Recipe) -> Job:
     goes_on = folder is not None
     folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
     job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder, goes_on)
-    _rehearse(job)
+    job.views = follow_masks(job)
+    rehearse(job)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
         notes = [*loaded.notes, *task.notes(features), *task.metric_notes(tools)]
@@ -160,6 +165,8 @@ def prepare(recipe: Recipe) -> Job:
         if recipe.adapter or recipe.training.freeze:
             notes.append(models.trained_share(model))
         _introduce(job, notes)
+        for warning in hidden_text(job.views, task.program):
+            say(f"  warning: {warning}")
     return job
 
 
@@ -192,51 +199,6 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
     names = recipe.evaluation.metrics or task.metric_names(tools)
     metrics.check(names, options=task.metric_options(tools))
     check_best_metric(recipe, task, tools)
-
-
-def _rehearse(job: Job) -> None:
-    """Compute one small batch under masks of the recipe's own: some can be refused by the model at work alone.
-
-    Raises:
-        UserError: The model cannot compute under the masks, or not generate.
-    """
-    if job.task.program.is_standard:
-        return
-    (batch,) = job.batches("dev", [np.arange(min(2, len(job.encoded["dev"].features)))])
-    job.model.to(job.accelerator.device)
-    try:
-        with torch.inference_mode():
-            job.task.loss(job.model, batch, 0.0)
-            job.task.predict(job.model, batch, job.tools, final=False)
-    except ValueError as error:
-        raise UserError(f"the model cannot work under the recipe's masks: {error}", where="attention") from error
-
-
-def apply_masks(
-    model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase, kernel: str | None = None
-) -> None:
-    """Put the recipe's masks into the model, with the kernel that it names.
-
-    Raises:
-        UserError: The model cannot take them.
-    """
-    if program.is_standard and models.learns_prefix(model):
-        return  # the stock attention takes the prefix, ours would refuse it
-    special_tokens = pretrained.special_token_ids(tokenizer)
-    asked = {name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_")}
-    if unknown := sorted(asked - special_tokens.keys()):
-        near = nearest(unknown[0], special_tokens)
-        raise UserError(
-            f"a mask names the special token {unknown[0]!r}, which the tokenizer does not have",
-            where="attention",
-            expected=", ".join(sorted(special_tokens)),
-            fix=f"did you mean {near}?" if near else None,
-        )
-    try:
-        pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
-    except ValueError as error:
-        if not program.is_standard:  # otherwise the stock model's own masks are the same
-            raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error
 
 
 def _accelerator(precision: Precision) -> Accelerator:

@@ -15,8 +15,9 @@ from finetune.tasks import Record
 from finetune.training.checkpoint import enough_room, save_model
 from finetune.training.evaluation import Evaluated, evaluate
 from finetune.training.interrupt import Signals, StopNow
-from finetune.training.job import Job, apply_masks
+from finetune.training.job import Job
 from finetune.training.loop import Loop, show
+from finetune.training.masks import apply_masks
 from finetune.training.progress import results_console, say
 from finetune.training.resume import command
 

@@ -206,3 +206,13 @@ def test_every_source_is_looked_at(tmp_path: Path) -> None:
     assert told.count("byte order mark (BOM)") == 2
     assert "a.csv, line 62" in told
     assert "b.csv, line 62" in told
+
+
+def test_masks_are_followed_through_the_layers(toy: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_SECONDS", 0.1)
+    hidden = toy("text_classification", "bert", train=40, held_out=8, **{"attention.encoder": "blocks(2)"})
+    report = check(hidden)
+    assert report.errors == []
+    assert "[CLS] reaches 2 of " in problems(report.warnings)
+    leaky = toy("text_to_text", "t5", train=40, held_out=8, **{"attention.decoder": "causal() | prefix(8)"})
+    assert "the decoder can see the labels that it is to predict" in problems(check(leaky).errors)
