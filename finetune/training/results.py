@@ -20,6 +20,7 @@ from finetune.training.loop import Loop, show
 from finetune.training.masks import apply_masks
 from finetune.training.progress import results_console, say
 from finetune.training.resume import command
+from finetune.training.trivial import find_trivial
 
 
 def finish(loop: Loop) -> Evaluated:
@@ -54,6 +55,8 @@ def _finish(loop: Loop) -> Evaluated:
         job.accelerator.log(tested, step=loop.state.step)
         job.folder.write_results(_results(loop, evaluated, peers))  # last: a run with results is finished
         _tell(job, evaluated, peers)
+        if warning := find_trivial(job.task, job.examples["train"], evaluated.records, loop.state.step):
+            say(f"warning: {warning}")
     job.accelerator.wait_for_everyone()
     return evaluated
 
