@@ -24,6 +24,7 @@ from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
+from finetune.tasks.room import check_room
 from finetune.tasks.visibility import View, hidden_text
 from finetune.training.allocator import keep_memory
 from finetune.training.masks import apply_masks, follow_masks, rehearse
@@ -174,8 +175,8 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
     """Find out now what would otherwise stop the run at its first evaluation.
 
     Raises:
-        UserError: A single class, baselines that the task does not have, inputs longer than the model's, metrics that
-            cannot be had, a best_metric that none of them gives or whose direction is not known.
+        UserError: A single class, baselines that the task does not have, lengths beyond the model's or too short,
+            metrics that cannot be had, a best_metric that none of them gives or whose direction is not known.
     """
     has_classes = tools.config.problem_type == "single_label_classification"
     if recipe.evaluation.baselines and not has_classes:
@@ -196,6 +197,7 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
         )
     for key, length in task.lengths.items():
         models.check_length(tools.config, length, key)
+    check_room(task, tools.tokenizer)
     names = recipe.evaluation.metrics or task.metric_names(tools)
     metrics.check(names, options=task.metric_options(tools))
     check_best_metric(recipe, task, tools)
