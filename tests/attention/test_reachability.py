@@ -17,6 +17,13 @@ def squares(seed: int, count: int, rows: int, columns: int) -> tuple[Tensor, ...
     return tuple(torch.rand(rows, columns, generator=generator) < 0.15 for _ in range(count))
 
 
+def together(size: int, allowed: Tensor, queries: int, keys: int) -> Tensor:
+    """The allowed pairs within a larger square, from the given first query and key on."""
+    square = torch.zeros(size, size, dtype=torch.bool)
+    square[queries : queries + allowed.shape[0], keys : keys + allowed.shape[1]] = allowed
+    return square
+
+
 def walked(start: int, layers: tuple[Tensor, ...]) -> set[int]:
     """Inputs from which a walk leads to `start`, layer by layer from the last."""
     here = {start}
@@ -37,12 +44,9 @@ def test_a_decoder_reaches_its_own_input_and_through_it_the_source(seed: int, ta
     """One graph of source and target together, in which cross-attention follows self-attention, gives the same."""
     encoder, decoder = squares(seed, depth, wide, wide), squares(seed + 1, depth, tall, tall)
     cross = squares(seed + 2, depth, tall, wide)
-    steps = [torch.block_diag(allowed.float(), torch.zeros(tall, tall)).bool() for allowed in encoder]
+    steps = [together(wide + tall, allowed, 0, 0) for allowed in encoder]
     for own, other in zip(decoder, cross, strict=True):
-        steps.append(torch.block_diag(torch.zeros(wide, wide), own.float()).bool())
-        both = torch.zeros(wide + tall, wide + tall, dtype=torch.bool)
-        both[wide:, :wide] = other
-        steps.append(both)
+        steps += [together(wide + tall, own, wide, wide), together(wide + tall, other, wide, 0)]
     target, source = reached_by_decoder(torch.arange(tall), SitePairs(encoder, decoder, cross))
     for q in range(tall):
         found = set(source[q].nonzero().flatten().tolist()) | {wide + k for k in target[q].nonzero().flatten().tolist()}

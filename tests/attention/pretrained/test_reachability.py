@@ -3,6 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 import torch
@@ -119,7 +120,7 @@ def test_a_stream_allows_what_padded_rows_allow() -> None:
 def test_an_encoder_alone_is_not_computed() -> None:
     model = apply_masks(build("BertModel"), {"encoder": "window(1)"})
     layers: list[object] = []
-    handle = model.encoder.register_forward_pre_hook(lambda *_: layers.append(1))
+    handle = cast(nn.Module, model.encoder).register_forward_pre_hook(lambda *_: layers.append(1))
     layer_pairs(model, lambda: model(torch.tensor([[5, 6]])))
     assert not layers
     model(torch.tensor([[5, 6]]))
@@ -139,5 +140,6 @@ def test_what_heads_of_classifiers_read(name: str, expected: tuple[str, str]) ->
 def test_modernbert_can_average_its_tokens(pooling: str, reads: str) -> None:
     sizes = {"vocab_size": 40, "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4}
     special = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 1, "cls_token_id": 2, "sep_token_id": 1}
-    config = ModernBertConfig(**sizes, **special, intermediate_size=48, classifier_pooling=pooling)
+    options: dict[str, Any] = {**sizes, **special, "intermediate_size": 48, "classifier_pooling": pooling}
+    config = ModernBertConfig(**options)
     assert head_reads(ModernBertForSequenceClassification(config)) == ("encoder", reads)
