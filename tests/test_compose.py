@@ -294,3 +294,8 @@ def test_classes_that_weigh_nothing_or_are_named_twice(word: str, expected: str)
 def test_class_weights_by_number_name_the_class() -> None:
     recipe = compose.compose(["recipe=sst2", "training.class_weights={1: 2}"])
     assert recipe.training.class_weights == {"1": 2.0}
+
+
+def test_a_target_prompt_does_not_go_with_prefix_tuning() -> None:
+    words = ["recipe=wmt14", "adapter.kind=prefix_tuning", "task.target_prompt=In short: "]
+    assert "take adapter.kind=lora or ia3, or no prompt" in message(words)

@@ -10,10 +10,12 @@ from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 from finetune import compose, models, tasks
 from finetune.attention.drawing import Panel
 from finetune.errors import UserError
+from finetune.generation import generate
 from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
 from finetune.report.drawings import Axis, show
 from finetune.tasks import Task
+from finetune.tasks.text_to_text import TextToTextTask
 from finetune.training.masks import apply_masks
 
 SiteName = Literal["encoder", "decoder", "cross"]
@@ -57,7 +59,7 @@ def draw_weights(
         if site == "encoder":
             layers, queries = _encoder(model)(**inputs, output_attentions=True).attentions, axis.tokens
         else:
-            layers, queries = _decoder_weights(model, inputs, tokenizer, site)
+            layers, queries = _decoder_weights(model, inputs, tokenizer, site, task)
     keys = queries if site == "decoder" else axis.tokens
     weights = _layer(layers, layer)
     panels = [Panel(f"{site}, layer {layer % len(layers)}, head {head}", values) for head, values in enumerate(weights)]
@@ -112,14 +114,17 @@ def _encoder(model: PreTrainedModel) -> Any:
 
 
 def _decoder_weights(
-    model: PreTrainedModel, inputs: dict[str, Any], tokenizer: PreTrainedTokenizerBase, site: SiteName
+    model: PreTrainedModel, inputs: dict[str, Any], tokenizer: PreTrainedTokenizerBase, site: SiteName, task: Task
 ) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
     if not model.config.is_encoder_decoder or not model.can_generate():
         raise UserError(f"the run's model has no {site} that writes text", expected="encoder", where="--site")
     encoded = model.get_encoder()(**inputs)
-    generator: Any = model
     mask = inputs["attention_mask"]
-    ids = generator.generate(encoder_outputs=encoded, attention_mask=mask, max_new_tokens=64, num_beams=1)[:, :-1]
+    prompt = task.prompt_ids(tokenizer) if isinstance(task, TextToTextTask) else []
+    begun: dict[str, Any] = {}
+    if prompt:
+        begun["decoder_input_ids"] = torch.tensor([[model.config.decoder_start_token_id, *prompt]])
+    ids = generate(model, encoded, mask, max_new_tokens=64, **begun)[:, :-1]
     output = model(
         encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=ids, output_attentions=True, use_cache=False
     )

@@ -1,22 +1,25 @@
-"""Whether the lengths that a recipe allows leave room for text beside special tokens and the prefix."""
+"""Whether the lengths that a recipe allows leave room for text beside special tokens, prefix and target prompt."""
 
-from transformers import PreTrainedTokenizerBase
-
+from finetune import models
 from finetune.data.problems import plural
 from finetune.errors import UserError
-from finetune.tasks.base import Task
+from finetune.tasks.base import Task, Tools
+from finetune.tasks.special_tokens import marks
+from finetune.tasks.text_to_text import TextToTextTask
 
 
-def check_room(task: Task, tokenizer: PreTrainedTokenizerBase) -> None:
+def check_room(task: Task, tools: Tools) -> None:
     """Refuse lengths within which nothing of a text is left.
 
     Args:
         task: Tells the lengths by the recipe's keys.
-        tokenizer: Adds the special tokens.
+        tools: The tokenizer, which adds the special tokens, and the model's configuration.
 
     Raises:
-        UserError: A length is used up by special tokens, or by these and the task's prefix.
+        UserError: A length is used up by special tokens, or by these and the task's prefix; or the target's prompt
+            holds special tokens or does not fit the model's positions.
     """
+    tokenizer = tools.tokenizer
     is_pair = any(field.name == "text_pair" for field in task.fields)
     special = tokenizer.num_special_tokens_to_add(pair=is_pair)
     prefix = str(getattr(task, "prefix", ""))
@@ -34,3 +37,15 @@ def check_room(task: Task, tokenizer: PreTrainedTokenizerBase) -> None:
                 found=str(length),
                 fix=f"{key}=128, say; finetune check shows how long the texts are",
             )
+    if isinstance(task, TextToTextTask):
+        _check_prompt(task, tools)
+
+
+def _check_prompt(task: TextToTextTask, tools: Tools) -> None:
+    prompt = task.prompt_ids(tools.tokenizer)
+    where = f"task.target_prompt={task.config.target_prompt!r}"
+    if prompt:
+        models.check_length(tools.config, len(prompt) + task.config.max_target_length, "task.max_target_length")
+    names = marks(tools.tokenizer)
+    if odd := [names[token] for token in prompt if token in names]:
+        raise UserError(f"the target's prompt holds the special token {odd[0]!r}", where=where, fix="leave it out")

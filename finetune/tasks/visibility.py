@@ -175,7 +175,8 @@ def refuse_label_leak(views: Sequence[View], program: Program) -> None:
                 found=f"token {token} of {target.shape[1]} can be influenced by {seen} "
                 f"(train example {view.example}, counted from 0)",
                 fix="attention.decoder=null, or a mask without prefix, bidirectional and the like, which is then made "
-                "causal; no recipe can declare a target prompt, the only tokens that such a mask might show",
+                "causal. A mask may look ahead in the target's prompt alone: task.target_prompt declares one, and of P "
+                "prompt tokens prefix(P + 1) shows all",
             )
 
 

@@ -197,7 +197,7 @@ def _check(recipe: Recipe, task: Task, tools: Tools) -> None:
         )
     for key, length in task.lengths.items():
         models.check_length(tools.config, length, key)
-    check_room(task, tools.tokenizer)
+    check_room(task, tools)
     names = recipe.evaluation.metrics or task.metric_names(tools)
     metrics.check(names, options=task.metric_options(tools))
     check_best_metric(recipe, task, tools)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 
 from finetune.data.labels import NO_TARGET
+from finetune.data.problems import plural
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Record, Task
@@ -138,7 +139,7 @@ def _way_on(recipe: Recipe, steps: int, *, weighted: bool) -> str:
         longer = f"training.epochs={3 * training.epochs}"
     else:
         longer = f"training.steps={3 * training.steps}"
-    ways = [f"{longer} trains longer than the {steps:,} steps of this run"]
+    ways = [f"{longer} trains longer than the {plural(steps, 'step')} of this run"]
     if weighted and training.class_weights is None:
         ways.append("training.class_weights=balanced lets rare classes count as much as common ones")
     ways.append(f"another training.learning_rate (it was {training.learning_rate:g})")

@@ -41,3 +41,12 @@ def test_pairs_need_room_for_both_texts(toy: Toy) -> None:
 
 def test_one_token_of_text_is_enough(toy: Toy) -> None:
     assert prepare(toy("text_classification", "bert", train=24, held_out=8, **{"task.max_length": 3})).model
+
+
+def test_a_prompt_that_cannot_be_used(toy: Toy) -> None:
+    keys: dict[str, Any] = {"task.target_prompt": "rot hund </s>"}
+    with pytest.raises(UserError, match="the target's prompt holds the special token '</s>'"):
+        prepare(toy("text_to_text", "t5", train=24, held_out=8, **keys))
+    keys = {"task.target_prompt": "rot " * 20, "model.scratch.max_positions": 24}
+    with pytest.raises(UserError, match="longer than the model's inputs can be"):
+        prepare(toy("text_to_text", "bert", train=24, held_out=8, **keys))

@@ -11,6 +11,7 @@ import pytest
 from finetune.data.features import Column, Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe
+from finetune.tasks.text_to_text import TextToTextTask
 from finetune.tasks.visibility import choose_examples, hidden_text
 from finetune.training import prepare
 from finetune.training.progress import console
@@ -60,6 +61,23 @@ def test_a_leak_in_one_example_alone_is_found_where_a_column_gives_the_prefix(to
     with pytest.raises(UserError, match="the decoder can see the labels") as caught:
         prepare(recipe)
     assert "train example 33" in str(caught.value.found)
+
+
+@pytest.mark.parametrize(("shown", "leaks"), [(0, False), (1, False), (2, True)])
+def test_a_mask_may_show_the_declared_prompt_and_no_more(toy: Toy, shown: int, leaks: bool) -> None:
+    """Of P prompt tokens prefix(P + 1) shows all, and the start token."""
+    keys: dict[str, Any] = {"task.target_prompt": "rot hund "}
+    job = prepare(small(toy, "text_to_text", "t5", **keys))
+    assert isinstance(job.task, TextToTextTask)
+    prompt = len(job.task.prompt_ids(job.tools.tokenizer))
+    assert prompt > 1
+    recipe = small(toy, "text_to_text", "t5", **keys, **{"attention.decoder": f"causal() | prefix({prompt + shown})"})
+    if leaks:
+        with pytest.raises(UserError, match="the decoder can see the labels") as caught:
+            prepare(recipe)
+        assert f"token {prompt + 1} of " in str(caught.value.found)
+    else:
+        assert prepare(recipe).views
 
 
 def test_masks_of_a_decoder_without_labels_of_its_own_are_free(toy: Toy) -> None:

@@ -24,6 +24,7 @@ Toy = Callable[..., Recipe]
         ("token_classification", "bert", {"attention.encoder": {"mask": "window(2)", "layers": {"-1": "same(word)"}}}),
         ("text_to_text", "t5", {"attention.encoder": "same(word)", "attention.cross": "per_head(full(), window(2))"}),
         ("text_to_text", "bert", {"attention.cross": "window(2)", "attention.decoder": "window(2)"}),
+        ("text_to_text", "t5", {"task.target_prompt": "rot hund ", "attention.decoder": "causal() | prefix(3)"}),
     ],
 )
 def test_a_run_with_masks(toy: Toy, kind: str, architecture: str, masks: dict[str, Any]) -> None:
