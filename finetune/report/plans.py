@@ -78,7 +78,8 @@ class Plans:
         """
         if not self.views:
             return None
-        table = Table(title=f"tokens that reach {self.views[0].reader}, median of {len(self.views)} examples", box=None)
+        title = f"tokens that reach {self.views[0].reader}, median of {len(self.views)} examples"
+        table = Table(title=title, min_width=len(title), box=None)
         table.add_column("site")
         for heading in ("after layers", "tokens", "of"):
             table.add_column(heading, justify="right")
