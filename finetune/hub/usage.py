@@ -23,7 +23,8 @@ def renamed(card: str, name: str) -> str:
 def usage(facts: RunFacts) -> str:
     """Python, at most five lines, that runs once the packages which it imports are there."""
     name = f'name = "{facts.model}"'
-    if facts.is_adapter or facts.mask_features:
+    task: Any = facts.recipe.task
+    if facts.is_adapter or facts.mask_features or getattr(task, "target_prompt", None):
         return "\n".join(_by_finetune(facts, name))
     if facts.task.head == "text_to_text":
         return "\n".join(_by_generation(facts, name))
@@ -66,7 +67,7 @@ def _search(facts: RunFacts) -> str:
 
 
 def _by_finetune(facts: RunFacts, name: str) -> list[str]:
-    """For adapters, and masks that read more of an example than its tokens."""
+    """For adapters, masks that read more of an example than its tokens, and outputs that begin with a prompt."""
     return [
         "from finetune.serve import predict",
         name,

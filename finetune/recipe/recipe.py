@@ -12,7 +12,7 @@ from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model
-from finetune.recipe.task import TaskSection
+from finetune.recipe.task import TaskSection, TextToText
 from finetune.recipe.training import Training
 
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
@@ -49,6 +49,16 @@ class Recipe(Section):
         if problem := name_problem(name):
             raise ValueError(f"{problem}: {name!r}; it names a folder in output_dir: letters, digits, - and _, say")
         return name
+
+    @model_validator(mode="after")
+    def _prompt_fits(self) -> Self:
+        has_prompt = isinstance(self.task, TextToText) and bool(self.task.target_prompt)
+        if has_prompt and self.adapter is not None and self.adapter.kind == "prefix_tuning":
+            raise ValueError(
+                "prefix tuning puts keys before the target, after which no task.target_prompt can be written: take "
+                "adapter.kind=lora or ia3, or no prompt"
+            )
+        return self
 
     @model_validator(mode="after")
     def _adapter_fits(self) -> Self:

@@ -23,6 +23,7 @@ from finetune.attention.pretrained.apply import (
 from finetune.attention.pretrained.caching import can_cache, shares_source
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.families import SUPPORTED
+from finetune.attention.pretrained.reachability import head_reads, layer_pairs
 from finetune.attention.pretrained.record import layers_of, recorded_requests
 from finetune.attention.pretrained.streams import to_rows
 
@@ -34,6 +35,8 @@ __all__ = [
     "apply_saved_masks",
     "can_cache",
     "generate",
+    "head_reads",
+    "layer_pairs",
     "layers_of",
     "reads_streams",
     "recorded_requests",
