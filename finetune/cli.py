@@ -124,12 +124,17 @@ def mask_command(
 
 @app.command("explain")
 def explain_command(words: Words = None) -> None:
-    """Show for each layer how a recipe's attention will be computed, and what that saves."""
+    """Show how a recipe's attention will be computed, what that saves, and which tokens reach what the head reads."""
     from finetune import report
 
-    recipe = compose.compose(words or [])
-    terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=200)).print(report.explain_recipe(recipe).table())
+    plans = report.explain_recipe(compose.compose(words or []))
+    terminal = Console(highlight=False)
+    console = terminal if terminal.is_terminal else Console(width=200, highlight=False)
+    console.print(plans.table())
+    if (reach := plans.reach_table()) is not None:
+        console.print(reach)
+    for warning in plans.warnings:
+        console.print(f"warning: {warning}", markup=False)
 
 
 @app.command("attention")

@@ -271,3 +271,31 @@ def test_masks_are_written_in_python_too() -> None:
 )
 def test_mistakes_in_masks(word: str, expected: str) -> None:
     assert expected in message(["recipe=sst2", word])
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        (
+            "training.class_weights={spam: 0}",
+            "training.class_weights: the weight of 'spam' is 0, expected a number above 0",
+        ),
+        ("training.class_weights={spam: -1.5}", "the weight of 'spam' is -1.5"),
+        ("training.class_weights={spam: .inf}", "the weight of 'spam' is inf"),
+        ("training.class_weights={spam: true}", "the weight of 'spam' is True"),
+        ("training.class_weights=blanced", "expected balanced, or a weight for each class such as {spam: 5}"),
+        ("data.labels=[a, b, a]", "data.labels: 'a' is there more than once; name each class once"),
+    ],
+)
+def test_classes_that_weigh_nothing_or_are_named_twice(word: str, expected: str) -> None:
+    assert expected in message(["recipe=sst2", word])
+
+
+def test_class_weights_by_number_name_the_class() -> None:
+    recipe = compose.compose(["recipe=sst2", "training.class_weights={1: 2}"])
+    assert recipe.training.class_weights == {"1": 2.0}
+
+
+def test_a_target_prompt_does_not_go_with_prefix_tuning() -> None:
+    words = ["recipe=wmt14", "adapter.kind=prefix_tuning", "task.target_prompt=In short: "]
+    assert "take adapter.kind=lora or ia3, or no prompt" in message(words)

@@ -28,7 +28,7 @@ from finetune.attention.program import SITES
 from finetune.checking import check_recipe
 from finetune.errors import UserError
 from finetune.models import load_tokenizer
-from finetune.recipe import Attention, Data, Model, Recipe, Scratch, Task, Training, Translation
+from finetune.recipe import Attention, Data, Model, Recipe, Scratch, TaskSection, Training, Translation
 from finetune.run import run_recipe
 from finetune.serve import Input, Output, predict_file
 from finetune.training.run import prepare
@@ -99,7 +99,7 @@ def _save(kind: str, folder: Path) -> Path:
 
 def recipe_of(task: str, model: Model, masks: Mapping[str, Any], folder: Path) -> Recipe:
     kind: str = "text_to_text" if task == "translation" else task
-    chosen: Task = TRANSLATION if task == "translation" else TASKS[kind][1]
+    chosen: TaskSection = TRANSLATION if task == "translation" else TASKS[kind][1]
     return Recipe(
         name="cell",
         task=chosen,

@@ -1,5 +1,6 @@
 """`finetune check`: everything that can be known before a run, errors and warnings together."""
 
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from finetune import metrics, models, tasks
+from finetune.checking.amounts import few_rows, few_steps
+from finetune.checking.classes import skewed, spellings
 from finetune.checking.duplicates import conflicts, duplicates, leakage
 from finetune.checking.lengths import Lengths, measure
 from finetune.checking.mojibake import damages
@@ -20,10 +23,13 @@ from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError, UserErrors
 from finetune.recipe import Recipe
 from finetune.tasks import Task
-from finetune.training import prepare
+from finetune.tasks.visibility import hidden_text
+from finetune.training import Run, prepare
 from finetune.training.progress import silenced
 
 SPLITS = ("train", "dev", "test")
+LABELS = ("label", "label_list", "word_labels")
+"""Kinds of fields that hold classes."""
 
 
 @dataclass
@@ -100,6 +106,7 @@ def _look_at_data(report: CheckReport, task: Task, given: Sequence[SourceRows]) 
     report.warnings += leakage(parts, fields)
     report.rows = {split: part.num_rows for split, part in parts.items()}
     report.labels = _count_labels(parts, fields)
+    report.warnings += [*_look_at_classes(report, fields), *few_rows(report.rows)]
     return loaded
 
 
@@ -113,7 +120,7 @@ def _parts_of_run(loaded: LoadedData, fields: Sequence[Field]) -> dict[str, Spli
 
 
 def _count_labels(parts: Mapping[str, SplitView], fields: Sequence[Field]) -> dict[str, Counter[str]]:
-    (name, *_) = [one.name for one in fields if one.kind in ("label", "label_list", "word_labels")] or [""]
+    (name, *_) = [one.name for one in fields if one.kind in LABELS] or [""]
     return {
         split: Counter(
             label for row in part.columns[name].to_pylist() if row.strip() for label in row.strip().split("\x1f")
@@ -121,6 +128,13 @@ def _count_labels(parts: Mapping[str, SplitView], fields: Sequence[Field]) -> di
         for split, part in parts.items()
         if name in part.columns
     }
+
+
+def _look_at_classes(report: CheckReport, fields: Sequence[Field]) -> Iterator[UserError]:
+    for one in fields:
+        if one.kind in LABELS:
+            yield from spellings(sum(report.labels.values(), Counter()), one)
+            yield from skewed(report.labels.get("train", Counter()), one, report.recipe)
 
 
 def _marked_files(given: SourceRows) -> list[UserError]:
@@ -162,14 +176,26 @@ def _try(report: CheckReport, task: Task, loaded: LoadedData) -> None:
             run = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
         for split in SPLITS:
             report.lengths += measure(task, split, getattr(loaded, split), run.context.tokenizer)
-        report.warnings += _cut(report.lengths, task)
+        report.warnings += [
+            *_cut(report.lengths, task, models.max_positions(run.context.config)),
+            *hidden_text(run.views, task.program),
+        ]
+        report.warnings += few_steps(*_steps(run), report.recipe)
         with silenced():
             report.trial = try_out(run)
         run.accelerator.end_training()
 
 
-def _cut(lengths: Sequence[Lengths], task: Task) -> list[UserError]:
-    """What is longer than the recipe allows, one warning for each limit."""
+def _steps(run: Run) -> tuple[int, int]:
+    """Steps of the optimizer in an epoch and in the run, in as many processes as now."""
+    training = run.recipe.training
+    batches_per_step = training.gradient_accumulation * run.accelerator.num_processes
+    steps = math.ceil(len(run.plan) / batches_per_step)
+    return steps, training.steps or training.epochs * steps
+
+
+def _cut(lengths: Sequence[Lengths], task: Task, most: int | None) -> list[UserError]:
+    """What is longer than the recipe allows, one warning for each limit; the model reads `most` tokens, if not any."""
     if not task.cuts_inputs:
         return []
     warnings = []
@@ -183,7 +209,13 @@ def _cut(lengths: Sequence[Lengths], task: Task) -> list[UserError]:
                     + ", ".join(f"{one.share_beyond:.1%} of {one.split}" for one in beyond),
                     where=f"{key}={limit}",
                     found=f"up to {longest:,} tokens",
-                    fix=f"{key}={longest} leaves all whole, where the model reads as much",
+                    fix=_longer(key, longest, most),
                 )
             )
     return warnings
+
+
+def _longer(key: str, longest: int, most: int | None) -> str:
+    if most is None or longest <= most:
+        return f"{key}={longest} leaves all whole"
+    return f"{key}={most} is the longest that the model reads; a T5 reads more, or shorten the texts"

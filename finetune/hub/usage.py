@@ -20,7 +20,8 @@ def usage(facts: RunFacts) -> str:
     """Python, at most five lines, that runs once the packages which it imports are there."""
     name = f'name = "{facts.model}"'
     head = facts.recipe.task.head
-    if facts.is_adapter or facts.mask_features or not (head.writes_text or head.pipeline):
+    has_prompt = getattr(facts.recipe.task, "target_prompt", None) is not None
+    if facts.is_adapter or facts.mask_features or has_prompt or not (head.writes_text or head.pipeline):
         return "\n".join(_by_finetune(facts, name))
     return "\n".join((_by_generation if head.writes_text else _by_pipeline)(facts, name))
 
@@ -50,7 +51,7 @@ def _by_generation(facts: RunFacts, name: str) -> list[str]:
 
 
 def _by_finetune(facts: RunFacts, name: str) -> list[str]:
-    """For adapters, and masks that read more of an example than its tokens."""
+    """For adapters, masks that read more of an example than its tokens, and outputs that begin with a prompt."""
     return [
         "from finetune.serve import predict",
         name,

@@ -15,7 +15,7 @@ from finetune.recipe.model import Model, Scratch
 from finetune.recipe.recipe import Recipe, name_problem
 from finetune.recipe.task import TextClassification, TextToText, TokenClassification, Translation
 from finetune.recipe.task_registry import (
-    Task,
+    AnyTaskSection,
     TaskSection,
     find_head,
     find_task,
@@ -33,6 +33,7 @@ __all__ = [
     "TEXT_HEAD",
     "TOKEN_HEAD",
     "Adapter",
+    "AnyTaskSection",
     "Attention",
     "ColumnNames",
     "Data",
@@ -48,7 +49,6 @@ __all__ = [
     "Share",
     "SiteSection",
     "SplitNames",
-    "Task",
     "TaskSection",
     "TextClassification",
     "TextToText",

@@ -1,5 +1,6 @@
 """The recipe's `data`: where examples come from."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -159,6 +160,16 @@ class Data(DataSource):
     """Keep this many test examples, or this share."""
     subset: Literal["first", "random"] = "first"
     """Which ones those are: the first, or some drawn by split_seed (in their own order)."""
+
+    @field_validator("labels")
+    @classmethod
+    def _each_label_once(cls, labels: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        twice = [label for label, count in Counter(labels or ()).items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"{', '.join(map(repr, twice))} is there more than once; name each class once, in the order wanted"
+            )
+        return labels
 
     @property
     def is_of_hub(self) -> bool:

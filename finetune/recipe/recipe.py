@@ -12,7 +12,8 @@ from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
 from finetune.recipe.model import Model
-from finetune.recipe.task_registry import Task
+from finetune.recipe.task import TextToText
+from finetune.recipe.task_registry import AnyTaskSection
 from finetune.recipe.training import Training
 
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
@@ -27,7 +28,7 @@ class Recipe(Section):
     """Names the run's folder; the module's name where not given. A single folder name, not a path."""
     summary: str = ""
     """One line for `finetune list`; the first line of the module's docstring where not given."""
-    task: Task
+    task: AnyTaskSection
     model: Model
     data: Data
     adapter: Adapter | None = None
@@ -49,6 +50,16 @@ class Recipe(Section):
         if problem := name_problem(name):
             raise ValueError(f"{problem}: {name!r}; it names a folder in output_dir: letters, digits, - and _, say")
         return name
+
+    @model_validator(mode="after")
+    def _prompt_fits(self) -> Self:
+        has_prompt = isinstance(self.task, TextToText) and bool(self.task.target_prompt)
+        if has_prompt and self.adapter is not None and self.adapter.kind == "prefix_tuning":
+            raise ValueError(
+                "prefix tuning puts keys before the target, after which no task.target_prompt can be written: take "
+                "adapter.kind=lora or ia3, or no prompt"
+            )
+        return self
 
     @model_validator(mode="after")
     def _adapter_fits(self) -> Self:

@@ -63,6 +63,10 @@ class TextToText(TaskSection):
     kind: Literal["text_to_text"] = "text_to_text"
     prefix: str = ""
     """Put before every input, as T5 was trained ("translate English to German: ")."""
+    target_prompt: str = ""
+    """What every output begins with, given to the decoder and not learned: the loss leaves it out, generation goes on
+    from it, and it is cut off what is scored. Its tokens come on top of max_target_length. Of P prompt tokens a mask of
+    the decoder may show all: causal() | prefix(P + 1), which counts the start token."""
     target: str | None = None
     """Language of the output (ISO 639), by which BLEU cuts texts into tokens; the references tell where not given."""
     max_source_length: PositiveInt = 128

@@ -168,5 +168,5 @@ def _validated(value: Any, handler: ValidatorFunctionWrapHandler) -> TaskSection
     return _adapter(tuple(_sections.values())).validate_python(value)
 
 
-Task = Annotated[SerializeAsAny[TaskSection], WrapValidator(_validated)]
+AnyTaskSection = Annotated[SerializeAsAny[TaskSection], WrapValidator(_validated)]
 """The recipe's `task`: the section of any task that is known."""

@@ -1,8 +1,17 @@
 """The recipe's `training`: how the weights are fitted."""
 
+import math
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
 from finetune.recipe.base import Section, Share
 
@@ -52,7 +61,7 @@ class Training(Section):
     """Longest gradient; longer ones are scaled down to it. null: never."""
     label_smoothing: Share = 0.0
     """Share of each target's probability spread over all classes."""
-    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = None
+    class_weights: Literal["balanced"] | dict[str, float] | None = None
     """What an example counts in the loss by its class, scaled to 1 in the mean over train: {spam: 5}, others 1; or
     balanced, as if each class had as many. Classification only. Dev and test losses are unweighted."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] | None = "auto"
@@ -89,6 +98,22 @@ class Training(Section):
     compile: bool = False
     """Compile the model by torch.compile: all of it with layout=padded; of ragged streams what computes tokens one by
     one, not attention. The first steps take longer, minutes where padded; gains are on GPUs."""
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _weights_above_zero(cls, given: object) -> object:
+        if given is None or given == "balanced":
+            return given
+        if not isinstance(given, dict):
+            raise ValueError(f"expected balanced, or a weight for each class such as {{spam: 5}}, found {given!r}")
+        for label, weight in given.items():
+            is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+            if not (is_number and 0 < weight < math.inf):
+                raise ValueError(
+                    f"the weight of {label!r} is {weight!r}, expected a number above 0; to leave a class out of "
+                    "training, drop its rows by data.filter"
+                )
+        return {str(label): weight for label, weight in given.items()}
 
     @model_validator(mode="after")
     def _one_schedule(self) -> Self:

@@ -11,9 +11,11 @@ from rich.table import Table
 from finetune.attention import pretrained
 from finetune.attention.planning import Explanation, PlanError, explain
 from finetune.attention.pretrained.tokens import MaskRequest
+from finetune.attention.program import SiteName
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Batch
+from finetune.tasks.visibility import View, hidden_text
 from finetune.training import prepare
 from finetune.training.progress import silenced
 from finetune.training.run import Run
@@ -37,12 +39,16 @@ class Plans:
         tokens: Its tokens, those of source and target.
         longest: Tokens of its longest input.
         layers: By site and mask.
+        views: What the model's head can know of a few examples, where masks are not the standard ones.
+        warnings: What a user should look at.
     """
 
     examples: int
     tokens: int
     longest: int
     layers: tuple[LayerPlan, ...]
+    views: tuple[View, ...] = ()
+    warnings: tuple[UserError, ...] = ()
 
     def table(self) -> Table:
         """The plans as a table: pairs over all heads of one layer, as counts and shares of the padded square."""
@@ -65,6 +71,23 @@ class Plans:
             )
         return table
 
+    def reach_table(self) -> Table | None:
+        """How many tokens reach what the head reads after each layer: the median position of all examples' positions.
+
+        None under the standard masks, where all tokens do.
+        """
+        if not self.views:
+            return None
+        title = f"tokens that reach {self.views[0].reader}, median of {len(self.views)} examples"
+        table = Table(title=title, min_width=len(title), box=None)
+        table.add_column("site")
+        for heading in ("after layers", "tokens", "of"):
+            table.add_column(heading, justify="right")
+        for site in self.views[0].final:
+            for layers, reached, available in _reach(self.views, site):
+                table.add_row(site, _ranges(layers), f"{reached:,}", f"{available:,}")
+        return table
+
 
 def explain_recipe(recipe: Recipe) -> Plans:
     """The plans of a recipe's first training batch.
@@ -85,7 +108,8 @@ def explain_recipe(recipe: Recipe) -> Plans:
     (batch,) = run.batches("train", [first])
     layers = tuple(_layers(run, batch))
     tokens = int(run.encoded["train"].lengths[first].sum())
-    return Plans(len(first), tokens, max(batch.inputs["layout"].sizes), layers)
+    warnings = tuple(hidden_text(run.views, run.task.program))
+    return Plans(len(first), tokens, max(batch.inputs["layout"].sizes), layers, run.views, warnings)
 
 
 def _layers(run: Run, batch: Batch) -> Iterator[LayerPlan]:
@@ -112,6 +136,22 @@ def _explain(request: MaskRequest, number: int) -> Explanation:
         )
     except PlanError as error:
         raise UserError(str(error), where="attention.kernel") from error
+
+
+def _reach(views: Sequence[View], site: SiteName) -> list[tuple[list[int], int, int]]:
+    """Runs of layers after which equally many tokens reach the median position; how many those are, and of how many."""
+    medians: list[tuple[list[int], int, int]] = []
+    for layer in range(views[0].depth):
+        reached = [view.reached(layer + 1)[site] for view in views]
+        counts = torch.cat([tokens.sum(1) for tokens in reached])
+        available = torch.cat([view.available(site) for view in views])
+        middle = int((counts / available).argsort(stable=True)[len(counts) // 2])
+        median = int(counts[middle]), int(available[middle])
+        if medians and medians[-1][1:] == median:
+            medians[-1][0].append(layer)
+        else:
+            medians.append(([layer], *median))
+    return medians
 
 
 def _ranges(layers: Sequence[int]) -> str:

@@ -11,11 +11,13 @@ from finetune import compose, models, tasks
 from finetune.attention.drawing import Panel
 from finetune.attention.program import SiteName
 from finetune.errors import UserError
+from finetune.generation import generate
 from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
 from finetune.report.drawings import Axis, draw_panels
 from finetune.tasks import Task
-from finetune.training.run import apply_recipe_masks
+from finetune.tasks.text_to_text import TextToTextTask
+from finetune.training.masks import apply_masks
 
 
 def draw_weights(
@@ -56,7 +58,7 @@ def draw_weights(
         if site == "encoder":
             layers, queries = _encoder(model)(**inputs, output_attentions=True).attentions, axis.tokens
         else:
-            layers, queries = _decoder_weights(model, inputs, tokenizer, site)
+            layers, queries = _decoder_weights(model, inputs, tokenizer, site, task)
     keys = queries if site == "decoder" else axis.tokens
     weights = _layer(layers, layer)
     panels = [Panel(f"{site}, layer {layer % len(layers)}, head {head}", values) for head, values in enumerate(weights)]
@@ -80,7 +82,7 @@ def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTr
     labels = _labels(run) if task.label_field else None
     model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=recipe.seed)
     model = models.merge_adapter(model)
-    apply_recipe_masks(model, task.program, tokenizer)
+    apply_masks(model, task.program, tokenizer)
     return model, tokenizer
 
 
@@ -111,14 +113,17 @@ def _encoder(model: PreTrainedModel) -> Any:
 
 
 def _decoder_weights(
-    model: PreTrainedModel, inputs: dict[str, Any], tokenizer: PreTrainedTokenizerBase, site: SiteName
+    model: PreTrainedModel, inputs: dict[str, Any], tokenizer: PreTrainedTokenizerBase, site: SiteName, task: Task
 ) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
     if not model.config.is_encoder_decoder or not model.can_generate():
         raise UserError(f"the run's model has no {site} that writes text", expected="encoder", where="--site")
     encoded = model.get_encoder()(**inputs)
-    generator: Any = model
     mask = inputs["attention_mask"]
-    ids = generator.generate(encoder_outputs=encoded, attention_mask=mask, max_new_tokens=64, num_beams=1)[:, :-1]
+    prompt = task.prompt_ids(tokenizer) if isinstance(task, TextToTextTask) else []
+    begun: dict[str, Any] = {}
+    if prompt:
+        begun["decoder_input_ids"] = torch.tensor([[model.config.decoder_start_token_id, *prompt]])
+    ids = generate(model, encoded, mask, max_new_tokens=64, **begun)[:, :-1]
     output = model(
         encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=ids, output_attentions=True, use_cache=False
     )

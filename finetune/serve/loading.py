@@ -18,9 +18,9 @@ from finetune.serve.model_location import ModelLocation, check_meant, find_model
 from finetune.serve.predictor import Predictor
 from finetune.tasks import Task, TaskContext
 from finetune.tasks.problem_types import PROBLEM_TYPES
+from finetune.training.masks import apply_masks
 from finetune.training.matmul import choose_matmul
 from finetune.training.precision import choose_precision
-from finetune.training.run import apply_recipe_masks
 
 USUAL_LENGTH = 512
 """Tokens of an input where neither the model nor its tokenizer has a limit."""
@@ -90,7 +90,7 @@ def _load(origin: ModelLocation, task: Task) -> tuple[PreTrainedModel, PreTraine
     )
     for other in others:  # nothing but the weights themselves tells that the head is trained
         _check_trained(model, other, task.head)
-    apply_recipe_masks(model, task.program, tokenizer)
+    apply_masks(model, task.program, tokenizer)
     return model, tokenizer
 
 

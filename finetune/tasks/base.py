@@ -172,6 +172,11 @@ class Task(ABC):
         return self.recipe.task.head.name
 
     @property
+    def writes_text(self) -> bool:
+        """Whether the model writes text, in place of choosing among labels."""
+        return self.recipe.task.head.writes_text
+
+    @property
     @abstractmethod
     def fields(self) -> tuple[Field, ...]:
         """Columns that the task reads."""

@@ -64,6 +64,13 @@ class TextToTextTask(Task):
         """What is put before every input."""
         return self.config.prefix
 
+    def prompt_ids(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+        """The tokens that every target begins with and that are not learned, after the decoder's start token."""
+        if not self.config.target_prompt:
+            return []
+        ids: list[int] = tokenizer(text_target=self.config.target_prompt, add_special_tokens=False)["input_ids"]
+        return ids
+
     def metric_names(self, context: TaskContext) -> tuple[str, ...]:
         return ("sacrebleu", "chrf", "token_accuracy")
 
@@ -115,8 +122,7 @@ class TextToTextTask(Task):
         return {"num_beams": self.config.num_beams, **penalty, "max_new_tokens": self.config.max_target_length}
 
     def texts(self, split: Dataset) -> Iterator[str]:
-        if self.prefix:
-            yield self.prefix
+        yield from filter(None, (self.prefix, self.config.target_prompt))
         yield from split["source"]
         yield from split["target"]
 
@@ -137,11 +143,12 @@ class TextToTextTask(Task):
         refuse_marks("target", targets["input_ids"], usual, marks(context.tokenizer), batch.get("id", indices))
         # BERT's tokenizer opens with [CLS], which the decoder is given as its start and must not learn to say.
         start = decoder_start(context)
-        label_ids = [ids[1:] if ids[0] == start else ids for ids in targets["input_ids"]]
+        prompt = self.prompt_ids(context.tokenizer)
+        label_ids = [prompt + (ids[1:] if ids[0] == start else ids) for ids in targets["input_ids"]]
         cut = zip(columns["cut"], input_columns(targets, context.tokenizer)["cut"], strict=True)
         return columns | {
             "label_ids": label_ids,
-            "targets": [len(ids) for ids in label_ids],
+            "targets": [len(ids) - len(prompt) for ids in label_ids],
             "length": [length + len(ids) for length, ids in zip(columns["length"], label_ids, strict=True)],
             "cut": [source or target for source, target in cut],
         }
@@ -152,10 +159,11 @@ class TextToTextTask(Task):
 
     def collate(self, features: Features, context: TaskContext) -> Batch:
         inputs, labels = lay_out_inputs(features, context), features.columns.get("label_ids")
+        learned = None if labels is None else _after_prompt(labels, len(self.prompt_ids(context.tokenizer)))
         return Batch(
             inputs=inputs if labels is None else inputs | self._decoder_inputs(labels, context),
             mask_features=lay_out_columns(features, ragged=context.ragged),
-            label_ids=torch.empty(0) if labels is None else lay_out(labels, IGNORE_INDEX, ragged=context.ragged),
+            label_ids=torch.empty(0) if learned is None else lay_out(learned, IGNORE_INDEX, ragged=context.ragged),
             features=column_values(features, "feature"),
             examples=column_values(features, "example"),
         )
@@ -193,38 +201,47 @@ class TextToTextTask(Task):
         if "layout" in place:
             encoded, attention_mask = pretrained.to_rows(encoded, place["layout"])
             place = {"attention_mask": attention_mask}
-        generated = self._generate(model, encoded, place, final=final)  # [batch, longest], with the start
-        texts: list[str] = context.tokenizer.batch_decode(generated, skip_special_tokens=True)
-        sure = self._log_probabilities(model, encoded, place, generated) if scores else [None] * len(texts)
+        prompt = self.prompt_ids(context.tokenizer)
+        begun = torch.tensor([decoder_start(context), *prompt], device=model.device).expand(len(batch.features), -1)
+        generated = self._generate(model, encoded, place, begun, final=final)  # [batch, longest], begun with these
+        written = generated[:, begun.shape[1] :]
+        texts: list[str] = context.tokenizer.batch_decode(written, skip_special_tokens=True)
+        sure: list[float | None] = [None] * len(texts)
+        if scores:
+            sure = self._log_probabilities(model, encoded, place, generated, len(prompt))
         outputs = [{"text": text.strip(), **of_text} for text, of_text in zip(texts, forced, strict=True)]
         targets = [len(of_text.get("labels", ())) for of_text in forced]
         rows = zip(batch.features, batch.examples, losses, targets, outputs, sure, strict=True)
         return [Prediction(*row) for row in rows]
 
     def _generate(
-        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], *, final: bool
+        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], begun: Tensor, *, final: bool
     ) -> Tensor:
+        # Without a prompt the start token is left to `generate`, which PEFT's prefix tuning needs.
+        prompt = {"decoder_input_ids": begun} if begun.shape[1] > 1 else {}
         return generate(
             model,
             encoded,
             num_beams=self.config.num_beams if final else self.config.dev_num_beams,
             max_new_tokens=self.config.max_target_length,
             length_penalty=self.config.length_penalty,
+            **prompt,
             **place,
         )
 
     def _log_probabilities(
-        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], generated: Tensor
-    ) -> list[float]:
-        """Mean log-probability of each generated text's tokens, its end among them, in nats."""
+        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], generated: Tensor, prompt: int
+    ) -> list[float | None]:
+        """Mean log-probability of each generated text's tokens, its end among them, after so many of the prompt."""
         shifted, label_ids = generated[:, :-1], generated[:, 1:]
         valid = _up_to_end(label_ids, model.generation_config)
         of_decoder = {"decoder_input_ids": shifted}
         if self._shows_padding:
             of_decoder["decoder_attention_mask"] = valid.long()
         logits = model(encoder_outputs=encoded, **place, **of_decoder, use_cache=False).logits
-        losses = example_losses(logits, label_ids.masked_fill(~valid, IGNORE_INDEX))
-        return [-loss / max(count, 1) for loss, count in zip(losses, valid.sum(dim=1).tolist(), strict=True)]
+        scored = valid & (torch.arange(valid.shape[1], device=valid.device) >= prompt)
+        losses = example_losses(logits, label_ids.masked_fill(~scored, IGNORE_INDEX))
+        return [-loss / max(count, 1) for loss, count in zip(losses, scored.sum(dim=1).tolist(), strict=True)]
 
     def records(
         self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
@@ -268,9 +285,11 @@ def _forced(
     losses = example_losses(logits, batch.label_ids, batch.target_layout)
     guessed = example_rows(logits.argmax(dim=-1), batch.target_layout)
     labels = example_rows(batch.label_ids, batch.target_layout)
-    lengths = [sum(label != IGNORE_INDEX for label in row) for row in labels]
-    rows = zip(guessed, labels, lengths, strict=True)
-    return losses, [{"guessed": guess[:length], "labels": row[:length]} for guess, row, length in rows]
+    learned = [[at for at, label in enumerate(row) if label != IGNORE_INDEX] for row in labels]
+    rows = zip(guessed, labels, learned, strict=True)
+    return losses, [
+        {"guessed": [guess[at] for at in places], "labels": [row[at] for at in places]} for guess, row, places in rows
+    ]
 
 
 def _up_to_end(ids: Tensor, config: GenerationConfig | None) -> Tensor:
@@ -284,4 +303,13 @@ def _after_start(labels: Column, start: int) -> Column:
     assert labels.offsets is not None
     values = np.roll(labels.values, 1)
     values[labels.offsets[:-1]] = start
+    return Column(values, labels.offsets)
+
+
+def _after_prompt(labels: Column, prompt: int) -> Column:
+    """The label ids of examples with those of so many tokens of the prompt IGNORED."""
+    assert labels.offsets is not None
+    values = labels.values.copy()
+    for place in range(prompt):
+        values[labels.offsets[:-1] + place] = IGNORE_INDEX
     return Column(values, labels.offsets)

@@ -16,9 +16,11 @@ from finetune.training.checkpoint import enough_room, save_model
 from finetune.training.evaluation import EvaluationResult, evaluate
 from finetune.training.interrupt import Signals, StopNow
 from finetune.training.loop import Loop, format_score
+from finetune.training.masks import apply_masks
 from finetune.training.progress import results_console, say
 from finetune.training.resume import command
-from finetune.training.run import Run, apply_recipe_masks
+from finetune.training.run import Run
+from finetune.training.trivial import find_trivial
 
 
 def finish_run(loop: Loop) -> EvaluationResult:
@@ -53,6 +55,8 @@ def _finish(loop: Loop) -> EvaluationResult:
         run.accelerator.log(tested, step=loop.state.step)
         run.folder.write_results(_results(loop, evaluated, baseline_scores))  # last: a run with results is finished
         _tell(run, evaluated, baseline_scores)
+        if warning := find_trivial(run.task, run.examples["train"], evaluated.records, loop.state.step):
+            say(f"warning: {warning}")
     run.accelerator.wait_for_everyone()
     return evaluated
 
@@ -65,7 +69,7 @@ def _best_model(loop: Loop) -> PreTrainedModel:
     )
     adapter = run.recipe.adapter
     model = models.merge_adapter(model) if adapter and adapter.merge else model
-    apply_recipe_masks(model, run.task.program, run.context.tokenizer)
+    apply_masks(model, run.task.program, run.context.tokenizer)
     model.to(run.accelerator.device)
     return model
 

@@ -14,17 +14,20 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from datasets import Dataset
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from finetune import metrics, models, tasks
-from finetune.attention import Program, pretrained
+from finetune.attention import pretrained
 from finetune.data import load_data
 from finetune.data.batches import BatchPlan, Indices
 from finetune.data.features import Features
-from finetune.errors import UserError, nearest
+from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, TaskContext
+from finetune.tasks.room import check_room
+from finetune.tasks.visibility import View, hidden_text
 from finetune.training.allocator import keep_memory
+from finetune.training.masks import apply_masks, follow_masks, rehearse
 from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
@@ -70,6 +73,8 @@ class Run:
     folder: RunFolder
     resumed: bool = False
     """Whether the folder is that of a run which goes on."""
+    views: tuple[View, ...] = ()
+    """What the model's head can know of a few train examples under masks of the recipe's own."""
     on_checkpoint: Callable[[Path, TrainingState], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
 
@@ -135,7 +140,7 @@ def prepare(recipe: Recipe) -> Run:
         )
         model = models.adapt(model, recipe.adapter, task.head, seed=recipe.seed)
     models.freeze(model, recipe.training.freeze)
-    apply_recipe_masks(model, task.program, tokenizer, recipe.attention.kernel)
+    apply_masks(model, task.program, tokenizer, recipe.attention.kernel)
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
     context = TaskContext(tokenizer, model.config, labels, ragged, has_words=task.has_words(loaded.dev))
     _check(recipe, task, context)
@@ -149,7 +154,8 @@ def prepare(recipe: Recipe) -> Run:
     goes_on = folder is not None
     folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
     run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
-    _rehearse(run)
+    run.views = follow_masks(run)
+    rehearse(run)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
         notes = [*loaded.notes, *task.notes(features), *task.metric_notes(context)]
@@ -158,6 +164,8 @@ def prepare(recipe: Recipe) -> Run:
         if recipe.adapter or recipe.training.freeze:
             notes.append(models.trained_share(model))
         _introduce(run, notes)
+        for warning in hidden_text(run.views, task.program):
+            say(f"  warning: {warning}")
     return run
 
 
@@ -165,8 +173,8 @@ def _check(recipe: Recipe, task: Task, context: TaskContext) -> None:
     """Find out now what would otherwise stop the run at its first evaluation.
 
     Raises:
-        UserError: A single class, baselines that the task does not have, inputs longer than the model's, metrics that
-            cannot be had, a best_metric that none of them gives or whose direction is not known.
+        UserError: A single class, baselines that the task does not have, lengths beyond the model's or too short,
+            metrics that cannot be had, a best_metric that none of them gives or whose direction is not known.
     """
     has_classes = context.config.problem_type == "single_label_classification"
     if recipe.evaluation.baselines:
@@ -181,54 +189,10 @@ def _check(recipe: Recipe, task: Task, context: TaskContext) -> None:
         )
     for key, length in task.lengths.items():
         models.check_length(context.config, length, key)
+    check_room(task, context)
     names = recipe.evaluation.metrics or task.metric_names(context)
     metrics.check_metric(names, options=task.metric_options(context))
     check_best_metric(recipe, task, context)
-
-
-def _rehearse(run: Run) -> None:
-    """Compute one small batch under masks of the recipe's own: some can be refused by the model at work alone.
-
-    Raises:
-        UserError: The model cannot compute under the masks, or not generate.
-    """
-    if run.task.program.is_standard:
-        return
-    (batch,) = run.batches("dev", [np.arange(min(2, len(run.encoded["dev"].features)))])
-    run.model.to(run.accelerator.device)
-    try:
-        with torch.inference_mode():
-            run.task.loss(run.model, batch, 0.0)
-            run.task.predict(run.model, batch, run.context, final=False)
-    except ValueError as error:
-        raise UserError(f"the model cannot work under the recipe's masks: {error}", where="attention") from error
-
-
-def apply_recipe_masks(
-    model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase, kernel: str | None = None
-) -> None:
-    """Put the recipe's masks into the model, with the kernel that it names.
-
-    Raises:
-        UserError: The model cannot take them.
-    """
-    if program.is_standard and models.learns_prefix(model):
-        return  # the stock attention takes the prefix, ours would refuse it
-    special_tokens = pretrained.special_token_ids(tokenizer)
-    asked = {name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_")}
-    if unknown := sorted(asked - special_tokens.keys()):
-        near = nearest(unknown[0], special_tokens)
-        raise UserError(
-            f"a mask names the special token {unknown[0]!r}, which the tokenizer does not have",
-            where="attention",
-            expected=", ".join(sorted(special_tokens)),
-            fix=f"did you mean {near}?" if near else None,
-        )
-    try:
-        pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
-    except ValueError as error:
-        if not program.is_standard:  # otherwise the stock model's own masks are the same
-            raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error
 
 
 def _accelerator(precision: Precision) -> Accelerator:

@@ -206,3 +206,31 @@ def test_every_source_is_looked_at(tmp_path: Path) -> None:
     assert told.count("byte order mark (BOM)") == 2
     assert "a.csv, line 62" in told
     assert "b.csv, line 62" in told
+
+
+def test_masks_are_followed_through_the_layers(toy: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_SECONDS", 0.1)
+    hidden = toy("text_classification", "bert", train=40, held_out=8, **{"attention.encoder": "blocks(2)"})
+    report = check_recipe(hidden)
+    assert report.errors == []
+    assert "[CLS] reaches 2 of " in problems(report.warnings)
+    leaky = toy("text_to_text", "t5", train=40, held_out=8, **{"attention.decoder": "causal() | prefix(8)"})
+    assert "the decoder can see the labels that it is to predict" in problems(check_recipe(leaky).errors)
+
+
+def test_what_a_small_and_skewed_file_means_for_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "_SECONDS", 0.1)
+    labels = ["pos" if number % 20 else "neg" for number in range(80)]
+    labels[3] = "Pos"
+    rows = [(f"{'long ' * 30}{label} text number {number}", label) for number, label in enumerate(labels)]
+    lengths = ["task.max_length=16", "model.scratch.max_positions=20", "data.labels=[neg, pos, Pos]"]
+    told = problems(check_file(write(tmp_path / "my.csv", rows), *lengths).warnings)
+    for sign in (
+        "the classes are skewed",
+        "differ in case alone",
+        "an epoch has only 3 steps of the optimizer",
+        "dev has only ",
+        "inputs are cut at 16 tokens: 100.0% of train",
+        "task.max_length=20 is the longest that the model reads",
+    ):
+        assert sign in told

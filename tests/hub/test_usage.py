@@ -47,6 +47,12 @@ def test_texts_from_texts(family: str, masks: dict[str, Any], finished: Finished
     assert printed(run) == f"{tokenizer.batch_decode(generated, skip_special_tokens=True)}\n"
 
 
+def test_texts_that_begin_with_a_prompt(finished: Finished) -> None:
+    run = finished("text_to_text", "t5", **{"task.target_prompt": "rot ", "attention.decoder": "causal() | prefix(2)"})
+    assert "predict" in printed(run)
+    assert repr(predicted(run, "text_to_text")) in printed(run)
+
+
 def test_labels_of_words(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(TokenClassification, "example", "so the red dog and a cat")
     run = finished("token_classification", "bert", **LEARNS, **MASKS)

@@ -64,3 +64,18 @@ def test_padded_batches_have_no_plans(tagger: Recipe) -> None:
     with pytest.raises(UserError, match="only ragged batches are planned") as caught:
         explain_recipe(override(tagger, {"training.layout": "padded"}))
     assert "training.layout=ragged" in str(caught.value)
+
+
+def test_what_reaches_the_head_is_told_by_layer(tagger: Recipe) -> None:
+    plans = explain_recipe(override(tagger, {"attention.encoder": {"mask": "none()", "layers": {"1": "full()"}}}))
+    table = plans.reach_table()
+    assert table is not None
+    cells = [list(column.cells) for column in table.columns]
+    assert cells[:3] == [["encoder", "encoder"], ["0", "1"], ["1", cells[3][1]]]
+    assert plans.warnings == ()
+    assert explain_recipe(tagger).reach_table() is None
+
+
+def test_hidden_text_is_warned_of(tagger: Recipe) -> None:
+    (warning,) = explain_recipe(override(tagger, {"attention.encoder": "none()"})).warnings
+    assert str(warning).startswith("a labelled token reaches 1 of ")

@@ -81,3 +81,13 @@ def test_mistakes(tmp_path: Path) -> None:
         report.draw_weights(path, "a " * 700)
     with pytest.raises(UserError, match="no decoder that writes text"):
         report.draw_weights(path, "a", site="decoder")
+
+
+def test_the_decoder_is_drawn_after_its_prompt(tmp_path: Path) -> None:
+    masks = {"attention.decoder": "causal() | prefix(3)", "task.target_prompt": "hund hund "}
+    run_recipe = finished(tmp_path, "text_to_text", "bert", **masks)
+    drawn = report.draw_weights(run_recipe, "a red dog", site="decoder").splitlines()
+    rows = [row.split() for row in drawn if "·" in row and len(row.split()) == 2]
+    tokens, weights = zip(*rows, strict=True)
+    assert tokens[:3] == ("[CLS]", "▁hund", "▁hund")
+    assert [row.index("·") for row in weights[:4]] == [3, 3, 3, 4], "the whole prompt is seen from its first token on"

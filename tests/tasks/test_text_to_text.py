@@ -1,5 +1,6 @@
 """Features of text to text and translation: starts, shifts, prefixes, cuts."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,9 +9,11 @@ from datasets import Dataset
 
 from finetune.data.features import Features
 from finetune.errors import UserError
+from finetune.models import load_model
 from finetune.recipe import Attention, TextToText, Translation
 from finetune.tasks import create
 from finetune.tasks.base import IGNORE_INDEX
+from finetune.tasks.tensors import example_rows
 
 ROWS = {"source": ["the red dog", "a house"], "target": ["der rote hund", "ein haus"], "id": [0, 1]}
 
@@ -102,3 +105,53 @@ def test_names_of_special_tokens_in_targets_are_told(make: Any, architecture: st
         task.encode(Dataset.from_dict(rows), context)
     assert "example 7 of its split" in str(caught.value.where)
     task.encode(Dataset.from_dict({**ROWS, "source": rows["target"]}), context)
+
+
+PROMPT = "das ist "
+
+
+@pytest.mark.parametrize("architecture", ["bert", "t5"])
+@pytest.mark.parametrize("ragged", [True, False])
+def test_a_prompt_is_read_by_the_decoder_and_not_learned(make: Any, architecture: str, ragged: bool) -> None:
+    task, context = make(TextToText(target_prompt=PROMPT), architecture)
+    plain, _ = make(TextToText(), architecture)
+    context = replace(context, ragged=ragged)
+    prompt = task.prompt_ids(context.tokenizer)
+    features = task.encode(Dataset.from_dict(ROWS), context)
+    expected = plain.encode(Dataset.from_dict(ROWS), context)
+    batch = task.collate(Features.of(features)[:], context)
+    read = example_rows(batch.inputs["decoder_input_ids"], batch.target_layout)
+    labels = example_rows(batch.label_ids, batch.target_layout)
+    assert prompt
+    for number, ids in enumerate(expected["label_ids"]):
+        assert read[number][: len(prompt) + len(ids)] == [context.config.decoder_start_token_id, *prompt, *ids[:-1]]
+        assert labels[number][: len(prompt) + len(ids)] == [IGNORE_INDEX] * len(prompt) + ids
+    assert features["targets"][:] == expected["targets"][:]
+
+
+@pytest.mark.parametrize("architecture", ["bert", "t5"])
+def test_outputs_go_on_from_the_prompt_which_is_cut_off(make: Any, architecture: str) -> None:
+    """The text has as many new tokens as without a prompt, and the forced tokens are those of the target alone."""
+    kind = TextToText(target_prompt=PROMPT, max_target_length=5, num_beams=2)
+    task, context = make(kind, architecture)
+    model: Any = load_model(task.recipe.model, task.head, context.tokenizer, labels=None, seed=0)
+    model.train(False)
+    features = Features.of(task.encode(Dataset.from_dict(ROWS), context))
+    with torch.no_grad():
+        found = task.predict(model, task.collate(features[:], context), context, final=True, scores=True)
+        prompt = task.prompt_ids(context.tokenizer)
+        start = torch.tensor([[context.config.decoder_start_token_id, *prompt]] * 2)
+        batch = task.collate(features[:], context)
+        given = {name: batch.inputs[name] for name in ("input_ids", "attention_mask")}
+        written = model.generate(**given, decoder_input_ids=start, max_new_tokens=5, num_beams=2)
+    texts = context.tokenizer.batch_decode(written[:, start.shape[1] :], skip_special_tokens=True)
+    assert [prediction.output["text"] for prediction in found] == [text.strip() for text in texts]
+    for prediction, ids in zip(found, features.columns["label_ids"].rows(), strict=True):
+        assert prediction.output["labels"] == ids[len(prompt) :].tolist()
+        assert len(prediction.output["guessed"]) == prediction.num_targets == len(ids) - len(prompt)
+        assert prediction.scores <= 0
+
+
+def test_a_tokenizer_of_its_own_can_write_the_prompt(make: Any) -> None:
+    task, _ = make(TextToText(target_prompt=PROMPT, prefix="so: "), "t5")
+    assert list(task.texts(Dataset.from_dict(ROWS)))[:2] == ["so: ", PROMPT]

@@ -9,7 +9,7 @@ import numpy as np
 from finetune.attention.layout import Ragged
 from finetune.attention.masks import Mask
 from finetune.attention.masks.counting import count
-from finetune.attention.masks.scope import ExampleFeatures, example_scope
+from finetune.attention.masks.scope import ExampleFeatures, Scope, example_scope
 from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.planner import plan, select
 
@@ -110,13 +110,23 @@ def allowed_pairs(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> 
     """
     total = 0
     for example, (tall, wide) in enumerate(zip(queries.sizes, keys.sizes, strict=True)):
-        features = _features(queries, example)
-        if keys is queries:
-            scope = example_scope(tall, None, num_heads, features)
-        else:
-            scope = example_scope(tall, wide, num_heads, features, _features(keys, example))
-        total += count(mask, scope, tall, wide)
+        total += count(mask, scope_of_one(queries, keys, example, num_heads), tall, wide)
     return total
+
+
+def scope_of_one(queries: Ragged, keys: Ragged, example: int, num_heads: int) -> Scope:
+    """The scope of a single example of a stream, on the CPU.
+
+    Args:
+        queries: Where the queries of all examples lie.
+        keys: Where the keys lie; the same object in self-attention.
+        example: The number of the example.
+        num_heads: Attention heads.
+    """
+    features, tall = _features(queries, example), queries.sizes[example]
+    if keys is queries:
+        return example_scope(tall, None, num_heads, features)
+    return example_scope(tall, keys.sizes[example], num_heads, features, _features(keys, example))
 
 
 def _features(layout: Ragged, example: int) -> ExampleFeatures:

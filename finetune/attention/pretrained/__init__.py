@@ -33,6 +33,7 @@ from finetune.attention.pretrained.family import (
     unregister_family,
 )
 from finetune.attention.pretrained.known_families import KNOWN_FAMILIES
+from finetune.attention.pretrained.reachability import head_reads, layer_pairs
 from finetune.attention.pretrained.record import layers_of, recorded_requests
 from finetune.attention.pretrained.streams import to_rows
 
@@ -47,6 +48,8 @@ __all__ = [
     "families",
     "find_family",
     "generate",
+    "head_reads",
+    "layer_pairs",
     "layers_of",
     "like_bert",
     "like_t5",

@@ -1,0 +1,286 @@
+"""What the representations that a model's head reads can know of the input, under the recipe's masks.
+
+Masks are followed through all layers (`finetune.attention.reachability`). Two mistakes are found before training: a
+decoder that can be influenced by the tokens that it is to predict, which looks wonderful in training and is worthless
+afterwards, is refused; and text that is hidden from the token which the head reads is warned of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from finetune.attention import Program, pretrained
+from finetune.attention.program import SiteName
+from finetune.attention.reachability import SitePairs, reached_by_decoder, reached_tokens
+from finetune.data.batches import Indices
+from finetune.data.features import Features
+from finetune.errors import UserError
+from finetune.tasks.base import IGNORE_INDEX, Batch, Task, TaskContext
+from finetune.tasks.mask_columns import PREFIX
+from finetune.tasks.tensors import example_rows
+
+FEW_TOKENS = 8
+"""A position that is influenced by fewer tokens than this, and by less than half of its text, sees next to nothing."""
+_POOR_SHARE = 0.1
+"""Share of such positions from which on a warning is given."""
+_EXAMPLES = 8
+"""Examples that are looked at."""
+_LONG = 512
+_LONGEST = 8192
+"""Tokens of the longest example that is looked at: of the usual ones, and where all are long, of the shortest alone."""
+_SHOWN = 8
+"""Hidden tokens that a message shows."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the final representations of one example, those that the head reads, can know.
+
+    Args:
+        example: Number of the example in its split.
+        readers: int64 [readers], positions of the representations: in the encoder's output, or in the decoder's where
+            there is a decoder.
+        pairs: The pairs that each layer allows.
+        tokens: The tokens of the source.
+        is_text: bool [tokens], False at special tokens.
+        reader: What a message calls a representation: "[CLS]", "a labelled token", "a target position".
+    """
+
+    example: int
+    readers: Tensor
+    pairs: SitePairs
+    tokens: tuple[str, ...]
+    is_text: Tensor
+    reader: str
+
+    def reached(self, depth: int | None = None) -> dict[SiteName, Tensor]:
+        """The tokens that influence each reader after the first `depth` layers of the stack that the head reads.
+
+        Args:
+            depth: Number of layers; all where not given.
+
+        Returns:
+            By site bool [readers, tokens]: "encoder" where there is no decoder; else "decoder", which is the decoder's
+            own input, and "cross", the source.
+        """
+        if not self.pairs.decoder:
+            return {"encoder": reached_tokens(self.readers, self.pairs.encoder[:depth])}
+        pairs = SitePairs(self.pairs.encoder, self.pairs.decoder[:depth], self.pairs.cross[:depth])
+        target, source = reached_by_decoder(self.readers, pairs)
+        return {"decoder": target, "cross": source}
+
+    @cached_property
+    def final(self) -> Mapping[SiteName, Tensor]:
+        """`reached` after all layers."""
+        return self.reached()
+
+    def available(self, site: SiteName) -> Tensor:
+        """How many tokens of the site might influence each reader: int64 [readers]; in a decoder those not after it."""
+        if site == "decoder":
+            return self.readers + 1
+        return torch.full_like(self.readers, len(self.tokens))
+
+    @property
+    def depth(self) -> int:
+        """Layers of the stack that the head reads."""
+        return len(self.pairs.decoder or self.pairs.encoder)
+
+
+def choose_examples(lengths: Indices, features: Features) -> Indices:
+    """A few examples of all lengths, and those with the greatest values that masks such as prefix(column) read.
+
+    Args:
+        lengths: int64 [examples], tokens of each example, source and target together.
+        features: The examples.
+
+    Returns:
+        int64 [chosen], their numbers. Examples of more than 512 tokens are left out, where there are shorter ones.
+    """
+    order = np.argsort(lengths, kind="stable")
+    short = order[: max(int((lengths <= _LONG).sum()), 1)]
+    short = short[lengths[short] <= _LONGEST]
+    if not len(short):
+        return short
+    spaced = short[np.linspace(0, len(short) - 1, _EXAMPLES).astype(np.int64)]
+    values = [
+        column.values for name, column in features.columns.items() if name.startswith(PREFIX) and column.offsets is None
+    ]
+    greatest = [short[int(np.argmax(of_value[short]))] for of_value in values]
+    return np.unique(np.array([*spaced, *greatest], dtype=np.int64))
+
+
+def view_examples(task: Task, context: TaskContext, model: PreTrainedModel, batch: Batch) -> tuple[View, ...]:
+    """The views of the examples of a batch that have a target; encoders are not computed for it.
+
+    Args:
+        task: Tells what the head reads.
+        context: Of the task.
+        model: A model to which masks were applied.
+        batch: Examples with references, on the model's device.
+
+    Raises:
+        ValueError: The model cannot compute under its masks.
+    """
+    with torch.inference_mode():
+        pairs = pretrained.layer_pairs(model, lambda: task.loss(model, batch, 0.0))
+    ids = _source_ids(batch)
+    special = {*context.tokenizer.all_special_ids} - {context.tokenizer.unk_token_id}
+    readers, name = _readers(task, context, model, batch, ids)
+    rows = zip(batch.examples, readers, pairs, ids, strict=True)
+    return tuple(
+        View(
+            example,
+            torch.tensor(positions),
+            of_example,
+            tuple(context.tokenizer.convert_ids_to_tokens(tokens)),
+            torch.tensor([token not in special for token in tokens]),
+            name,
+        )
+        for example, positions, of_example, tokens in rows
+        if positions
+    )
+
+
+def refuse_label_leak(views: Sequence[View], program: Program) -> None:
+    """Refuse a decoder in which the prediction of a target token can be influenced by that token or a later one.
+
+    The decoder reads token p - 1 of the target at position p, and predicts token q at position q.
+
+    Args:
+        views: Examples of a task whose decoder is trained on its own labels.
+        program: The recipe's masks.
+
+    Raises:
+        UserError: The decoder can see its labels.
+    """
+    for view in views:
+        target = view.final["decoder"]
+        ahead = target & (torch.arange(target.shape[1]) > view.readers[:, None])
+        if ahead.any():
+            row = int(ahead.any(1).nonzero()[0])
+            token, last = int(view.readers[row]) + 1, int(ahead[row].nonzero().max())
+            seen = "itself" if last == token else f"itself and by tokens up to number {last}"
+            raise UserError(
+                "the decoder can see the labels that it is to predict: training would look wonderful, and the model "
+                "could not write",
+                where=f"attention.decoder={program.decoder.to_config()}",
+                expected="each target token predicted from the tokens before it alone, through all layers",
+                found=f"token {token} of {target.shape[1]} can be influenced by {seen} "
+                f"(train example {view.example}, counted from 0)",
+                fix="attention.decoder=null, or a mask without prefix, bidirectional and the like, which is then made "
+                "causal. A mask may look ahead in the target's prompt alone: task.target_prompt declares one, and of P "
+                "prompt tokens prefix(P + 1) shows all",
+            )
+
+
+def hidden_text(views: Sequence[View], program: Program) -> Iterator[UserError]:
+    """Warnings of text that is hidden from the representations that the head reads.
+
+    Args:
+        views: A few examples of typical lengths.
+        program: The recipe's masks.
+    """
+    if not views:
+        return
+    if len(views[0].readers) == 1 and views[0].reader not in ("a labelled token", "a target position"):
+        yield from _hidden_from_one(views, program)
+    elif "encoder" in views[0].final:
+        yield from _few(views, "encoder", program, "tokens")
+    else:
+        yield from _few(views, "cross", program, "source tokens")
+        yield from _few(views, "decoder", program, "target tokens before it")
+
+
+def _hidden_from_one(views: Sequence[View], program: Program) -> Iterator[UserError]:
+    """Text that does not reach the one token that the head reads."""
+    reached = [_of_text(view) for view in views]
+    partial = [(view, seen) for view, seen in zip(views, reached, strict=True) if bool((view.is_text & ~seen).any())]
+    if not partial:
+        return
+    view, seen = sorted(partial, key=lambda one: len(one[1]))[len(partial) // 2]
+    hidden = [token for token, is_hidden in zip(view.tokens, (view.is_text & ~seen).tolist(), strict=True) if is_hidden]
+    more = ", ..." if len(hidden) > _SHOWN else ""
+    yield UserError(
+        f"{view.reader} reaches {int(seen.sum())} of {len(seen)} tokens through all layers, and the answer is read "
+        "of it alone: the others cannot change it",
+        where=_where(program),
+        found=f"hidden in {len(partial)} of {len(views)} examples looked at; in train example {view.example}: "
+        f"{', '.join(hidden[:_SHOWN])}{more}",
+        fix=_fix(program, view.reader),
+    )
+
+
+def _of_text(view: View) -> Tensor:
+    """Tokens of the text that influence the one reader: bool [tokens]. T5's classifier reads them on both sides."""
+    if "encoder" in view.final:
+        return view.final["encoder"].any(0)
+    seen = view.final["cross"].any(0)
+    shifted = view.final["decoder"].any(0)[1:]  # position p of the decoder reads token p - 1
+    seen[: len(shifted)] |= shifted[: len(seen)]
+    return seen
+
+
+def _few(views: Sequence[View], site: SiteName, program: Program, what: str) -> Iterator[UserError]:
+    """Readers that see next to nothing, where they are not rare."""
+    counts = np.concatenate([view.final[site].sum(1).numpy() for view in views])
+    available = np.concatenate([view.available(site).numpy() for view in views])
+    poor = (counts < FEW_TOKENS) & (2 * counts < available)
+    if poor.mean() < _POOR_SHARE:
+        return
+    middle = np.flatnonzero(poor)[np.argsort(counts[poor] / available[poor], kind="stable")[poor.sum() // 2]]
+    yield UserError(
+        f"{views[0].reader} reaches {counts[middle]} of {available[middle]} {what} through all layers",
+        where=_where(program),
+        found=f"fewer than {FEW_TOKENS} and less than half at {poor.sum()} of {len(poor)} positions of "
+        f"{len(views)} train examples",
+        fix=_wider(site),
+    )
+
+
+def _where(program: Program) -> str:
+    sites: tuple[SiteName, ...] = ("encoder", "decoder", "cross")
+    given = [name for name in sites if not program.is_standard_at(name)]
+    return ", ".join(f"attention.{name}={program.site(name).to_config()}" for name in given)
+
+
+def _fix(program: Program, reader: str) -> str:
+    if program.is_standard_at("encoder") or not reader.startswith(("[CLS]", "<s>")):
+        return _wider("encoder")
+    return f'attention.encoder="({program.encoder.mask}) | global_tokens(cls)" lets {reader} read every token'
+
+
+def _wider(site: SiteName) -> str:
+    own = "causal()" if site == "decoder" else "full()"
+    return f'a wider mask, or one such layer: attention.{site}.layers={{"-1": "{own}"}}'
+
+
+def _source_ids(batch: Batch) -> list[list[int]]:
+    """The input ids of each example, without padding."""
+    layout = batch.inputs.get("layout")
+    rows = example_rows(batch.inputs["input_ids"], layout)
+    if layout is not None:
+        return rows
+    return [row[:length] for row, length in zip(rows, batch.inputs["attention_mask"].sum(1).tolist(), strict=True)]
+
+
+def _readers(
+    task: Task, context: TaskContext, model: PreTrainedModel, batch: Batch, ids: Sequence[Sequence[int]]
+) -> tuple[list[list[int]], str]:
+    """For each example the positions that the head reads, and what to call one of them."""
+    if task.head != "text_classification":
+        labels = example_rows(batch.label_ids, batch.target_layout)
+        positions = [[at for at, label in enumerate(row) if label != IGNORE_INDEX] for row in labels]
+        return positions, "a target position" if task.writes_text else "a labelled token"
+    _, reads = pretrained.head_reads(model)
+    if reads == "all":
+        return [list(range(len(row))) for row in ids], "a token"
+    at = 0 if reads == "first" else -1
+    name = str(context.tokenizer.convert_ids_to_tokens(ids[0][at]))
+    return [[0 if reads == "first" else len(row) - 1] for row in ids], name

@@ -1,0 +1,89 @@
+"""The recipe's masks in a run: put into the model, followed through its layers, and tried before training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune import models
+from finetune.attention import Program, pretrained
+from finetune.errors import UserError, nearest
+from finetune.tasks.visibility import View, choose_examples, refuse_label_leak, view_examples
+
+if TYPE_CHECKING:
+    from finetune.training.run import Run
+
+
+def apply_masks(
+    model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase, kernel: str | None = None
+) -> None:
+    """Put the recipe's masks into the model, with the kernel that it names.
+
+    Raises:
+        UserError: The model cannot take them.
+    """
+    if program.is_standard and models.learns_prefix(model):
+        return  # the stock attention takes the prefix, ours would refuse it
+    special_tokens = pretrained.special_token_ids(tokenizer)
+    asked = {name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_")}
+    if unknown := sorted(asked - special_tokens.keys()):
+        near = nearest(unknown[0], special_tokens)
+        raise UserError(
+            f"a mask names the special token {unknown[0]!r}, which the tokenizer does not have",
+            where="attention",
+            expected=", ".join(sorted(special_tokens)),
+            fix=f"did you mean {near}?" if near else None,
+        )
+    try:
+        pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
+    except ValueError as error:
+        if not program.is_standard:  # otherwise the stock model's own masks are the same
+            raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error
+
+
+def follow_masks(run: Run) -> tuple[View, ...]:
+    """Follow masks of the recipe's own through the layers, in a few train examples.
+
+    Raises:
+        UserError: The model cannot compute under the masks, or its decoder can see the labels that it is to predict.
+    """
+    encoded = run.encoded["train"]
+    chosen = choose_examples(encoded.lengths, encoded.features)
+    if run.task.program.is_standard or not len(chosen):
+        return ()
+    (batch,) = run.batches("train", [chosen])
+    run.model.to(run.accelerator.device)
+    with _under_masks():
+        views = view_examples(run.task, run.context, run.model, batch)
+    if run.task.writes_text:
+        refuse_label_leak(views, run.task.program)
+    return views
+
+
+def rehearse(run: Run) -> None:
+    """Compute one small batch under masks of the recipe's own: some can be refused by the model at work alone.
+
+    Raises:
+        UserError: The model cannot compute under the masks, or not generate.
+    """
+    if run.task.program.is_standard:
+        return
+    (batch,) = run.batches("dev", [np.arange(min(2, len(run.encoded["dev"].features)))])
+    run.model.to(run.accelerator.device)
+    with _under_masks(), torch.inference_mode():
+        run.task.loss(run.model, batch, 0.0)
+        run.task.predict(run.model, batch, run.context, final=False)
+
+
+@contextmanager
+def _under_masks() -> Iterator[None]:
+    """Tell what a model cannot do under the recipe's masks as a mistake of the user's."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(f"the model cannot work under the recipe's masks: {error}", where="attention") from error
