@@ -32,7 +32,9 @@ _OWN_METRICS = {
     "matthews_correlation": _OwnMetric(
         "finetune.metrics.matthews_correlation:MatthewsCorrelation", ("matthews_correlation",)
     ),
-    "multi_label": _OwnMetric("finetune.metrics.multi_label:MultiLabel", ("f1_micro", "f1_macro", "subset_accuracy")),
+    "multi_label": _OwnMetric(
+        "finetune.metrics.multi_label:MultiLabelMetric", ("f1_micro", "f1_macro", "subset_accuracy")
+    ),
     "mse": _OwnMetric("finetune.metrics.mse:Mse", ("mse",), greater_is_better=False),
     "pearsonr": _OwnMetric("finetune.metrics.pearsonr:Pearsonr", ("pearsonr",)),
     "spearmanr": _OwnMetric("finetune.metrics.spearmanr:Spearmanr", ("spearmanr",)),
