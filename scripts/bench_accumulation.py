@@ -31,7 +31,7 @@ from finetune.recipe import (
     Model,
     Recipe,
     Scratch,
-    Task,
+    TaskSection,
     TextClassification,
     TextToText,
     TokenClassification,
@@ -62,7 +62,7 @@ class Case:
     """A task on a model's head."""
 
     architecture: str
-    task: Task
+    task: TaskSection
     row: Callable[[Sequence[str]], dict[str, Any]]
     """One example from its words."""
 

@@ -16,7 +16,7 @@ Make = Callable[..., tuple[Any, tasks.TaskContext]]
 
 
 def make_task(
-    config: recipe.Task,
+    config: recipe.TaskSection,
     architecture: str = "bert",
     labels: tuple[str, ...] | None = None,
     columns: dict[str, str] | None = None,

@@ -14,7 +14,7 @@ from finetune.recipe import (
     Model,
     Recipe,
     Scratch,
-    Task,
+    TaskSection,
     TextClassification,
     TextToText,
     TokenClassification,
@@ -72,7 +72,7 @@ def translation_rows(generator: random.Random, count: int) -> Rows:
     return rows
 
 
-TASKS: Mapping[str, tuple[Callable[[random.Random, int], Rows], Task]] = {
+TASKS: Mapping[str, tuple[Callable[[random.Random, int], Rows], TaskSection]] = {
     "text_classification": (sentiment_rows, TextClassification(max_length=32)),
     "token_classification": (entity_rows, TokenClassification(max_length=32, stride=4)),
     "text_to_text": (translation_rows, TextToText(max_source_length=16, max_target_length=16, num_beams=2)),
