@@ -40,6 +40,7 @@ from finetune.recipe import (
 from finetune.training import prepare, progress
 from finetune.training.job import Job
 from finetune.training.loop import Loop
+from finetune.training.micro_batches import plan_steps
 
 EXAMPLES = 32
 SPLITS = {"1 x 32": (32, 1), "4 x 8": (8, 4)}
@@ -93,15 +94,14 @@ def recipe(case: Case, folder: Path) -> Recipe:
 def of_loop(job: Job, batch_size: int, accumulation: int) -> Step:
     """The first step of finetune's loop."""
     keys = {"training.batch_size": batch_size, "training.gradient_accumulation": accumulation}
-    loop = Loop(replace(job, recipe=compose.override(job.recipe, keys)))
+    job = replace(job, recipe=compose.override(job.recipe, keys))
+    loop = Loop(job)
     job.model.train()
     job.model.zero_grad()
-    (window,) = loop._windows(loop.plan.epoch(0))
-    targets = int(job.encoded["train"].targets.sum())
-    with closing(loop.gradients.prepared([window])) as batches:
-        losses = loop.gradients.compute(window, batches, targets, EXAMPLES)
-    assert losses is not None
-    return Step(gradient_of(job.model), float(sum(losses)) / targets)
+    (plan,) = plan_steps(job, 0)
+    with closing(loop.micro_batches([plan])) as micro_batches:
+        losses = [loop.gradients.forward_backward(one, plan.targets) for one in micro_batches]
+    return Step(gradient_of(job.model), float(sum(losses)) / plan.targets)
 
 
 def of_trainer(job: Job, batch_size: int, accumulation: int, folder: Path) -> Step:

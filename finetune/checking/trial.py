@@ -112,7 +112,7 @@ def _train(loop: Loop, batches: Sequence[Indices]) -> Iterable[float]:
                 accelerator.clip_grad_norm_(loop.model.parameters(), job.recipe.training.max_grad_norm)
             loop.optimizer.step()
             loop.optimizer.zero_grad()
-            loop.gradients.forget()
+            loop.gradients.clear()
             yield loss.item()  # waits for the device
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +98,15 @@ class Job:
 
     def batches(self, split: str, batches: Iterable[Indices]) -> Generator[Batch]:
         """The features of the given indices, collated ahead, on this process's device; to be closed if not used up."""
-        features, device = self.encoded[split].features, self.accelerator.device
-
-        def collate(indices: Indices) -> Batch:
-            batch = self.task.collate(features.take(indices), self.tools)
-            return pinned(batch) if device.type == "cuda" else batch
-
+        collate = partial(self.collate, split)
         with closing(prefetch(collate, batches, ahead=self.recipe.training.prefetch)) as collated:
             for batch in collated:
-                yield batch.to(device)
+                yield batch.to(self.accelerator.device)
+
+    def collate(self, split: str, indices: Indices) -> Batch:
+        """Return the features of the given indices as one batch in the CPU's memory, pinned where a GPU reads it."""
+        batch = self.task.collate(self.encoded[split].features.take(indices), self.tools)
+        return pinned(batch) if self.accelerator.device.type == "cuda" else batch
 
 
 def prepare(recipe: Recipe) -> Job:
