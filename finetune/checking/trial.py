@@ -136,7 +136,7 @@ def _score(loop: Loop) -> tuple[float, int]:
     model = loop.unwrapped.train(False)
     start, tokens, number = time.perf_counter(), 0, 0
     with (
-        job.matmul.used(),
+        job.tuned(),
         torch.inference_mode(),
         job.accelerator.autocast(),
         closing(job.batches("dev", chosen)) as prepared,

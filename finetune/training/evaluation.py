@@ -70,7 +70,7 @@ def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> li
     with (
         bar,
         whole_weights(model),
-        job.matmul.used(),
+        job.tuned(),
         torch.inference_mode(),
         accelerator.autocast(),
         closing(job.batches(split, batches)) as collated,

@@ -23,8 +23,8 @@ class Gradients:
         self.job = job
         self.accelerator = job.accelerator
         self.model = model
-        alone = job.accelerator.num_processes == 1 and job.accelerator.device.type == "cpu"
-        self.embeddings = LookedUp(model, enabled=alone)
+        is_alone = job.accelerator.num_processes == 1 and job.accelerator.device.type == "cpu"
+        self.embeddings = LookedUp(model, enabled=is_alone and job.recipe.training.cpu_tuning)
         self._weights = list(model.parameters())
 
     def forward_backward(self, micro_batch: MicroBatch, targets: int) -> Tensor:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
 from finetune.data.batches import Indices
@@ -26,11 +25,11 @@ from finetune.training.memory import recompute_activations
 from finetune.training.micro_batches import MicroBatch, StepPlan, micro_batches, plan_steps
 from finetune.training.nonfinite import MOST_OVERFLOWS, StepFlags, StepFlagsQueue, guarded_step, nonfinite_error
 from finetune.training.optimizer import build_optimizer, build_schedule
-from finetune.training.progress import Bar, say
+from finetune.training.progress import Bar, say, show_score
 from finetune.training.resume import command
 from finetune.training.saving import restore, save
 from finetune.training.selection import update_best
-from finetune.training.sharding import set_up_deepspeed
+from finetune.training.sharding import keep_buffers, set_up_deepspeed
 from finetune.training.splitting import Splitting
 from finetune.training.state import Mean, State
 
@@ -56,10 +55,7 @@ class Loop:
         optimizer = build_optimizer(job.model, self.training, self.state.total_steps)
         self.schedule = build_schedule(optimizer, self.training, self.state.total_steps)
         self.model, self.optimizer = self.accelerator.prepare(job.model, optimizer)
-        if isinstance(self.model, DistributedDataParallel):
-            # These models' buffers are constants. Sending them would leave one process waiting for another that runs
-            # out of memory.
-            self.model.broadcast_buffers = False
+        keep_buffers(self.model)
         self.averaging = build_averaging(self.model, self.optimizer.optimizer, self.training, self.accelerator)
         self.gradients = Gradients(job, self.model)
         self.splitting = Splitting(job, self.model, self.state)
@@ -107,8 +103,9 @@ class Loop:
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Steps in this block compute in the ways that are fastest here."""
-        with self.job.matmul.used(), fast_dropout(self.model), self.gradients.embeddings.gathered():
+        """Steps in this block compute in the ways that are fastest here, unless training.cpu_tuning is false."""
+        dropout = fast_dropout(self.model, enabled=self.training.cpu_tuning)
+        with self.job.tuned(), dropout, self.gradients.embeddings.gathered():
             yield
 
     def _epoch(self, bar: Bar) -> None:
@@ -178,8 +175,9 @@ class Loop:
         if flags is None:
             return False
         self.state.overflows = self.state.overflows + 1 if self._overflowed() else 0
-        self.epoch_mean.add(flags.finite_loss, plan.targets)
-        self.log_mean.add(flags.finite_loss, plan.targets)
+        loss = flags.finite_loss
+        self.epoch_mean.add(loss, plan.targets)
+        self.log_mean.add(loss, plan.targets)
         self._look_at(self.flags.put(flags))
         return True
 
@@ -286,17 +284,12 @@ class Loop:
 
     def _tell_epoch(self, train_loss: float) -> None:
         self._log({"epoch_train_loss": train_loss})
-        dev = "  ".join(f"{name} {show(name, value)}" for name, value in self.state.dev.items())
+        dev = "  ".join(f"{name} {show_score(name, value)}" for name, value in self.state.dev.items())
         self._say(f"epoch {self.state.epoch + 1}/{self.epochs}  train loss {train_loss:.4f}  |  dev  {dev}")
 
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
             say(text)
-
-
-def show(name: str, value: float) -> str:
-    """A score as people write it: BLEU and chrF to two digits, shares and losses to four."""
-    return f"{value:.2f}" if abs(value) > 1 and name != "loss" else f"{value:.4f}"
 
 
 def fit(job: Job) -> Loop:

@@ -16,8 +16,8 @@ from finetune.training.checkpoint import enough_room, save_model
 from finetune.training.evaluation import Evaluated, evaluate
 from finetune.training.interrupt import Signals, StopNow
 from finetune.training.job import Job, apply_masks
-from finetune.training.loop import Loop, show
-from finetune.training.progress import results_console, say
+from finetune.training.loop import Loop
+from finetune.training.progress import results_console, say, show_score
 from finetune.training.resume import command
 
 
@@ -114,7 +114,8 @@ def _tell(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
         table.add_column(name, justify="right")
     for name, value in evaluated.values.items():
         others = [scores.values.get(name) for scores in peers.values()]
-        table.add_row(name, show(name, value), *("" if other is None else show(name, other) for other in others))
+        shown = ("" if other is None else show_score(name, other) for other in others)
+        table.add_row(name, show_score(name, value), *shown)
     results_console.print(table)
     for name, signature in evaluated.scores.signatures.items():
         results_console.print(f"{name}: {signature}", soft_wrap=True)
