@@ -39,6 +39,7 @@ from finetune.recipe import (
 )
 from finetune.training import prepare, progress
 from finetune.training.loop import Loop
+from finetune.training.micro_batches import plan_steps
 from finetune.training.run import Run
 
 EXAMPLES = 32
@@ -93,15 +94,14 @@ def recipe(case: Case, folder: Path) -> Recipe:
 def of_loop(run: Run, batch_size: int, accumulation: int) -> Step:
     """The first step of finetune's loop."""
     keys = {"training.batch_size": batch_size, "training.gradient_accumulation": accumulation}
-    loop = Loop(replace(run, recipe=compose.override(run.recipe, keys)))
+    run = replace(run, recipe=compose.override(run.recipe, keys))
+    loop = Loop(run)
     run.model.train()
     run.model.zero_grad()
-    (window,) = loop._windows(loop.plan.epoch(0))
-    targets = int(run.encoded["train"].targets.sum())
-    with closing(loop.gradients.prepared([window])) as batches:
-        losses = loop.gradients.compute(window, batches, targets, EXAMPLES)
-    assert losses is not None
-    return Step(gradient_of(run.model), float(sum(losses)) / targets)
+    (plan,) = plan_steps(run, 0)
+    with closing(loop.micro_batches([plan])) as micro_batches:
+        losses = [loop.gradients.forward_backward(one, plan.targets) for one in micro_batches]
+    return Step(gradient_of(run.model), float(sum(losses)) / plan.targets)
 
 
 def of_trainer(run: Run, batch_size: int, accumulation: int, folder: Path) -> Step:

@@ -30,13 +30,13 @@ if __name__ == "__main__":  # the checkout, so that `scripts` is a package
 import torch
 
 from finetune.compose import to_yaml
-from finetune.data.batches import StepBatches
 from finetune.recipe import Training
 from finetune.tasks import Batch
 from finetune.training import Run
 from finetune.training.dropout import fast_dropout
 from finetune.training.embeddings import SparseEmbeddingGradients
-from finetune.training.guard import step_where_finite
+from finetune.training.micro_batches import MicroBatch, StepPlan, plan_steps
+from finetune.training.nonfinite import step_where_finite
 from finetune.training.optimizer import build_optimizer
 from scripts.benchmark_models import Shape, recipe, shape, write
 from scripts.benchmarking import Spread, interleave, machine, print_table
@@ -130,15 +130,14 @@ def loop_shares(ours: Ours, rounds: int) -> dict[str, Spread]:
     def whole() -> None:
         with ours.at_work(), quiet():
             loop = TrainingOnly(run)
-            waiting = Waiting(loop.gradients.prepared)
-            loop.gradients.prepared = waiting  # type: ignore[method-assign]
+            waiting = Waiting(loop.micro_batches)
+            loop.micro_batches = waiting  # type: ignore[method-assign]
             loop.train()
             waits.append(waiting.seconds)
 
     with ours.at_work():
         loop = TrainingOnly(run)
-        windows = loop._windows(loop.plan.epoch(0))
-        batches = list(loop.gradients.prepared(windows))
+        batches = [micro_batch.batch for micro_batch in loop.micro_batches(plan_steps(run, 0))]
     timings = interleave({"loop": whole, "bare": partial(bare, ours, batches)}, rounds)
     pairs = zip(timings.seconds["loop"], timings.seconds["bare"], strict=True)
     shares = [wait / seconds for wait, seconds in zip(waits[1:], timings.seconds["loop"], strict=True)]
@@ -169,15 +168,15 @@ def bare(ours: Ours, batches: Sequence[Batch]) -> None:
 
 
 class Waiting:
-    """A source of batches that counts the seconds in which one waits for it."""
+    """A source of micro-batches that counts the seconds in which one waits for it."""
 
-    def __init__(self, source: Callable[[Sequence[StepBatches]], Generator[Batch]]) -> None:
+    def __init__(self, source: Callable[[Sequence[StepPlan]], Generator[MicroBatch]]) -> None:
         self.source = source
         self.seconds = 0.0
 
-    def __call__(self, plan: Sequence[StepBatches]) -> Generator[Batch]:
-        """The source's batches."""
-        with closing(self.source(plan)) as batches:
+    def __call__(self, steps: Sequence[StepPlan]) -> Generator[MicroBatch]:
+        """The source's micro-batches."""
+        with closing(self.source(steps)) as batches:
             while True:
                 start = time.perf_counter()
                 batch = next(batches, None)

@@ -36,11 +36,11 @@ from transformers import (
     default_data_collator,
 )
 
-from finetune.data.batches import Indices, StepBatches
+from finetune.data.batches import Indices
 from finetune.recipe import Training
-from finetune.tasks import Batch
 from finetune.training import Run, prepare
 from finetune.training.loop import Loop
+from finetune.training.micro_batches import MicroBatch, StepPlan, plan_steps
 from finetune.training.progress import console
 from scripts.benchmark_models import MAX_LENGTH, Shape, recipe, training_work
 
@@ -145,17 +145,16 @@ class Ours(Variant):
     def steps(self, count: int) -> list[Step]:
         with self.at_work():
             loop = TrainingOnly(self.run)
-            windows = loop._windows(loop.plan.epoch(0))
-            chosen = [windows[index] for index in spread(len(windows), count)]
-            batches = list(loop.gradients.prepared(chosen))
+            plans = plan_steps(self.run, 0)
+            chosen = [plans[index] for index in spread(len(plans), count)]
+            batches = list(loop.micro_batches(chosen))
             loop.model.train()
         self._loop = loop
-        return [partial(self._step, loop, window, batch) for window, batch in zip(chosen, batches, strict=True)]
+        return [partial(self._step, loop, plan, batch) for plan, batch in zip(chosen, batches, strict=True)]
 
-    def _step(self, loop: Loop, window: StepBatches, batch: Batch) -> Amount:
-        amount = self._amount([window.all])
-        loop._step(window, iter([batch]), amount.tokens)
-        return amount
+    def _step(self, loop: Loop, plan: StepPlan, micro_batch: MicroBatch) -> Amount:
+        loop.take_step(plan, iter([micro_batch]))
+        return self._amount([plan.window.all])
 
     def epoch(self) -> tuple[Amount, float]:
         self._loop = None

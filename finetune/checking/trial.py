@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from finetune.data.batches import BatchLimits, Indices, shards
+from finetune.data.batches import BatchLimits, Indices, StepBatches, shards
 from finetune.errors import UserError
 from finetune.training import Run
 from finetune.training.loop import Loop
 from finetune.training.memory import is_out_of_memory, out_of_memory
+from finetune.training.micro_batches import StepPlan, of_one_step
 
 _SECONDS = 8.0
 """Time for each of the two measurements, training and evaluation; a batch that was begun is finished."""
@@ -100,20 +101,12 @@ def _largest(loop: Loop) -> Indices:
 
 def _train(loop: Loop, batches: Sequence[Indices]) -> Iterable[float]:
     """The loss of each batch, in nats a target, after a step of the optimizer on it alone."""
-    run, accelerator = loop.run, loop.accelerator
-    with closing(run.batches("train", batches)) as prepared:
-        for indices, batch in zip(batches, prepared, strict=True):
-            targets = max(int(run.encoded["train"].targets[indices].sum()), 1)
-            with accelerator.autocast():
-                loss = run.task.loss(loop.model, batch, run.recipe.training.label_smoothing) / targets
-            accelerator.backward(loss)
-            loop.gradients.embeddings.fill()
-            if run.recipe.training.max_grad_norm is not None:
-                accelerator.clip_grad_norm_(loop.model.parameters(), run.recipe.training.max_grad_norm)
-            loop.optimizer.step()
-            loop.optimizer.zero_grad()
-            loop.gradients.forget()
-            yield loss.item()  # waits for the device
+    targets = loop.run.encoded["train"].targets
+    steps = [StepPlan(StepBatches((batch,), 0, batch), int(targets[batch].sum()), len(batch)) for batch in batches]
+    with closing(loop.micro_batches(steps)) as prepared:
+        for step in steps:
+            flags = loop.step(of_one_step(prepared), step.targets)
+            yield flags.loss.item() / max(step.targets, 1)  # waits for the device
 
 
 def _seconds_a_token(loop: Loop, batches: Sequence[Indices]) -> tuple[float, int]:
@@ -136,7 +129,7 @@ def _score(loop: Loop) -> tuple[float, int]:
     model = loop.unwrapped.train(False)
     start, tokens, number = time.perf_counter(), 0, 0
     with (
-        run.matmul.used(),
+        run.tuned(),
         torch.inference_mode(),
         run.accelerator.autocast(),
         closing(run.batches("dev", chosen)) as prepared,

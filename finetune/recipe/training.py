@@ -69,6 +69,10 @@ class Training(Section):
     fp32. null: what accelerate was told."""
     fp32_matmul: Literal["auto", "default", "onednn"] = "auto"
     """Library of fp32 products on a CPU. auto: oneDNN where a trial of a moment finds it faster and no less exact."""
+    cpu_tuning: bool = True
+    """On a CPU: freed memory is kept, a lone launched process uses all cores, fp32_matmul=auto tries libraries, dropout
+    draws faster, gradients of embeddings are gathered, streams are padded to sizes that repeat. false: all of it as
+    torch does by itself; the results differ by rounding and by what dropout draws."""
     eval_every: PositiveInt | None = None
     """Steps between evaluations on dev; once an epoch where not given."""
     best_metric: str | None = None
@@ -121,4 +125,10 @@ class Training(Section):
             raise ValueError(f"optimizer=schedule_free takes schedule=constant, found {self.schedule}")
         if self.optimizer == "schedule_free" and self.ema:
             raise ValueError("optimizer=schedule_free averages weights by itself: set ema=0")
+        return self
+
+    @model_validator(mode="after")
+    def _tuned_library(self) -> Self:
+        if not self.cpu_tuning and self.fp32_matmul == "onednn":
+            raise ValueError("cpu_tuning=false takes fp32_matmul=auto or default, found onednn")
         return self

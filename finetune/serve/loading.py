@@ -70,7 +70,12 @@ def load_predictor(origin: ModelLocation, own: Recipe, *, scores: bool = False) 
     for key, length in task.lengths.items():
         models.check_length(model.config, length, key)
     computes_fp32_on_cpu = precision.name == "fp32" and accelerator.device.type == "cpu"
-    matmul = choose_matmul(own.training.fp32_matmul, model, computes_fp32_on_cpu=computes_fp32_on_cpu)
+    matmul = choose_matmul(
+        own.training.fp32_matmul,
+        model,
+        computes_fp32_on_cpu=computes_fp32_on_cpu,
+        is_tuned=own.training.cpu_tuning,
+    )
     model.to(accelerator.device)
     ragged = own.training.layout == "ragged" and pretrained.reads_streams(model)
     context = TaskContext(tokenizer, model.config, labels, ragged)

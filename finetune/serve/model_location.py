@@ -23,6 +23,7 @@ MEANT = (
     "evaluation.",
     "training.precision",
     "training.fp32_matmul",
+    "training.cpu_tuning",
     "training.layout",
 )
 """The keys of a recipe that have a meaning once a model is trained."""

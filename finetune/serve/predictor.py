@@ -18,6 +18,7 @@ from finetune.errors import UserError
 from finetune.serve.examples import BadRow, Example
 from finetune.serve.predictions import FormattedPrediction, PredictionFormatter
 from finetune.tasks import Batch, Prediction, Task, TaskContext
+from finetune.training.cpu_tuning import tuned
 from finetune.training.matmul import Matmul
 from finetune.training.precision import Precision
 from finetune.training.prefetch import pinned, prefetch
@@ -107,7 +108,7 @@ class Predictor:
 
         ahead = self.task.recipe.training.prefetch
         with (
-            self.matmul.used(),
+            tuned(self.matmul, enabled=self.task.recipe.training.cpu_tuning),
             torch.inference_mode(),
             self.accelerator.autocast(),
             closing(prefetch(collate, batches, ahead=ahead)) as collated,

@@ -33,9 +33,14 @@ class _FastDropout(nn.Dropout):
 
 
 @contextmanager
-def fast_dropout(model: nn.Module) -> Iterator[None]:
-    """Let the model's dropout modules draw fast inside the block. Nothing of it is stored with the model."""
-    modules = [module for module in model.modules() if type(module) is nn.Dropout]
+def fast_dropout(model: nn.Module, *, enabled: bool = True) -> Iterator[None]:
+    """Let the model's dropout modules draw fast inside the block. Nothing of it is stored with the model.
+
+    Args:
+        model: The model; on a GPU its modules draw as before.
+        enabled: False leaves all modules as they are.
+    """
+    modules = [module for module in model.modules() if type(module) is nn.Dropout and enabled]
     for module in modules:
         module.__class__ = _FastDropout
     try:

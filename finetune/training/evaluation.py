@@ -70,7 +70,7 @@ def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> li
     with (
         bar,
         whole_weights(model),
-        run.matmul.used(),
+        run.tuned(),
         torch.inference_mode(),
         accelerator.autocast(),
         closing(run.batches(split, batches)) as collated,

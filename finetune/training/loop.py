@@ -2,36 +2,35 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedModel
 
-from finetune.data.batches import Indices, StepBatches, step_batches
+from finetune.data.batches import Indices
 from finetune.errors import Interrupted
-from finetune.tasks import Batch
-from finetune.training import guard
 from finetune.training.averaging import build_averaging
 from finetune.training.checkpoint import enough_room, step_name
 from finetune.training.compiling import compile_model, compiling
 from finetune.training.dropout import fast_dropout
 from finetune.training.evaluation import evaluate
 from finetune.training.gradient import Gradients
-from finetune.training.guard import Trace, Traces
 from finetune.training.interrupt import Signals, StopNow
 from finetune.training.memory import recompute_activations
+from finetune.training.micro_batches import MicroBatch, StepPlan, micro_batches, plan_steps
+from finetune.training.nonfinite import MOST_OVERFLOWS, StepFlags, StepFlagsQueue, guarded_step, nonfinite_error
 from finetune.training.optimizer import build_optimizer, build_schedule
-from finetune.training.progress import ProgressBar, say
+from finetune.training.progress import ProgressBar, say, format_score
 from finetune.training.resume import command
 from finetune.training.run import Run
 from finetune.training.saving import restore, save
 from finetune.training.selection import update_best
-from finetune.training.sharding import is_plain, set_up_deepspeed
+from finetune.training.sharding import keep_buffers, set_up_deepspeed
+from finetune.training.splitting import Splitting
 from finetune.training.state import MeanLoss, TrainingState
 
 
@@ -47,8 +46,8 @@ class Loop:
         self.training = run.recipe.training
         self.accelerator = run.accelerator
         self.plan = run.plan
-        self.batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
-        steps_per_epoch = math.ceil(len(self.plan) / self.batches_per_step)
+        batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
+        steps_per_epoch = math.ceil(len(self.plan) / batches_per_step)
         self.state = TrainingState(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)
         self.epochs = math.ceil(self.state.total_steps / steps_per_epoch)
         self._set_up_model(run.model)
@@ -56,14 +55,12 @@ class Loop:
         optimizer = build_optimizer(run.model, self.training, self.state.total_steps)
         self.schedule = build_schedule(optimizer, self.training, self.state.total_steps)
         self.model, self.optimizer = self.accelerator.prepare(run.model, optimizer)
-        if isinstance(self.model, DistributedDataParallel):
-            # These models' buffers are constants. Sending them would leave one process waiting for another that runs
-            # out of memory.
-            self.model.broadcast_buffers = False
+        keep_buffers(self.model)
         self.averaging = build_averaging(self.model, self.optimizer.optimizer, self.training, self.accelerator)
-        self.gradients = Gradients(run, self.model, self.state)
+        self.gradients = Gradients(run, self.model)
+        self.splitting = Splitting(run, self.model, self.state)
         self.epoch_mean, self.log_mean = self._mean(), self._mean()
-        self.traces = Traces()
+        self.flags = StepFlagsQueue()
         self.signals = Signals()
         self._told_to_end = False
         if run.resumed:
@@ -106,105 +103,103 @@ class Loop:
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
-        """Steps in this block compute in the ways that are fastest here."""
-        with self.run.matmul.used(), fast_dropout(self.model), self.gradients.embeddings.gathered():
+        """Steps in this block compute in the ways that are fastest here, unless training.cpu_tuning is false."""
+        dropout = fast_dropout(self.model, enabled=self.training.cpu_tuning)
+        with self.run.tuned(), dropout, self.gradients.embeddings.gathered():
             yield
 
     def _epoch(self, bar: ProgressBar) -> None:
         state = self.state
-        batches = self.plan.epoch(state.epoch)
-        plan = self._windows(batches)[: state.total_steps - (state.step - state.position)]
-        largest = self._largest(batches)
+        plan = plan_steps(self.run, state.epoch)[: state.total_steps - (state.step - state.position)]
         if state.step and self._evaluation_is_due(len(plan)) and state.last_evaluated != state.step:
             self._evaluate(bar)  # what a signal kept the run from
             save(self)
         while state.position < len(plan) and not self._out_of_patience():
-            with closing(self.gradients.prepared(plan[state.position :])) as prepared:
-                for window, size in zip(plan[state.position :], largest[state.position :], strict=False):
-                    if not self._step(window, prepared, size):
-                        break  # the batches prepared are too large
-                    bar.advance(int(self.plan.lengths[window.all].sum()), note=self._note())
+            with closing(self.micro_batches(plan[state.position :])) as prepared:
+                for step in plan[state.position :]:
+                    if not self.take_step(step, prepared):
+                        break  # the micro-batches prepared are too large
+                    bar.advance(int(self.plan.lengths[step.window.all].sum()), note=self._note())
                     self._after_step(bar, len(plan))
                     if self._out_of_patience():
                         break
         self._tell_epoch(self._read(self.epoch_mean))
 
-    def _windows(self, batches: Sequence[Indices]) -> list[StepBatches]:
-        accelerator = self.accelerator
-        accumulation = self.training.gradient_accumulation
-        return list(step_batches(batches, accumulation, accelerator.num_processes, accelerator.process_index))
+    def micro_batches(self, steps: Sequence[StepPlan]) -> Generator[MicroBatch]:
+        """Yield this process's micro-batches of consecutive steps, split as memory demands; to be closed."""
+        return micro_batches(self.run, steps, self.state.parts)
 
-    def _largest(self, batches: Sequence[Indices]) -> list[int]:
-        """Positions of the largest batch of each window, over all processes."""
-        ragged, lengths = self.run.context.ragged, self.plan.lengths
-        sizes = [int(lengths[one].sum() if ragged else lengths[one].max() * len(one)) for one in batches]
-        groups: list[int] = np.maximum.reduceat(sizes, np.arange(0, len(sizes), self.batches_per_step)).tolist()
-        return groups
+    def step(self, micro_batches: Iterator[MicroBatch], targets: int) -> StepFlags:
+        """Take one optimizer step.
 
-    def _step(self, window: StepBatches, prepared: Iterator[Batch], size: int) -> bool:
-        """One optimizer step; False where memory did not suffice, so that it must be done again in smaller parts."""
-        targets = int(self.run.encoded["train"].targets[window.all].sum())
-        losses = self.gradients.compute(window, prepared, targets, size)
-        if losses is None:
-            return False
-        parts = self.gradients.parts(window)
-        loss = self._mean().total
-        for one, (_, weight) in zip(losses, parts, strict=True):
-            loss += one * weight
-        flags = self._update(loss)
-        finite_loss = loss.masked_fill(flags[0] > 0, 0.0)
-        self.epoch_mean.add(finite_loss, targets)
-        self.log_mean.add(finite_loss, targets)
-        self._look_at(self.traces.put(Trace(self.state.step, losses, [part for part, _ in parts], targets, flags)))
-        return True
-
-    def _update(self, loss: Tensor) -> Tensor:
-        """Step the optimizer unless loss or gradient is not finite; gives the flags of the step (`guard.flags`)."""
-        scaled = self.optimizer.scaler is not None  # fp16: the gradient may overflow, and its scale is halved then
-        norm, divisor = self._clip()
-        told = self.signals.received is not None
-        flags = guard.flags(self.accelerator, loss, None if scaled else norm, told_to_end=told)
-        if scaled:
-            self.optimizer.step()
-        else:
-            optimizer = self.optimizer.optimizer if is_plain(self.accelerator) else self.optimizer
-            guard.step_where_finite(optimizer, flags[0], divisor)
-        self.optimizer.zero_grad()
-        self.gradients.forget()
-        overflowed = scaled and self.accelerator.optimizer_step_was_skipped
-        self.state.overflows = self.state.overflows + 1 if overflowed else 0
-        if not overflowed:
+        Args:
+            micro_batches: This process's micro-batches of the step; the gradients are exchanged in the last.
+            targets: Number of targets of the step over all processes.
+        """
+        loss, losses, indices = self._mean().total, list[Tensor](), list[Indices]()
+        # Forward and backward: the micro-batches' gradients add up to that of the step's mean loss, because the loss of
+        # each is summed over its targets and divided by the number of targets of the step.
+        for micro_batch in micro_batches:
+            losses.append(self.gradients.forward_backward(micro_batch, targets))  # scalar, summed over targets
+            loss += losses[-1] * micro_batch.weight
+            indices.append(micro_batch.indices)
+        # Clip: a gradient longer than max_grad_norm is scaled down, at once or within the optimizer's step.
+        clipped = self.gradients.clip(self.training.max_grad_norm, self.optimizer)
+        # Optimizer step: left out on all processes alike where the loss or the gradient of one is not finite.
+        is_told = self.signals.received is not None
+        flags = guarded_step(self.accelerator, self.optimizer, loss, clipped, told_to_end=is_told)
+        # Schedule step: the rate follows all steps but those in which fp16 overflowed.
+        if not self._overflowed():
             self.schedule.step()
+        # zero_grad: the next step begins without a gradient.
+        self.optimizer.zero_grad()
+        self.gradients.clear()
         self.state.step += 1
         self.state.position += 1
-        return flags
+        return StepFlags(self.state.step, losses, indices, loss, targets, flags)
 
-    def _clip(self) -> tuple[Tensor | None, Tensor | None]:
-        """Clip the gradient; gives its norm before that, and what the optimizer is to divide it by."""
-        limit = self.training.max_grad_norm
-        divides = is_plain(self.accelerator) and guard.reads_on_device(self.optimizer.optimizer)
-        if limit is not None and not divides:
-            norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
-            return None if norm is None else torch.as_tensor(norm), None  # DeepSpeed has a number, or none yet
-        norm = self.gradients.norm()
-        # As torch's clip_grad_norm_, in the pass over the gradient that the optimizer makes anyway.
-        return norm, None if limit is None else ((norm + 1e-6) / limit).clamp_(min=1)
+    def take_step(self, plan: StepPlan, prepared: Iterator[MicroBatch]) -> bool:
+        """Take one optimizer step, and deal with memory that does not suffice and with numbers that are not finite.
 
-    def _look_at(self, trace: Trace | None) -> None:
+        Args:
+            plan: The step.
+            prepared: Yields the micro-batches of this step and of those after it.
+
+        Returns:
+            False where memory did not suffice: the micro-batches are to be made anew, which are smaller then.
+
+        Raises:
+            UserError: Memory does not suffice for a single example, or the loss or gradient was not finite.
+        """
+        flags = self.splitting.attempt(partial(self.step, targets=plan.targets), plan, prepared)
+        if flags is None:
+            return False
+        self.state.overflows = self.state.overflows + 1 if self._overflowed() else 0
+        loss = flags.finite_loss
+        self.epoch_mean.add(loss, plan.targets)
+        self.log_mean.add(loss, plan.targets)
+        self._look_at(self.flags.put(flags))
+        return True
+
+    def _overflowed(self) -> bool:
+        """Whether fp16's gradient scaling has left out the last step."""
+        return self.optimizer.scaler is not None and self.accelerator.optimizer_step_was_skipped
+
+    def _look_at(self, flags: StepFlags | None) -> None:
         """Deal with what a step found: not finite, or the end asked for."""
-        if trace is None:
+        if flags is None:
             return
-        self._told_to_end = trace.is_last
-        if trace.is_finite and self.state.overflows <= guard.MOST_OVERFLOWS:
+        self._told_to_end = flags.is_last
+        if flags.is_finite and self.state.overflows <= MOST_OVERFLOWS:
             return
         state, may = self.state, self.training.max_left_out if self.training.on_nonfinite == "skip" else 0
         rate = float(self.schedule.get_last_lr()[0])
-        if trace.is_finite or state.skipped_steps >= may:
-            raise guard.not_finite(self.run, trace, rate, state.skipped_steps)
+        if flags.is_finite or state.skipped_steps >= may:
+            raise nonfinite_error(self.run, flags, rate, state.skipped_steps)
         state.skipped_steps += 1
-        self.epoch_mean.targets -= trace.targets
-        self.log_mean.targets -= trace.targets
-        self._say(f"step {trace.step} is left out, {state.skipped_steps} of at most {may}: its gradient is not finite")
+        self.epoch_mean.targets -= flags.targets
+        self.log_mean.targets -= flags.targets
+        self._say(f"step {flags.step} is left out, {state.skipped_steps} of at most {may}: its gradient is not finite")
 
     def _after_step(self, bar: ProgressBar, steps_of_epoch: int) -> None:
         """Log, evaluate, save, end: what is due after a step."""
@@ -213,7 +208,7 @@ class Loop:
         evaluates = self._evaluation_is_due(steps_of_epoch)
         saves = evaluates or bool(self.training.save_every and state.step % self.training.save_every == 0)
         if logs or saves or self._told_to_end:
-            self._look_at(self.traces.last())
+            self._look_at(self.flags.last())
         if logs:
             rate = float(self.schedule.get_last_lr()[0])
             self._log({"train_loss": self._read(self.log_mean), "learning_rate": rate})
@@ -295,11 +290,6 @@ class Loop:
     def _say(self, text: str) -> None:
         if self.accelerator.is_main_process:
             say(text)
-
-
-def format_score(name: str, value: float) -> str:
-    """A score as people write it: BLEU and chrF to two digits, shares and losses to four."""
-    return f"{value:.2f}" if abs(value) > 1 and name != "loss" else f"{value:.4f}"
 
 
 def fit(run: Run) -> Loop:

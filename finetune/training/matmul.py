@@ -68,14 +68,19 @@ DEFAULT = Matmul("default", "")
 ONEDNN = Matmul("onednn", "")
 
 
-def choose_matmul(asked: Library | Literal["auto"], model: nn.Module, *, computes_fp32_on_cpu: bool) -> Matmul:
+def choose_matmul(
+    asked: Library | Literal["auto"], model: nn.Module, *, computes_fp32_on_cpu: bool, is_tuned: bool = True
+) -> Matmul:
     """The library that is asked for, or for auto the faster of those that are exact.
 
     Args:
         asked: A library or auto.
         model: Gives the shapes to try.
         computes_fp32_on_cpu: Whether the run does; nothing is changed where it does not.
+        is_tuned: Whether the run is tuned for a CPU at all.
     """
+    if not is_tuned:
+        return Matmul("default", "training.cpu_tuning=false")
     if not computes_fp32_on_cpu:
         return Matmul("default", "only fp32 on a CPU has a choice")
     if not _mkldnn.is_available():

@@ -131,6 +131,11 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
+def format_score(name: str, value: float) -> str:
+    """A score as people write it: BLEU and chrF to two digits, shares and losses to four."""
+    return f"{value:.2f}" if abs(value) > 1 and name != "loss" else f"{value:.4f}"
+
+
 def _clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

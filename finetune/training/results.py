@@ -15,9 +15,9 @@ from finetune.tasks import EvaluationRecord
 from finetune.training.checkpoint import enough_room, save_model
 from finetune.training.evaluation import EvaluationResult, evaluate
 from finetune.training.interrupt import Signals, StopNow
-from finetune.training.loop import Loop, format_score
+from finetune.training.loop import Loop
 from finetune.training.masks import apply_masks
-from finetune.training.progress import results_console, say
+from finetune.training.progress import results_console, say, format_score
 from finetune.training.resume import command
 from finetune.training.run import Run
 from finetune.training.trivial import find_trivial
@@ -123,9 +123,8 @@ def _tell(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scor
         table.add_column(name, justify="right")
     for name, value in evaluated.values.items():
         others = [scores.values.get(name) for scores in baseline_scores.values()]
-        table.add_row(
-            name, format_score(name, value), *("" if other is None else format_score(name, other) for other in others)
-        )
+        shown = ("" if other is None else format_score(name, other) for other in others)
+        table.add_row(name, format_score(name, value), *shown)
     results_console.print(table)
     for name, signature in evaluated.scores.signatures.items():
         results_console.print(f"{name}: {signature}", soft_wrap=True)

@@ -1,40 +1,37 @@
 """Everything a run needs, loaded and encoded: from a recipe to a `Run`."""
 
-import os
 from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
-import psutil
-import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
 from datasets import Dataset
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune import metrics, models, tasks
+from finetune import models, tasks
 from finetune.attention import pretrained
-from finetune.data import load_data
+from finetune.data import LoadedData, load_data
 from finetune.data.batches import BatchPlan, Indices
 from finetune.data.features import Features
-from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, TaskContext
-from finetune.tasks.room import check_room
 from finetune.tasks.visibility import View, hidden_text
-from finetune.training.allocator import keep_memory
+from finetune.training.checks import check_run
+from finetune.training.cpu_tuning import choose_shared_matmul, tune_process, tuned
 from finetune.training.masks import apply_masks, follow_masks, rehearse
-from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
+from finetune.training.matmul import Matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
 from finetune.training.resume import resumed
 from finetune.training.run_folder import RunFolder
-from finetune.training.selection import check_best_metric, greater_is_better
+from finetune.training.selection import greater_is_better
 from finetune.training.state import TrainingState
 from finetune.training.trackers import check_trackers, start_trackers
 
@@ -100,17 +97,21 @@ class Run:
             self.recipe.seed,
         )
 
+    def tuned(self) -> AbstractContextManager[None]:
+        """Return a block in which the model is computed as the recipe's `training.cpu_tuning` says."""
+        return tuned(self.matmul, enabled=self.recipe.training.cpu_tuning)
+
     def batches(self, split: str, batches: Iterable[Indices]) -> Generator[Batch]:
         """The features of the given indices, collated ahead, on this process's device; to be closed if not used up."""
-        features, device = self.encoded[split].features, self.accelerator.device
-
-        def collate(indices: Indices) -> Batch:
-            batch = self.task.collate(features.take(indices), self.context)
-            return pinned(batch) if device.type == "cuda" else batch
-
+        collate = partial(self.collate, split)
         with closing(prefetch(collate, batches, ahead=self.recipe.training.prefetch)) as collated:
             for batch in collated:
-                yield batch.to(device)
+                yield batch.to(self.accelerator.device)
+
+    def collate(self, split: str, indices: Indices) -> Batch:
+        """Return the features of the given indices as one batch in the CPU's memory, pinned where a GPU reads it."""
+        batch = self.task.collate(self.encoded[split].features.take(indices), self.context)
+        return pinned(batch) if self.accelerator.device.type == "cuda" else batch
 
 
 def prepare(recipe: Recipe) -> Run:
@@ -120,106 +121,99 @@ def prepare(recipe: Recipe) -> Run:
         UserError: Something in the recipe or the data is wrong.
     """
     recipe, folder = resumed(recipe)
+    goes_on = folder is not None
     precision = choose_precision(recipe.training.precision)
-    accelerator = _accelerator(precision)
-    if accelerator.device.type == "cpu":
-        keep_memory()
-    if not (console.is_terminal and accelerator.is_main_process):
-        datasets.disable_progress_bars()
+    accelerator = _start_accelerator(recipe, precision)
     check_trackers(recipe.training.trackers)
     task = tasks.create(recipe)
+    loaded = _load_data(recipe, task, accelerator)
+    tokenizer = _load_tokenizer(recipe, task, loaded)
+    model = _load_model(recipe, task, loaded, tokenizer, accelerator)
+    context = _describe_run(recipe, task, loaded, tokenizer, model)
+    check_run(recipe, task, context)
+    features = _encode(task, loaded, context, accelerator)
+    encoded = {split: EncodedSplit.of(features[split]) for split in SPLITS}
+    context = task.weighted(encoded["train"].features, context)
+    set_seed(recipe.seed, device_specific=True)
+    matmul = choose_shared_matmul(recipe.training, model, accelerator, precision)
+    folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
+    examples = {split: getattr(loaded, split) for split in SPLITS}
+    run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
+    with run.tuned():
+        run.views = follow_masks(run)
+        rehearse(run)
+    start_trackers(accelerator, recipe, folder.path)
+    if accelerator.is_main_process:
+        _introduce(run, [*loaded.notes, *task.notes(features), *task.metric_notes(context), *_notes(run)])
+    return run
+
+
+def _start_accelerator(recipe: Recipe, precision: Precision) -> Accelerator:
+    """Start accelerate in the given precision, and tune the process for its CPU where the recipe does not forbid it."""
+    accelerator = precision.accelerator()
+    if recipe.training.cpu_tuning:
+        tune_process(accelerator)
+    if not (console.is_terminal and accelerator.is_main_process):
+        datasets.disable_progress_bars()
+    return accelerator
+
+
+def _load_data(recipe: Recipe, task: Task, accelerator: Accelerator) -> LoadedData:
+    """Read all splits; the main process reads first, and the others read what it has kept."""
     with accelerator.main_process_first():
-        loaded = task.prepare(load_data(recipe.data, task.fields))
-    # Trained by each process where it is from scratch: training a tokenizer gives the same one every time.
-    tokenizer = models.load_tokenizer(recipe.model, lambda: task.texts(loaded.train), split_words=task.reads_words)
-    labels = loaded.labels[task.label_field] if task.label_field else None
+        return task.prepare(load_data(recipe.data, task.fields))
+
+
+def _load_tokenizer(recipe: Recipe, task: Task, loaded: LoadedData) -> PreTrainedTokenizerBase:
+    """Load the tokenizer, or train one: each process by itself, since that gives the same one every time."""
+    return models.load_tokenizer(recipe.model, lambda: task.texts(loaded.train), split_words=task.reads_words)
+
+
+def _load_model(
+    recipe: Recipe, task: Task, loaded: LoadedData, tokenizer: PreTrainedTokenizerBase, accelerator: Accelerator
+) -> PreTrainedModel:
+    """Load the model with its head, its adapter, its frozen weights and its masks; the main process loads first."""
     with accelerator.main_process_first():
-        problem = task.problem_type(loaded)
         model = models.load_model(
-            recipe.model, task.head, tokenizer, labels=labels, seed=recipe.seed, problem_type=problem
+            recipe.model,
+            task.head,
+            tokenizer,
+            labels=_labels(task, loaded),
+            seed=recipe.seed,
+            problem_type=task.problem_type(loaded),
         )
         model = models.adapt(model, recipe.adapter, task.head, seed=recipe.seed)
     models.freeze(model, recipe.training.freeze)
     apply_masks(model, task.program, tokenizer, recipe.attention.kernel)
+    return model
+
+
+def _describe_run(
+    recipe: Recipe, task: Task, loaded: LoadedData, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel
+) -> TaskContext:
+    """Return what the task needs to encode and score examples: tokenizer, configuration, labels and layout."""
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
-    context = TaskContext(tokenizer, model.config, labels, ragged, has_words=task.has_words(loaded.dev))
-    _check(recipe, task, context)
-    examples = {split: getattr(loaded, split) for split in SPLITS}
-    with accelerator.local_main_process_first():  # the others read what it has kept
-        features = {split: task.encode(examples[split], context) for split in SPLITS}
-    encoded = {split: EncodedSplit.of(features[split]) for split in SPLITS}
-    context = task.weighted(encoded["train"].features, context)
-    set_seed(recipe.seed, device_specific=True)
-    matmul = _shared_matmul(recipe, accelerator, precision, model)
-    goes_on = folder is not None
-    folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
-    run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
-    run.views = follow_masks(run)
-    rehearse(run)
-    start_trackers(accelerator, recipe, folder.path)
-    if accelerator.is_main_process:
-        notes = [*loaded.notes, *task.notes(features), *task.metric_notes(context)]
-        if recipe.training.layout == "ragged" and not ragged:
-            notes.append("batches are padded: this model reads rows, not ragged streams")
-        if recipe.adapter or recipe.training.freeze:
-            notes.append(models.trained_share(model))
-        _introduce(run, notes)
-        for warning in hidden_text(run.views, task.program):
-            say(f"  warning: {warning}")
-    return run
+    return TaskContext(tokenizer, model.config, _labels(task, loaded), ragged, has_words=task.has_words(loaded.dev))
 
 
-def _check(recipe: Recipe, task: Task, context: TaskContext) -> None:
-    """Find out now what would otherwise stop the run at its first evaluation.
-
-    Raises:
-        UserError: A single class, baselines that the task does not have, lengths beyond the model's or too short,
-            metrics that cannot be had, a best_metric that none of them gives or whose direction is not known.
-    """
-    has_classes = context.config.problem_type == "single_label_classification"
-    if recipe.evaluation.baselines:
-        task.check_baselines(context)
-    if has_classes and len(context.labels or ()) < 2:
-        raise UserError(
-            "there is nothing to tell apart: all examples have one class",
-            where=f"column {recipe.data.columns.label!r}",
-            expected="two classes or more",
-            found=", ".join(context.labels or ()),
-            fix="data.columns.label=... names another column",
-        )
-    for key, length in task.lengths.items():
-        models.check_length(context.config, length, key)
-    check_room(task, context)
-    names = recipe.evaluation.metrics or task.metric_names(context)
-    metrics.check_metric(names, options=task.metric_options(context))
-    check_best_metric(recipe, task, context)
+def _labels(task: Task, loaded: LoadedData) -> tuple[str, ...] | None:
+    return loaded.labels[task.label_field] if task.label_field else None
 
 
-def _accelerator(precision: Precision) -> Accelerator:
-    accelerator = precision.accelerator()
-    launched = "ACCELERATE_MIXED_PRECISION" in os.environ
-    alone_on_cpu = accelerator.num_processes == 1 and accelerator.device.type == "cpu"
-    if launched and alone_on_cpu and os.environ.get("OMP_NUM_THREADS") == "1":
-        # `accelerate launch` gives a single process one thread, whatever the number of cores.
-        torch.set_num_threads(_cores())
-    return accelerator
+def _encode(task: Task, loaded: LoadedData, context: TaskContext, accelerator: Accelerator) -> dict[str, Dataset]:
+    """Encode every split; one process of each machine encodes first, and the others read what it has kept."""
+    with accelerator.local_main_process_first():
+        return {split: task.encode(getattr(loaded, split), context) for split in SPLITS}
 
 
-def _cores() -> int:
-    """Physical cores that this process may use."""
-    physical = psutil.cpu_count(logical=False) or 1
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical
-    return min(physical, allowed)
-
-
-def _shared_matmul(recipe: Recipe, accelerator: Accelerator, precision: Precision, model: PreTrainedModel) -> Matmul:
-    """One choice for all processes, tried by one of them while the others leave it the cores."""
-    applies = precision.name == "fp32" and accelerator.device.type == "cpu"
-    chosen: list[Matmul] = [DEFAULT]
-    if accelerator.is_main_process:
-        chosen = [choose_matmul(recipe.training.fp32_matmul, model, computes_fp32_on_cpu=applies)]
-    broadcast_object_list(chosen)
-    return chosen[0]
+def _notes(run: Run) -> list[str]:
+    """Return what the user should know of how this run trains, beside what the data and the task say."""
+    training, notes = run.recipe.training, list[str]()
+    if training.layout == "ragged" and not run.context.ragged:
+        notes.append("batches are padded: this model reads rows, not ragged streams")
+    if run.recipe.adapter or training.freeze:
+        notes.append(models.trained_share(run.model))
+    return notes
 
 
 def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any]) -> RunFolder:
@@ -244,3 +238,5 @@ def _introduce(run: Run, notes: list[str]) -> None:
     if run.precision.name == "fp32" and run.accelerator.device.type == "cpu":
         say(f"  fp32 products: {run.matmul}")
     say(f"  run folder: {run.folder.path}")
+    for warning in hidden_text(run.views, run.task.program):
+        say(f"  warning: {warning}")

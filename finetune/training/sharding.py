@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from torch import nn
 from torch.distributed.fsdp import FSDPModule, FullyShardedDataParallel
+from torch.nn.parallel import DistributedDataParallel
 
 from finetune.errors import UserError
 from finetune.recipe import Training
@@ -46,6 +47,15 @@ def set_up_deepspeed(accelerator: Accelerator, training: Training) -> None:
         "gradient_accumulation_steps": 1,  # more would divide the loss a second time
         "gradient_clipping": training.max_grad_norm or 0.0,
     }
+
+
+def keep_buffers(model: nn.Module) -> None:
+    """Have DDP leave each process its own buffers: these models' buffers are constants.
+
+    Sending them before each forward pass would leave one process waiting for another that runs out of memory.
+    """
+    if isinstance(model, DistributedDataParallel):
+        model.broadcast_buffers = False
 
 
 @contextmanager

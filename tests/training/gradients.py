@@ -1,6 +1,6 @@
 """The gradient of every step of an epoch, taken without stepping."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from finetune import compose
 from finetune.training.loop import Loop
+from finetune.training.micro_batches import MicroBatch, StepPlan, plan_steps
 from finetune.training.run import Run
 
 Step = tuple[float, dict[str, Tensor]]
@@ -26,22 +27,23 @@ def steps(run: Run) -> list[Step]:
     """All steps of the first epoch, the last one partial where examples run out; the same on all processes."""
     run.model.double().train()
     loop = Loop(run)
-    batches = loop.plan.epoch(0)
-    return [_step(loop, *one) for one in zip(loop._windows(batches), loop._largest(batches), strict=True)]
+    return [_step(loop, plan) for plan in plan_steps(run, 0)]
 
 
-def _step(loop: Loop, window: Any, size: int) -> Step:
+def _step(loop: Loop, plan: StepPlan) -> Step:
+    def loss_of(prepared: Iterator[MicroBatch]) -> Tensor:
+        losses = [loop.gradients.forward_backward(one, plan.targets) * one.weight for one in prepared]
+        return torch.stack(losses).sum()
+
     loop.model.zero_grad()
-    targets = int(loop.run.encoded["train"].targets[window.all].sum())
-    losses = None
-    while losses is None:  # memory did not suffice
-        with closing(loop.gradients.prepared([window])) as prepared:
-            losses = loop.gradients.compute(window, prepared, targets, size)
-    weights = [weight for _, weight in loop.gradients.parts(window)]
-    mine = torch.stack([loss * weight for loss, weight in zip(losses, weights, strict=True)]).sum()
+    mine = None
+    while mine is None:  # memory did not suffice
+        with closing(loop.micro_batches([plan])) as prepared:
+            mine = loop.splitting.attempt(loss_of, plan, prepared)
+    loop.gradients.embeddings.fill()
     total: Tensor = loop.accelerator.reduce(mine, reduction="sum")
     named = loop.unwrapped.named_parameters()
-    return float(total) / targets, {name: one.grad.clone() for name, one in named if one.grad is not None}
+    return float(total) / plan.targets, {name: one.grad.clone() for name, one in named if one.grad is not None}
 
 
 def assert_same_steps(found: list[Step], expected: list[Step]) -> None:

@@ -48,7 +48,7 @@ def test_it_saves_and_says_how_to_go_on(toy: Toy, tmp_path: Path) -> None:
     recipe, log = small(toy, **{"training.epochs": 1}), tmp_path / "log"
     assert finish(start(lambda: status(recipe), log)) == [0], log.read_text()
     moments: list[tuple[Any, str, int, int]] = [
-        (Gradients, "_backward", 3, signal.SIGTERM),
+        (Gradients, "forward_backward", 3, signal.SIGTERM),
         (TextClassificationTask, "predict", 1, signal.SIGINT),
         (TextClassificationTask, "predict", 3, signal.SIGTERM),
     ]
@@ -67,7 +67,7 @@ def test_it_saves_and_says_how_to_go_on(toy: Toy, tmp_path: Path) -> None:
 
 def test_a_second_ctrl_c_ends_at_once(toy: Toy, tmp_path: Path) -> None:
     recipe, log = small(toy), tmp_path / "log"
-    body = signalled(recipe, Gradients, "_backward", 3, signal.SIGINT, signal.SIGINT)
+    body = signalled(recipe, Gradients, "forward_backward", 3, signal.SIGINT, signal.SIGINT)
     assert finish(start(body, log)) == [130], log.read_text()
     assert "ended at once" in log.read_text()
     assert not (only_run(recipe) / "checkpoints").exists()
@@ -75,7 +75,7 @@ def test_a_second_ctrl_c_ends_at_once(toy: Toy, tmp_path: Path) -> None:
 
 def test_one_of_two_processes_is_told_and_both_save(toy: Toy, tmp_path: Path) -> None:
     recipe, port = small(toy, **{"training.epochs": 1}), free_port()
-    told = signalled(recipe, Gradients, "_backward", 3, signal.SIGTERM)
+    told = signalled(recipe, Gradients, "forward_backward", 3, signal.SIGTERM)
     logs = [tmp_path / "0.log", tmp_path / "1.log"]
     bodies: list[Callable[[], int]] = [lambda: status(recipe), told]
     both = [start(body, logs[rank], rank, 2, port) for rank, body in enumerate(bodies)]

@@ -16,7 +16,7 @@ from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
 from finetune.run import run_recipe
-from finetune.training import guard
+from finetune.training import nonfinite
 from finetune.training.evaluation import EvaluationResult
 from finetune.training.run import prepare
 from finetune.training.run_folder import RunFolder
@@ -111,7 +111,7 @@ def test_an_optimizer_that_divides_the_gradient_clips_as_torch_does(
     outcomes = []
     for divides in (True, False):
         if not divides:
-            monkeypatch.setattr(guard, "reads_on_device", lambda optimizer: False)
+            monkeypatch.setattr(nonfinite, "reads_on_device", lambda optimizer: False)
         loop = training.fit(prepare(compose.override(recipe, {"training.max_grad_norm": limit})))
         moments = [state["exp_avg"].flatten() for state in loop.optimizer.state.values()]
         outcomes.append((torch.cat(moments), [weight.detach() for weight in loop.model.parameters()]))

@@ -13,10 +13,10 @@ from torch import Tensor
 from finetune import compose, training
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.training import guard
+from finetune.training import nonfinite
 from finetune.training.checkpoint import is_whole
-from finetune.training.guard import Trace, Traces
 from finetune.training.loop import Loop
+from finetune.training.nonfinite import StepFlags, StepFlagsQueue
 from finetune.training.precision import Precision
 from finetune.training.run import Run, prepare
 from tests.training.test_resume import small
@@ -106,22 +106,24 @@ def test_only_so_many_steps_are_left_out(toy: Toy, monkeypatch: pytest.MonkeyPat
         training.fit(run)
 
 
-def trace(*losses: float) -> Trace:
+def flags_of(*losses: float) -> StepFlags:
     parts = [torch.arange(start, start + 18).numpy() for start in range(0, 18 * len(losses), 18)]
-    return Trace(7, [torch.tensor(loss) for loss in losses], parts, 18, torch.tensor([1.0, 0.0]))
+    return StepFlags(
+        7, [torch.tensor(loss) for loss in losses], parts, torch.tensor(sum(losses)), 18, torch.tensor([1.0, 0.0])
+    )
 
 
 def test_the_likely_cause_is_named(toy: Toy) -> None:
     run = prepare(small(toy, **{"training.max_grad_norm": None}))
-    told = guard.not_finite(run, trace(0.5, math.nan), 1e-3, 0)
+    told = nonfinite.nonfinite_error(run, flags_of(0.5, math.nan), 1e-3, 0)
     assert told.where == "train examples 18, 19, 20, 21, 22, 23, 24, 25, 26, 27 and 8 more (counted from 0)"
     assert told.found == "losses of 0.5, nan"
     assert "training.learning_rate=0.0001" in str(told.fix)
     assert "training.max_grad_norm=1" in str(told.fix)
     in_fp16 = replace(run, precision=Precision("fp16", ""))
-    assert "training.precision=bf16" in str(guard.not_finite(in_fp16, trace(math.inf), 1e-3, 0).fix)
+    assert "training.precision=bf16" in str(nonfinite.nonfinite_error(in_fp16, flags_of(math.inf), 1e-3, 0).fix)
     next(run.model.parameters()).data.fill_(math.nan)
-    assert "weights are not finite themselves" in str(guard.not_finite(run, trace(math.nan), 1e-3, 0).fix)
+    assert "weights are not finite themselves" in str(nonfinite.nonfinite_error(run, flags_of(math.nan), 1e-3, 0).fix)
 
 
 def test_an_optimizer_that_reads_on_the_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,22 +133,22 @@ def test_an_optimizer_that_reads_on_the_device_is_not_waited_for(monkeypatch: py
     on_device: Any = type("Flag", (), {"device": torch.device("cuda"), "__gt__": lambda self, other: self.flag})()
     weight.grad = torch.full((3,), 0.5)
     on_device.flag = torch.tensor(False)
-    guard.step_where_finite(optimizer, on_device)
+    nonfinite.step_where_finite(optimizer, on_device)
     stepped = weight.detach().clone()
     assert not torch.equal(stepped, torch.ones(3))
     kept = {name: value.clone() for name, value in optimizer.state[weight].items()}
     weight.grad = torch.full((3,), math.nan)
     on_device.flag = torch.tensor(True)
-    guard.step_where_finite(optimizer, on_device)
+    nonfinite.step_where_finite(optimizer, on_device)
     assert torch.equal(weight, stepped)
     assert all(torch.equal(optimizer.state[weight][name], value) for name, value in kept.items())
     assert not hasattr(optimizer, "found_inf")
 
 
 def test_on_a_cpu_each_step_is_told_at_once() -> None:
-    traces, one = Traces(), trace(1.0)
-    assert traces.put(one) is one
-    assert traces.last() is None
+    queue, one = StepFlagsQueue(), flags_of(1.0)
+    assert queue.put(one) is one
+    assert queue.last() is None
     assert (one.is_finite, one.is_last) == (False, False)
 
 

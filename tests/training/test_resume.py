@@ -95,7 +95,7 @@ def assert_same(first: Any, second: Any) -> None:
 
 
 EVENTS: list[tuple[Any, str]] = [
-    (Gradients, "_backward"),
+    (Gradients, "forward_backward"),
     (RunFolder, "log"),
     (os, "fsync"),
     (checkpoint, "seal"),

@@ -9,11 +9,10 @@ import pytest
 
 from finetune import compose
 from finetune.data import batched
-from finetune.data.batches import StepBatches
 from finetune.recipe import Recipe
 from finetune.run import run_recipe, status
-from finetune.tasks import Batch
-from finetune.training.gradient import Gradients
+from finetune.training.loop import Loop
+from finetune.training.micro_batches import MicroBatch, StepPlan
 from tests.training.processes import finish, start, together
 from tests.training.test_resume import assert_same_bits, elsewhere, killed_at, killed_then_resumed, only_run, small
 
@@ -38,16 +37,17 @@ def noting(recipe: Recipe, folder: Path) -> Callable[[], int]:
     """A run, for a process of its own, that notes the texts it trains on."""
 
     def body() -> int:
-        original = Gradients.prepared
+        original = Loop.micro_batches
 
-        def prepared(gradients: Gradients, plan: Sequence[StepBatches]) -> Generator[Batch]:
-            rows = gradients.run.examples["train"]
-            weighing = [part for window in plan for part, weight in gradients.parts(window) if weight]
-            with (folder / f"texts{gradients.accelerator.process_index}").open("a") as file:
-                file.writelines(f"{rows[int(index)]['text']}\n" for part in weighing for index in part)
-            return original(gradients, plan)
+        def noted(loop: Loop, steps: Sequence[StepPlan]) -> Generator[MicroBatch]:
+            rows = loop.run.examples["train"]
+            with (folder / f"texts{loop.accelerator.process_index}").open("a") as file:
+                for one in original(loop, steps):
+                    if one.weight:
+                        file.writelines(f"{rows[int(index)]['text']}\n" for index in one.indices)
+                    yield one
 
-        Gradients.prepared = prepared  # type: ignore[method-assign, assignment]
+        Loop.micro_batches = noted  # type: ignore[method-assign, assignment]
         return status(recipe)
 
     return body

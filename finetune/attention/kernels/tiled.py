@@ -21,6 +21,7 @@ from finetune.attention.kernels.gradients import attention_gradients
 from finetune.attention.kernels.plan import AttentionPlan
 from finetune.attention.kernels.slots import accumulate, empty_total, gather, split_slots, take, to_tokens
 from finetune.attention.kernels.weights import TiledCall, at_least_float32, attention_weights, weight_survivors, widened
+from finetune.attention.tuning import is_cpu_tuned
 
 __all__ = ["tiled_attention"]
 
@@ -123,13 +124,14 @@ class _TiledAttention(torch.autograd.Function):
 
 @contextmanager
 def _matmul_settings(query: Tensor, plan: AttentionPlan) -> Iterator[torch.dtype]:
-    """Multiply matrices of this block without autocast, on a CPU by MKL where all products are small.
+    """Multiply matrices of this block without autocast, on a CPU that is tuned by MKL where all products are small.
 
     Yields the type for the last products of the backward pass: the queries' own, unless the products are small. In
     bfloat16 those round their factors, as torch's own attention does; the error is no larger.
     """
     largest = 2 * query.shape[-1] * plan.largest_chunk
-    has_mkl = query.device.type == "cpu" and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
+    is_tuned = query.device.type == "cpu" and is_cpu_tuned()
+    has_mkl = is_tuned and torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
     with torch.autocast(query.device.type, enabled=False):
         if not has_mkl or largest >= LARGE_PRODUCT:
             yield query.dtype

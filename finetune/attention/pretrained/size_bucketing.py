@@ -14,14 +14,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from finetune.attention.tuning import is_cpu_tuned
+
 _COLUMNS = ("input_ids", "inputs_embeds", "token_type_ids", "position_ids")
 """Arguments of a stack, [1, tokens] or [1, tokens, hidden_size]."""
 _LEAST_STEP = 8
 
 
 def bucketed_length(total: int, device: torch.device) -> int:
-    """Columns of a stream of so many tokens: rounded up on a CPU, unchanged elsewhere."""
-    if device.type != "cpu" or not total:
+    """Columns of a stream of so many tokens: rounded up on a CPU that is tuned, unchanged elsewhere."""
+    if device.type != "cpu" or not total or not is_cpu_tuned():
         return total
     # 64 steps between neighbouring powers of two: bit_length - 1 is the power below, and 2 ** 6 is 64.
     step = max(_LEAST_STEP, 1 << max(0, total.bit_length() - 7))

@@ -1,0 +1,71 @@
+"""CPU tuning: whatever a run does to be fast on a CPU, all of it under one key, `training.cpu_tuning`.
+
+| what | where |
+|---|---|
+| freed memory is kept for the next step | allocator |
+| a single process of `accelerate launch` uses all cores | here |
+| fp32 products are computed by the faster library | matmul |
+| dropout draws its random numbers eight at a time | dropout |
+| gradients of embeddings are gathered | embeddings |
+| streams are padded to sizes that repeat, and small products of attention are computed by MKL | finetune.attention |
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
+from torch import nn
+
+from finetune.attention.tuning import cpu_tuning
+from finetune.recipe import Training
+from finetune.training.allocator import keep_memory
+from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
+from finetune.training.precision import Precision
+
+
+def tune_process(accelerator: Accelerator) -> None:
+    """Set what holds for the rest of the process: how memory is freed, and the number of threads."""
+    if accelerator.device.type != "cpu":
+        return
+    keep_memory()
+    is_launched = "ACCELERATE_MIXED_PRECISION" in os.environ
+    if is_launched and accelerator.num_processes == 1 and os.environ.get("OMP_NUM_THREADS") == "1":
+        # `accelerate launch` gives a single process one thread, whatever the number of cores.
+        torch.set_num_threads(_cores())
+
+
+def choose_shared_matmul(
+    training: Training, model: nn.Module, accelerator: Accelerator, precision: Precision
+) -> Matmul:
+    """Return one choice for all processes, tried by one of them while the others leave it the cores."""
+    applies = precision.name == "fp32" and accelerator.device.type == "cpu"
+    chosen: list[Matmul] = [DEFAULT]
+    if accelerator.is_main_process:
+        chosen = [
+            choose_matmul(training.fp32_matmul, model, computes_fp32_on_cpu=applies, is_tuned=training.cpu_tuning)
+        ]
+    broadcast_object_list(chosen)
+    return chosen[0]
+
+
+@contextmanager
+def tuned(matmul: Matmul, *, enabled: bool) -> Iterator[None]:
+    """Compute a model in the ways that are fastest on a CPU inside the block; on a GPU nothing changes.
+
+    Args:
+        matmul: The library of fp32 products.
+        enabled: False leaves everything but `matmul` to torch.
+    """
+    with cpu_tuning(enabled=enabled), matmul.used():
+        yield
+
+
+def _cores() -> int:
+    """Physical cores that this process may use."""
+    physical = psutil.cpu_count(logical=False) or 1
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical
+    return min(physical, allowed)

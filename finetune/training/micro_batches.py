@@ -1,0 +1,123 @@
+"""Micro-batches: what one forward and backward pass computes. One iterator yields those of all steps of an epoch."""
+
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from finetune.data.batches import Indices, StepBatches, step_batches
+from finetune.tasks import Batch
+from finetune.training.prefetch import prefetch
+from finetune.training.run import Run
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """What one optimizer step computes.
+
+    Args:
+        window: The batches of the step.
+        targets: Number of targets over all batches and all processes, by which the loss is divided.
+        largest: Token positions of the step's largest batch over all processes, padding included.
+    """
+
+    window: StepBatches
+    targets: int
+    largest: int
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The examples of a micro-batch, before they are collated.
+
+    Args:
+        indices: Features of the train split; int64, [examples].
+        weight: Factor of the micro-batch's loss: 1.0, or 0.0 where it only keeps the processes in step.
+        is_last: Whether the micro-batch is the last one of its optimizer step.
+    """
+
+    indices: Indices
+    weight: float
+    is_last: bool
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """What one forward and backward pass computes.
+
+    Args:
+        batch: The collated examples, on the process's device.
+        indices: Features of the train split; int64, [examples].
+        weight: Factor of the loss: 1.0, or 0.0 where the micro-batch only keeps the processes in step.
+        is_last: Whether the micro-batch is the last one of its optimizer step. DDP exchanges gradients in the backward
+            pass of the last one alone.
+    """
+
+    batch: Batch
+    indices: Indices
+    weight: float
+    is_last: bool
+
+
+def plan_steps(run: Run, epoch: int) -> list[StepPlan]:
+    """Return the optimizer steps of an epoch; all processes plan the same steps and take their own batches of each."""
+    plan, accelerator, ragged = run.plan, run.accelerator, run.context.ragged
+    batches, targets = plan.epoch(epoch), run.encoded["train"].targets
+    lengths = [plan.lengths[batch] for batch in batches]
+    positions = [int(one.sum() if ragged else one.max() * len(one)) for one in lengths]
+    accumulation, processes = run.recipe.training.gradient_accumulation, accelerator.num_processes
+    largest = np.maximum.reduceat(positions, np.arange(0, len(batches), accumulation * processes)).tolist()
+    planned = step_batches(batches, accumulation, processes, accelerator.process_index)
+    return [
+        StepPlan(window, int(targets[window.all].sum()), size) for window, size in zip(planned, largest, strict=True)
+    ]
+
+
+def plan_pieces(steps: Iterable[StepPlan], parts: int) -> Iterator[Piece]:
+    """Yield the pieces that this process computes for consecutive steps.
+
+    Args:
+        steps: The steps.
+        parts: Number of pieces that each batch is split into, as far as it has as many examples.
+    """
+    for step in steps:
+        window = step.window
+        weights = [1.0] * (len(window.local) - window.dummies) + [0.0] * window.dummies
+        split = [
+            (indices, weight)
+            for batch, weight in zip(window.local, weights, strict=True)
+            for indices in np.array_split(batch, parts)
+            if len(indices)
+        ]
+        for number, (indices, weight) in enumerate(split, start=1):
+            yield Piece(indices, weight, is_last=number == len(split))
+
+
+def micro_batches(run: Run, steps: Iterable[StepPlan], parts: int) -> Generator[MicroBatch]:
+    """Yield the micro-batches that this process computes for consecutive steps, collated ahead by a thread.
+
+    Args:
+        run: The run.
+        steps: The steps.
+        parts: Number of micro-batches that each batch is split into.
+
+    Returns:
+        A generator, which the caller closes if it does not use it up.
+    """
+    device = run.accelerator.device
+
+    def collate(piece: Piece) -> MicroBatch:
+        return MicroBatch(run.collate("train", piece.indices), piece.indices, piece.weight, piece.is_last)
+
+    with closing(prefetch(collate, plan_pieces(steps, parts), ahead=run.recipe.training.prefetch)) as collated:
+        for one in collated:
+            yield replace(one, batch=one.batch.to(device))
+
+
+def of_one_step(micro_batches: Iterator[MicroBatch]) -> Iterator[MicroBatch]:
+    """Yield the micro-batches of the next step, up to its last one."""
+    for one in micro_batches:
+        yield one
+        if one.is_last:
+            return
