@@ -141,7 +141,7 @@ def test_off_multiplies_small_tiles_as_torch_is_set(toy: Toy, monkeypatch: pytes
                 yield dtype
 
         monkeypatch.setattr(tiled, "_matmul_settings", noted)
-        Loop(prepare(recipe if is_tuned else untuned(recipe))).run()
+        Loop(prepare(recipe if is_tuned else untuned(recipe))).train()
     assert "ieee" in seen[True]
     assert seen[False] == {matmul._mkldnn.matmul.fp32_precision}
 
