@@ -1,4 +1,4 @@
-"""Builds the documentation: draws its pictures, makes the site, and checks that every link and picture is there.
+"""Builds the documentation: draws its pictures, describes the commands, makes the site, and checks every link in it.
 
 python scripts/build_docs.py          # the site is in site/
 zensical serve                        # and shown, rebuilt at each change
@@ -14,12 +14,15 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 PICTURES = DOCS / "pictures"
 SITE = ROOT / "site"
+COMMANDS = ROOT / "build" / "docs" / "commands.md"
+"""The description of the commands, which docs/reference/commands.md includes."""
 COPIED = (ROOT / "scripts" / "pictures" / "bench_training.png",)
 """Pictures of measurements, which no command draws in seconds."""
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -55,6 +58,36 @@ def draw_pictures(docs: Path, pictures: Path) -> list[Path]:
                 with contextlib.redirect_stdout(io.StringIO()):
                     app([*words[1:place], str(drawn[-1]), *words[place + 1 :]], standalone_mode=False)
     return drawn
+
+
+def describe_commands() -> str:
+    """Return the reference of the command line as Markdown, from what `finetune COMMAND --help` is made of."""
+    import typer.main
+
+    from finetune.cli import app
+
+    group = typer.main.get_command(app)
+    lines = []
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        context = command.make_context(name, [], resilient_parsing=True)
+        usage = " ".join(["finetune", name, *command.collect_usage_pieces(context)])
+        lines += [f"## finetune {name}", "", command.help, "", "```text", usage, "```", ""]
+        options = [one for one in command.params if getattr(one, "help", None)]
+        if options:
+            lines += ["| argument | meaning |", "|---|---|"]
+            lines += [f"| {_names(one, context)} | {_cell(one.help)} |" for one in options]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _names(parameter: Any, context: Any) -> str:
+    """Return how a parameter is written: all its options, or the name of an argument."""
+    names = parameter.opts if parameter.param_type_name == "option" else parameter.get_usage_pieces(context)
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "&#124;")
 
 
 class Links(HTMLParser):
@@ -100,6 +133,8 @@ def main() -> int:
     """Build the site; the exit status is 1 where the generator or the check of links finds a mistake."""
     shutil.rmtree(PICTURES, ignore_errors=True)
     draw_pictures(DOCS, PICTURES)
+    COMMANDS.parent.mkdir(parents=True, exist_ok=True)
+    COMMANDS.write_text(describe_commands(), encoding="utf-8")
     for picture in COPIED:
         shutil.copy(picture, PICTURES)
     generator = Path(sys.executable).with_name("zensical")

@@ -1,10 +1,12 @@
 """Building the documentation: pictures come from the commands of the pages, and broken links are found."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from scripts.build_docs import broken_links, commands, draw_pictures
+from finetune.cli import app
+from scripts.build_docs import broken_links, commands, describe_commands, draw_pictures
 
 PAGE = """# Masks
 ```sh
@@ -34,6 +36,16 @@ def test_pictures_are_drawn_by_the_commands_of_the_pages(
     assert [path.name for path in pictures.iterdir()] == ["small.png"]
     assert (pictures / "small.png").read_bytes().startswith(b"\x89PNG")
     assert capsys.readouterr().out == ""
+
+
+def test_every_command_is_described_with_its_options() -> None:
+    described = describe_commands()
+    names = {command.name for command in app.registered_commands}
+    assert set(re.findall(r"^## finetune (\w+)$", described, re.MULTILINE)) == names
+    (predict,) = re.findall(r"^## finetune predict\n(.*?)^## ", described, re.DOTALL | re.MULTILINE)
+    assert "finetune predict [OPTIONS]" in predict
+    assert "| `--input`, `-i` | csv, tsv" in predict
+    assert all(line.count("|") == 3 for line in described.splitlines() if line.startswith("|"))
 
 
 def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:
