@@ -159,6 +159,23 @@ def test_a_moved_checkout_is_set_up_anew(checkout: Checkout) -> None:
     assert moved.calls() == ["venv", ".[peft,samples]"]
 
 
+def test_the_oldest_versions_have_an_environment_of_their_own(checkout: Checkout) -> None:
+    first = checkout.call("test_oldest", "tests/test_scripts.py")
+    assert first.stdout == f"pytest tests/test_scripts.py in {checkout.root}\n"
+    assert checkout.calls() == ["venv", ".[test]", "venv", ".[test]"]
+    assert (checkout.root / ".venv-oldest" / "constraints.txt").read_text().startswith("python scripts/oldest_versions")
+    checkout.call("test_oldest", "-x")
+    assert checkout.calls() == []
+
+
+def test_an_environment_of_oldest_versions_that_failed_is_made_again(checkout: Checkout) -> None:
+    checkout.call("test", "-x")
+    assert checkout.call("test_oldest", "-x", PIP_ERROR="ERROR: no such version").returncode == 1
+    checkout.calls()
+    assert checkout.call("test_oldest", "tests").stdout == f"pytest tests in {checkout.root}\n"
+    assert checkout.calls() == ["venv", ".[test]"]
+
+
 NO_NETWORK = """WARNING: Retrying after connection broken by 'NewConnectionError('<0x7f>: No route to host')': /simple/
 ERROR: No matching distribution found for torch"""
 
