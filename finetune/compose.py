@@ -21,7 +21,8 @@ from finetune.recipe import Recipe, TaskSection, find_task, task_sections
 
 DEFAULT_RECIPE = "sentiment_sample"
 _PACKAGE = Path(__file__).resolve().parent
-_FOLDERS = (_PACKAGE.parent / "recipes", _PACKAGE / "recipes")  # in a checkout; in an installed wheel
+# An installed wheel carries the recipes inside; beside it, other distributions have a package `recipes` of their own.
+_RECIPES = _PACKAGE / "recipes" if (_PACKAGE / "recipes").is_dir() else _PACKAGE.parent / "recipes"
 
 
 class _Loader(yaml.SafeLoader):
@@ -204,7 +205,7 @@ def _file(name: str) -> Path | None:
         UserError: It is the path of a file that does not exist.
     """
     if not name.endswith(".py"):
-        return next((path for folder in _FOLDERS if (path := folder / f"{name}.py").is_file()), None)
+        return path if (path := _RECIPES / f"{name}.py").is_file() else None
     if not Path(name).is_file():
         raise UserError(f"the recipe file {name} does not exist", fix="check the path (relative to this folder)")
     return Path(name)
@@ -212,7 +213,7 @@ def _file(name: str) -> Path | None:
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the toolkit, sorted."""
-    return sorted(path.stem for folder in _FOLDERS for path in folder.glob("[a-z]*.py"))
+    return sorted(path.stem for path in _RECIPES.glob("[a-z]*.py"))
 
 
 def to_yaml(recipe: Recipe) -> str:

@@ -164,7 +164,7 @@ def print_results(results: Sequence[Result]) -> None:
 
 
 def draw(results: Sequence[Result], path: str) -> None:
-    """A picture of times and memory by length; needs matplotlib (the extra `draw`)."""
+    """A picture of times and memory by length."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.2), layout="constrained")

@@ -102,7 +102,7 @@ except BlockingIOError:
 '
 }
 
-set_up() { # EXTRAS: samples, or test, which includes samples
+set_up() { # EXTRAS: peft,samples for what the README shows, or test, which includes these
     is_set_up "$1" && return
     if venv_fits; then python=$venv/bin/python; else find_python; fi
     (
@@ -111,6 +111,6 @@ set_up() { # EXTRAS: samples, or test, which includes samples
         venv_fits || make_venv
         install "$1"
         mark_set_up "$1"
-        [ "$1" = samples ] || mark_set_up samples
+        [ "$1" != test ] || mark_set_up peft,samples
     ) 9>>"$root/scripts/setup.sh"
 }

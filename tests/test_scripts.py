@@ -100,7 +100,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], *parts: str) -> Non
 
 def test_first_call_sets_up_and_the_second_only_starts(checkout: Checkout) -> None:
     first = checkout.call("run", "recipe=sst2")
-    assert (first.returncode, checkout.calls()) == (0, ["venv", ".[samples]"])
+    assert (first.returncode, checkout.calls()) == (0, ["venv", ".[peft,samples]"])
     second = checkout.call("run", "recipe=sst2")
     assert (second.returncode, checkout.calls(), second.stderr) == (0, [], "")
     started = f"python {checkout.root}/scripts/launch.py recipe=sst2 in {checkout.root.parent}\n"
@@ -148,7 +148,7 @@ def test_a_changed_requirement_installs_again(checkout: Checkout, name: str) -> 
     with (checkout.root / name).open("a") as file:
         file.write("# changed\n")
     checkout.call("run")
-    assert checkout.calls() == [".[samples]"]
+    assert checkout.calls() == [".[peft,samples]"]
 
 
 def test_a_moved_checkout_is_set_up_anew(checkout: Checkout) -> None:
@@ -156,7 +156,24 @@ def test_a_moved_checkout_is_set_up_anew(checkout: Checkout) -> None:
     moved = Checkout(checkout.root.rename(checkout.root.parent / "moved"))
     moved.calls()
     moved.call("run")
-    assert moved.calls() == ["venv", ".[samples]"]
+    assert moved.calls() == ["venv", ".[peft,samples]"]
+
+
+def test_the_oldest_versions_have_an_environment_of_their_own(checkout: Checkout) -> None:
+    first = checkout.call("test_oldest", "tests/test_scripts.py")
+    assert first.stdout == f"pytest tests/test_scripts.py in {checkout.root}\n"
+    assert checkout.calls() == ["venv", ".[test]", "venv", ".[test]"]
+    assert (checkout.root / ".venv-oldest" / "constraints.txt").read_text().startswith("python scripts/oldest_versions")
+    checkout.call("test_oldest", "-x")
+    assert checkout.calls() == []
+
+
+def test_an_environment_of_oldest_versions_that_failed_is_made_again(checkout: Checkout) -> None:
+    checkout.call("test", "-x")
+    assert checkout.call("test_oldest", "-x", PIP_ERROR="ERROR: no such version").returncode == 1
+    checkout.calls()
+    assert checkout.call("test_oldest", "tests").stdout == f"pytest tests in {checkout.root}\n"
+    assert checkout.calls() == ["venv", ".[test]"]
 
 
 NO_NETWORK = """WARNING: Retrying after connection broken by 'NewConnectionError('<0x7f>: No route to host')': /simple/
@@ -173,7 +190,7 @@ def test_a_failed_set_up_quotes_pip_and_is_done_again(checkout: Checkout, error:
     assert quoted in failed.stderr.splitlines()[-1]
     checkout.calls()
     assert checkout.call("run").returncode == 0
-    assert checkout.calls() == ["venv", ".[samples]"]
+    assert checkout.calls() == ["venv", ".[peft,samples]"]
 
 
 def test_a_failed_upgrade_leaves_what_worked(checkout: Checkout) -> None:
@@ -188,7 +205,7 @@ def test_two_calls_at_once_set_up_once(checkout: Checkout) -> None:
     both = [checkout.start("run", PIP_SECONDS="0.5") for _ in range(2)]
     outputs = [process.communicate() for process in both]
     assert [process.returncode for process in both] == [0, 0]
-    assert checkout.calls() == ["venv", ".[samples]"]
+    assert checkout.calls() == ["venv", ".[peft,samples]"]
     assert any("waiting" in stderr for _, stderr in outputs)
 
 

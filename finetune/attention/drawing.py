@@ -33,13 +33,6 @@ LABELS_IN_PICTURE = 64
 """Longest axis whose tokens are all written in a picture."""
 
 
-class MissingDrawExtra(ImportError):
-    """Pictures need matplotlib, which is not installed."""
-
-    def __init__(self) -> None:
-        super().__init__("a picture needs matplotlib, which is not installed: pip install 'finetune-masks[draw]'")
-
-
 @dataclass(frozen=True, eq=False)
 class Panel:
     """One square to draw.
@@ -163,13 +156,10 @@ def save_png(
     """The panels side by side, as a picture; the arguments are those of `to_text`.
 
     Raises:
-        MissingDrawExtra: matplotlib is not installed.
         ValueError: There are more or fewer tokens than rows or columns.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingDrawExtra from None
+    from matplotlib.figure import Figure  # importing it takes a second
+
     columns = math.ceil(math.sqrt(len(panels)))
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(5 * columns, 5 * rows), layout="constrained")

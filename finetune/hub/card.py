@@ -30,7 +30,7 @@ def write_card(run: Path) -> Path:
     """
     facts = RunFacts.read(run)
     standard = facts.program.is_standard
-    drawing, has_picture = ("", False) if standard else draw_masks(facts)
+    drawing = "" if standard else draw_masks(facts)
     card = ModelCard.from_template(
         card_data(facts),
         template_path=str(TEMPLATE),
@@ -41,7 +41,7 @@ def write_card(run: Path) -> Path:
         baselines=list(facts.results.get("baselines", {})),
         masks={} if standard else facts.program.to_config(),
         drawing=drawing,
-        picture=PICTURE if has_picture else None,
+        picture=None if standard else PICTURE,
         settings=sanitized(facts.recipe).strip(),
         packages=facts.environment.get("packages", {}),
     )

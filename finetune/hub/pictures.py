@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from finetune.attention.drawing import MissingDrawExtra, Panel, program_panels, save_png, to_text
+from finetune.attention.drawing import Panel, program_panels, save_png, to_text
 from finetune.attention.program import SITES
 from finetune.hub.run_facts import RunFacts
 
@@ -13,19 +13,15 @@ PICTURE = "masks.png"
 FIRST, LAST = ("is_cls", "is_bos"), ("is_sep", "is_eos")
 
 
-def draw_masks(facts: RunFacts) -> tuple[str, bool]:
-    """The masks that are not the standard ones as text; and whether there is a picture of them, beside the model.
+def draw_masks(facts: RunFacts) -> str:
+    """Return the masks that are not the standard ones as text, and write a picture of them beside the model.
 
     They are drawn for an example of 16 tokens whose special tokens are at its ends, and whose segments, sentences and
     words are thirds.
     """
     panels = _panels(facts)
-    text = to_text(panels, None, None, 100)
-    try:
-        save_png(panels, facts.model / PICTURE, None, None)
-    except MissingDrawExtra:
-        return text, False
-    return text, True
+    save_png(panels, facts.model / PICTURE, None, None)
+    return to_text(panels, None, None, 100)
 
 
 def _panels(facts: RunFacts) -> list[Panel]:

@@ -4,6 +4,9 @@ Everything a run depends on is a field here; the resolved recipe, stored in the 
 imported, so that `--help`, `list` and `show` answer at once.
 """
 
+import warnings
+from typing import Any
+
 from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention, SiteSection
 from finetune.recipe.base import Section, Share
@@ -65,3 +68,14 @@ __all__ = [
     "task_sections",
     "unregister_task",
 ]
+
+_FORMER_NAMES = {"Columns": "ColumnNames", "Source": "MixtureSource", "Splits": "SplitNames"}
+"""Sections that recipes written for versions before 0.2 import under another name."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FORMER_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    present = _FORMER_NAMES[name]
+    warnings.warn(f"finetune.recipe.{name} is now called {present}", DeprecationWarning, stacklevel=2)
+    return globals()[present]

@@ -42,7 +42,7 @@ class Recipe(Section):
     resume: str | None = None
     """Go on with a run that ended early: its folder; or auto, the newest unfinished run of this recipe, if any."""
     output_dir: Path = Path("runs")
-    """The run's folder is made in <output_dir>/<name>/."""
+    """The run's folder is made in `<output_dir>/<name>/`."""
 
     @field_validator("name")
     @classmethod

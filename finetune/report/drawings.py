@@ -9,12 +9,12 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from finetune import models
 from finetune.attention import Mask, MaskError, Program, ProgramError, parse
-from finetune.attention.drawing import MissingDrawExtra, Panel, mask_panels, program_panels, save_png, to_text
+from finetune.attention.drawing import Panel, mask_panels, program_panels, save_png, to_text
 from finetune.attention.layout import special_token_columns
 from finetune.attention.masks.scope import ExampleFeatures
 from finetune.attention.pretrained import special_token_ids
 from finetune.attention.program import SITES
-from finetune.errors import MissingExtra, UserError
+from finetune.errors import UserError
 from finetune.recipe import Model
 from finetune.tasks.mask_columns import BUILT_IN, PREFIX, token_columns
 
@@ -130,13 +130,10 @@ def draw_panels(
 
     Raises:
         UserError: The picture cannot be written.
-        MissingExtra: matplotlib is not installed.
     """
     if png is not None:
         try:
             save_png(panels, png, query_tokens, key_tokens)
-        except MissingDrawExtra as error:
-            raise MissingExtra("a picture", "draw") from error
         except OSError as error:
             raise UserError(f"the picture {png} cannot be written", found=error.strerror) from error
     return to_text(panels, query_tokens, key_tokens, width)

@@ -24,7 +24,7 @@ from finetune.training.memory import recompute_activations
 from finetune.training.micro_batches import MicroBatch, StepPlan, micro_batches, plan_steps
 from finetune.training.nonfinite import MOST_OVERFLOWS, StepFlags, StepFlagsQueue, guarded_step, nonfinite_error
 from finetune.training.optimizer import build_optimizer, build_schedule
-from finetune.training.progress import ProgressBar, say, format_score
+from finetune.training.progress import ProgressBar, format_score, say
 from finetune.training.resume import command
 from finetune.training.run import Run
 from finetune.training.saving import restore, save

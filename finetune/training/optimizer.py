@@ -38,7 +38,7 @@ def _schedule_free(groups: list[dict[str, Any]], rate: float, warmup: int) -> Op
     try:
         from schedulefree import AdamWScheduleFree
     except ImportError as error:
-        raise MissingExtra("training.optimizer=schedule_free", "schedule_free") from error
+        raise MissingExtra("training.optimizer=schedule_free", "schedule-free") from error
     optimizer = AdamWScheduleFree(groups, lr=rate, warmup_steps=warmup)
     optimizer.train()
     return cast(Optimizer, optimizer)

@@ -17,7 +17,7 @@ from finetune.training.evaluation import EvaluationResult, evaluate
 from finetune.training.interrupt import Signals, StopNow
 from finetune.training.loop import Loop
 from finetune.training.masks import apply_masks
-from finetune.training.progress import results_console, say, format_score
+from finetune.training.progress import format_score, results_console, say
 from finetune.training.resume import command
 from finetune.training.run import Run
 from finetune.training.trivial import find_trivial

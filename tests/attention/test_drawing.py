@@ -1,11 +1,10 @@
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from finetune.attention import Program, ProgramError
-from finetune.attention.drawing import MissingDrawExtra, Panel, mask_panels, program_panels, save_png, to_text
+from finetune.attention.drawing import Panel, mask_panels, program_panels, save_png, to_text
 from finetune.attention.masks import causal, full, parse, window
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -100,9 +99,3 @@ def test_a_picture(length: int, tmp_path: Path) -> None:
     path = tmp_path / "mask.png"
     save_png(mask_panels(parse("per_head(causal(), full(), window(1))"), length, num_heads=3), path, ["$x$"] * length)
     assert path.read_bytes().startswith(PNG)
-
-
-def test_a_picture_needs_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingDrawExtra, match=r"pip install 'finetune-masks\[draw\]'"):
-        save_png(mask_panels(causal(), 2), tmp_path / "mask.png")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from finetune.attention import Program, parse
-from finetune.errors import MissingExtra, UserError
+from finetune.errors import UserError
 from finetune.models import load_tokenizer
 from finetune.recipe import Model, Scratch
 from finetune.report import draw_mask, draw_program
@@ -52,17 +52,10 @@ def test_a_recipes_masks_are_drawn_where_they_are_not_standard() -> None:
 
 
 def test_a_picture_is_written(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     draw_mask(parse("window(2)"), Axis(5), png=tmp_path / "mask.png")
     assert (tmp_path / "mask.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UserError, match="cannot be written"):
         draw_mask(parse("window(2)"), Axis(5), png=tmp_path / "nowhere" / "mask.png")
-
-
-def test_a_picture_without_matplotlib_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtra, match="draw"):
-        draw_mask(parse("window(2)"), Axis(5), png=tmp_path / "mask.png")
 
 
 def test_a_mistake_in_the_text_is_shown_in_its_place() -> None:

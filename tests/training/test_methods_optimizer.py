@@ -143,7 +143,7 @@ def test_schedule_free_takes_no_schedule_and_no_average() -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "schedulefree", None)
-    with pytest.raises(UserError, match=r"finetune-masks\[schedule_free\]"):
+    with pytest.raises(UserError, match=r"finetune-masks\[schedule-free\]"):
         build_optimizer(nn.Linear(2, 2), Training(optimizer="schedule_free", schedule="constant"), STEPS)
 
 

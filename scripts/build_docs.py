@@ -1,0 +1,154 @@
+"""Builds the documentation: draws its pictures, describes the commands, makes the site, and checks every link in it.
+
+python scripts/build_docs.py          # the site is in site/
+zensical serve                        # and shown, rebuilt at each change
+"""
+
+import contextlib
+import io
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+PICTURES = DOCS / "pictures"
+SITE = ROOT / "site"
+COMMANDS = ROOT / "build" / "docs" / "commands.md"
+"""The description of the commands, which docs/reference/commands.md includes."""
+COPIED = (ROOT / "scripts" / "pictures" / "bench_training.png",)
+"""Pictures of measurements, which no command draws in seconds."""
+SHELL = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Yield the lines of the shell blocks of a page, as words."""
+    for block in SHELL.findall(text):
+        for line in block.splitlines():
+            if words := shlex.split(line, comments=True):
+                yield words
+
+
+def draw_pictures(docs: Path, pictures: Path) -> list[Path]:
+    """Run every `finetune mask ... --png FILE` of the pages, so that pictures are what the commands beside them draw.
+
+    Args:
+        docs: Folder of the pages.
+        pictures: Where the files are written, by the names that the commands give.
+
+    Returns:
+        The pictures.
+    """
+    from finetune.cli import app
+
+    pictures.mkdir(exist_ok=True)
+    drawn = []
+    for page in sorted(docs.rglob("*.md")):
+        for words in commands(page.read_text(encoding="utf-8")):
+            if words[:2] == ["finetune", "mask"] and "--png" in words:
+                place = words.index("--png") + 1
+                drawn.append(pictures / words[place])
+                with contextlib.redirect_stdout(io.StringIO()):
+                    app([*words[1:place], str(drawn[-1]), *words[place + 1 :]], standalone_mode=False)
+    return drawn
+
+
+def describe_commands() -> str:
+    """Return the reference of the command line as Markdown, from what `finetune COMMAND --help` is made of."""
+    import typer.main
+
+    from finetune.cli import app
+
+    group = typer.main.get_command(app)
+    lines = []
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        context = command.make_context(name, [], resilient_parsing=True)
+        usage = " ".join(["finetune", name, *command.collect_usage_pieces(context)])
+        lines += [f"## finetune {name}", "", command.help, "", "```text", usage, "```", ""]
+        options = [one for one in command.params if getattr(one, "help", None)]
+        if options:
+            lines += ["| argument | meaning |", "|---|---|"]
+            lines += [f"| {_names(one, context)} | {_cell(one.help)} |" for one in options]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _names(parameter: Any, context: Any) -> str:
+    """Return how a parameter is written: all its options, or the name of an argument."""
+    names = parameter.opts if parameter.param_type_name == "option" else parameter.get_usage_pieces(context)
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "&#124;")
+
+
+class Links(HTMLParser):
+    """Collects the addresses that a page of HTML refers to, and its anchors."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.anchors: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if value and name in ("href", "src"):
+                self.addresses.append(value)
+            if value and name == "id":
+                self.anchors.add(value)
+
+
+def broken_links(site: Path) -> list[str]:
+    """Return `page: address` for each address within a site that leads to no file or no anchor, sorted."""
+    pages = {page: Links(page.read_text(encoding="utf-8")) for page in site.rglob("*.html") if page.name != "404.html"}
+    return sorted(
+        f"{page.relative_to(site)}: {address}"
+        for page, links in pages.items()
+        for address in links.addresses
+        if not _leads_somewhere(page, address, pages)
+    )
+
+
+def _leads_somewhere(page: Path, address: str, pages: dict[Path, Links]) -> bool:
+    parts = urlsplit(address)
+    if parts.scheme or parts.netloc:
+        return True  # other sites are not asked
+    target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+    target = target / "index.html" if target.is_dir() else target
+    if target not in pages:
+        return target.is_file()
+    return not parts.fragment or unquote(parts.fragment) in pages[target].anchors
+
+
+def main() -> int:
+    """Build the site; the exit status is 1 where the generator or the check of links finds a mistake."""
+    shutil.rmtree(PICTURES, ignore_errors=True)
+    draw_pictures(DOCS, PICTURES)
+    COMMANDS.parent.mkdir(parents=True, exist_ok=True)
+    COMMANDS.write_text(describe_commands(), encoding="utf-8")
+    for picture in COPIED:
+        shutil.copy(picture, PICTURES)
+    generator = Path(sys.executable).with_name("zensical")
+    made = subprocess.run([generator, "build", "--clean", "--strict"], cwd=ROOT, check=False, capture_output=True)
+    if made.returncode:
+        sys.stderr.write(made.stdout.decode() + made.stderr.decode())
+        return 1
+    if broken := broken_links(SITE):
+        print("these links lead nowhere:", *broken, sep="\n  ", file=sys.stderr)
+        return 1
+    print(f"{len(list(SITE.rglob('*.html')))} pages in {SITE.relative_to(ROOT)}/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path[0] = str(ROOT)
+    sys.exit(main())
