@@ -8,6 +8,7 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: import the package this file is part of, not the modules beside it
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from finetune import log
 from finetune.compose import DEFAULT_RECIPE, compose
 from finetune.errors import Interrupted, UserError
 from finetune.recipe import Recipe
@@ -58,6 +59,7 @@ def status(recipe: Recipe) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run as a command; gives the exit status: 2 for a user's mistake, told without a traceback."""
+    log.to_console()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "-h" in words or "--help" in words:
         print(f"{__doc__}\n\nWithout recipe=, {DEFAULT_RECIPE} is run. `finetune list` shows the recipes.")
