@@ -21,10 +21,14 @@ from finetune.training.progress import results_console, say
 from finetune.training.resume import command
 
 
-def finish(loop: Loop) -> Evaluated:
+def finish(loop: Loop, *, prints_scores: bool = True) -> Evaluated:
     """Score the best checkpoint on test and write model, predictions and results into the run folder.
 
     The scored model is the one read back from disk: what is published is what was measured.
+
+    Args:
+        loop: The training, at its end.
+        prints_scores: Whether the scores are printed as a table on standard output, or told in a line of the log.
 
     Raises:
         Interrupted: A signal asked for the end; nothing is lost, as training had been saved.
@@ -34,13 +38,13 @@ def finish(loop: Loop) -> Evaluated:
     is_main = job.accelerator.is_main_process
     try:
         with job.folder.locked(enabled=is_main), enough_room(job.folder.path), signals.noted(), signals.at_once():
-            return _finish(loop)
+            return _finish(loop, prints_scores=prints_scores)
     except StopNow:
         resume = command(job.folder.path, job.accelerator.num_processes)
         raise Interrupted(signals.received or 0, resume) from None
 
 
-def _finish(loop: Loop) -> Evaluated:
+def _finish(loop: Loop, *, prints_scores: bool) -> Evaluated:
     job = loop.job
     model = _best_model(loop)
     evaluated = evaluate(job, model, "test", final=True)
@@ -52,7 +56,12 @@ def _finish(loop: Loop) -> Evaluated:
         job.folder.log({"step": loop.state.step} | tested)
         job.accelerator.log(tested, step=loop.state.step)
         job.folder.write_results(_results(loop, evaluated, peers))  # last: a run with results is finished
-        _tell(job, evaluated, peers)
+        if prints_scores:
+            _print_scores(job, evaluated, peers)
+        else:
+            scores = "  ".join(f"{name} {show(name, value)}" for name, value in evaluated.values.items())
+            say(f"{_title(job)}: {scores}")
+        say(f"model and predictions: {job.folder.path}")
     job.accelerator.wait_for_everyone()
     return evaluated
 
@@ -106,9 +115,13 @@ def _results(loop: Loop, evaluated: Evaluated, peers: dict[str, Scores]) -> dict
     }
 
 
-def _tell(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
+def _title(job: Job) -> str:
+    return f"{job.recipe.name}: test results on {len(job.examples['test']):,} examples"
+
+
+def _print_scores(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
     """Print the test results, with the baselines' beside them."""
-    results_console.print(f"{job.recipe.name}: test results on {len(job.examples['test']):,} examples", soft_wrap=True)
+    results_console.print(_title(job), soft_wrap=True)
     table = Table("score")
     for name in (job.recipe.model.description, *peers):
         table.add_column(name, justify="right")
@@ -118,4 +131,3 @@ def _tell(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
     results_console.print(table)
     for name, signature in evaluated.scores.signatures.items():
         results_console.print(f"{name}: {signature}", soft_wrap=True)
-    say(f"model and predictions: {job.folder.path}")

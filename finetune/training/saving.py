@@ -69,6 +69,7 @@ def save(loop: "Loop") -> None:
             if job.on_checkpoint is not None:
                 job.on_checkpoint(folder, loop.state)
         accelerator.wait_for_everyone()
+    loop.callbacks.saved(folder)
 
 
 def restore(loop: "Loop") -> None:
