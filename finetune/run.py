@@ -24,19 +24,9 @@ def run(recipe: Recipe) -> dict[str, float]:
         UserError: Something in the recipe or the data is wrong.
         Interrupted: SIGTERM or Ctrl-C ended the run; it can go on.
     """
-    from finetune import hub, training
+    from finetune.library import train_recipe
 
-    job = training.prepare(recipe)
-    hub.get_ready(job)
-    try:
-        loop = training.fit(job)
-        evaluated = training.finish(loop)
-    except Interrupted:
-        job.accelerator.end_training()
-        raise
-    job.accelerator.end_training()
-    hub.publish(job)
-    return evaluated.values
+    return train_recipe(recipe, prints_scores=True).scores
 
 
 def status(recipe: Recipe) -> int:
