@@ -119,7 +119,7 @@ def tables_of(data: InMemory) -> dict[str, pa.Table]:
     for name, given in data.items():
         split = _SPLITS.get(str(name).lower())
         if split is None:
-            raise _unknown_split(name, list(data))
+            raise _unknown_split(name, data)
         if split in tables:
             raise UserError(f"the split {split} is given twice", where="data", found=some(list(map(str, data))))
         tables[split] = to_table(given, f"data[{name!r}]")
@@ -128,19 +128,17 @@ def tables_of(data: InMemory) -> dict[str, pa.Table]:
     return {split: tables[split] for split in ("train", "dev", "test") if split in tables}
 
 
-def _unknown_split(name: object, names: Sequence[object]) -> UserError:
-    likely = nearest(str(name), _SPLITS)
-    others = [one for one in names if str(one).lower() in _SPLITS]
+def _unknown_split(name: object, data: Mapping[Any, Any]) -> UserError:
+    likely, given = nearest(str(name), _SPLITS), data[name]
+    fix = f"did you mean {likely!r}?" if likely else f"leave {name!r} out"
+    if isinstance(given, list | tuple) and not any(isinstance(one, Mapping) for one in given):
+        fix = "columns make a table by pandas.DataFrame(data)"
     return UserError(
         f"{name!r} is not the name of a split",
         where="data",
         expected="train, dev (or validation) and test",
-        found=some(list(map(str, names))),
-        fix=f"did you mean {likely!r}?"
-        if likely
-        else f"leave {name!r} out"
-        if others
-        else "columns make a table by pandas.DataFrame(data)",
+        found=some([str(one) for one in data]),
+        fix=fix,
     )
 
 
@@ -176,10 +174,25 @@ def to_table(given: Any, where: str) -> pa.Table:
 
 def _plain(table: pa.Table) -> pa.Table:
     """The table in one piece, without metadata, and with categories as their values: equal rows give equal files."""
-    for number, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            table = table.set_column(number, field.name, table.column(number).cast(field.type.value_type))
-    return table.combine_chunks().replace_schema_metadata(None)
+    fields = [pa.field(field.name, _plain_type(field.type)) for field in table.schema]
+    try:
+        table = table.cast(pa.schema(fields))
+    except pa.ArrowInvalid:  # more than 2 GB of text in one piece stay as they are
+        table = table.replace_schema_metadata(None)
+    return table.combine_chunks()
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type in which rows are kept: one for texts, one for lists, and values in the place of categories."""
+    if pa.types.is_dictionary(kind):
+        return _plain_type(kind.value_type)
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(_plain_type(kind.value_type))
+    if pa.types.is_struct(kind):
+        return pa.struct([pa.field(one.name, _plain_type(one.type)) for one in kind])
+    return kind
 
 
 def _of_frame(frame: pandas.DataFrame, where: str) -> pa.Table:

@@ -13,6 +13,9 @@ from finetune.recipe import Attention
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
+_IN_CONFIGS = ("bos", "eos", "pad", "cls", "sep")
+"""Special tokens whose ids a model's configuration can hold."""
+
 Masks: TypeAlias = str | Mask | Program | Attention | Mapping[str, Any]
 """One mask, for the encoder: its text or the mask itself. Or masks by site, as a recipe's `attention` has them."""
 
@@ -48,20 +51,34 @@ def apply_masks(
     """
     program = read_masks(masks)
     special_tokens = {} if tokenizer is None else pretrained.special_token_ids(tokenizer)
-    asked = sorted(name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_"))
-    if tokenizer is not None and (unknown := [name for name in asked if name not in special_tokens]):
-        near = nearest(unknown[0], special_tokens)
-        raise UserError(
-            f"a mask names the special token {unknown[0]!r}, which the tokenizer does not have",
-            where="masks",
-            expected=", ".join(sorted(special_tokens)),
-            fix=f"did you mean {near}?" if near else None,
-        )
+    _check_special_tokens(model, program, None if tokenizer is None else tuple(special_tokens))
     try:
         return pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
     except (PretrainedError, ProgramError, MaskError) as error:
-        fix = "tokenizer=... tells the ids of special tokens" if asked and tokenizer is None else None
-        raise UserError(f"the model cannot take the masks: {error}", where="masks", fix=fix) from error
+        raise UserError(f"the model cannot take the masks: {error}", where="masks") from error
+
+
+def _check_special_tokens(model: nn.Module, program: Program, of_tokenizer: tuple[str, ...] | None) -> None:
+    """Refuse masks that name a special token whose id is not known: the model would refuse its first batch.
+
+    Raises:
+        UserError: There is one.
+    """
+    config = getattr(getattr(model, "module", model), "config", None)  # of a wrapped model, that of the inner one
+    known = of_tokenizer
+    if known is None:
+        known = tuple(name for name in _IN_CONFIGS if getattr(config, f"{name}_token_id", None) is not None)
+    asked = sorted(name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_"))
+    unknown = next((name for name in asked if name not in known), None)
+    if unknown is None:
+        return
+    near, owner = nearest(unknown, known), "model's configuration" if of_tokenizer is None else "tokenizer"
+    raise UserError(
+        f"a mask names the special token {unknown!r}, which the {owner} does not have",
+        where="masks",
+        expected=", ".join(sorted(known)) or "a mask without special tokens",
+        fix="tokenizer=..., which has them all" if of_tokenizer is None else f"did you mean {near}?" if near else None,
+    )
 
 
 def read_masks(masks: Masks) -> Program:

@@ -67,7 +67,14 @@ def _flat(tree: Mapping[Any, Any], prefix: str, known: Sequence[str]) -> Iterato
         if isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known):
             yield from _flat(value, f"{key}.", known)
         else:
-            yield key, value
+            yield key, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Paths as texts, which all keys take."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
