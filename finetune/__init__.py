@@ -11,18 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from finetune.errors import Interrupted, UserError
-    from finetune.library import FinishedRun, LoadedModel, apply_masks, load, open_run, train
+    from finetune.library import FinishedRun, LoadedModel, apply_masks, draw_mask, explain, load, open_run, train
     from finetune.recipe import Recipe
-    from finetune.report import draw_mask
     from finetune.training.callbacks import STOP, Callback, TrainingState
 
 __version__ = "0.1.0"
 
 _MODULES = {
     "finetune.errors": ("Interrupted", "UserError"),
-    "finetune.library": ("FinishedRun", "LoadedModel", "apply_masks", "load", "open_run", "train"),
+    "finetune.library": (
+        "FinishedRun",
+        "LoadedModel",
+        "apply_masks",
+        "draw_mask",
+        "explain",
+        "load",
+        "open_run",
+        "train",
+    ),
     "finetune.recipe": ("Recipe",),
-    "finetune.report": ("draw_mask",),
     "finetune.training.callbacks": ("STOP", "Callback", "TrainingState"),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
@@ -38,19 +45,21 @@ __all__ = [
     "UserError",
     "apply_masks",
     "draw_mask",
+    "explain",
     "load",
     "open_run",
     "train",
 ]
 
+if not TYPE_CHECKING:  # a type checker would take every name for one that there is
 
-def __getattr__(name: str) -> Any:
-    """Import a public name from its module (PEP 562)."""
-    if name not in _MODULE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
-    globals()[name] = value  # the next use finds it at once
-    return value
+    def __getattr__(name: str) -> Any:
+        """Import a public name from its module (PEP 562)."""
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+        globals()[name] = value  # the next use finds it at once
+        return value
 
 
 def __dir__() -> list[str]:

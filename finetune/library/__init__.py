@@ -7,7 +7,18 @@ ends the process.
 
 from finetune.library.finished import FinishedRun, open_run
 from finetune.library.loaded import LoadedModel, load
+from finetune.library.looking import draw_mask, explain
 from finetune.library.masks import apply_masks
 from finetune.library.training import train, train_recipe
 
-__all__ = ["FinishedRun", "LoadedModel", "apply_masks", "load", "open_run", "train", "train_recipe"]
+__all__ = [
+    "FinishedRun",
+    "LoadedModel",
+    "apply_masks",
+    "draw_mask",
+    "explain",
+    "load",
+    "open_run",
+    "train",
+    "train_recipe",
+]
