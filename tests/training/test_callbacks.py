@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.training.callbacks import STOP, Callback, Request, TrainingState
 from finetune.training.loop import Loop
+from tests.training.processes import together
 
 Toy = Callable[..., Recipe]
 
@@ -184,6 +186,33 @@ def test_what_is_no_callback_is_refused_before_anything_is_loaded(given: Any, fo
     assert found in str(caught.value)
     assert fix in str(caught.value)
     assert not recipe.output_dir.exists()
+
+
+class OfOneProcess(StopAtStep):
+    """Says in which process it is called, and stops there."""
+
+    def on_step_end(self, state: TrainingState) -> Request | None:
+        print(f"called in process {os.environ['RANK']} at step {state.global_step}")
+        return STOP if state.global_step == self.step else None
+
+
+def test_two_processes_stop_together(toy: Toy, tmp_path: Path) -> None:
+    recipe = toy("text_classification", "bert", **SMALL)
+
+    def run() -> int:
+        loop = trained(recipe, OfOneProcess(1))
+        return loop.state.step
+
+    assert together(run, tmp_path, 2) == [1, 1]
+    assert "called in process 0 at step 1" in (tmp_path / "0.log").read_text()
+    assert "called in process" not in (tmp_path / "1.log").read_text()
+
+
+def test_two_processes_end_together_where_a_callback_fails(toy: Toy, tmp_path: Path) -> None:
+    recipe = toy("text_classification", "bert", **SMALL)
+    assert together(lambda: trained(recipe, Failing(1)) and 0, tmp_path, 2) == [1, 1]
+    assert "ZeroDivisionError: mine" in (tmp_path / "0.log").read_text()
+    assert "a callback has failed on the main process" in (tmp_path / "1.log").read_text()
 
 
 def test_the_public_names() -> None:
