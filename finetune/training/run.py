@@ -1,7 +1,7 @@
 """Everything a run needs, loaded and encoded: from a recipe to a `Run`."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, TaskContext
 from finetune.training.allocator import keep_memory
+from finetune.training.callbacks import Callback, check_callbacks, named
 from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
@@ -72,6 +73,8 @@ class Run:
     """Whether the folder is that of a run which goes on."""
     on_checkpoint: Callable[[Path, TrainingState], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
+    callbacks: tuple[Callback, ...] = ()
+    """Code of the user's that the loop calls."""
 
     @property
     def best_metric(self) -> str:
@@ -108,12 +111,17 @@ class Run:
                 yield batch.to(device)
 
 
-def prepare(recipe: Recipe) -> Run:
+def prepare(recipe: Recipe, callbacks: Sequence[Callback] = ()) -> Run:
     """Load the data, the tokenizer and the model, and encode every split.
 
+    Args:
+        recipe: The run.
+        callbacks: Code of the user's that the loop is to call.
+
     Raises:
-        UserError: Something in the recipe or the data is wrong.
+        UserError: Something in the recipe or the data is wrong, or one of the callbacks is none.
     """
+    callbacks = check_callbacks(callbacks)
     recipe, folder = resumed(recipe)
     precision = choose_precision(recipe.training.precision)
     accelerator = _accelerator(precision)
@@ -149,8 +157,10 @@ def prepare(recipe: Recipe) -> Run:
     set_seed(recipe.seed, device_specific=True)
     matmul = _shared_matmul(recipe, accelerator, precision, model)
     goes_on = folder is not None
-    folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
+    chosen = {"precision": asdict(precision), "matmul": asdict(matmul)} | named(callbacks)
+    folder = folder or _shared_folder(recipe, accelerator, chosen)
     run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
+    run.callbacks = callbacks
     _rehearse(run)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
