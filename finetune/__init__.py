@@ -1,19 +1,66 @@
-"""Fine-tunes pretrained BERT and T5 models under attention masks written as expressions."""
+"""Fine-tunes pretrained BERT and T5 models under attention masks written as expressions.
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+    run = finetune.train("sentiment_sample", {"training.epochs": 1})
+    run.scores, run.predict(["A fine film."])
+
+Importing the package loads nothing heavy: each name below is imported from its module when it is first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from finetune.hub import LoadedModel
+    from finetune.errors import Interrupted, UserError
+    from finetune.library import FinishedRun, LoadedModel, apply_masks, draw_mask, explain, load, open_run, train
+    from finetune.recipe import Recipe
+    from finetune.training.callbacks import STOP, Callback, TrainerState
 
 __version__ = "0.1.0"
 
+_MODULES = {
+    "finetune.errors": ("Interrupted", "UserError"),
+    "finetune.library": (
+        "FinishedRun",
+        "LoadedModel",
+        "apply_masks",
+        "draw_mask",
+        "explain",
+        "load",
+        "open_run",
+        "train",
+    ),
+    "finetune.recipe": ("Recipe",),
+    "finetune.training.callbacks": ("STOP", "Callback", "TrainerState"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
-def load(name: "str | Path", *, revision: str = "main", cache_dir: Path | None = None) -> "LoadedModel":
-    """Load a model that finetune saved: `model, tokenizer, masks = finetune.load("user/name")`.
+__all__ = [
+    "STOP",
+    "Callback",
+    "FinishedRun",
+    "Interrupted",
+    "LoadedModel",
+    "Recipe",
+    "TrainerState",
+    "UserError",
+    "apply_masks",
+    "draw_mask",
+    "explain",
+    "load",
+    "open_run",
+    "train",
+]
 
-    See `finetune.hub.load`, which is imported on the first call.
-    """
-    from finetune import hub
+if not TYPE_CHECKING:  # a type checker would take every name for one that there is
 
-    return hub.load_trained(name, revision=revision, cache_dir=cache_dir)
+    def __getattr__(name: str) -> Any:
+        """Import a public name from its module (PEP 562)."""
+        if name not in _MODULE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+        globals()[name] = value  # the next use finds it at once
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

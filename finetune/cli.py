@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from finetune import __version__, compose, copying, run
+from finetune import __version__, compose, copying, log, run
 from finetune.errors import UserError, raise_all
 from finetune.recipe import find_task, heads
 
@@ -230,6 +230,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 def main() -> None:
     """Entry point: a user's mistake is told without a traceback, exit status 2."""
+    log.to_console()
     try:
         app()
     except UserError as error:

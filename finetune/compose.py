@@ -324,10 +324,24 @@ def _from_yaml(path: Path) -> Recipe:
         raise UserError(f"{path} is not YAML", found=" ".join(str(error).split())) from error
     if not isinstance(tree, dict):
         raise UserError(f"{path} holds no recipe", expected="keys and values", found=type(tree).__name__)
+    return from_tree(tree, path.stem, where=str(path))
+
+
+def from_tree(tree: Mapping[str, Any], name: str, where: str | None = None) -> Recipe:
+    """The recipe that nested keys and values make.
+
+    Args:
+        tree: The sections by name: `{"task": {"kind": ...}, "model": {...}, "data": {...}}`.
+        name: The recipe's name, where the tree has none.
+        where: What holds the tree, for messages; the key where None.
+
+    Raises:
+        UserError: Unknown keys or wrong values, all at once.
+    """
     try:
-        return Recipe.model_validate(tree | {"name": tree.get("name") or path.stem})
+        return Recipe.model_validate({**tree, "name": tree.get("name") or name})
     except ValidationError as error:
-        raise_all(_translate(error, where=str(path)))
+        raise_all(_translate(error, where=where))
         raise
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 if __name__ == "__main__":  # as a script: import the package this file is part of, not the modules beside it
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
+from finetune import log
 from finetune.compose import DEFAULT_RECIPE, compose
 from finetune.errors import Interrupted, UserError
 from finetune.recipe import Recipe
@@ -23,19 +24,9 @@ def run_recipe(recipe: Recipe) -> dict[str, float]:
         UserError: Something in the recipe or the data is wrong.
         Interrupted: SIGTERM or Ctrl-C ended the run; it can go on.
     """
-    from finetune import hub, training
+    from finetune.library import train_recipe
 
-    run = training.prepare(recipe)
-    hub.get_ready(run)
-    try:
-        loop = training.fit(run)
-        evaluated = training.finish_run(loop)
-    except Interrupted:
-        run.accelerator.end_training()
-        raise
-    run.accelerator.end_training()
-    hub.publish(run)
-    return evaluated.values
+    return train_recipe(recipe, prints_scores=True).scores
 
 
 def status(recipe: Recipe) -> int:
@@ -58,6 +49,7 @@ def status(recipe: Recipe) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run as a command; gives the exit status: 2 for a user's mistake, told without a traceback."""
+    log.to_console()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "-h" in words or "--help" in words:
         print(f"{__doc__}\n\nWithout recipe=, {DEFAULT_RECIPE} is run. `finetune list` shows the recipes.")

@@ -18,6 +18,12 @@ _hub_cache = tempfile.TemporaryDirectory(prefix="finetune-tests-")
 os.environ["HF_HOME"] = _hub_cache.name
 
 
+def pytest_configure() -> None:
+    from finetune import log  # after the variables above are set
+
+    log.to_console()  # as the commands do, so that tests see on standard error what a user sees
+
+
 def pytest_unconfigure() -> None:
     _hub_cache.cleanup()
 

@@ -34,6 +34,11 @@ def commands() -> Iterator[list[str]]:
                 yield words
 
 
+def python_blocks() -> list[str]:
+    """The README's blocks of Python."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+
+
 def launched(words: list[str]) -> list[str] | None:
     """The words given to run.py, or None for another command."""
     for launcher in LAUNCHERS:
@@ -120,7 +125,7 @@ def test_models_go_to_the_hub_and_come_back(hub: Hub, tmp_path: Path, monkeypatc
             cli.main()
         assert not ended.value.code
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 2
-    (code,) = re.findall(r"`(finetune\.load\(.*?\))`", (ROOT / "README.md").read_text())
+    (code,) = set(re.findall(r"`(finetune\.load\(.*?\))`", (ROOT / "README.md").read_text()))
     model, tokenizer, masks = eval(code, {"finetune": package})
     assert masks.is_standard
     assert model(**tokenizer(["good"], return_tensors="pt")).logits.shape == (1, 2)
@@ -128,7 +133,7 @@ def test_models_go_to_the_hub_and_come_back(hub: Hub, tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("words", FUNCTIONS, ids=" ".join)
 def test_the_function_runs(words: list[str], tmp_path: Path) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (code,) = (code for code in python_blocks() if "def load(" in code)
     (tmp_path / "mine.py").write_text(code)
     done = python(str(ROOT / "finetune" / "run.py"), *words, *SCRATCH, *SHORT, f"output_dir={tmp_path}", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -141,6 +146,21 @@ def test_the_function_runs(words: list[str], tmp_path: Path) -> None:
 def test_the_finetune_command(command: list[str], tmp_path: Path) -> None:
     done = finetune(*command[1:], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.network
+def test_the_lines_of_python_run(tmp_path: Path) -> None:
+    (code,) = (code for code in python_blocks() if "finetune.train(" in code)
+    write_reviews(tmp_path / "my.csv")
+    done = python("-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("{'loss': ")
+    assert done.stdout.rstrip().endswith(("['5']", "['1']"))
+
+
+def test_every_function_of_the_table_is_there() -> None:
+    names = set(re.findall(r"finetune\.(\w+)\(", (ROOT / "README.md").read_text()))
+    assert {"train", "open_run", "load", "apply_masks", "draw_mask", "explain"} <= names <= set(package.__all__)
 
 
 def finetune(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:

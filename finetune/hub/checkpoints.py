@@ -14,7 +14,7 @@ from finetune.errors import UserError
 from finetune.hub.account import Repository
 from finetune.hub.push import STATE, push_checkpoint
 from finetune.hub.retry import reason
-from finetune.training.progress import say
+from finetune.training.progress import say, warn
 from finetune.training.state import TrainingState
 
 ASIDE = ".pushing-"
@@ -99,7 +99,7 @@ class CheckpointUploader:
         """Tell a problem the first time that it occurs."""
         if problem not in self._told:
             self._told.add(problem)
-            say(f"warning: the checkpoint of step {step} is not pushed (training goes on): {problem}")
+            warn(f"the checkpoint of step {step} is not pushed (training goes on): {problem}")
 
 
 def _keep(checkpoint: Path, run: Path) -> Path:

@@ -7,9 +7,20 @@ and writes their files. Features, batches and predictions are made by the packag
 from finetune.serve.examples import BadRow
 from finetune.serve.files import Summary, predict_file
 from finetune.serve.formats import Input
-from finetune.serve.loading import load_predictor
+from finetune.serve.loading import find_recipe, load_predictor, make_predictor
 from finetune.serve.predictor import Predictor
 from finetune.serve.rows import predict
 from finetune.serve.writing import Output
 
-__all__ = ["BadRow", "Input", "Output", "Predictor", "Summary", "load_predictor", "predict", "predict_file"]
+__all__ = [
+    "BadRow",
+    "Input",
+    "Output",
+    "Predictor",
+    "Summary",
+    "find_recipe",
+    "load_predictor",
+    "make_predictor",
+    "predict",
+    "predict_file",
+]

@@ -22,7 +22,7 @@ from finetune.serve.predictor import Predictor
 from finetune.serve.progress import Counter
 from finetune.serve.reading import InputRows, open_rows
 from finetune.serve.writing import Output, OutputFile, Write, check_output, writer
-from finetune.training.progress import say
+from finetune.training.progress import say, warn
 
 WINDOW = 2048
 """Rows that are sorted by length together, and held in memory."""
@@ -145,7 +145,7 @@ class _Work:
         if self.predictor.num_cut:
             say(f"  {plural(self.predictor.num_cut, 'input')} cut at the longest length allowed")
         if self.bad:
-            say(f"warning: {self.bad:,} of {plural(rows, 'row')} of {given.name} without a prediction")
+            warn(f"{self.bad:,} of {plural(rows, 'row')} of {given.name} without a prediction")
         return Summary(rows, self.bad)
 
     def _window(self, window: Sequence[Checked]) -> None:

@@ -62,10 +62,27 @@ def load_predictor(origin: ModelLocation, own: Recipe, *, scores: bool = False) 
     Raises:
         UserError: The model cannot be loaded, or its head was never trained.
     """
+    model, tokenizer = _load(origin, tasks.create(own))
+    return make_predictor(model, tokenizer, own, scores=scores)
+
+
+def make_predictor(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, own: Recipe, *, scores: bool = False
+) -> Predictor:
+    """A predictor by a model that is loaded and under its masks; it is moved to the fastest device that is there.
+
+    Args:
+        model: The model, in evaluation mode.
+        tokenizer: Its tokenizer.
+        own: The recipe by which it predicts.
+        scores: Whether answers say how sure the model is.
+
+    Raises:
+        UserError: The recipe's lengths are not the model's, or this machine does not compute in its precision.
+    """
     task = tasks.create(own)
     precision = choose_precision(own.training.precision)
     accelerator = precision.accelerator()
-    model, tokenizer = _load(origin, task)
     labels = _labels(model.config) if task.label_field else None
     for key, length in task.lengths.items():
         models.check_length(model.config, length, key)

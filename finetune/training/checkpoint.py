@@ -24,7 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finetune.errors import UserError
 from finetune.models import save_weights
 from finetune.models.quiet import quiet
-from finetune.training.progress import say
+from finetune.training.progress import warn
 
 STATE = "state"
 _MANIFEST = "manifest.json"
@@ -147,7 +147,7 @@ def newest_whole(folder: Path) -> Path | None:
             if is_whole(checkpoint):
                 return checkpoint
             kept = _set_apart(checkpoint)
-            say(f"warning: the checkpoint {checkpoint} is damaged and left out; it is kept as {kept.name}")
+            warn(f"the checkpoint {checkpoint} is damaged and left out; it is kept as {kept.name}")
     except OSError as error:
         raise UserError(
             "a checkpoint cannot be read, and the run does not go on without it; all checkpoints are left as they are",

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from finetune.data.batches import Indices
 from finetune.errors import Interrupted
 from finetune.training.averaging import build_averaging
+from finetune.training.callbacks import Callbacks
 from finetune.training.checkpoint import enough_room, step_name
 from finetune.training.compiling import compile_model, compiling
 from finetune.training.dropout import fast_dropout
@@ -46,10 +47,10 @@ class Loop:
         self.training = run.recipe.training
         self.accelerator = run.accelerator
         self.plan = run.plan
-        batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
-        steps_per_epoch = math.ceil(len(self.plan) / batches_per_step)
-        self.state = TrainingState(total_steps=self.training.steps or self.training.epochs * steps_per_epoch)
-        self.epochs = math.ceil(self.state.total_steps / steps_per_epoch)
+        self.batches_per_step = self.training.gradient_accumulation * self.accelerator.num_processes
+        self.steps_per_epoch = math.ceil(len(self.plan) / self.batches_per_step)
+        self.state = TrainingState(total_steps=self.training.steps or self.training.epochs * self.steps_per_epoch)
+        self.epochs = math.ceil(self.state.total_steps / self.steps_per_epoch)
         self._set_up_model(run.model)
         set_up_deepspeed(self.accelerator, self.training)
         optimizer = build_optimizer(run.model, self.training, self.state.total_steps)
@@ -62,6 +63,7 @@ class Loop:
         self.epoch_mean, self.log_mean = self._mean(), self._mean()
         self.flags = StepFlagsQueue()
         self.signals = Signals()
+        self.callbacks = Callbacks(self)
         self._told_to_end = False
         if run.resumed:
             restore(self)
@@ -91,8 +93,12 @@ class Loop:
             self.computing(),
             self.signals.noted(),
         ):
+            self.callbacks.train_begin()
             while True:
                 self._epoch(bar)
+                if self.state.stop_requested:
+                    self._say(f"stopped by a callback after step {self.state.step} of {self.state.total_steps}")
+                    break
                 if self._out_of_patience():
                     self._say(f"no better {self.run.best_metric} for {self.training.patience} evaluations: stopped")
                     break
@@ -100,6 +106,7 @@ class Loop:
                     break
                 self.state.epoch, self.state.position = self.state.epoch + 1, 0
                 self.epoch_mean, self.log_mean = self._mean(), self._mean()
+            self.callbacks.train_end()
 
     @contextlib.contextmanager
     def computing(self) -> Iterator[None]:
@@ -114,14 +121,14 @@ class Loop:
         if state.step and self._evaluation_is_due(len(plan)) and state.last_evaluated != state.step:
             self._evaluate(bar)  # what a signal kept the run from
             save(self)
-        while state.position < len(plan) and not self._out_of_patience():
+        while state.position < len(plan) and not self._is_over():
             with closing(self.micro_batches(plan[state.position :])) as prepared:
                 for step in plan[state.position :]:
                     if not self.take_step(step, prepared):
                         break  # the micro-batches prepared are too large
                     bar.advance(int(self.plan.lengths[step.window.all].sum()), note=self._note())
                     self._after_step(bar, len(plan))
-                    if self._out_of_patience():
+                    if self._is_over():
                         break
         self._tell_epoch(self._read(self.epoch_mean))
 
@@ -205,6 +212,7 @@ class Loop:
         """Log, evaluate, save, end: what is due after a step."""
         state = self.state
         logs = state.step % self.training.log_every == 0
+        self.callbacks.step_end()
         evaluates = self._evaluation_is_due(steps_of_epoch)
         saves = evaluates or bool(self.training.save_every and state.step % self.training.save_every == 0)
         if logs or saves or self._told_to_end:
@@ -234,7 +242,8 @@ class Loop:
 
     def _evaluation_is_due(self, steps_of_epoch: int) -> bool:
         every = self.training.eval_every
-        return self.state.position == steps_of_epoch or bool(every and self.state.step % every == 0)
+        is_last = self.state.position == steps_of_epoch or self.state.stop_requested
+        return is_last or bool(every and self.state.step % every == 0)
 
     def _mean(self) -> MeanLoss:
         return MeanLoss(torch.zeros((), device=self.accelerator.device))
@@ -258,7 +267,11 @@ class Loop:
         state.dev = evaluated.values
         self._log({f"dev_{name}": value for name, value in evaluated.values.items()})
         update_best(state, evaluated.values, self.run.best_metric, greater_is_better=self.run.greater_is_better)
+        self.callbacks.evaluated(evaluated.values)
         return True
+
+    def _is_over(self) -> bool:
+        return self.state.stop_requested or self._out_of_patience()
 
     def _out_of_patience(self) -> bool:
         return self.training.patience is not None and self.state.evaluations_without_gain >= self.training.patience
@@ -281,6 +294,7 @@ class Loop:
         if self.accelerator.is_main_process:
             self.run.folder.log({"step": self.state.step, "epoch": self.state.epoch + 1} | values)
             self.accelerator.log(values, step=self.state.step)
+        self.callbacks.logged(values)
 
     def _tell_epoch(self, train_loss: float) -> None:
         self._log({"epoch_train_loss": train_loss})

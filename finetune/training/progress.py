@@ -1,5 +1,6 @@
-"""Progress that people can read: a bar in a terminal, a line now and then elsewhere."""
+"""Progress that people can read: a bar in a terminal or a notebook, a line now and then elsewhere."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -22,23 +23,15 @@ from rich.progress import Task as ProgressTask
 from rich.table import Column
 from rich.text import Text
 
-console = Console(stderr=True, highlight=False)
-"""Where progress is told: standard error, so that standard output holds results alone."""
+from finetune.log import console, shows_progress, silenced
+from finetune.training.notebook import NotebookBar, in_notebook
+
+__all__ = ["ProgressBar", "console", "results_console", "say", "silenced", "warn"]
 
 results_console = Console(highlight=False, markup=False)
 """Where final results are printed: standard output."""
 
 _SECONDS_BETWEEN_LINES = 30.0
-
-
-@contextmanager
-def silenced() -> Iterator[None]:
-    """Say nothing for a while."""
-    before, console.quiet = console.quiet, True
-    try:
-        yield
-    finally:
-        console.quiet = before
 
 
 class ProgressBar:
@@ -57,9 +50,11 @@ class ProgressBar:
         self.tokens = 0
         self._started = self._last_line = time.monotonic()
         self._pauses = 0.0
-        self._lines = enabled and not console.is_terminal
-        self._progress = _progress() if enabled and console.is_terminal else None
+        is_shown, is_notebook = enabled and shows_progress(), in_notebook()
+        self._lines = is_shown and not console.is_terminal and not is_notebook
+        self._progress = _progress() if is_shown and console.is_terminal and not is_notebook else None
         self._task: TaskID | None = None
+        self._notebook = NotebookBar(label, total) if is_shown and is_notebook else None
 
     def __enter__(self) -> Self:
         if self._progress is not None:
@@ -72,6 +67,8 @@ class ProgressBar:
     ) -> None:
         if self._progress is not None:
             self._progress.stop()
+        if self._notebook is not None:
+            self._notebook.close()
 
     def advance(self, tokens: int, note: str = "") -> None:
         """Count one step that read `tokens` tokens."""
@@ -79,10 +76,11 @@ class ProgressBar:
         self.tokens += tokens
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, advance=1, rate=f"{self.rate:,.0f} tokens/s {note}")
+        elif self._notebook is not None:
+            self._notebook.update(self.done, f"{self.rate:,.0f} tokens/s, {_clock(self._left)} left {note}".rstrip())
         elif self._lines and time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            left = self.seconds / self.done * (self.total - self.done)
-            figures = f"{self.done}/{self.total}, {self.rate:,.0f} tokens/s, {_clock(left)} left"
+            figures = f"{self.done}/{self.total}, {self.rate:,.0f} tokens/s, {_clock(self._left)} left"
             say(f"{self.label}: {figures} {note}".rstrip())
 
     @contextmanager
@@ -96,6 +94,11 @@ class ProgressBar:
     def seconds(self) -> float:
         """Time since the start without pauses."""
         return time.monotonic() - self._started - self._pauses
+
+    @property
+    def _left(self) -> float:
+        """Seconds until the end, at the pace so far."""
+        return self.seconds / max(self.done, 1) * (self.total - self.done)
 
     @property
     def rate(self) -> float:
@@ -126,9 +129,19 @@ def _progress() -> Progress:
 
 
 def say(text: str) -> None:
-    """Tell the user one thing, at once even where output is piped."""
-    console.print(text, markup=False, soft_wrap=True)
-    sys.stderr.flush()
+    """Tell the user one thing: a note (INFO) to the logger of the calling module."""
+    _tell(logging.INFO, text)
+
+
+def warn(text: str) -> None:
+    """Warn the user of one thing (WARNING) through the logger of the calling module."""
+    _tell(logging.WARNING, text)
+
+
+def _tell(level: int, text: str) -> None:
+    module = sys._getframe(2).f_globals.get("__name__", "")
+    name = module if module.startswith("finetune.") else "finetune"
+    logging.getLogger(name).log(level, "%s", text, stacklevel=3)
 
 
 def format_score(name: str, value: float) -> str:

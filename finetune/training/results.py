@@ -23,10 +23,14 @@ from finetune.training.run import Run
 from finetune.training.trivial import find_trivial
 
 
-def finish_run(loop: Loop) -> EvaluationResult:
+def finish_run(loop: Loop, *, prints_scores: bool = True) -> EvaluationResult:
     """Score the best checkpoint on test and write model, predictions and results into the run folder.
 
     The scored model is the one read back from disk: what is published is what was measured.
+
+    Args:
+        loop: The training, at its end.
+        prints_scores: Whether the scores are printed as a table on standard output, or told in a line of the log.
 
     Raises:
         Interrupted: A signal asked for the end; nothing is lost, as training had been saved.
@@ -36,13 +40,13 @@ def finish_run(loop: Loop) -> EvaluationResult:
     is_main = run.accelerator.is_main_process
     try:
         with run.folder.locked(enabled=is_main), enough_room(run.folder.path), signals.noted(), signals.at_once():
-            return _finish(loop)
+            return _finish(loop, prints_scores=prints_scores)
     except StopNow:
         resume = command(run.folder.path, run.accelerator.num_processes)
         raise Interrupted(signals.received or 0, resume) from None
 
 
-def _finish(loop: Loop) -> EvaluationResult:
+def _finish(loop: Loop, *, prints_scores: bool) -> EvaluationResult:
     run = loop.run
     model = _best_model(loop)
     evaluated = evaluate(run, model, "test", final=True)
@@ -54,9 +58,14 @@ def _finish(loop: Loop) -> EvaluationResult:
         run.folder.log({"step": loop.state.step} | tested)
         run.accelerator.log(tested, step=loop.state.step)
         run.folder.write_results(_results(loop, evaluated, baseline_scores))  # last: a run with results is finished
-        _tell(run, evaluated, baseline_scores)
+        if prints_scores:
+            _print_scores(run, evaluated, baseline_scores)
+        else:
+            scores = "  ".join(f"{name} {format_score(name, value)}" for name, value in evaluated.values.items())
+            say(f"{_title(run)}: {scores}")
         if warning := find_trivial(run.task, run.examples["train"], evaluated.records, loop.state.step):
             say(f"warning: {warning}")
+        say(f"model and predictions: {run.folder.path}")
     run.accelerator.wait_for_everyone()
     return evaluated
 
@@ -115,9 +124,13 @@ def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str,
     }
 
 
-def _tell(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> None:
+def _title(run: Run) -> str:
+    return f"{run.recipe.name}: test results on {len(run.examples['test']):,} examples"
+
+
+def _print_scores(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> None:
     """Print the test results, with the baselines' beside them."""
-    results_console.print(f"{run.recipe.name}: test results on {len(run.examples['test']):,} examples", soft_wrap=True)
+    results_console.print(_title(run), soft_wrap=True)
     table = Table("score")
     for name in (run.recipe.model.description, *baseline_scores):
         table.add_column(name, justify="right")
@@ -128,4 +141,3 @@ def _tell(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scor
     results_console.print(table)
     for name, signature in evaluated.scores.signatures.items():
         results_console.print(f"{name}: {signature}", soft_wrap=True)
-    say(f"model and predictions: {run.folder.path}")

@@ -1,6 +1,6 @@
 """Everything a run needs, loaded and encoded: from a recipe to a `Run`."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -22,6 +22,7 @@ from finetune.data.features import Features
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, TaskContext
 from finetune.tasks.visibility import View, hidden_text
+from finetune.training.callbacks import Callback, check_callbacks, named
 from finetune.training.checks import check_run
 from finetune.training.cpu_tuning import choose_shared_matmul, tune_process, tuned
 from finetune.training.masks import apply_masks, follow_masks, rehearse
@@ -74,6 +75,8 @@ class Run:
     """What the model's head can know of a few train examples under masks of the recipe's own."""
     on_checkpoint: Callable[[Path, TrainingState], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
+    callbacks: tuple[Callback, ...] = ()
+    """Code of the user's that the loop calls."""
 
     @property
     def best_metric(self) -> str:
@@ -114,12 +117,17 @@ class Run:
         return pinned(batch) if self.accelerator.device.type == "cuda" else batch
 
 
-def prepare(recipe: Recipe) -> Run:
+def prepare(recipe: Recipe, callbacks: Sequence[Callback] = ()) -> Run:
     """Load the data, the tokenizer and the model, and encode every split.
 
+    Args:
+        recipe: The run.
+        callbacks: Code of the user's that the loop is to call.
+
     Raises:
-        UserError: Something in the recipe or the data is wrong.
+        UserError: Something in the recipe or the data is wrong, or one of the callbacks is none.
     """
+    callbacks = check_callbacks(callbacks)
     recipe, folder = resumed(recipe)
     goes_on = folder is not None
     precision = choose_precision(recipe.training.precision)
@@ -136,9 +144,11 @@ def prepare(recipe: Recipe) -> Run:
     context = task.weighted(encoded["train"].features, context)
     set_seed(recipe.seed, device_specific=True)
     matmul = choose_shared_matmul(recipe.training, model, accelerator, precision)
-    folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
+    chosen = {"precision": asdict(precision), "matmul": asdict(matmul)} | named(callbacks)
+    folder = folder or _shared_folder(recipe, accelerator, chosen)
     examples = {split: getattr(loaded, split) for split in SPLITS}
     run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
+    run.callbacks = callbacks
     with run.tuned():
         run.views = follow_masks(run)
         rehearse(run)

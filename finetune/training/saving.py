@@ -22,7 +22,7 @@ from finetune.training.checkpoint import (
     step_name,
     write_model,
 )
-from finetune.training.progress import say
+from finetune.training.progress import say, warn
 from finetune.training.run_folder import environment
 from finetune.training.state import random_states, restore_random_states
 
@@ -69,6 +69,7 @@ def save(loop: "Loop") -> None:
             if run.on_checkpoint is not None:
                 run.on_checkpoint(folder, loop.state)
         accelerator.wait_for_everyone()
+    loop.callbacks.saved(folder)
 
 
 def restore(loop: "Loop") -> None:
@@ -144,4 +145,4 @@ def _tell_changes(before: dict[str, str], now: dict[str, str]) -> None:
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             versions = f"{before.get(name)} before and {now.get(name)} now"
-            say(f"warning: {name} is {versions}: results may differ in their last digits")
+            warn(f"{name} is {versions}: results may differ in their last digits")

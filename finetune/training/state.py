@@ -32,6 +32,8 @@ class TrainingState:
     """Evaluations in a row that patience counts."""
     last_evaluated: int = -1
     dev: dict[str, float] = field(default_factory=dict)
+    stop_requested: bool = False
+    """Whether a callback has asked to end the training."""
     parts: int = 1
     """Each batch is computed in so many parts, one after another: more than 1 once memory has not sufficed."""
     largest: int = 0

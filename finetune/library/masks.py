@@ -1,0 +1,106 @@
+"""`apply_masks`: masks for a stock model of transformers, from whatever form they are given in."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias, TypeVar
+
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from finetune.attention import Mask, MaskError, Program, ProgramError, Site, pretrained
+from finetune.attention.pretrained import PretrainedError
+from finetune.errors import UserError, nearest
+from finetune.recipe import Attention
+
+ModelT = TypeVar("ModelT", bound=nn.Module)
+
+_IN_CONFIGS = ("bos", "eos", "pad", "cls", "sep")
+"""Special tokens whose ids a model's configuration can hold."""
+
+Masks: TypeAlias = str | Mask | Program | Attention | Mapping[str, Any]
+"""One mask, for the encoder: its text or the mask itself. Or masks by site, as a recipe's `attention` has them."""
+
+
+def apply_masks(
+    model: ModelT,
+    masks: Masks,
+    *,
+    tokenizer: PreTrainedTokenizerBase | None = None,
+    kernel: Literal["whole", "blocks", "flex"] | None = None,
+) -> ModelT:
+    """Put attention masks into a model of transformers, in place of its own; padding stays excluded.
+
+        model = AutoModelForSequenceClassification.from_pretrained("google-bert/bert-base-uncased")
+        finetune.apply_masks(model, "window(64) | global_tokens(cls)", tokenizer=tokenizer)
+        finetune.apply_masks(t5, {"encoder": "window(64)", "cross": {"mask": "full()", "layers": {"0": "window(8)"}}})
+
+    Weights and the names in state_dict stay as they are, and save_pretrained keeps the masks in the configuration. See
+    `finetune.attention.pretrained.apply_masks`, which does the work, for what masks read of the model's inputs.
+
+    Args:
+        model: The model; it may be wrapped (PEFT, DistributedDataParallel).
+        masks: A mask for the encoder, or masks by site: `{"encoder": ..., "decoder": ..., "cross": ...}`, each a mask
+            or `{"mask": ..., "layers": {"0-3": ...}}`.
+        tokenizer: Its tokenizer, which knows the special tokens that masks name.
+        kernel: How attention is computed in ragged streams; None leaves it to the plan.
+
+    Returns:
+        The model.
+
+    Raises:
+        UserError: The masks cannot be read, or the model cannot take them.
+    """
+    program = read_masks(masks)
+    special_tokens = {} if tokenizer is None else pretrained.special_token_ids(tokenizer)
+    _check_special_tokens(model, program, None if tokenizer is None else tuple(special_tokens))
+    try:
+        return pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
+    except (PretrainedError, ProgramError, MaskError) as error:
+        raise UserError(f"the model cannot take the masks: {error}", where="masks") from error
+
+
+def _check_special_tokens(model: nn.Module, program: Program, of_tokenizer: tuple[str, ...] | None) -> None:
+    """Refuse masks that name a special token whose id is not known: the model would refuse its first batch.
+
+    Raises:
+        UserError: There is one.
+    """
+    config = getattr(getattr(model, "module", model), "config", None)  # of a wrapped model, that of the inner one
+    known = of_tokenizer
+    if known is None:
+        known = tuple(name for name in _IN_CONFIGS if getattr(config, f"{name}_token_id", None) is not None)
+    asked = sorted(name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_"))
+    unknown = next((name for name in asked if name not in known), None)
+    if unknown is None:
+        return
+    near, owner = nearest(unknown, known), "model's configuration" if of_tokenizer is None else "tokenizer"
+    raise UserError(
+        f"a mask names the special token {unknown!r}, which the {owner} does not have",
+        where="masks",
+        expected=", ".join(sorted(known)) or "a mask without special tokens",
+        fix="tokenizer=..., which has them all" if of_tokenizer is None else f"did you mean {near}?" if near else None,
+    )
+
+
+def read_masks(masks: Masks) -> Program:
+    """Return masks of any form as a program.
+
+    Raises:
+        UserError: They cannot be read.
+    """
+    if isinstance(masks, Program):
+        return masks
+    if isinstance(masks, Attention):
+        return masks.program
+    if not isinstance(masks, str | Mask | Mapping):
+        raise UserError(
+            "the masks cannot be read",
+            where="masks",
+            expected='"window(64) | global_tokens(cls)", a mask, or masks by site: {"encoder": ..., "cross": ...}',
+            found=f"{type(masks).__name__}: {masks!r:.80}",
+        )
+    try:
+        if isinstance(masks, Mapping):
+            return Program.from_config(masks)
+        return Program(encoder=Site.from_config(masks, "mask"))
+    except (ProgramError, MaskError) as error:
+        raise UserError(f"the masks cannot be read: {error}", where="masks") from error

@@ -1,0 +1,119 @@
+"""From what a program passes as recipe and overrides to a `Recipe`."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from finetune import compose
+from finetune.errors import UserError
+from finetune.recipe import Recipe
+
+RecipeLike: TypeAlias = str | Path | Recipe | Mapping[str, Any] | None
+"""A recipe's name, a path to a .py or .yaml file or to a run's folder, a Recipe, or its sections as nested mappings."""
+
+Overrides: TypeAlias = Mapping[str, Any] | Sequence[str] | None
+"""`{"training.epochs": 1}`, `{"training": {"epochs": 1}}`, or `["training.epochs=1"]` as on the command line."""
+
+
+def resolve(recipe: RecipeLike, overrides: Overrides = None) -> Recipe:
+    """Return the recipe with the overrides in place.
+
+    Args:
+        recipe: The recipe. None means that of the run which the override `resume` names.
+        overrides: Other values of its keys.
+
+    Raises:
+        UserError: There is no such recipe, or some keys or values are wrong; all of them are told at once.
+    """
+    changes = flatten(overrides)
+    return compose.override(base_recipe(recipe, changes), changes)
+
+
+def flatten(overrides: Overrides) -> dict[str, Any]:
+    """Return overrides as dotted keys and values.
+
+    A mapping in the place of a section changes the keys that it names and leaves the section's others as they are.
+
+    Raises:
+        UserError: They are no mapping or list of texts, a key is no text, or `recipe` is among them.
+    """
+    if overrides is None:
+        return {}
+    if isinstance(overrides, Mapping):
+        flat = dict(_flat(overrides, "", known=tuple(compose.keys())))
+    elif isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+        raise UserError(
+            "the overrides cannot be read",
+            where="overrides",
+            expected='a dictionary {"training.epochs": 1}, or a list ["training.epochs=1"]',
+            found=repr(overrides),
+            fix=f"[{overrides!r}]" if isinstance(overrides, str) and "=" in overrides else None,
+        )
+    else:
+        if overrides and "=" not in overrides[0]:
+            raise UserError(f"{overrides[0]!r} is not of the form key=value", where="overrides")
+        flat = compose.parse_overrides(overrides)
+    if "recipe" in flat:
+        raise UserError("recipe is not an override", where="overrides", fix="give it as the first argument")
+    return flat
+
+
+def _flat(tree: Mapping[Any, Any], prefix: str, known: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values; a mapping that is no section, such as class weights, is a value."""
+    for name, value in tree.items():
+        if not isinstance(name, str):
+            raise UserError("a key of the overrides is no text", where="overrides", found=repr(name))
+        key = prefix + name
+        if isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known):
+            yield from _flat(value, f"{key}.", known)
+        else:
+            yield key, _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    """Paths as texts, which all keys take."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
+    """Return the recipe before any override.
+
+    Args:
+        recipe: As `resolve` takes it.
+        changes: The overrides by dotted keys, of which `resume` can name the recipe.
+
+    Raises:
+        UserError: There is none, or it is wrong.
+    """
+    if recipe is None:
+        return compose.load_recipe(str(_recipe_of_run(changes.get("resume"))))
+    if isinstance(recipe, Recipe):
+        return recipe if recipe.name else recipe.model_copy(update={"name": recipe.task.kind})
+    if isinstance(recipe, Mapping):
+        task = recipe.get("task")
+        kind = task.get("kind") if isinstance(task, Mapping) else getattr(task, "kind", None)
+        return compose.from_tree(recipe, name=str(kind or "recipe"))
+    if not isinstance(recipe, str | Path):
+        raise UserError(
+            "this is no recipe",
+            expected="a name, a path, a finetune.Recipe, or a dictionary of its sections",
+            found=f"{type(recipe).__name__}: {recipe!r:.80}",
+        )
+    folder = Path(recipe).expanduser()
+    is_run = (folder / "recipe.yaml").is_file()
+    return compose.load_recipe(str(folder / "recipe.yaml") if is_run else str(recipe))
+
+
+def _recipe_of_run(folder: object) -> Path:
+    if folder is None or folder == "auto":
+        raise UserError(
+            "no recipe is named",
+            expected="a recipe, or the folder of a run that goes on",
+            fix=f'one of {", ".join(compose.recipe_names())}; or overrides={{"resume": "runs/<recipe>/<time>"}}',
+        )
+    path = Path(str(folder)) / "recipe.yaml"
+    if not path.is_file():
+        raise UserError(f"{folder} is not the folder of a run", where="resume", found="no recipe.yaml in it")
+    return path

@@ -1,0 +1,60 @@
+"""A progress bar in a notebook: one output of the cell that is replaced as the work goes on.
+
+rich's own bars need the package ipywidgets there. This one needs nothing but IPython, which every notebook has.
+"""
+
+import html
+import sys
+import time
+from typing import Any
+
+_SECONDS_BETWEEN_UPDATES = 0.2
+
+
+def in_notebook() -> bool:
+    """Return whether this is the kernel of a notebook (Jupyter, Colab, VS Code), which shows rich outputs."""
+    ipython = sys.modules.get("IPython")  # a kernel has imported it
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
+
+
+class NotebookBar:
+    """Progress over a known number of steps; nothing of it is left at the end.
+
+    Args:
+        label: What is being done.
+        total: Steps.
+    """
+
+    def __init__(self, label: str, total: int) -> None:
+        self.label = label
+        self.total = total
+        self._display: Any = None
+        self._last_update = 0.0
+
+    def update(self, done: int, figures: str) -> None:
+        """Show how many steps are done, five times a second at most.
+
+        Args:
+            done: Steps.
+            figures: What to write beside the bar.
+        """
+        if done < self.total and time.monotonic() - self._last_update < _SECONDS_BETWEEN_UPDATES:
+            return
+        self._last_update = time.monotonic()
+        text = f"{self.label} {done}/{self.total}, {figures}"
+        bar = f'<progress value="{done}" max="{self.total}" style="vertical-align: middle"></progress>'
+        self._show({"text/plain": text, "text/html": f"<div>{bar} {html.escape(text)}</div>"})
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._display is not None:
+            self._show({"text/plain": "", "text/html": ""})
+
+    def _show(self, content: dict[str, str]) -> None:
+        from IPython.display import display
+
+        if self._display is None:
+            self._display = display(content, raw=True, display_id=True)
+        else:
+            self._display.update(content, raw=True)
