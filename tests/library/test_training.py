@@ -21,7 +21,7 @@ COLUMNS = {"data": {"columns": {"text": "review", "label": "verdict"}}}
 
 
 class Failing(finetune.Callback):
-    def on_step_end(self, state: finetune.TrainingState) -> None:
+    def on_step_end(self, state: finetune.TrainerState) -> None:
         if state.global_step == 3:
             raise ZeroDivisionError
 
