@@ -98,7 +98,7 @@ def _hash(split: Dataset, tokenizer: PreTrainedTokenizerBase, settings: tuple[An
     """Hash of all that the features depend on; the same in every process."""
     versions = (_VERSION, tokenizers.__version__, transformers.__version__)
     sink = _Hash()
-    sink.write(repr((versions, [_settled(one) for one in settings], _describe(tokenizer))).encode())
+    sink.write(repr((versions, [_settled(one) for one in settings], describe_tokenizer(tokenizer))).encode())
     rows = split.with_format("arrow")
     for start in range(0, len(split), _HASHED):  # some at a time: they may be more than memory holds
         table: pa.Table = rows[start : start + _HASHED].combine_chunks().replace_schema_metadata(None)
@@ -131,8 +131,8 @@ class _Hash:
         pass
 
 
-def _describe(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
-    """All that a fast tokenizer does to a text, apart from what each call says anew."""
+def describe_tokenizer(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
+    """Return all that a fast tokenizer does to a text, apart from what each call says anew."""
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     rules = json.dumps({name: part for name, part in backend.items() if name not in ("truncation", "padding")})
     names = ("model_input_names", "truncation_side", "padding_side", "split_special_tokens", "special_tokens_map")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, Tools
 from finetune.training.allocator import keep_memory
+from finetune.training.fingerprint import Fingerprint, take_fingerprint
 from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
@@ -70,6 +71,8 @@ class Job:
     folder: RunFolder
     resumed: bool = False
     """Whether the folder is that of a run which goes on."""
+    fingerprint: Fingerprint = field(default_factory=dict)
+    """Checksums of the data and of the starting model; empty on all processes but the main one."""
     on_checkpoint: Callable[[Path, State], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
 
@@ -151,6 +154,8 @@ def prepare(recipe: Recipe) -> Job:
     goes_on = folder is not None
     folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
     job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder, goes_on)
+    if accelerator.is_main_process:
+        job.fingerprint = take_fingerprint({name: encoded[name].features for name in SPLITS}, labels, model, tokenizer)
     _rehearse(job)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
