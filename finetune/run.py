@@ -26,16 +26,18 @@ def run(recipe: Recipe) -> dict[str, float]:
     from finetune import hub, training
 
     job = training.prepare(recipe)
-    hub.get_ready(job)
     try:
-        loop = training.fit(job)
-        evaluated = training.finish(loop)
-    except Interrupted:
+        hub.get_ready(job)
+        try:
+            evaluated = training.finish(training.fit(job))
+        except Interrupted:
+            job.accelerator.end_training()
+            raise
         job.accelerator.end_training()
-        raise
-    job.accelerator.end_training()
-    hub.publish(job)
-    return evaluated.values
+        hub.publish(job)
+        return evaluated.values
+    finally:
+        job.lock.release()
 
 
 def status(recipe: Recipe) -> int:

@@ -32,6 +32,7 @@ from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
 from finetune.training.resume import resumed
 from finetune.training.run_folder import RunFolder
+from finetune.training.run_lock import RunLock
 from finetune.training.selection import check_best_metric, greater_is_better
 from finetune.training.state import State
 from finetune.training.trackers import check_trackers, start_trackers
@@ -73,6 +74,8 @@ class Job:
     """Whether the folder is that of a run which goes on."""
     fingerprint: Fingerprint = field(default_factory=dict)
     """Checksums of the data and of the starting model; empty on all processes but the main one."""
+    lock: RunLock = field(default_factory=RunLock)
+    """The hold of the main process on the run's folder; nothing on other processes."""
     on_checkpoint: Callable[[Path, State], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
 
@@ -114,10 +117,18 @@ class Job:
 def prepare(recipe: Recipe) -> Job:
     """Load the data, the tokenizer and the model, and encode every split.
 
+    The run's folder is locked from then on, until training fails, `job.lock` is released or the process ends.
+
     Raises:
         UserError: Something in the recipe or the data is wrong.
     """
-    recipe, folder = resumed(recipe)
+    lock = RunLock()
+    with lock.released_on_error():
+        return _prepare(recipe, lock)
+
+
+def _prepare(recipe: Recipe, lock: RunLock) -> Job:
+    recipe, folder = resumed(recipe, lock)
     precision = choose_precision(recipe.training.precision)
     accelerator = _accelerator(precision)
     if accelerator.device.type == "cpu":
@@ -152,8 +163,9 @@ def prepare(recipe: Recipe) -> Job:
     set_seed(recipe.seed, device_specific=True)
     matmul = _shared_matmul(recipe, accelerator, precision, model)
     goes_on = folder is not None
-    folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
-    job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder, goes_on)
+    chosen = {"precision": asdict(precision), "matmul": asdict(matmul)}
+    folder = folder or _shared_folder(recipe, accelerator, chosen, lock)
+    job = Job(recipe, accelerator, precision, matmul, task, tools, model, examples, encoded, folder, goes_on, lock=lock)
     if accelerator.is_main_process:
         job.fingerprint = take_fingerprint({name: encoded[name].features for name in SPLITS}, labels, model, tokenizer)
     _rehearse(job)
@@ -271,9 +283,9 @@ def _shared_matmul(recipe: Recipe, accelerator: Accelerator, precision: Precisio
     return chosen[0]
 
 
-def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any]) -> RunFolder:
-    """One new folder for all processes."""
-    paths = [str(RunFolder.create(recipe, chosen).path) if accelerator.is_main_process else ""]
+def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any], lock: RunLock) -> RunFolder:
+    """One new folder for all processes, locked by the main one."""
+    paths = [str(RunFolder.create(recipe, chosen, lock).path) if accelerator.is_main_process else ""]
     broadcast_object_list(paths)
     return RunFolder(Path(paths[0]))
 

@@ -83,12 +83,9 @@ class Loop:
             UserError: A loss or gradient was not finite, memory or the disk did not suffice.
         """
         self.model.train()
-        is_main = self.accelerator.is_main_process
-        bar = Bar("training", self.state.total_steps - self.state.step, enabled=is_main)
-        folder = self.job.folder
+        bar = Bar("training", self.state.total_steps - self.state.step, enabled=self.accelerator.is_main_process)
         with (
-            folder.locked(enabled=is_main),
-            enough_room(folder.path),
+            enough_room(self.job.folder.path),
             bar,
             compiling(self.training.compile),
             self.computing(),
@@ -303,7 +300,8 @@ def show(name: str, value: float) -> str:
 
 
 def fit(job: Job) -> Loop:
-    """Train the job's model; its best checkpoint is in the run folder."""
-    loop = Loop(job)
-    loop.run()
-    return loop
+    """Train the job's model; its best checkpoint is in the run folder, which is unlocked where training fails."""
+    with job.lock.released_on_error():
+        loop = Loop(job)
+        loop.run()
+        return loop

@@ -31,9 +31,8 @@ def finish(loop: Loop) -> Evaluated:
         UserError: The disk is full.
     """
     job, signals = loop.job, Signals()
-    is_main = job.accelerator.is_main_process
     try:
-        with job.folder.locked(enabled=is_main), enough_room(job.folder.path), signals.noted(), signals.at_once():
+        with job.lock.released_on_error(), enough_room(job.folder.path), signals.noted(), signals.at_once():
             return _finish(loop)
     except StopNow:
         resume = command(job.folder.path, job.accelerator.num_processes)

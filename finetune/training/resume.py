@@ -14,6 +14,7 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.training.progress import say
 from finetune.training.run_folder import RunFolder, runs_of
+from finetune.training.run_lock import RunLock, at_work
 
 HARMLESS = (
     "resume",
@@ -44,8 +45,12 @@ Difference = tuple[str, Any, Any]
 """A key, its value in the run, and the one that is asked for now."""
 
 
-def resumed(recipe: Recipe) -> tuple[Recipe, RunFolder | None]:
+def resumed(recipe: Recipe, lock: RunLock) -> tuple[Recipe, RunFolder | None]:
     """The recipe and the folder of the run that goes on; the recipe itself and None where a new one starts.
+
+    Args:
+        recipe: The recipe as it was asked for.
+        lock: Locks the run that goes on, on the main process, before anything of it is read.
 
     Raises:
         UserError: The named folder holds no run, or a finished one, one at work, or one of another recipe.
@@ -53,8 +58,7 @@ def resumed(recipe: Recipe) -> tuple[Recipe, RunFolder | None]:
     if recipe.resume is None:
         return recipe, None
     processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator makes it later
-    # One process looks, because looking whether a run is at work locks it for a moment.
-    found: list[RunFolder | UserError | None] = [_found(recipe) if processes.is_main_process else None]
+    found: list[RunFolder | UserError | None] = [_found(recipe, lock) if processes.is_main_process else None]
     broadcast_object_list(found)
     if isinstance(found[0], UserError):
         raise found[0]
@@ -62,9 +66,10 @@ def resumed(recipe: Recipe) -> tuple[Recipe, RunFolder | None]:
     return (recipe, None) if folder is None else (_as_chosen(recipe, folder), folder)
 
 
-def _found(recipe: Recipe) -> RunFolder | UserError | None:
+def _found(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
     try:
-        return _newest(recipe) if recipe.resume == "auto" else _named(recipe, Path(str(recipe.resume)))
+        with lock.released_on_error():
+            return _newest(recipe, lock) if recipe.resume == "auto" else _named(recipe, Path(str(recipe.resume)), lock)
     except UserError as error:
         return error
 
@@ -88,16 +93,27 @@ def command(folder: Path, processes: int) -> str:
     return f"{on_cpu}accelerate launch --multi_gpu --num_processes {processes} finetune/run.py {words}"
 
 
-def _newest(recipe: Recipe) -> RunFolder | None:
+def _newest(recipe: Recipe, lock: RunLock) -> RunFolder | None:
     for folder in _unfinished(recipe):
-        try:
-            different = differences(_stored(folder), recipe)
-        except UserError:
-            different = [("recipe.yaml", "not readable", "")]
-        if not different:
+        hindrance = _hindrance(folder, recipe, lock)
+        if hindrance is None:
             return folder
-        say(f"unfinished, but not of this recipe ({_told(different)}): {folder.path}")
+        say(f"unfinished, but {hindrance}: {folder.path}")
+    lock.release()
     return None
+
+
+def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
+    """Lock a run, and return in words why this process cannot go on with it; None where it can."""
+    try:
+        if not lock.take(folder.path):
+            return "at work in another process"
+        if folder.is_finished:  # another process was at work on it until a moment ago
+            return "finished by another process just now"
+        different = differences(_stored(folder), recipe)
+    except UserError as error:
+        return f"not usable ({error.problem})"
+    return f"not of this recipe ({_told(different)})" if different else None
 
 
 def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
@@ -105,11 +121,11 @@ def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
     # By time, and those of one second by number.
     for path in sorted(paths, key=lambda path: (path.name[:19], len(path.name), path.name), reverse=True):
         folder = RunFolder(path)
-        if not folder.is_finished and not folder.is_locked:
+        if not folder.is_finished:
             yield folder
 
 
-def _named(recipe: Recipe, path: Path) -> RunFolder:
+def _named(recipe: Recipe, path: Path, lock: RunLock) -> RunFolder:
     folder = RunFolder(path)
     if not folder.recipe.is_file():
         raise UserError(
@@ -119,11 +135,11 @@ def _named(recipe: Recipe, path: Path) -> RunFolder:
             found="no recipe.yaml in it" if path.is_dir() else "no such folder",
         )
     if folder.is_finished:
-        raise UserError(
-            f"the run {path} is finished", where="resume", found="results.json in it", fix="start anew, without resume="
-        )
-    if folder.is_locked:
-        raise UserError(f"the run {path} is at work", where="resume", fix="wait for it, or end it")
+        raise _finished(folder)
+    if not lock.take(folder.path):
+        raise at_work(folder.path)
+    if folder.is_finished:  # until a moment ago another process was at work on it
+        raise _finished(folder)
     if different := differences(_stored(folder), recipe):
         raise UserError(
             f"the recipe is not the one of the run {path}",
@@ -133,6 +149,15 @@ def _named(recipe: Recipe, path: Path) -> RunFolder:
             fix=f"resume={path} alone, or start a new run without resume=",
         )
     return folder
+
+
+def _finished(folder: RunFolder) -> UserError:
+    return UserError(
+        f"the run {folder.path} is finished",
+        where="resume",
+        found="results.json in it",
+        fix="start anew, without resume=",
+    )
 
 
 def _stored(folder: RunFolder) -> Recipe:

@@ -8,21 +8,20 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe, name_problem
 from finetune.tasks import Record
+from finetune.training.run_lock import RunLock
 
-_LOCK = ".lock"
 _PACKAGES = (
     "finetune-masks",
     "torch",
@@ -44,12 +43,15 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, recipe: Recipe, chosen: Mapping[str, Any] | None = None) -> "RunFolder":
+    def create(
+        cls, recipe: Recipe, chosen: Mapping[str, Any] | None = None, lock: RunLock | None = None
+    ) -> "RunFolder":
         """Make a new folder named by recipe and time, and write the recipe and the environment into it.
 
         Args:
             recipe: The run.
             chosen: What the run chose for this machine, kept with the environment.
+            lock: Locks the folder before others can find the run in it.
 
         Raises:
             UserError: The folder cannot be made.
@@ -57,6 +59,8 @@ class RunFolder:
         path = runs_of(recipe) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         try:
             folder = cls(_make_new(path))
+            if lock is not None:
+                lock.take(folder.path)
             # Written aside, so that a run killed now leaves a whole recipe or none.
             _write(folder.recipe, compose.to_yaml(_resolved(recipe, chosen or {})))
         except OSError as error:
@@ -82,38 +86,6 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the final scores are there."""
         return (self.path / "results.json").is_file()
-
-    @property
-    def is_locked(self) -> bool:
-        """Whether a process is at work on the run."""
-        try:
-            with FileLock(self.path / _LOCK, timeout=0):
-                return False
-        except Timeout:
-            return True
-
-    @contextlib.contextmanager
-    def locked(self, *, enabled: bool = True) -> Iterator[None]:
-        """Keep others from going on with the run while it is at work; the system unlocks it when the process dies.
-
-        Args:
-            enabled: False on all processes but the main one.
-
-        Raises:
-            UserError: Another process is at work on it.
-        """
-        if not enabled:
-            yield
-            return
-        lock = FileLock(self.path / _LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise UserError(f"the run {self.path} is at work", where="resume", fix="wait for it, or end it") from None
-        try:
-            yield
-        finally:
-            lock.release()
 
     @property
     def model(self) -> Path:

@@ -53,12 +53,16 @@ def shared_state(folder: Path) -> Path:
     return checkpoint.newest_first(folder / "checkpoints")[0] / "state" / "state.json"
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+
+
 def refused(recipe: Recipe, folder: Path) -> UserError:
     """What a run says that cannot go on; nothing of it may change."""
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    before = contents(folder)
     with pytest.raises(UserError, match="changed since the run") as caught:
         Loop(prepare(compose.override(recipe, {"resume": str(folder)})))
-    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert contents(folder) == before
     assert "start a new run without resume=" in str(caught.value.fix)
     return caught.value
 
