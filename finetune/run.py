@@ -16,6 +16,8 @@ from finetune.recipe import Recipe
 def run(recipe: Recipe) -> dict[str, float]:
     """Train and evaluate; everything is left in the run folder.
 
+    A run that goes on and was ended after its evaluation is only published.
+
     Returns:
         The test results by name, the loss in nats a target included.
 
@@ -25,8 +27,11 @@ def run(recipe: Recipe) -> dict[str, float]:
     """
     from finetune import hub, training
 
-    job = training.prepare(recipe)
+    start = training.find_start(recipe)
     try:
+        if start.is_finished:
+            return hub.publish_finished(start)
+        job = training.prepare(recipe, start)
         hub.get_ready(job)
         try:
             evaluated = training.finish(training.fit(job))
@@ -37,7 +42,7 @@ def run(recipe: Recipe) -> dict[str, float]:
         hub.publish(job)
         return evaluated.values
     finally:
-        job.lock.release()
+        start.lock.release()
 
 
 def status(recipe: Recipe) -> int:

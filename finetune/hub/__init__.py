@@ -7,7 +7,18 @@ accounts or model cards.
 from finetune.hub.account import Target, check_access
 from finetune.hub.card import write_card
 from finetune.hub.load import Loaded, load
-from finetune.hub.publish import get_ready, publish
+from finetune.hub.publish import get_ready, publish, publish_finished
 from finetune.hub.push import push, push_checkpoint
 
-__all__ = ["Loaded", "Target", "check_access", "get_ready", "load", "publish", "push", "push_checkpoint", "write_card"]
+__all__ = [
+    "Loaded",
+    "Target",
+    "check_access",
+    "get_ready",
+    "load",
+    "publish",
+    "publish_finished",
+    "push",
+    "push_checkpoint",
+    "write_card",
+]

@@ -1,5 +1,7 @@
 """What a run does of its own accord: push its checkpoints, write its model card, push its model."""
 
+from accelerate import PartialState
+
 from finetune.errors import UserError
 from finetune.hub.account import Target, check_access
 from finetune.hub.card import write_card
@@ -8,8 +10,9 @@ from finetune.hub.push import push
 from finetune.hub.run_facts import base_model
 from finetune.hub.troubles import also
 from finetune.recipe import Recipe
-from finetune.training import Job
+from finetune.training import Job, Start
 from finetune.training.progress import say
+from finetune.training.run_folder import RunFolder
 
 
 def get_ready(job: Job) -> None:
@@ -41,8 +44,37 @@ def publish(job: Job) -> None:
     write_card(job.folder.path)
     if isinstance(job.on_checkpoint, Checkpoints):
         job.on_checkpoint.finish()
-    if target := _target(job.recipe):
-        say(f"pushed: {push(job.folder.path, target)}")
+    _push(job.folder, job.recipe)
+
+
+def publish_finished(start: Start) -> dict[str, float]:
+    """Publish a run that was ended between its evaluation and its push; called by all processes.
+
+    Args:
+        start: The finished run.
+
+    Returns:
+        Its test results by name.
+
+    Raises:
+        UserError: The run's files cannot be read, or it cannot be pushed; nothing is lost.
+    """
+    assert start.folder is not None
+    processes = PartialState()
+    is_main = processes.is_main_process
+    processes.destroy_process_group()
+    scores = start.folder.test_scores()
+    if is_main:
+        say(f"trained and scored before; the card is written now, and the model pushed if asked: {start.folder.path}")
+        write_card(start.folder.path)
+        _push(start.folder, start.recipe)
+    return scores
+
+
+def _push(folder: RunFolder, recipe: Recipe) -> None:
+    if target := _target(recipe):
+        say(f"pushed: {push(folder.path, target)}")
+    folder.mark_complete()
 
 
 def _target(recipe: Recipe) -> Target | None:

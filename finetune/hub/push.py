@@ -17,6 +17,7 @@ from finetune.hub.troubles import also, told
 from finetune.hub.usage import renamed
 from finetune.models.standalone.adapters import ADAPTER_CONFIG
 from finetune.training.progress import say
+from finetune.training.run_folder import RunFolder
 
 CARD = "README.md"
 RUN_FILES = ("results.json", "metrics.jsonl")
@@ -52,6 +53,7 @@ def push(run: Path, target: Target) -> str:
         _commit(target, files, f"Push {run.parent.name} of {run.name}")
     except UserError as error:
         raise _nothing_lost(error, run, target) from error
+    RunFolder(run).mark_complete()
     return target.url
 
 

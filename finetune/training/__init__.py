@@ -7,5 +7,6 @@ differs between tasks lives in `finetune.tasks`.
 from finetune.training.job import Job, prepare
 from finetune.training.loop import fit
 from finetune.training.results import finish
+from finetune.training.resume import Start, find_start
 
-__all__ = ["Job", "finish", "fit", "prepare"]
+__all__ = ["Job", "Start", "find_start", "finish", "fit", "prepare"]

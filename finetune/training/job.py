@@ -30,7 +30,7 @@ from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
-from finetune.training.resume import resumed
+from finetune.training.resume import Start, find_start
 from finetune.training.run_folder import RunFolder
 from finetune.training.run_lock import RunLock
 from finetune.training.selection import check_best_metric, greater_is_better
@@ -114,21 +114,31 @@ class Job:
                 yield batch.to(device)
 
 
-def prepare(recipe: Recipe) -> Job:
+def prepare(recipe: Recipe, start: Start | None = None) -> Job:
     """Load the data, the tokenizer and the model, and encode every split.
 
     The run's folder is locked from then on, until training fails, `job.lock` is released or the process ends.
 
+    Args:
+        recipe: The run.
+        start: Where it starts, if that has been found out.
+
     Raises:
-        UserError: Something in the recipe or the data is wrong.
+        UserError: Something in the recipe or the data is wrong, or the run that is to go on is trained.
     """
-    lock = RunLock()
-    with lock.released_on_error():
-        return _prepare(recipe, lock)
+    start = start or find_start(recipe)
+    with start.lock.released_on_error():
+        if start.folder is not None and start.is_finished:
+            raise UserError(
+                f"the run {start.folder.path} is trained and scored, and only to be published",
+                where="resume",
+                fix=f"finetune run resume={start.folder.path}",
+            )
+        return _prepare(start)
 
 
-def _prepare(recipe: Recipe, lock: RunLock) -> Job:
-    recipe, folder = resumed(recipe, lock)
+def _prepare(start: Start) -> Job:
+    recipe, folder, lock = start.recipe, start.folder, start.lock
     precision = choose_precision(recipe.training.precision)
     accelerator = _accelerator(precision)
     if accelerator.device.type == "cpu":

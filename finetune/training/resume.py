@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,25 +46,42 @@ Difference = tuple[str, Any, Any]
 """A key, its value in the run, and the one that is asked for now."""
 
 
-def resumed(recipe: Recipe, lock: RunLock) -> tuple[Recipe, RunFolder | None]:
-    """The recipe and the folder of the run that goes on; the recipe itself and None where a new one starts.
+@dataclass(frozen=True)
+class Start:
+    """Where a run starts.
 
     Args:
-        recipe: The recipe as it was asked for.
-        lock: Locks the run that goes on, on the main process, before anything of it is read.
+        recipe: The recipe, with what the run that goes on chose for the machine.
+        folder: The folder of the run that goes on; None for a new run.
+        lock: The hold of the main process on that folder.
+    """
+
+    recipe: Recipe
+    folder: RunFolder | None
+    lock: RunLock
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run that goes on is trained and scored, so that it is only to be published."""
+        return self.folder is not None and self.folder.is_finished
+
+
+def find_start(recipe: Recipe) -> Start:
+    """Find the run that goes on and lock it before anything of it is read; called by all processes.
 
     Raises:
-        UserError: The named folder holds no run, or a finished one, one at work, or one of another recipe.
+        UserError: The named folder holds no run, or a complete one, one at work, or one of another recipe.
     """
+    lock = RunLock()
     if recipe.resume is None:
-        return recipe, None
+        return Start(recipe, None, lock)
     processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator makes it later
     found: list[RunFolder | UserError | None] = [_found(recipe, lock) if processes.is_main_process else None]
     broadcast_object_list(found)
     if isinstance(found[0], UserError):
         raise found[0]
     folder = found[0]
-    return (recipe, None) if folder is None else (_as_chosen(recipe, folder), folder)
+    return Start(recipe if folder is None else _as_chosen(recipe, folder), folder, lock)
 
 
 def _found(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
@@ -108,8 +126,8 @@ def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
     try:
         if not lock.take(folder.path):
             return "at work in another process"
-        if folder.is_finished:  # another process was at work on it until a moment ago
-            return "finished by another process just now"
+        if folder.is_complete:  # another process was at work on it until a moment ago
+            return "completed by another process just now"
         different = differences(_stored(folder), recipe)
     except UserError as error:
         return f"not usable ({error.problem})"
@@ -121,7 +139,7 @@ def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
     # By time, and those of one second by number.
     for path in sorted(paths, key=lambda path: (path.name[:19], len(path.name), path.name), reverse=True):
         folder = RunFolder(path)
-        if not folder.is_finished:
+        if not folder.is_complete:
             yield folder
 
 
@@ -134,12 +152,12 @@ def _named(recipe: Recipe, path: Path, lock: RunLock) -> RunFolder:
             expected="auto, or a folder such as runs/<recipe>/<time>",
             found="no recipe.yaml in it" if path.is_dir() else "no such folder",
         )
-    if folder.is_finished:
-        raise _finished(folder)
+    if folder.is_complete:
+        raise _complete(folder)
     if not lock.take(folder.path):
         raise at_work(folder.path)
-    if folder.is_finished:  # until a moment ago another process was at work on it
-        raise _finished(folder)
+    if folder.is_complete:  # another process was at work on it until a moment ago
+        raise _complete(folder)
     if different := differences(_stored(folder), recipe):
         raise UserError(
             f"the recipe is not the one of the run {path}",
@@ -151,7 +169,7 @@ def _named(recipe: Recipe, path: Path, lock: RunLock) -> RunFolder:
     return folder
 
 
-def _finished(folder: RunFolder) -> UserError:
+def _complete(folder: RunFolder) -> UserError:
     return UserError(
         f"the run {folder.path} is finished",
         where="resume",

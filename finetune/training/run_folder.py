@@ -22,6 +22,9 @@ from finetune.recipe import Recipe, name_problem
 from finetune.tasks import Record
 from finetune.training.run_lock import RunLock
 
+_RESULTS = "results.json"
+_UNPUBLISHED = "unpublished"
+"""The file that says that a finished run has not yet been published."""
 _PACKAGES = (
     "finetune-masks",
     "torch",
@@ -84,8 +87,17 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the final scores are there."""
-        return (self.path / "results.json").is_file()
+        """Whether the run is trained and scored."""
+        return (self.path / _RESULTS).is_file()
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do: the run is finished, its card is written, and it is pushed where asked for."""
+        return self.is_finished and not (self.path / _UNPUBLISHED).is_file()
+
+    def mark_complete(self) -> None:
+        """Note that nothing is left to do."""
+        (self.path / _UNPUBLISHED).unlink(missing_ok=True)
 
     @property
     def model(self) -> Path:
@@ -114,8 +126,28 @@ class RunFolder:
             file.truncate(size)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
-        """Write results.json: the final scores."""
-        self._write_json("results.json", results)
+        """Write results.json, the final scores; until `mark_complete` the run is known as not yet published."""
+        _write(self.path / _UNPUBLISHED, f"to write the card and push the model: finetune run resume={self.path}\n")
+        self._write_json(_RESULTS, results)
+
+    def test_scores(self) -> dict[str, float]:
+        """Return the final scores by name.
+
+        Raises:
+            UserError: results.json cannot be read.
+        """
+        path = self.path / _RESULTS
+        try:
+            scores: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["test"]
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UserError(
+                "the final scores of the run cannot be read",
+                where=str(path),
+                expected="a JSON object with the key test",
+                found=f"{type(error).__name__}: {error}",
+                fix=f"delete this file; resume={self.path} then scores the run again, from its last checkpoint",
+            ) from error
+        return scores
 
     def write_predictions(self, split: str, records: Iterable[Record]) -> None:
         """Write one line an example: its number, input, reference and prediction."""

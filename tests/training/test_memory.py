@@ -75,7 +75,7 @@ def test_a_run_goes_on_in_the_same_parts(toy: Toy, monkeypatch: pytest.MonkeyPat
     recipe = small(toy)
     with monkeypatch.context() as patched:
         original = training.job.prepare
-        patched.setattr("finetune.training.prepare", lambda recipe: (job := original(recipe), limit(job, 2))[0])
+        patched.setattr("finetune.training.prepare", lambda *start: (job := original(*start), limit(job, 2))[0])
         folder = interrupted(recipe, monkeypatch, 4)
     job = prepare(recipe.model_copy(update={"resume": str(folder)}))
     assert Loop(job).state.parts == 2
