@@ -6,11 +6,12 @@ from finetune.errors import UserError
 from finetune.hub.account import Target, check_access
 from finetune.hub.card import write_card
 from finetune.hub.checkpoints import Checkpoints
-from finetune.hub.push import push
+from finetune.hub.push import send
 from finetune.hub.run_facts import base_model
 from finetune.hub.troubles import also
 from finetune.recipe import Recipe
 from finetune.training import Job, Start
+from finetune.training.completion import complete
 from finetune.training.progress import say
 from finetune.training.run_folder import RunFolder
 
@@ -73,8 +74,8 @@ def publish_finished(start: Start) -> dict[str, float]:
 
 def _push(folder: RunFolder, recipe: Recipe) -> None:
     if target := _target(recipe):
-        say(f"pushed: {push(folder.path, target)}")
-    folder.mark_complete()
+        say(f"pushed: {send(folder.path, target)}")
+    complete(folder, recipe.training)
 
 
 def _target(recipe: Recipe) -> Target | None:

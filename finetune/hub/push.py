@@ -16,6 +16,7 @@ from finetune.hub.run_facts import RunFacts
 from finetune.hub.troubles import also, told
 from finetune.hub.usage import renamed
 from finetune.models.standalone.adapters import ADAPTER_CONFIG
+from finetune.training.completion import complete
 from finetune.training.progress import say
 from finetune.training.run_folder import RunFolder
 
@@ -32,7 +33,7 @@ Operation = CommitOperationAdd | CommitOperationDelete
 
 
 def push(run: Path, target: Target) -> str:
-    """Push a finished run's model; gives the address of its page.
+    """Push a finished run's model, with which the run is complete; gives the address of its page.
 
     All files arrive in one commit or none does. After a failure, pushing again sends what has not arrived.
 
@@ -44,6 +45,22 @@ def push(run: Path, target: Target) -> str:
         UserError: There is no finished run in the folder, or the Hub does not take it; nothing is lost then, and the
             message says how to push again.
     """
+    url = send(run, target)
+    if not RunFolder(run).is_complete:
+        complete(RunFolder(run), RunFacts.read(run).recipe.training)
+    return url
+
+
+def send(run: Path, target: Target) -> str:
+    """Push a finished run's model; gives the address of its page.
+
+    Args:
+        run: The run's folder.
+        target: Where to.
+
+    Raises:
+        UserError: As of `push`.
+    """
     facts = RunFacts.read(run)
     if not (facts.model / CARD).is_file():
         write_card(run)
@@ -53,7 +70,6 @@ def push(run: Path, target: Target) -> str:
         _commit(target, files, f"Push {run.parent.name} of {run.name}")
     except UserError as error:
         raise _nothing_lost(error, run, target) from error
-    RunFolder(run).mark_complete()
     return target.url
 
 

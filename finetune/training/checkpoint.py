@@ -3,7 +3,7 @@
 A checkpoint is a folder `step-000123`: the model as from_pretrained loads it and, in `state/`, what training needs to
 go on. `state/manifest.json` is written last and knows every file by size and checksum. A checkpoint whose files differ
 from it is renamed to `step-000123.damaged`; only checkpoints that `training.keep_checkpoints` no longer keeps are
-deleted.
+deleted, and of those of a complete run what `training.finished_checkpoints` does not keep.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -166,6 +166,32 @@ def prune(folder: Path, *, keep: int, best: str) -> None:
             _delete(path)
         elif (path / STATE).exists():
             _delete(path / STATE)
+
+
+def clear(folder: Path, *, keep: Literal["models", "all", "none"]) -> int:
+    """Delete what a complete run never reads again, and return how many bytes that were.
+
+    What is not named like a checkpoint, such as a damaged one that was renamed, is left alone.
+
+    Args:
+        folder: The folder of all checkpoints of a run; it need not exist.
+        keep: What stays of each checkpoint: its model, all of it, or nothing.
+
+    Raises:
+        OSError: Something cannot be deleted.
+    """
+    if keep == "all":
+        return 0
+    checkpoints = [path for path in _entries(folder) if step_of(path) is not None and not path.is_symlink()]
+    doomed = [path / STATE for path in checkpoints] if keep == "models" else checkpoints
+    freed = 0
+    for path in doomed:
+        if path.is_dir() and not path.is_symlink():
+            freed += sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+            _delete(path)
+    with contextlib.suppress(OSError):  # there is no such folder, or something of the user's is in it
+        folder.rmdir()
+    return freed
 
 
 @contextlib.contextmanager

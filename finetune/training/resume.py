@@ -32,6 +32,7 @@ HARMLESS = (
     "training.log_every",
     "training.save_every",
     "training.keep_checkpoints",
+    "training.finished_checkpoints",
     "training.prefetch",
     "training.gradient_checkpointing",
     "training.on_nonfinite",

@@ -19,7 +19,7 @@ from tests.hub_server.hub import Hub
 from tests.training.processes import finish, start, together
 
 publishing = importlib.import_module("finetune.hub.publish")  # its name in the package is that of a function
-MOMENTS = ["write_card", "push"]
+MOMENTS = ["write_card", "send"]
 """Functions of `finetune.hub.publish` in whose place the process dies."""
 
 
@@ -96,7 +96,7 @@ def test_the_library_says_that_training_is_over(tmp_path: Path, monkeypatch: pyt
 
 
 def test_two_processes_publish_once(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = killed(tmp_path, monkeypatch, "push")
+    folder = killed(tmp_path, monkeypatch, "send")
     before = len(hub.model("ada/pairs").history)
     assert together(lambda: run.main([f"resume={folder}"]), tmp_path / "logs", 2) == [0, 0], (
         tmp_path / "logs" / "0.log"

@@ -38,6 +38,7 @@ SMALL: Mapping[str, Any] = {
     "training.save_every": 2,
     "training.log_every": 1,
     "training.prefetch": 1,
+    "training.finished_checkpoints": "all",
 }
 """48 examples make 12 steps in two epochs, with dropout."""
 
