@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict
 
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe, name_problem
 from finetune.tasks import Record
+from finetune.training.progress import say
 from finetune.training.run_lock import RunLock
 
 _RESULTS = "results.json"
@@ -121,9 +123,12 @@ class RunFolder:
             return file.tell()
 
     def cut_metrics(self, size: int) -> None:
-        """Forget what metrics.jsonl holds after its first `size` bytes."""
+        """Forget what metrics.jsonl holds after its first `size` bytes; entries that have been lost are told."""
         with self.metrics.open("a") as file:
-            file.truncate(size)
+            if file.tell() < size:
+                say(f"warning: {self.metrics} is shorter than at the checkpoint: earlier entries are lost")
+            else:
+                file.truncate(size)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write results.json, the final scores; until `mark_complete` the run is known as not yet published."""
@@ -134,19 +139,10 @@ class RunFolder:
         """Return the final scores by name.
 
         Raises:
-            UserError: results.json cannot be read.
+            UserError: results.json is damaged.
         """
-        path = self.path / _RESULTS
-        try:
-            scores: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))["test"]
-        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UserError(
-                "the final scores of the run cannot be read",
-                where=str(path),
-                expected="a JSON object with the key test",
-                found=f"{type(error).__name__}: {error}",
-                fix=f"delete this file; resume={self.path} then scores the run again, from its last checkpoint",
-            ) from error
+        fix = f"delete this file; resume={self.path} then scores the run again, from its last checkpoint"
+        scores: dict[str, float] = read_json(self.path / _RESULTS, Results, fix)["test"]
         return scores
 
     def write_predictions(self, split: str, records: Iterable[Record]) -> None:
@@ -163,6 +159,51 @@ class RunFolder:
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+class Results(BaseModel):
+    """What is read of results.json; it holds more."""
+
+    model_config = ConfigDict(strict=True)
+
+    test: dict[str, float]
+    baselines: dict[str, dict[str, float | None]] = {}
+
+
+class Environment(BaseModel):
+    """What is read of environment.json; it holds more."""
+
+    model_config = ConfigDict(strict=True)
+
+    packages: dict[str, str] = {}
+
+
+def read_json(path: Path, content: type[BaseModel], fix: str) -> dict[str, Any]:
+    """Read a JSON file of a run's folder.
+
+    Args:
+        path: The file.
+        content: What it must hold.
+        fix: What the user can do where it does not.
+
+    Returns:
+        The whole object in the file.
+
+    Raises:
+        UserError: The file cannot be read, or is damaged.
+    """
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content.model_validate(stored)
+    except (OSError, ValueError, RecursionError) as error:  # pydantic's and JSON's errors are ValueErrors
+        raise UserError(
+            f"{path.name} of the run cannot be read",
+            where=str(path),
+            expected=f"a JSON object with {', '.join(content.model_fields)}, as the run wrote it",
+            found=" ".join(str(error).split())[:200],
+            fix=fix,
+        ) from error
+    return stored
 
 
 def runs_of(recipe: Recipe) -> Path:

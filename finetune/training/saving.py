@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
+from pydantic import BaseModel, NonNegativeInt
 
 from finetune.errors import UserError
 from finetune.training.checkpoint import (
@@ -26,7 +27,7 @@ from finetune.training.checkpoint import (
 from finetune.training.fingerprint import check_fingerprint
 from finetune.training.job import Job
 from finetune.training.progress import say
-from finetune.training.run_folder import environment
+from finetune.training.run_folder import environment, read_json
 from finetune.training.state import random_states, restore_random_states
 
 if TYPE_CHECKING:
@@ -136,9 +137,24 @@ def _found(job: Job) -> Path | UserError | None:
         return error
 
 
+class _Shared(BaseModel):
+    """What all processes read of a checkpoint's state.json; the fingerprint came with a later version."""
+
+    state: dict[str, Any]
+    metrics_size: NonNegativeInt
+    processes: int
+    packages: dict[str, str]
+    fingerprint: dict[str, str] = {}
+
+
 def _read_shared(folder: Path) -> dict[str, Any]:
-    shared: dict[str, Any] = json.loads((folder / STATE / _STATE_FILE).read_text(encoding="utf-8"))
-    return shared
+    """Read state.json of a checkpoint.
+
+    Raises:
+        UserError: It does not hold what it must.
+    """
+    fix = f"rename the folder {folder.name} to go on from an older checkpoint"
+    return read_json(folder / STATE / _STATE_FILE, _Shared, fix)
 
 
 def _check_same(job: Job, folder: Path, shared: Mapping[str, Any]) -> None:

@@ -111,7 +111,7 @@ def test_final_scores_that_cannot_be_read_are_told(
     for content in ("", "[]", "{}", "\xff"):
         (folder / "results.json").write_text(content, encoding="latin-1")
         assert run.main([f"resume={folder}"]) == 2
-        assert "the final scores of the run cannot be read" in capfd.readouterr().err
+        assert "results.json of the run cannot be read" in capfd.readouterr().err
     (folder / "results.json").unlink()
     assert run.main([f"resume={folder}", "hub.push=null"]) == 0
     assert "going on after step 2 of 2" in capfd.readouterr().err
