@@ -16,6 +16,8 @@ from finetune.recipe import Recipe
 def run_recipe(recipe: Recipe) -> dict[str, float]:
     """Train and evaluate; everything is left in the run folder.
 
+    A run that goes on and was ended after its evaluation is only published.
+
     Returns:
         The test results by name, the loss in nats a target included.
 
@@ -25,17 +27,22 @@ def run_recipe(recipe: Recipe) -> dict[str, float]:
     """
     from finetune import hub, training
 
-    run = training.prepare(recipe)
-    hub.get_ready(run)
+    start = training.find_start(recipe)
     try:
-        loop = training.fit(run)
-        evaluated = training.finish_run(loop)
-    except Interrupted:
+        if start.is_finished:
+            return hub.publish_finished(start)
+        run = training.prepare(recipe, start)
+        hub.get_ready(run)
+        try:
+            evaluated = training.finish_run(training.fit(run))
+        except Interrupted:
+            run.accelerator.end_training()
+            raise
         run.accelerator.end_training()
-        raise
-    run.accelerator.end_training()
-    hub.publish(run)
-    return evaluated.values
+        hub.publish(run)
+        return evaluated.values
+    finally:
+        start.lock.release()
 
 
 def status(recipe: Recipe) -> int:

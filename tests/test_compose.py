@@ -271,3 +271,16 @@ def test_masks_are_written_in_python_too() -> None:
 )
 def test_mistakes_in_masks(word: str, expected: str) -> None:
     assert expected in message(["recipe=sst2", word])
+
+
+@pytest.mark.parametrize("content", [b"[" * 1500, b"\xff\xfe\xff", b"a: [", b"name: \x00"])
+def test_a_file_that_is_not_yaml_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "recipe.yaml").write_bytes(content)
+    with pytest.raises(UserError, match="is not YAML"):
+        compose.load_recipe(str(tmp_path / "recipe.yaml"))
+
+
+def test_a_recipe_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").mkdir()
+    with pytest.raises(UserError, match="cannot be read"):
+        compose.load_recipe(str(tmp_path / "recipe.yaml"))

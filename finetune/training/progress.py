@@ -1,5 +1,6 @@
 """Progress that people can read: a bar in a terminal, a line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -22,10 +23,22 @@ from rich.progress import Task as ProgressTask
 from rich.table import Column
 from rich.text import Text
 
-console = Console(stderr=True, highlight=False)
+
+class _LastingConsole(Console):
+    """A console that falls silent when nobody reads it any longer; rich would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Send this and all further output to nowhere: what is not written yet is flushed when Python ends."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
+console = _LastingConsole(stderr=True, highlight=False)
 """Where progress is told: standard error, so that standard output holds results alone."""
 
-results_console = Console(highlight=False, markup=False)
+results_console = _LastingConsole(highlight=False, markup=False)
 """Where final results are printed: standard output."""
 
 _SECONDS_BETWEEN_LINES = 30.0

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, TaskContext
 from finetune.training.allocator import keep_memory
+from finetune.training.fingerprint import Fingerprint, take_fingerprint
 from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
-from finetune.training.resume import resumed
+from finetune.training.resume import Start, find_start
 from finetune.training.run_folder import RunFolder
+from finetune.training.run_lock import RunLock
 from finetune.training.selection import check_best_metric, greater_is_better
 from finetune.training.state import TrainingState
 from finetune.training.trackers import check_trackers, start_trackers
@@ -70,6 +72,10 @@ class Run:
     folder: RunFolder
     resumed: bool = False
     """Whether the folder is that of a run which goes on."""
+    fingerprint: Fingerprint = field(default_factory=dict)
+    """Checksums of the data and of the starting model; empty on all processes but the main one."""
+    lock: RunLock = field(default_factory=RunLock)
+    """The hold of the main process on the run's folder; nothing on other processes."""
     on_checkpoint: Callable[[Path, TrainingState], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
 
@@ -108,13 +114,31 @@ class Run:
                 yield batch.to(device)
 
 
-def prepare(recipe: Recipe) -> Run:
+def prepare(recipe: Recipe, start: Start | None = None) -> Run:
     """Load the data, the tokenizer and the model, and encode every split.
 
+    The run's folder is locked from then on, until training fails, `run.lock` is released or the process ends.
+
+    Args:
+        recipe: The run.
+        start: Where it starts, if that has been found out.
+
     Raises:
-        UserError: Something in the recipe or the data is wrong.
+        UserError: Something in the recipe or the data is wrong, or the run that is to go on is trained.
     """
-    recipe, folder = resumed(recipe)
+    start = start or find_start(recipe)
+    with start.lock.released_on_error():
+        if start.folder is not None and start.is_finished:
+            raise UserError(
+                f"the run {start.folder.path} is trained and scored, and only to be published",
+                where="resume",
+                fix=f"finetune run resume={start.folder.path}",
+            )
+        return _prepare(start)
+
+
+def _prepare(start: Start) -> Run:
+    recipe, folder, lock = start.recipe, start.folder, start.lock
     precision = choose_precision(recipe.training.precision)
     accelerator = _accelerator(precision)
     if accelerator.device.type == "cpu":
@@ -149,8 +173,13 @@ def prepare(recipe: Recipe) -> Run:
     set_seed(recipe.seed, device_specific=True)
     matmul = _shared_matmul(recipe, accelerator, precision, model)
     goes_on = folder is not None
-    folder = folder or _shared_folder(recipe, accelerator, {"precision": asdict(precision), "matmul": asdict(matmul)})
-    run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
+    chosen = {"precision": asdict(precision), "matmul": asdict(matmul)}
+    folder = folder or _shared_folder(recipe, accelerator, chosen, lock)
+    run = Run(
+        recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on, lock=lock
+    )
+    if accelerator.is_main_process:
+        run.fingerprint = take_fingerprint({name: encoded[name].features for name in SPLITS}, labels, model, tokenizer)
     _rehearse(run)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
@@ -266,9 +295,9 @@ def _shared_matmul(recipe: Recipe, accelerator: Accelerator, precision: Precisio
     return chosen[0]
 
 
-def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any]) -> RunFolder:
-    """One new folder for all processes."""
-    paths = [str(RunFolder.create(recipe, chosen).path) if accelerator.is_main_process else ""]
+def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any], lock: RunLock) -> RunFolder:
+    """One new folder for all processes, locked by the main one."""
+    paths = [str(RunFolder.create(recipe, chosen, lock).path) if accelerator.is_main_process else ""]
     broadcast_object_list(paths)
     return RunFolder(Path(paths[0]))
 
