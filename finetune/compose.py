@@ -320,8 +320,10 @@ def _from_yaml(path: Path) -> Recipe:
         raise UserError(
             f"the recipe file {path} does not exist", fix="check the path (relative to this folder)"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # not UTF-8, say, or nested without end
         raise UserError(f"{path} is not YAML", found=" ".join(str(error).split())) from error
+    except OSError as error:
+        raise UserError(f"the recipe file {path} cannot be read", found=error.strerror) from error
     if not isinstance(tree, dict):
         raise UserError(f"{path} holds no recipe", expected="keys and values", found=type(tree).__name__)
     return from_tree(tree, path.stem, where=str(path))

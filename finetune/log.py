@@ -11,13 +11,26 @@ it works and only where the program has not set up logging itself (`shown`).
 """
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 
-console = Console(stderr=True, highlight=False, force_jupyter=False)
+
+class LastingConsole(Console):
+    """A console that falls silent when nobody reads it any longer; rich would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Send this and all further output to nowhere: what is not written yet is flushed when Python ends."""
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+
+
+console = LastingConsole(stderr=True, highlight=False, force_jupyter=False)
 """Where diagnostics are shown: standard error, so that standard output holds results alone. In a notebook, lines of
 plain text follow each other in one output, where rich would open a new one for each line."""
 

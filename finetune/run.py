@@ -17,6 +17,8 @@ from finetune.recipe import Recipe
 def run_recipe(recipe: Recipe) -> dict[str, float]:
     """Train and evaluate; everything is left in the run folder.
 
+    A run that goes on and was ended after its evaluation is only published.
+
     Returns:
         The test results by name, the loss in nats a target included.
 

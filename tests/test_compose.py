@@ -299,3 +299,16 @@ def test_class_weights_by_number_name_the_class() -> None:
 def test_a_target_prompt_does_not_go_with_prefix_tuning() -> None:
     words = ["recipe=wmt14", "adapter.kind=prefix_tuning", "task.target_prompt=In short: "]
     assert "take adapter.kind=lora or ia3, or no prompt" in message(words)
+
+
+@pytest.mark.parametrize("content", [b"[" * 1500, b"\xff\xfe\xff", b"a: [", b"name: \x00"])
+def test_a_file_that_is_not_yaml_is_told(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "recipe.yaml").write_bytes(content)
+    with pytest.raises(UserError, match="is not YAML"):
+        compose.load_recipe(str(tmp_path / "recipe.yaml"))
+
+
+def test_a_recipe_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "recipe.yaml").mkdir()
+    with pytest.raises(UserError, match="cannot be read"):
+        compose.load_recipe(str(tmp_path / "recipe.yaml"))

@@ -1,15 +1,65 @@
-"""Folders of a cache, which may be deleted at any time when nobody uses them."""
+"""Folders of a cache: whole or not there, checked when they are read, and deleted when nobody uses them."""
 
+import contextlib
+import logging
 import re
 import shutil
+import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
+
+from finetune import checksums
+
+logger = logging.getLogger(__name__)
 
 _IN_USE = 24 * 60 * 60.0
 """Seconds after its last use within which a run may still be reading a folder."""
 _NAME = re.compile(r"[0-9a-f]{32}")
 """A folder of the cache is named by the hash of what its content depends on, 16 bytes in hexadecimal digits."""
+
+_CHECKSUMS = "checksums.json"
+_ASIDE = ".unfinished-"
+
+
+@contextlib.contextmanager
+def filled(folder: Path) -> Iterator[Path]:
+    """Give a folder to fill in this block, which then takes its place in the cache; after an error it is deleted.
+
+    All files in it are on the disk before it has its name there, and their checksums are written beside them.
+
+    Args:
+        folder: Where the content is to lie; another process may put the same content there first.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_ASIDE, ignore_cleanup_errors=True) as aside:
+        made = Path(aside) / folder.name
+        made.mkdir()
+        yield made
+        checksums.seal(made, made / _CHECKSUMS)
+        checksums.flush_tree(made)
+        try:
+            made.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # another process was first
+                raise
+        checksums.flush(folder.parent)
+
+
+def holds(folder: Path) -> bool:
+    """Return whether the cache has a folder whose files are as they were written; a damaged one is deleted and told.
+
+    Raises:
+        OSError: A file cannot be read, or a damaged folder cannot be deleted.
+    """
+    if not folder.is_dir():
+        return False
+    if checksums.is_whole(folder, folder / _CHECKSUMS):
+        return True
+    logger.warning("the cached folder %s is damaged: it is deleted, and its content is made anew", folder)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_ASIDE, ignore_cleanup_errors=True) as aside:
+        folder.rename(Path(aside) / folder.name)
+    return False
 
 
 def prune_cache(folder: Path, keep: Collection[str], most_bytes: int) -> None:

@@ -1,15 +1,15 @@
 """Tokenises a split, once: the same examples under the same tokenizer and settings are read back by later runs.
 
 Encoded splits lie in `features/` of the cache folder (FINETUNE_CACHE), each in a folder named by a hash of all that it
-was made from. Such a folder is filled aside and then renamed, so that it is whole or not there, whoever else writes. Of
-more than 10 GB the longest unused are deleted, but none that was used within a day; all may be, at any time.
+was made from. Such a folder is filled aside and then renamed, so that it is whole or not there, whoever else writes; a
+damaged one is told, deleted and made anew. Of more than 10 GB the longest unused are deleted, but none that was used
+within a day; all may be, at any time.
 """
 
 import hashlib
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ import transformers
 from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
-from finetune.data.cache import prune_cache
+from finetune.data import cache
 from finetune.data.samples.fetch import cache_folder
 
 EncodeBatch = Callable[[Mapping[str, list[Any]], list[int]], dict[str, list[Any]]]
 """Features of some examples, from their columns and numbers."""
 
-_VERSION = 3
+_VERSION = 4
 """Of what tasks make of an example: to be raised where they make something else."""
 _WORTH_KEEPING = 2000
 """Examples of the smallest split that is kept: a smaller one is encoded again as fast as it is read back."""
@@ -54,9 +54,10 @@ def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedToken
     name = _hash(split, tokenizer, settings)
     folder = cache_folder().parent / "features"
     try:
-        if not (folder / name).is_dir():
-            _write(split, encode_batch, folder / name)
-            prune_cache(folder, {name}, _MOST_BYTES)
+        if not cache.holds(folder / name):
+            with cache.filled(folder / name) as made:
+                _map(split, encode_batch, cache_file_name=str(made / "part.arrow"))
+            cache.prune_cache(folder, {name}, _MOST_BYTES)
         os.utime(folder / name)
         return _read(folder / name)
     except OSError:  # a full disk, or a folder that cannot be written: a run does without
@@ -77,19 +78,6 @@ def _map(split: Dataset, encode_batch: EncodeBatch, **options: Any) -> Dataset:
     )
 
 
-def _write(split: Dataset, encode_batch: EncodeBatch, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".unfinished-", ignore_cleanup_errors=True) as aside:
-        made = Path(aside) / target.name
-        made.mkdir()
-        _map(split, encode_batch, cache_file_name=str(made / "part.arrow"))
-        try:
-            made.rename(target)
-        except OSError:
-            if not target.is_dir():  # another process was first
-                raise
-
-
 def _read(folder: Path) -> Dataset:
     return concatenate_datasets([Dataset.from_file(str(path)) for path in sorted(folder.glob("*.arrow"))])
 
@@ -98,7 +86,7 @@ def _hash(split: Dataset, tokenizer: PreTrainedTokenizerBase, settings: tuple[An
     """Hash of all that the features depend on; the same in every process."""
     versions = (_VERSION, tokenizers.__version__, transformers.__version__)
     sink = _Hash()
-    sink.write(repr((versions, [_settled(one) for one in settings], _describe(tokenizer))).encode())
+    sink.write(repr((versions, [_settled(one) for one in settings], describe_tokenizer(tokenizer))).encode())
     rows = split.with_format("arrow")
     for start in range(0, len(split), _HASHED):  # some at a time: they may be more than memory holds
         table: pa.Table = rows[start : start + _HASHED].combine_chunks().replace_schema_metadata(None)
@@ -131,8 +119,8 @@ class _Hash:
         pass
 
 
-def _describe(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
-    """All that a fast tokenizer does to a text, apart from what each call says anew."""
+def describe_tokenizer(tokenizer: PreTrainedTokenizerBase) -> tuple[Any, ...]:
+    """Return all that a fast tokenizer does to a text, apart from what each call says anew."""
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     rules = json.dumps({name: part for name, part in backend.items() if name not in ("truncation", "padding")})
     names = ("model_input_names", "truncation_side", "padding_side", "split_special_tokens", "special_tokens_map")

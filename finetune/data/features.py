@@ -1,5 +1,7 @@
 """Encoded examples in memory, or mapped into it: every column one flat array, so that a batch is a few slices."""
 
+import json
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from datasets import Dataset
 
+from finetune import checksums
 from finetune.data.batches import Indices
+
+logger = logging.getLogger(__name__)
 
 _LARGE = 2**30
 """Bytes of a column that is no longer held in memory, where it lies on a disk."""
@@ -123,12 +128,39 @@ def _mapped(chunks: Sequence[pa.ListArray], file: Path) -> npt.NDArray[np.intege
     """All integers in one file, which the processes of a machine share, as an array that is read when needed."""
     kind = chunks[0].flatten().to_numpy().dtype
     size = sum(len(chunk.flatten()) for chunk in chunks)
-    if not file.is_file():
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".unfinished-", delete=False) as aside:
-            for chunk in chunks:
-                chunk.flatten().to_numpy().tofile(aside)
-        Path(aside.name).replace(file)
+    if not _is_whole(file):
+        _write_values(chunks, file)
     return np.asarray(np.memmap(file, dtype=kind, mode="r", shape=(size,)))
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a file of integers is as it was written; damage is told."""
+    try:
+        expected = json.loads(_figures_of(file).read_text(encoding="utf-8"))
+        if checksums.file_figures(file) == expected:
+            return True
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        pass
+    logger.warning("the cached file %s is damaged, and is made anew", file)
+    return False
+
+
+def _write_values(chunks: Sequence[pa.ListArray], file: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".unfinished-", delete=False) as aside:
+        for chunk in chunks:
+            chunk.flatten().to_numpy().tofile(aside)
+    checksums.flush(Path(aside.name))
+    figures = Path(f"{aside.name}.json")
+    figures.write_text(json.dumps(checksums.file_figures(Path(aside.name))), encoding="utf-8")
+    Path(aside.name).replace(file)
+    figures.replace(_figures_of(file))
+
+
+def _figures_of(file: Path) -> Path:
+    """Where size and checksum of a file of integers are."""
+    return file.with_name(f"{file.name}.json")
 
 
 def _offsets(lengths: npt.NDArray[np.integer[Any]]) -> Indices:

@@ -23,7 +23,7 @@ import psutil
 import pyarrow as pa
 from datasets import Dataset
 
-from finetune.data.cache import prune_cache
+from finetune.data.cache import filled, holds, prune_cache
 from finetune.data.columns import canonical_column
 from finetune.data.fields import Field
 from finetune.data.files import stream_files
@@ -42,7 +42,7 @@ _NUMBER = "(line or row)"
 """The column of each row's line or number, for messages."""
 _MOST_ERRORS = 20
 _MOST_BYTES = 50 * 2**30
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass
@@ -87,8 +87,7 @@ def stream(
     used: list[Path] = []
     for split, folder, source in _sources(data, (*fields, *extras), keep):
         try:
-            if not folder.is_dir():
-                folder.parent.mkdir(parents=True, exist_ok=True)
+            if not holds(folder):
                 _write(folder, source, _Converter(data, fields, keep))
             splits[split], note = _read(folder, keep)
             notes += note
@@ -183,21 +182,14 @@ class _Converter:
 
 
 def _write(folder: Path, source: Iterator[Rows], converter: _Converter) -> None:
-    """Fill the folder aside and rename it, so that it is whole or not there.
+    """Write rows into a folder of the cache.
 
     Raises:
         UserError: Rows are wrong; up to 20 mistakes are told at once.
     """
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-", ignore_cleanup_errors=True) as name:
-        made = Path(name) / folder.name
-        made.mkdir()
+    with filled(folder) as made:
         written = _write_rows(made / _ROWS, source, converter)
         (made / _ABOUT).write_text(json.dumps(asdict(written)), encoding="utf-8")
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # another process was first
-                raise
 
 
 def _write_rows(path: Path, source: Iterator[Rows], converter: _Converter) -> _Written:

@@ -7,7 +7,7 @@ accounts or model cards.
 from finetune.hub.account import Repository, check_access
 from finetune.hub.card import write_card
 from finetune.hub.load import LoadedModel, load_trained
-from finetune.hub.publish import get_ready, publish
+from finetune.hub.publish import get_ready, publish, publish_finished
 from finetune.hub.push import push, push_checkpoint
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "get_ready",
     "load_trained",
     "publish",
+    "publish_finished",
     "push",
     "push_checkpoint",
     "write_card",

@@ -1,15 +1,19 @@
 """What a run does of its own accord: push its checkpoints, write its model card, push its model."""
 
+from accelerate import PartialState
+
 from finetune.errors import UserError
 from finetune.hub.account import Repository, check_access
 from finetune.hub.card import write_card
 from finetune.hub.checkpoints import CheckpointUploader
 from finetune.hub.errors import also
-from finetune.hub.push import push
+from finetune.hub.push import send
 from finetune.hub.run_facts import base_model
 from finetune.recipe import Recipe
-from finetune.training import Run
+from finetune.training import Run, Start
+from finetune.training.completion import complete
 from finetune.training.progress import say
+from finetune.training.run_folder import RunFolder
 
 
 def get_ready(run: Run) -> None:
@@ -41,8 +45,37 @@ def publish(run: Run) -> None:
     write_card(run.folder.path)
     if isinstance(run.on_checkpoint, CheckpointUploader):
         run.on_checkpoint.finish()
-    if target := _target(run.recipe):
-        say(f"pushed: {push(run.folder.path, target)}")
+    _push(run.folder, run.recipe)
+
+
+def publish_finished(start: Start) -> dict[str, float]:
+    """Publish a run that was ended between its evaluation and its push; called by all processes.
+
+    Args:
+        start: The finished run.
+
+    Returns:
+        Its test results by name.
+
+    Raises:
+        UserError: The run's files cannot be read, or it cannot be pushed; nothing is lost.
+    """
+    assert start.folder is not None
+    processes = PartialState()
+    is_main = processes.is_main_process
+    processes.destroy_process_group()
+    scores = start.folder.test_scores()
+    if is_main:
+        say(f"trained and scored before; the card is written now, and the model pushed if asked: {start.folder.path}")
+        write_card(start.folder.path)
+        _push(start.folder, start.recipe)
+    return scores
+
+
+def _push(folder: RunFolder, recipe: Recipe) -> None:
+    if target := _target(recipe):
+        say(f"pushed: {send(folder.path, target)}")
+    complete(folder, recipe.training)
 
 
 def _target(recipe: Recipe) -> Repository | None:

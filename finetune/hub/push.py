@@ -16,7 +16,9 @@ from finetune.hub.run_facts import RunFacts
 from finetune.hub.sanitize import sanitized
 from finetune.hub.usage import renamed
 from finetune.models.standalone.adapters import ADAPTER_CONFIG
+from finetune.training.completion import complete
 from finetune.training.progress import say
+from finetune.training.run_folder import RunFolder
 
 CARD = "README.md"
 RUN_FILES = ("results.json", "metrics.jsonl")
@@ -31,7 +33,7 @@ Operation = CommitOperationAdd | CommitOperationDelete
 
 
 def push(run: Path, target: Repository) -> str:
-    """Push a finished run's model; gives the address of its page.
+    """Push a finished run's model, with which the run is complete; gives the address of its page.
 
     All files arrive in one commit or none does. After a failure, pushing again sends what has not arrived.
 
@@ -42,6 +44,22 @@ def push(run: Path, target: Repository) -> str:
     Raises:
         UserError: There is no finished run in the folder, or the Hub does not take it; nothing is lost then, and the
             message says how to push again.
+    """
+    url = send(run, target)
+    if not RunFolder(run).is_complete:
+        complete(RunFolder(run), RunFacts.read(run).recipe.training)
+    return url
+
+
+def send(run: Path, target: Repository) -> str:
+    """Push a finished run's model; gives the address of its page.
+
+    Args:
+        run: The run's folder.
+        target: Where to.
+
+    Raises:
+        UserError: As of `push`.
     """
     facts = RunFacts.read(run)
     if not (facts.model / CARD).is_file():

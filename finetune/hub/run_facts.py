@@ -1,6 +1,5 @@
 """What a finished run's folder says of itself, for its model card."""
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ from finetune.recipe import Model, Recipe
 from finetune.recipe.data import DataSource
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import BUILT_IN, needed_columns
+from finetune.training.run_folder import Environment, Results, read_json
 
 SAMPLES: dict[SampleName, tuple[str, ...]] = {
     "sentiment": ("en",),
@@ -56,7 +56,7 @@ class RunFacts:
         """Read them.
 
         Raises:
-            UserError: There is no finished run in the folder.
+            UserError: There is no finished run in the folder, or a file of it is damaged.
         """
         needed = [run / "recipe.yaml", run / "results.json", run / "model" / "config.json"]
         if absent := [path.name for path in needed if not path.is_file()]:
@@ -66,13 +66,14 @@ class RunFacts:
                 found=f"no {', '.join(absent)}",
             )
         recipe = compose.load_recipe(str(run / "recipe.yaml"))
-        environment = run / "environment.json"
+        environment, again = run / "environment.json", "restore it from a copy, or train the run again"
+        without = "delete it: the card is written without package versions then"
         return cls(
             run,
             recipe,
-            json.loads((run / "results.json").read_text(encoding="utf-8")),
-            json.loads(environment.read_text(encoding="utf-8")) if environment.is_file() else {},
-            read_config(str(run / "model")),
+            read_json(run / "results.json", Results, again),
+            read_json(environment, Environment, without) if environment.is_file() else {},
+            _read_config(run / "model"),
             tasks.create(recipe),
         )
 
@@ -142,6 +143,19 @@ class RunFacts:
         """Languages of the sample data set, if it is one."""
         samples = [origin.sample for origin in self.origins if _name(origin).endswith(SAMPLE)]
         return tuple(dict.fromkeys(language for sample in samples if sample for language in SAMPLES[sample]))
+
+
+def _read_config(model: Path) -> PreTrainedConfig:
+    try:
+        return read_config(str(model))
+    except Exception as error:  # transformers and its data classes refuse values with errors of many kinds
+        raise UserError(
+            "the configuration of the run's model cannot be read",
+            where=str(model / "config.json"),
+            expected="a configuration as save_pretrained writes it",
+            found=" ".join(str(error).split())[:200],
+            fix="restore it from a copy, or train the run again",
+        ) from error
 
 
 def base_model(model: Model) -> str | None:

@@ -110,6 +110,8 @@ def _with_some_data(recipe: RecipeLike) -> RecipeLike:
 def train_recipe(recipe: Recipe, callbacks: Sequence[Callback] = (), *, prints_scores: bool = False) -> FinishedRun:
     """Train and evaluate by a recipe; everything is left in the run folder.
 
+    A run that goes on and was ended after its evaluation is only published.
+
     Args:
         recipe: The run.
         callbacks: Code that the run calls.
@@ -119,14 +121,20 @@ def train_recipe(recipe: Recipe, callbacks: Sequence[Callback] = (), *, prints_s
         UserError: Something in the recipe or the data is wrong.
         Interrupted: SIGTERM or Ctrl-C ended the run; it can go on.
     """
-    run = training.prepare(recipe, callbacks)
-    hub.get_ready(run)
+    start = training.find_start(recipe)
     try:
-        loop = training.fit(run)
-        training.finish_run(loop, prints_scores=prints_scores)
-    except Interrupted:
+        if start.folder is not None and start.is_finished:
+            hub.publish_finished(start)
+            return open_run(start.folder.path)
+        run = training.prepare(recipe, callbacks, start)
+        hub.get_ready(run)
+        try:
+            training.finish_run(training.fit(run), prints_scores=prints_scores)
+        except Interrupted:
+            run.accelerator.end_training()
+            raise
         run.accelerator.end_training()
-        raise
-    run.accelerator.end_training()
-    hub.publish(run)
-    return open_run(run.folder.path)
+        hub.publish(run)
+        return open_run(run.folder.path)
+    finally:
+        start.lock.release()

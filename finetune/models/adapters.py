@@ -4,6 +4,7 @@ A folder with an adapter holds adapter_config.json and adapter_model.safetensors
 model. The model that it belongs to is loaded from where it came.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +156,22 @@ def load_adapter(model: PreTrainedModel, source: PretrainedSource) -> PreTrained
         ) from error
     adapted.train(False)
     return cast(PreTrainedModel, adapted)
+
+
+def sort_sets(model: PreTrainedModel, folder: Path) -> None:
+    """Sort what peft keeps as sets in the adapter configurations that it saved in `folder`.
+
+    Python orders a set of texts anew in each process, and the files of two equal models are to be equal.
+
+    Args:
+        model: The adapted model.
+        folder: Where it was saved.
+    """
+    for name, config in cast("Any", model).peft_config.items():
+        path = (folder if name == "default" else folder / name) / ADAPTER_CONFIG
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored |= {key: sorted(value) for key, value in config.to_dict().items() if isinstance(value, set)}
+        path.write_text(json.dumps(stored, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def _peft() -> Any:

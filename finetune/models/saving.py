@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from transformers import PreTrainedModel
 
-from finetune.models.adapters import is_adapted
+from finetune.models.adapters import is_adapted, sort_sets
 from finetune.models.standalone import stand_alone
 
 
@@ -22,6 +22,7 @@ def save_weights(model: PreTrainedModel, folder: Path, weights: Mapping[str, Any
     """
     model.save_pretrained(folder, state_dict=cast("Any", weights))
     if is_adapted(model):
+        sort_sets(model, folder)
         model.config.save_pretrained(folder)  # the labels, and the masks
         (folder / "README.md").unlink(missing_ok=True)  # peft's empty form
     stand_alone(folder)

@@ -93,6 +93,10 @@ class Training(Section):
     """Steps between checkpoints, beside the one that each evaluation leaves."""
     keep_checkpoints: PositiveInt = 2
     """How many of the newest checkpoints are kept; of the best, the model is kept too."""
+    finished_checkpoints: Literal["models", "all", "none"] = "models"
+    """What stays of them when the run is complete, that is trained, scored and published: their models; all, that is
+    also the weights and the optimizer's state to go on from, about three times as large, which a complete run never
+    reads again; or none. The best model is in model/ in any case."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """What a loss or gradient that is infinite or not a number does to the run: stop it, or leave out the step."""
     max_left_out: PositiveInt = 10

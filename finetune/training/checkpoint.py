@@ -3,24 +3,22 @@
 A checkpoint is a folder `step-000123`: the model as from_pretrained loads it and, in `state/`, what training needs to
 go on. `state/manifest.json` is written last and knows every file by size and checksum. A checkpoint whose files differ
 from it is renamed to `step-000123.damaged`; only checkpoints that `training.keep_checkpoints` no longer keeps are
-deleted.
+deleted, and of those of a complete run what `training.finished_checkpoints` does not keep.
 """
 
 import contextlib
 import errno
 import itertools
-import json
-import os
 import re
 import shutil
 import stat
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finetune import checksums
 from finetune.errors import UserError
 from finetune.models import save_weights
 from finetune.models.quiet import quiet
@@ -30,8 +28,6 @@ STATE = "state"
 _MANIFEST = "manifest.json"
 _NAME = re.compile(r"step-(\d+)")
 _ASIDE = ".tmp"
-_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
-_BLOCK = 2**22  # bytes
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = (*(f"(os error {number})" for number in _FULL), "inline_container", "PytorchStreamWriter")
 """What safetensors and torch.save say of a full disk or a quota, in errors of their own."""
@@ -87,32 +83,24 @@ def replace(folder: Path) -> None:
     """Put what was written aside in the folder's place, once it is on the disk."""
     written = aside(folder)
     _follow_umask(written)
-    for path in written.rglob("*"):
-        _flush(path)
-    _flush(written)
+    checksums.flush_tree(written)
     shutil.rmtree(folder, ignore_errors=True)
     written.rename(folder)
-    _flush(folder.parent)
+    checksums.flush(folder.parent)
 
 
 def seal(folder: Path) -> None:
     """Note size and checksum of every file, by which `is_whole` tells damage."""
-    manifest = {str(path.relative_to(folder)): _figures(path) for path in _files(folder)}
-    (folder / STATE / _MANIFEST).write_text(json.dumps(manifest, indent=2), encoding="utf-8")
+    checksums.seal(folder, folder / STATE / _MANIFEST)
 
 
 def is_whole(folder: Path) -> bool:
     """Whether every file of a checkpoint is there and as it was written.
 
     Raises:
-        OSError: A file is there and cannot be read (an I/O error, missing permission, too many open files), so that
-            nothing is known of the checkpoint.
+        OSError: A file is there and cannot be read, so that nothing is known of the checkpoint.
     """
-    try:
-        manifest = json.loads((folder / STATE / _MANIFEST).read_text(encoding="utf-8"))
-        return all(_figures(folder / name) == figures for name, figures in manifest.items())
-    except (*_MISSING, ValueError, AttributeError):
-        return False
+    return checksums.is_whole(folder, folder / STATE / _MANIFEST)
 
 
 def newest_first(folder: Path) -> list[Path]:
@@ -178,6 +166,32 @@ def prune_checkpoints(folder: Path, *, keep: int, best: str) -> None:
             _delete(path)
         elif (path / STATE).exists():
             _delete(path / STATE)
+
+
+def clear(folder: Path, *, keep: Literal["models", "all", "none"]) -> int:
+    """Delete what a complete run never reads again, and return how many bytes that were.
+
+    What is not named like a checkpoint, such as a damaged one that was renamed, is left alone.
+
+    Args:
+        folder: The folder of all checkpoints of a run; it need not exist.
+        keep: What stays of each checkpoint: its model, all of it, or nothing.
+
+    Raises:
+        OSError: Something cannot be deleted.
+    """
+    if keep == "all":
+        return 0
+    checkpoints = [path for path in _entries(folder) if step_of(path) is not None and not path.is_symlink()]
+    doomed = [path / STATE for path in checkpoints] if keep == "models" else checkpoints
+    freed = 0
+    for path in doomed:
+        if path.is_dir() and not path.is_symlink():
+            freed += sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+            _delete(path)
+    with contextlib.suppress(OSError):  # there is no such folder, or something of the user's is in it
+        folder.rmdir()
+    return freed
 
 
 @contextlib.contextmanager
@@ -254,28 +268,3 @@ def _follow_umask(folder: Path) -> None:
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) != usual:
             with contextlib.suppress(PermissionError):  # file systems without permissions
                 path.chmod(usual)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _MANIFEST)
-
-
-def _figures(path: Path) -> list[int]:
-    """Size in bytes, and CRC-32."""
-    checksum = 0
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            checksum = zlib.crc32(block, checksum)
-    return [path.stat().st_size, checksum]
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # folders of some file systems
-            raise
-    finally:
-        os.close(descriptor)

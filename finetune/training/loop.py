@@ -82,12 +82,11 @@ class Loop:
             UserError: A loss or gradient was not finite, memory or the disk did not suffice.
         """
         self.model.train()
-        is_main = self.accelerator.is_main_process
-        bar = ProgressBar("training", self.state.total_steps - self.state.step, enabled=is_main)
-        folder = self.run.folder
+        bar = ProgressBar(
+            "training", self.state.total_steps - self.state.step, enabled=self.accelerator.is_main_process
+        )
         with (
-            folder.locked(enabled=is_main),
-            enough_room(folder.path),
+            enough_room(self.run.folder.path),
             bar,
             compiling(self.training.compile),
             self.computing(),
@@ -307,7 +306,8 @@ class Loop:
 
 
 def fit(run: Run) -> Loop:
-    """Train the run's model; its best checkpoint is in the run folder."""
-    loop = Loop(run)
-    loop.train()
-    return loop
+    """Train the run's model; its best checkpoint is in the run folder, which is unlocked where training fails."""
+    with run.lock.released_on_error():
+        loop = Loop(run)
+        loop.train()
+        return loop

@@ -55,6 +55,6 @@ class NotebookBar:
         from IPython.display import display
 
         if self._display is None:
-            self._display = display(content, raw=True, display_id=True)
+            self._display = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call,unused-ignore]
         else:
             self._display.update(content, raw=True)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -23,12 +22,12 @@ from rich.progress import Task as ProgressTask
 from rich.table import Column
 from rich.text import Text
 
-from finetune.log import console, shows_progress, silenced
+from finetune.log import LastingConsole, console, shows_progress, silenced
 from finetune.training.notebook import NotebookBar, in_notebook
 
-__all__ = ["ProgressBar", "console", "results_console", "say", "silenced", "warn"]
+__all__ = ["ProgressBar", "console", "format_score", "results_console", "say", "silenced", "warn"]
 
-results_console = Console(highlight=False, markup=False)
+results_console = LastingConsole(highlight=False, markup=False)
 """Where final results are printed: standard output."""
 
 _SECONDS_BETWEEN_LINES = 30.0

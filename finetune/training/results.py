@@ -37,9 +37,8 @@ def finish_run(loop: Loop, *, prints_scores: bool = True) -> EvaluationResult:
         UserError: The disk is full.
     """
     run, signals = loop.run, Signals()
-    is_main = run.accelerator.is_main_process
     try:
-        with run.folder.locked(enabled=is_main), enough_room(run.folder.path), signals.noted(), signals.at_once():
+        with run.lock.released_on_error(), enough_room(run.folder.path), signals.noted(), signals.at_once():
             return _finish(loop, prints_scores=prints_scores)
     except StopNow:
         resume = command(run.folder.path, run.accelerator.num_processes)

@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.training.progress import say
 from finetune.training.run_folder import RunFolder, runs_of
+from finetune.training.run_lock import RunLock, at_work
 
 HARMLESS = (
     "resume",
@@ -30,6 +32,7 @@ HARMLESS = (
     "training.log_every",
     "training.save_every",
     "training.keep_checkpoints",
+    "training.finished_checkpoints",
     "training.prefetch",
     "training.gradient_checkpointing",
     "training.on_nonfinite",
@@ -44,27 +47,48 @@ Difference = tuple[str, Any, Any]
 """A key, its value in the run, and the one that is asked for now."""
 
 
-def resumed(recipe: Recipe) -> tuple[Recipe, RunFolder | None]:
-    """The recipe and the folder of the run that goes on; the recipe itself and None where a new one starts.
+@dataclass(frozen=True)
+class Start:
+    """Where a run starts.
+
+    Args:
+        recipe: The recipe, with what the run that goes on chose for the machine.
+        folder: The folder of the run that goes on; None for a new run.
+        lock: The hold of the main process on that folder.
+    """
+
+    recipe: Recipe
+    folder: RunFolder | None
+    lock: RunLock
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run that goes on is trained and scored, so that it is only to be published."""
+        return self.folder is not None and self.folder.is_finished
+
+
+def find_start(recipe: Recipe) -> Start:
+    """Find the run that goes on and lock it before anything of it is read; called by all processes.
 
     Raises:
-        UserError: The named folder holds no run, or a finished one, one at work, or one of another recipe.
+        UserError: The named folder holds no run, or a complete one, one at work, or one of another recipe.
     """
+    lock = RunLock()
     if recipe.resume is None:
-        return recipe, None
+        return Start(recipe, None, lock)
     processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator makes it later
-    # One process looks, because looking whether a run is at work locks it for a moment.
-    found: list[RunFolder | UserError | None] = [_found(recipe) if processes.is_main_process else None]
+    found: list[RunFolder | UserError | None] = [_found(recipe, lock) if processes.is_main_process else None]
     broadcast_object_list(found)
     if isinstance(found[0], UserError):
         raise found[0]
     folder = found[0]
-    return (recipe, None) if folder is None else (_as_chosen(recipe, folder), folder)
+    return Start(recipe if folder is None else _as_chosen(recipe, folder), folder, lock)
 
 
-def _found(recipe: Recipe) -> RunFolder | UserError | None:
+def _found(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
     try:
-        return _newest(recipe) if recipe.resume == "auto" else _named(recipe, Path(str(recipe.resume)))
+        with lock.released_on_error():
+            return _newest(recipe, lock) if recipe.resume == "auto" else _named(recipe, Path(str(recipe.resume)), lock)
     except UserError as error:
         return error
 
@@ -88,16 +112,27 @@ def command(folder: Path, processes: int) -> str:
     return f"{on_cpu}accelerate launch --multi_gpu --num_processes {processes} finetune/run.py {words}"
 
 
-def _newest(recipe: Recipe) -> RunFolder | None:
+def _newest(recipe: Recipe, lock: RunLock) -> RunFolder | None:
     for folder in _unfinished(recipe):
-        try:
-            different = differences(_stored(folder), recipe)
-        except UserError:
-            different = [("recipe.yaml", "not readable", "")]
-        if not different:
+        hindrance = _hindrance(folder, recipe, lock)
+        if hindrance is None:
             return folder
-        say(f"unfinished, but not of this recipe ({_told(different)}): {folder.path}")
+        say(f"unfinished, but {hindrance}: {folder.path}")
+    lock.release()
     return None
+
+
+def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
+    """Lock a run, and return in words why this process cannot go on with it; None where it can."""
+    try:
+        if not lock.take(folder.path):
+            return "at work in another process"
+        if folder.is_complete:  # another process was at work on it until a moment ago
+            return "completed by another process just now"
+        different = differences(_stored(folder), recipe)
+    except UserError as error:
+        return f"not usable ({error.problem})"
+    return f"not of this recipe ({_told(different)})" if different else None
 
 
 def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
@@ -105,11 +140,11 @@ def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
     # By time, and those of one second by number.
     for path in sorted(paths, key=lambda path: (path.name[:19], len(path.name), path.name), reverse=True):
         folder = RunFolder(path)
-        if not folder.is_finished and not folder.is_locked:
+        if not folder.is_complete:
             yield folder
 
 
-def _named(recipe: Recipe, path: Path) -> RunFolder:
+def _named(recipe: Recipe, path: Path, lock: RunLock) -> RunFolder:
     folder = RunFolder(path)
     if not folder.recipe.is_file():
         raise UserError(
@@ -118,12 +153,12 @@ def _named(recipe: Recipe, path: Path) -> RunFolder:
             expected="auto, or a folder such as runs/<recipe>/<time>",
             found="no recipe.yaml in it" if path.is_dir() else "no such folder",
         )
-    if folder.is_finished:
-        raise UserError(
-            f"the run {path} is finished", where="resume", found="results.json in it", fix="start anew, without resume="
-        )
-    if folder.is_locked:
-        raise UserError(f"the run {path} is at work", where="resume", fix="wait for it, or end it")
+    if folder.is_complete:
+        raise _complete(folder)
+    if not lock.take(folder.path):
+        raise at_work(folder.path)
+    if folder.is_complete:  # another process was at work on it until a moment ago
+        raise _complete(folder)
     if different := differences(_stored(folder), recipe):
         raise UserError(
             f"the recipe is not the one of the run {path}",
@@ -133,6 +168,15 @@ def _named(recipe: Recipe, path: Path) -> RunFolder:
             fix=f"resume={path} alone, or start a new run without resume=",
         )
     return folder
+
+
+def _complete(folder: RunFolder) -> UserError:
+    return UserError(
+        f"the run {folder.path} is finished",
+        where="resume",
+        found="results.json in it",
+        fix="start anew, without resume=",
+    )
 
 
 def _stored(folder: RunFolder) -> Recipe:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,19 +19,22 @@ from finetune.attention import pretrained
 from finetune.data import LoadedData, load_data
 from finetune.data.batches import BatchPlan, Indices
 from finetune.data.features import Features
+from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, TaskContext
 from finetune.tasks.visibility import View, hidden_text
 from finetune.training.callbacks import Callback, check_callbacks, named
 from finetune.training.checks import check_run
 from finetune.training.cpu_tuning import choose_shared_matmul, tune_process, tuned
+from finetune.training.fingerprint import Fingerprint, take_fingerprint
 from finetune.training.masks import apply_masks, follow_masks, rehearse
 from finetune.training.matmul import Matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
 from finetune.training.progress import console, say
-from finetune.training.resume import resumed
+from finetune.training.resume import Start, find_start
 from finetune.training.run_folder import RunFolder
+from finetune.training.run_lock import RunLock
 from finetune.training.selection import greater_is_better
 from finetune.training.state import TrainingState
 from finetune.training.trackers import check_trackers, start_trackers
@@ -73,6 +76,10 @@ class Run:
     """Whether the folder is that of a run which goes on."""
     views: tuple[View, ...] = ()
     """What the model's head can know of a few train examples under masks of the recipe's own."""
+    fingerprint: Fingerprint = field(default_factory=dict)
+    """Checksums of the data and of the starting model; empty on all processes but the main one."""
+    lock: RunLock = field(default_factory=RunLock)
+    """The hold of the main process on the run's folder; nothing on other processes."""
     on_checkpoint: Callable[[Path, TrainingState], None] | None = None
     """Told of each checkpoint once it is whole: its folder, and where training stands; on the main process alone."""
     callbacks: tuple[Callback, ...] = ()
@@ -117,18 +124,34 @@ class Run:
         return pinned(batch) if self.accelerator.device.type == "cuda" else batch
 
 
-def prepare(recipe: Recipe, callbacks: Sequence[Callback] = ()) -> Run:
+def prepare(recipe: Recipe, callbacks: Sequence[Callback] = (), start: Start | None = None) -> Run:
     """Load the data, the tokenizer and the model, and encode every split.
+
+    The run's folder is locked from then on, until training fails, `run.lock` is released or the process ends.
 
     Args:
         recipe: The run.
         callbacks: Code of the user's that the loop is to call.
+        start: Where it starts, if that has been found out.
 
     Raises:
-        UserError: Something in the recipe or the data is wrong, or one of the callbacks is none.
+        UserError: Something in the recipe or the data is wrong, one of the callbacks is none, or the run that is to go
+            on is trained.
     """
     callbacks = check_callbacks(callbacks)
-    recipe, folder = resumed(recipe)
+    start = start or find_start(recipe)
+    with start.lock.released_on_error():
+        if start.folder is not None and start.is_finished:
+            raise UserError(
+                f"the run {start.folder.path} is trained and scored, and only to be published",
+                where="resume",
+                fix=f"finetune run resume={start.folder.path}",
+            )
+        return _prepare(start, callbacks)
+
+
+def _prepare(start: Start, callbacks: tuple[Callback, ...]) -> Run:
+    recipe, folder, lock = start.recipe, start.folder, start.lock
     goes_on = folder is not None
     precision = choose_precision(recipe.training.precision)
     accelerator = _start_accelerator(recipe, precision)
@@ -145,10 +168,13 @@ def prepare(recipe: Recipe, callbacks: Sequence[Callback] = ()) -> Run:
     set_seed(recipe.seed, device_specific=True)
     matmul = choose_shared_matmul(recipe.training, model, accelerator, precision)
     chosen = {"precision": asdict(precision), "matmul": asdict(matmul)} | named(callbacks)
-    folder = folder or _shared_folder(recipe, accelerator, chosen)
+    folder = folder or _shared_folder(recipe, accelerator, chosen, lock)
     examples = {split: getattr(loaded, split) for split in SPLITS}
     run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
-    run.callbacks = callbacks
+    run.callbacks, run.lock = callbacks, lock
+    if accelerator.is_main_process:
+        features_of = {split: encoded[split].features for split in SPLITS}
+        run.fingerprint = take_fingerprint(features_of, context.labels, model, tokenizer)
     with run.tuned():
         run.views = follow_masks(run)
         rehearse(run)
@@ -226,9 +252,9 @@ def _notes(run: Run) -> list[str]:
     return notes
 
 
-def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any]) -> RunFolder:
-    """One new folder for all processes."""
-    paths = [str(RunFolder.create(recipe, chosen).path) if accelerator.is_main_process else ""]
+def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str, Any], lock: RunLock) -> RunFolder:
+    """One new folder for all processes, locked by the main one."""
+    paths = [str(RunFolder.create(recipe, chosen, lock).path) if accelerator.is_main_process else ""]
     broadcast_object_list(paths)
     return RunFolder(Path(paths[0]))
 

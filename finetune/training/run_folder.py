@@ -8,21 +8,25 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict
 
 from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe, name_problem
 from finetune.tasks import EvaluationRecord
+from finetune.training.progress import say
+from finetune.training.run_lock import RunLock
 
-_LOCK = ".lock"
+_RESULTS = "results.json"
+_UNPUBLISHED = "unpublished"
+"""The file that says that a finished run has not yet been published."""
 _PACKAGES = (
     "finetune-masks",
     "torch",
@@ -44,12 +48,15 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def create(cls, recipe: Recipe, chosen: Mapping[str, Any] | None = None) -> "RunFolder":
+    def create(
+        cls, recipe: Recipe, chosen: Mapping[str, Any] | None = None, lock: RunLock | None = None
+    ) -> "RunFolder":
         """Make a new folder named by recipe and time, and write the recipe and the environment into it.
 
         Args:
             recipe: The run.
             chosen: What the run chose for this machine, kept with the environment.
+            lock: Locks the folder before others can find the run in it.
 
         Raises:
             UserError: The folder cannot be made.
@@ -57,6 +64,8 @@ class RunFolder:
         path = runs_of(recipe) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         try:
             folder = cls(_make_new(path))
+            if lock is not None:
+                lock.take(folder.path)
             # Written aside, so that a run killed now leaves a whole recipe or none.
             _write(folder.recipe, compose.to_yaml(_resolved(recipe, chosen or {})))
         except OSError as error:
@@ -80,40 +89,17 @@ class RunFolder:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the final scores are there."""
-        return (self.path / "results.json").is_file()
+        """Whether the run is trained and scored."""
+        return (self.path / _RESULTS).is_file()
 
     @property
-    def is_locked(self) -> bool:
-        """Whether a process is at work on the run."""
-        try:
-            with FileLock(self.path / _LOCK, timeout=0):
-                return False
-        except Timeout:
-            return True
+    def is_complete(self) -> bool:
+        """Whether nothing is left to do: the run is finished, its card is written, and it is pushed where asked for."""
+        return self.is_finished and not (self.path / _UNPUBLISHED).is_file()
 
-    @contextlib.contextmanager
-    def locked(self, *, enabled: bool = True) -> Iterator[None]:
-        """Keep others from going on with the run while it is at work; the system unlocks it when the process dies.
-
-        Args:
-            enabled: False on all processes but the main one.
-
-        Raises:
-            UserError: Another process is at work on it.
-        """
-        if not enabled:
-            yield
-            return
-        lock = FileLock(self.path / _LOCK, timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise UserError(f"the run {self.path} is at work", where="resume", fix="wait for it, or end it") from None
-        try:
-            yield
-        finally:
-            lock.release()
+    def mark_complete(self) -> None:
+        """Note that nothing is left to do."""
+        (self.path / _UNPUBLISHED).unlink(missing_ok=True)
 
     @property
     def model(self) -> Path:
@@ -137,13 +123,27 @@ class RunFolder:
             return file.tell()
 
     def cut_metrics(self, size: int) -> None:
-        """Forget what metrics.jsonl holds after its first `size` bytes."""
+        """Forget what metrics.jsonl holds after its first `size` bytes; entries that have been lost are told."""
         with self.metrics.open("a") as file:
-            file.truncate(size)
+            if file.tell() < size:
+                say(f"warning: {self.metrics} is shorter than at the checkpoint: earlier entries are lost")
+            else:
+                file.truncate(size)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
-        """Write results.json: the final scores."""
-        self._write_json("results.json", results)
+        """Write results.json, the final scores; until `mark_complete` the run is known as not yet published."""
+        _write(self.path / _UNPUBLISHED, f"to write the card and push the model: finetune run resume={self.path}\n")
+        self._write_json(_RESULTS, results)
+
+    def test_scores(self) -> dict[str, float]:
+        """Return the final scores by name.
+
+        Raises:
+            UserError: results.json is damaged.
+        """
+        fix = f"delete this file; resume={self.path} then scores the run again, from its last checkpoint"
+        scores: dict[str, float] = read_json(self.path / _RESULTS, Results, fix)["test"]
+        return scores
 
     def write_predictions(self, split: str, records: Iterable[EvaluationRecord]) -> None:
         """Write one line an example: its number, input, reference and prediction."""
@@ -159,6 +159,51 @@ class RunFolder:
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
         _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+class Results(BaseModel):
+    """What is read of results.json; it holds more."""
+
+    model_config = ConfigDict(strict=True)
+
+    test: dict[str, float]
+    baselines: dict[str, dict[str, float | None]] = {}
+
+
+class Environment(BaseModel):
+    """What is read of environment.json; it holds more."""
+
+    model_config = ConfigDict(strict=True)
+
+    packages: dict[str, str] = {}
+
+
+def read_json(path: Path, content: type[BaseModel], fix: str) -> dict[str, Any]:
+    """Read a JSON file of a run's folder.
+
+    Args:
+        path: The file.
+        content: What it must hold.
+        fix: What the user can do where it does not.
+
+    Returns:
+        The whole object in the file.
+
+    Raises:
+        UserError: The file cannot be read, or is damaged.
+    """
+    try:
+        stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content.model_validate(stored)
+    except (OSError, ValueError, RecursionError) as error:  # pydantic's and JSON's errors are ValueErrors
+        raise UserError(
+            f"{path.name} of the run cannot be read",
+            where=str(path),
+            expected=f"a JSON object with {', '.join(content.model_fields)}, as the run wrote it",
+            found=" ".join(str(error).split())[:200],
+            fix=fix,
+        ) from error
+    return stored
 
 
 def runs_of(recipe: Recipe) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
+from pydantic import BaseModel, NonNegativeInt
 
 from finetune.errors import UserError
 from finetune.training.checkpoint import (
@@ -22,8 +24,10 @@ from finetune.training.checkpoint import (
     step_name,
     write_model,
 )
-from finetune.training.progress import say, warn
-from finetune.training.run_folder import environment
+from finetune.training.fingerprint import check_fingerprint
+from finetune.training.progress import say
+from finetune.training.run import Run
+from finetune.training.run_folder import environment, read_json
 from finetune.training.state import random_states, restore_random_states
 
 if TYPE_CHECKING:
@@ -59,6 +63,7 @@ def save(loop: "Loop") -> None:
                 "metrics_size": run.folder.metrics_size(),
                 "processes": accelerator.num_processes,
                 "packages": environment()["packages"],
+                "fingerprint": run.fingerprint,
             }
             (written / STATE / _STATE_FILE).write_text(json.dumps(shared, indent=2), encoding="utf-8")
         accelerator.wait_for_everyone()
@@ -76,10 +81,11 @@ def restore(loop: "Loop") -> None:
     """Go on from the newest checkpoint that is whole; from the beginning where there is none.
 
     Raises:
-        UserError: The checkpoint is of another number of processes, or cannot be read.
+        UserError: The checkpoint is of another number of processes, of other data or of another starting model, or it
+            cannot be read.
     """
     run, accelerator = loop.run, loop.accelerator
-    found = [_found(run.folder.checkpoints) if accelerator.is_main_process else None]
+    found = [_found(run) if accelerator.is_main_process else None]
     broadcast_object_list(found)
     folder = found[0]
     if isinstance(folder, UserError):
@@ -89,8 +95,7 @@ def restore(loop: "Loop") -> None:
             run.folder.cut_metrics(0)
             say("nothing was saved yet: from the beginning")
         return
-    shared = json.loads((folder / STATE / _STATE_FILE).read_text(encoding="utf-8"))
-    _check_processes(shared["processes"], accelerator.num_processes, folder)
+    shared = _read_shared(folder)
     accelerator.load_state(str(folder / STATE))
     loop.state.restore(shared["state"])
     mine = torch.load(folder / STATE / _process_file(accelerator), weights_only=True, map_location="cpu")
@@ -103,7 +108,8 @@ def restore(loop: "Loop") -> None:
     if accelerator.is_main_process:
         run.folder.cut_metrics(shared["metrics_size"])
         say(f"going on after step {loop.state.step} of {loop.state.total_steps}")
-        _tell_changes(shared["packages"], environment()["packages"])
+        for change in _changed_packages(shared):
+            say(f"warning: {change}: results may differ in their last digits")
     restore_random_states(mine["random"])
 
 
@@ -121,12 +127,50 @@ def _process_file(accelerator: Accelerator) -> str:
     return f"process_{accelerator.process_index}.pt"
 
 
-def _found(checkpoints: Path) -> Path | UserError | None:
-    """What `newest_whole` returns, or the error that it raises, so that one process can tell it to all."""
+def _found(run: Run) -> Path | UserError | None:
+    """Return the newest whole checkpoint of a job, or the error that forbids it, so that one process can tell all."""
     try:
-        return newest_whole(checkpoints)
+        folder = newest_whole(run.folder.checkpoints)
+        if folder is not None:
+            _check_same(run, folder, _read_shared(folder))
+        return folder
     except UserError as error:
         return error
+
+
+class _Shared(BaseModel):
+    """What all processes read of a checkpoint's state.json; the fingerprint came with a later version."""
+
+    state: dict[str, Any]
+    metrics_size: NonNegativeInt
+    processes: int
+    packages: dict[str, str]
+    fingerprint: dict[str, str] = {}
+
+
+def _read_shared(folder: Path) -> dict[str, Any]:
+    """Read state.json of a checkpoint.
+
+    Raises:
+        UserError: It does not hold what it must.
+    """
+    fix = f"rename the folder {folder.name} to go on from an older checkpoint"
+    return read_json(folder / STATE / _STATE_FILE, _Shared, fix)
+
+
+def _check_same(run: Run, folder: Path, shared: Mapping[str, Any]) -> None:
+    """Make sure that the job takes the steps that the checkpoint's run would have taken.
+
+    Raises:
+        UserError: The number of processes, the data or the starting model is another one.
+    """
+    _check_processes(shared["processes"], run.accelerator.num_processes, folder)
+    if "fingerprint" not in shared:
+        say(f"{folder.name} has no checksums of the data and the model: nothing tells whether they have changed since")
+        return
+    name = str(run.folder.path)
+    packages = _changed_packages(shared)
+    check_fingerprint(shared["fingerprint"], run.fingerprint, run=name, changed_packages=packages)
 
 
 def _check_processes(before: int, now: int, folder: Path) -> None:
@@ -140,9 +184,11 @@ def _check_processes(before: int, now: int, folder: Path) -> None:
         )
 
 
-def _tell_changes(before: dict[str, str], now: dict[str, str]) -> None:
-    """Say which packages are of another version: the same bits are promised for the same ones alone."""
-    for name in sorted(before.keys() | now.keys()):
-        if before.get(name) != now.get(name):
-            versions = f"{before.get(name)} before and {now.get(name)} now"
-            warn(f"{name} is {versions}: results may differ in their last digits")
+def _changed_packages(shared: Mapping[str, Any]) -> list[str]:
+    """Return which packages are of another version: the same bits are promised for the same ones alone."""
+    before, now = shared["packages"], environment()["packages"]
+    return [
+        f"{name} was {before.get(name)} and is {now.get(name)} now"
+        for name in sorted(before.keys() | now.keys())
+        if before.get(name) != now.get(name)
+    ]

@@ -1,5 +1,6 @@
 """Encoding is done once: what was made from the same is read back, and what differs in anything is made anew."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from transformers import PreTrainedTokenizerFast
 
 from finetune.data import encoding
 from finetune.errors import UserError
+from tests.test_checksums import DAMAGES
 
 WORDS = [f"w{number}" for number in range(50)]
 ROWS = 60
@@ -156,6 +158,61 @@ def test_several_processes_encode_a_large_split(monkeypatch: pytest.MonkeyPatch)
     assert encoder.calls == 0  # not here
     assert made["feature"][:] == list(range(ROWS))
     assert encoder(split()).to_dict() == made.to_dict()
+
+
+@pytest.mark.parametrize("name", ["part.arrow", "checksums.json"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_entry_is_made_anew_and_told(
+    cache: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None], name: str
+) -> None:
+    encoder = Encoder()
+    expected = encoder(split()).to_dict()
+    (entry,) = cache.iterdir()
+    damage(entry / name)
+    assert encoder(split()).to_dict() == expected
+    assert encoder.calls == 2
+    assert f"the cached folder {entry} is damaged" in caplog.text
+    caplog.clear()
+    assert encoder(split()).to_dict() == expected
+    assert (encoder.calls, caplog.text) == (2, "")
+    assert [path.name for path in cache.iterdir()] == [entry.name], "nothing damaged is left"
+
+
+def test_an_entry_without_files_is_made_anew(cache: Path) -> None:
+    encoder = Encoder()
+    expected = encoder(split()).to_dict()
+    (entry,) = cache.iterdir()
+    for path in entry.iterdir():
+        path.unlink()
+    assert encoder(split()).to_dict() == expected
+
+
+def test_an_entry_that_cannot_be_read_is_left_and_done_without(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Encoder()
+    expected = encoder(split()).to_dict()
+    (entry,) = cache.iterdir()
+    before = {path: path.read_bytes() for path in entry.iterdir()}
+
+    def fails(path: Path) -> Any:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr("finetune.checksums.file_figures", fails)
+    assert encoder(split()).to_dict() == expected
+    assert {path: path.read_bytes() for path in entry.iterdir()} == before
+
+
+def test_an_entry_is_on_the_disk_before_it_has_its_name(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(Path(f"/proc/self/fd/{number}").readlink()))
+    original = Path.rename
+
+    def rename(path: Path, target: Path) -> Path:
+        assert {one for one in flushed if one.is_relative_to(path)} == {path, *path.iterdir()}
+        return original(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    Encoder()(split())
+    assert flushed[-1] == cache
 
 
 def _encode_elsewhere(folder: str) -> tuple[dict[str, Any], int]:

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from datasets import ClassLabel, Dataset, Value
 from datasets import Features as Schema
 
 from finetune.data import Field, LoadedData, batched, features, load_data, streaming
-from finetune.data.features import Features
+from finetune.data.features import Column, Features
 from finetune.errors import UserError
 from finetune.recipe import Data
+from tests.test_checksums import DAMAGES
 
 FIELDS = (Field("text", "text", "review"), Field("label", "label", "stars"))
 PAIRS = (Field("source", "text", "en"), Field("target", "text", "de"))
@@ -198,3 +199,32 @@ def test_large_features_are_mapped_and_the_same(tmp_path: Path, monkeypatch: pyt
         for name in rows:
             assert np.array_equal(mapped.take(chosen).columns[name].values, held.take(chosen).columns[name].values)
     assert (tmp_path / "encoded" / "input_ids.values").is_file()
+
+
+@pytest.mark.parametrize("name", ["rows.arrow", "about.json"])
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_rows_are_read_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None], name: str
+) -> None:
+    path = write(tmp_path, "csv")
+    _, streamed = both(path=str(path))
+    expected = streamed.train.to_list()
+    (entry,) = (tmp_path / "cache" / "rows").iterdir()
+    damage(entry / name)
+    _, streamed = both(path=str(path))
+    assert streamed.train.to_list() == expected
+    assert "is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_columns_are_mapped_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None]
+) -> None:
+    monkeypatch.setattr(features, "_LARGE", 1)
+    stored = pa.chunked_array([pa.array([[1, 2], [3]]), pa.array([[4, 5, 6]])])
+    file = tmp_path / "input_ids.values"
+    assert Column.of(stored, file).values.tolist() == [1, 2, 3, 4, 5, 6]
+    for damaged in (file, tmp_path / "input_ids.values.json"):
+        damage(damaged)
+        assert Column.of(stored, file).values.tolist() == [1, 2, 3, 4, 5, 6]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["input_ids.values", "input_ids.values.json"]

@@ -75,7 +75,7 @@ def test_a_run_goes_on_in_the_same_parts(toy: Toy, monkeypatch: pytest.MonkeyPat
     recipe = small(toy)
     with monkeypatch.context() as patched:
         original = training.run.prepare
-        patched.setattr("finetune.training.prepare", lambda recipe: (run := original(recipe), limit(run, 2))[0])
+        patched.setattr("finetune.training.prepare", lambda *start: (run := original(*start), limit(run, 2))[0])
         folder = interrupted(recipe, monkeypatch, 4)
     run = prepare(recipe.model_copy(update={"resume": str(folder)}))
     assert Loop(run).state.parts == 2

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.torch import load_file
 
 from finetune import compose, training
@@ -37,6 +38,7 @@ SMALL: Mapping[str, Any] = {
     "training.save_every": 2,
     "training.log_every": 1,
     "training.prefetch": 1,
+    "training.finished_checkpoints": "all",
 }
 """48 examples make 12 steps in two epochs, with dropout."""
 
@@ -273,13 +275,16 @@ def test_what_the_machine_chose_stays(toy: Toy) -> None:
     assert differences(asked, chosen) != []
 
 
-def test_a_run_at_work_is_let_alone(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_at_work_is_let_alone(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe = small(toy)
     folder = interrupted(recipe, monkeypatch, 2)
-    with RunFolder(folder).locked():
+    with FileLock(folder / ".lock"):
         with pytest.raises(UserError, match="at work"):
             prepare(compose.override(recipe, {"resume": str(folder)}))
         assert prepare(compose.override(recipe, {"resume": "auto"})).folder.path != folder
+        assert f"at work in another process: {folder}" in capsys.readouterr().err
 
 
 def test_a_folder_without_a_run_is_told(toy: Toy, tmp_path: Path) -> None:

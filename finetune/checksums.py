@@ -1,0 +1,72 @@
+"""Files that survive a power cut, and checksums by which damage to them is found."""
+
+import errno
+import json
+import os
+import zlib
+from pathlib import Path
+
+_BLOCK = 2**22
+"""Bytes that are read at a time."""
+_MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
+
+
+def seal(folder: Path, manifest: Path) -> None:
+    """Write the size and the checksum of every file in a folder.
+
+    Args:
+        folder: The folder; the manifest may lie in it.
+        manifest: The file that is written.
+    """
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    own = manifest.relative_to(folder).as_posix()
+    figures = {name: file_figures(folder / name) for name in names if name != own}
+    manifest.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+
+
+def is_whole(folder: Path, manifest: Path) -> bool:
+    """Return whether every file that a manifest names is there and as it was when the folder was sealed.
+
+    Args:
+        folder: The folder that was sealed.
+        manifest: The file that `seal` wrote.
+
+    Raises:
+        OSError: A file is there and cannot be read (an I/O error, missing permission, too many open files), so that
+            nothing is known of the folder.
+    """
+    try:
+        figures = json.loads(manifest.read_text(encoding="utf-8"))
+        if not isinstance(figures, dict) or not figures:
+            return False
+        return all(file_figures(folder / name) == expected for name, expected in figures.items())
+    except (*_MISSING, ValueError, RecursionError):
+        return False
+
+
+def file_figures(path: Path) -> list[int]:
+    """Return a file's size in bytes and the CRC-32 of its content."""
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            checksum = zlib.crc32(block, checksum)
+    return [path.stat().st_size, checksum]
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # folders of some file systems
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def flush_tree(folder: Path) -> None:
+    """Wait until a folder and all that is in it are on the disk."""
+    for path in folder.rglob("*"):
+        flush(path)
+    flush(folder)

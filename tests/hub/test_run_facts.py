@@ -1,0 +1,49 @@
+"""A damaged file in a finished run's folder is told in one message."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from finetune.errors import UserError
+from finetune.hub import card
+from finetune.hub.run_facts import RunFacts
+from tests.damage import damaged
+
+ENVIRONMENT = '{"python": "3.11.7", "packages": {"torch": "2.13.0"}, "cpus": 2}'
+
+
+@pytest.mark.parametrize("name", ["results.json", "environment.json", "recipe.yaml", "model/config.json"])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_damage_gives_a_card_or_one_message(
+    name: str, data: st.DataObject, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card, "_stated", lambda *_: None)  # no questions to the Hub
+    (run / "environment.json").write_text(ENVIRONMENT)
+    whole = (run / name).read_bytes()
+    try:
+        (run / name).write_bytes(data.draw(damaged(whole)))
+        with suppress(UserError):
+            card.write_card(run)
+    finally:
+        (run / name).write_bytes(whole)
+    card.write_card(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("results.json", '{"test": {"accuracy": "high"}}'),
+        ("environment.json", '{"packages": []}'),
+        ("model/config.json", "{"),
+    ],
+)
+def test_the_message_says_where_and_what_to_do(run: Path, name: str, content: str) -> None:
+    (run / name).write_text(content)
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        RunFacts.read(run)
+    assert caught.value.where == str(run / name)
+    assert caught.value.fix
