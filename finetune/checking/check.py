@@ -21,6 +21,7 @@ from finetune.errors import UserError, UserErrors
 from finetune.recipe import Recipe
 from finetune.tasks import Task
 from finetune.training import prepare
+from finetune.training.job import tokenizer_losses
 from finetune.training.progress import silenced
 
 SPLITS = ("train", "dev", "test")
@@ -163,7 +164,7 @@ def _try(report: Report, task: Task, loaded: Loaded) -> None:
             job = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
         for split in SPLITS:
             report.lengths += measure(task, split, getattr(loaded, split), job.tools.tokenizer)
-        report.warnings += _cut(report.lengths, task)
+        report.warnings += [*_cut(report.lengths, task), *tokenizer_losses(job)]
         with silenced():
             report.trial = try_out(job)
         job.accelerator.end_training()
