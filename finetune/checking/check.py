@@ -97,6 +97,7 @@ def _look_at_data(report: Report, task: Task, given: Sequence[Given]) -> Loaded 
     with report.collecting():
         loaded = task.prepare(assemble(given, report.recipe.data))
         report.notes = loaded.notes
+        report.warnings += loaded.warnings
     parts = _parts(given[0]) if loaded is None else _parts_of_run(loaded, fields)
     report.warnings += leakage(parts, fields)
     report.rows = {split: part.num_rows for split, part in parts.items()}

@@ -15,8 +15,8 @@ class Columns(Section):
     """Text classification: the text."""
     text_pair: str | None = None
     """Text classification: the second text of a pair."""
-    label: str = "label"
-    """Text classification: the class, by name or number."""
+    label: str | Annotated[tuple[str, ...], Field(min_length=2)] = "label"
+    """Text classification: the class, by name or number. Columns of 0 and 1 are a label each: [toxic, insult]."""
     tokens: str = "tokens"
     """Token classification: the words."""
     labels: str = "labels"

@@ -26,10 +26,13 @@ class Evaluated:
     loss: float
     records: tuple[Record, ...]
 
+    is_scored: bool = True
+    """Whether the split has references; nothing is scored where it has none."""
+
     @property
     def values(self) -> dict[str, float]:
-        """The loss (nats a target) and every score, by name."""
-        return {"loss": self.loss} | self.scores.values
+        """The loss (nats a target) and every score, by name; nothing of a split without references."""
+        return {"loss": self.loss} | self.scores.values if self.is_scored else {}
 
 
 def evaluate(job: Job, model: PreTrainedModel, split: str, *, final: bool = False) -> Evaluated:
@@ -45,17 +48,18 @@ def evaluate(job: Job, model: PreTrainedModel, split: str, *, final: bool = Fals
     predictions = gather_object(mine) if job.accelerator.num_processes > 1 else mine
     predictions = sorted(predictions, key=lambda prediction: prediction.feature)
     _assert_complete(predictions, len(job.encoded[split].features))
+    is_scored = job.task.reference_field in job.examples[split].column_names
     result: list[object] = [None]
     records: list[Record] = []
     if job.accelerator.is_main_process:
         records = job.task.records(job.examples[split], predictions, job.tools)
-        result = [job.task.score(records, job.tools)]
+        result = [job.task.score(records, job.tools) if is_scored else Scores()]
     broadcast_object_list(result)
     scores = result[0]
     assert isinstance(scores, Scores)
     targets = sum(prediction.num_targets for prediction in predictions)
     loss = sum(prediction.loss for prediction in predictions) / max(targets, 1)
-    return Evaluated(scores, loss, tuple(records))
+    return Evaluated(scores, loss, tuple(records), is_scored)
 
 
 def _predict(job: Job, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:

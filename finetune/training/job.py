@@ -155,7 +155,7 @@ def prepare(recipe: Recipe) -> Job:
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
         notes = [*loaded.notes, *task.notes(features), *task.metric_notes(tools)]
-        notes += map(_warning, tokenizer_losses(job))
+        notes += map(_warning, [*loaded.warnings, *tokenizer_losses(job)])
         if recipe.training.layout == "ragged" and not ragged:
             notes.append("batches are padded: this model reads rows, not ragged streams")
         if recipe.adapter or recipe.training.freeze:

@@ -47,7 +47,7 @@ def _finish(loop: Loop) -> Evaluated:
     if job.accelerator.is_main_process:
         save_model(model, job.tools.tokenizer, job.folder.model)
         job.folder.write_predictions("test", evaluated.records)
-        peers = _baselines(job) if job.recipe.evaluation.baselines else {}
+        peers = _baselines(job) if job.recipe.evaluation.baselines and evaluated.is_scored else {}
         tested = {f"test_{name}": value for name, value in evaluated.values.items()}
         job.folder.log({"step": loop.state.step} | tested)
         job.accelerator.log(tested, step=loop.state.step)
@@ -108,6 +108,10 @@ def _results(loop: Loop, evaluated: Evaluated, peers: dict[str, Scores]) -> dict
 
 def _tell(job: Job, evaluated: Evaluated, peers: dict[str, Scores]) -> None:
     """Print the test results, with the baselines' beside them."""
+    if not evaluated.is_scored:
+        say(f"the test split has no labels: its {len(job.examples['test']):,} predictions are written without scores")
+        say(f"model and predictions: {job.folder.path}")
+        return
     results_console.print(f"{job.recipe.name}: test results on {len(job.examples['test']):,} examples", soft_wrap=True)
     table = Table("score")
     for name in (job.recipe.model.description, *peers):
