@@ -129,7 +129,9 @@ def _marked_files(given: Given) -> list[UserError]:
     if given.data.path is None or given.data.function is not None:
         return []
     found = find_sources(given.data, given.fields)
-    paths = dict.fromkeys(path for sources in found.values() for source in sources for path in source.paths)
+    paths = dict.fromkeys(
+        path for sources in found.values() for source in sources if source.format != "saved" for path in source.paths
+    )
     marked = [str(path) for path in paths if has_byte_order_mark(path)]
     return [
         UserError(

@@ -129,7 +129,7 @@ def _empty(empty: list[int], rows: Rows, field: Field) -> UserError:
     return UserError(
         f"{plural(len(empty), 'row')} without {content} in column {field.column!r}",
         where=rows.where(empty),
-        fix="remove these rows, or fill them",
+        fix="remove these rows, or fill them; data.on_empty=skip leaves them out",
     )
 
 

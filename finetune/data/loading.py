@@ -9,6 +9,7 @@ from datasets import Dataset, concatenate_datasets
 from finetune.data import labels
 from finetune.data.checks import Columns, checked_columns
 from finetune.data.cutting import cut
+from finetune.data.empty import without_empty
 from finetune.data.fields import Field
 from finetune.data.label_checks import label_warnings
 from finetune.data.loaded import Loaded
@@ -60,6 +61,7 @@ def _assemble_one(given: Given) -> Loaded:
     data, rows = given.data, given.rows
     fields = settle(given.fields, rows["train"])
     held = fields_by_split(rows, fields, data.labels or ())
+    rows, empty_notes = without_empty(rows, held) if data.on_empty == "skip" else (rows, ())
     columns = checked_columns(rows, fields, held)
     for field in fields:
         if field.kind == "words" and data.columns.sentence is None:
@@ -78,7 +80,7 @@ def _assemble_one(given: Given) -> Loaded:
     def where(split: str, example: int) -> str:
         return rows[split if split in rows else "train"].where([example])  # what was cut from train keeps its id
 
-    notes = (*given.notes, *whole_notes, *label_notes, *cut_notes, *lacking)
+    notes = (*given.notes, *empty_notes, *whole_notes, *label_notes, *cut_notes, *lacking)
     warnings = _warnings(data, fields, rows, columns)
     return Loaded(**splits, labels=names, notes=notes, where=where, warnings=warnings)
 

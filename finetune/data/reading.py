@@ -93,6 +93,7 @@ def _read_one(data: Data, fields: Sequence[Field]) -> Given:
         rows, notes = stream(data, fields, keep, extras)
         return Given(data, tuple(fields), rows, notes)
     rows, notes = _rows(data, (*parts_of(fields), *extras))
+    notes = (*notes, *dict.fromkeys(note for part in rows.values() for note in part.notes))
     rows = _by_split(rows, lambda part: _filled(part, data))
     rows, more = _filtered(rows, keep)
     rows = _by_split(rows, lambda part: join_flags(part, fields, data.labels))
