@@ -21,21 +21,28 @@ _MARKS = {
 }
 """In this order: the mark of UTF-32 begins with that of UTF-16."""
 _CANDIDATES = 4
+_USUAL = (
+    *("gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1252", "cp1253"),
+    *("cp1254", "cp1255", "cp1256", "cp1257", "cp874", "mac_roman", "cp850"),
+)
+"""Encodings that files are found in; others that would fit are not proposed."""
 _NEIGHBOURS = ("cp1250", "cp1254", "cp1257")
 """Encodings of Latin letters that share many of their bytes with Windows-1252."""
-_SMALL = "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿœšž"
+_SMALL = "àáâãäåæçèéêëìíîïñòóôõöøùúûüýœšž"
 _CAPITAL = _SMALL.upper()
-_SIGNS = "€\u201a„…‰‹‘’“”•–—™›\xa0¡¢£¥§©ª«®°±²³´·¹º»¼½¾¿"  # noqa: RUF001
+_SIGNS = "€\u201a„…‰\u2039\u2018\u2019“”•\u2013—™\u203a\xa0¡¢£¥§©ª«®°±²³\u00b4·¹º»¼½¾¿"
+_ANY = f"a-zA-Zß{_SMALL}{_CAPITAL}"
 _UNLIKELY = re.compile(
     rf"[a-zß{_SMALL}][{_CAPITAL}]"  # a capital letter after a small one
-    rf"|[a-zA-Zß{_SMALL}][€\u201a„…‰•™¡¢£¥§©ª«®±²³¹º»¼½¾¿][a-zA-Zß{_SMALL}]"  # a sign between letters
+    rf"|[{_ANY}][€\u201a„‰•“”™¡¢£¥§©ª«®±²³¹º»¼½¾¿][{_ANY}]"  # a sign between letters
+    rf"|[{_ANY}][\u201a„\u2039«¡¿]"  # an opening sign after a letter
+    rf"|[ªº¹²³±¢§\u00b4][{_ANY}]"  # a sign that follows numbers before a letter
     rf"|[ß{_SMALL}{_CAPITAL}]{{3}}"  # many accents in a row
 )
-_WORDS = """the and of to is was that for it with le la les des et est une pour que dans pas el los del por con se il
-di che per non sono um uma do da em os der die das und ist nicht ein mit een het van niet det er som at och att ett en
-de un"""
+_WORDS = """the and was for that with this les des est une pour que dans avec los las del por para como che sono della
+uma dos der die das und ist nicht ein eine mit von een het van niet voor och att det som til ikke ett"""
 _WESTERN = frozenset(_WORDS.split())
-"""Frequent words of languages that are written in Windows-1252."""
+"""Frequent words of languages that are written in Windows-1252, which the languages of its relatives do not have."""
 
 
 def find_encoding(path: Path) -> str:
@@ -64,17 +71,23 @@ def is_windows_1252(content: bytes) -> bool:
     either the related encodings of Eastern Europe and Turkey give the same text, or it has words of Western Europe.
     """
     sample = _around_first(content)
+    if not _may_be_windows_1252(sample):
+        return False
+    text = sample.decode("cp1252")
+    if all(sample.decode(name, errors="replace") == text for name in _NEIGHBOURS):
+        return True
+    words = re.findall(r"\w+", text.lower())
+    return len(_WESTERN.intersection(words)) > 2 and not {"ý", "Ý"}.intersection(text)
+
+
+def _may_be_windows_1252(sample: bytes) -> bool:
+    """Whether a text reads well in Windows-1252: it has letters and signs where such can stand."""
     try:
         text = sample.decode("cp1252")
     except UnicodeDecodeError:
         return False
     others = {character for character in text if not character.isascii()}
-    if not others <= set("ß" + _SMALL + _CAPITAL + _SIGNS) or _UNLIKELY.search(text):
-        return False
-    if all(sample.decode(name, errors="replace") == text for name in _NEIGHBOURS):
-        return True
-    words = re.findall(r"\w+", text.lower())
-    return len({word for word in words if word in _WESTERN}) > 2 and not others & set("ðÐþÞýÝ")
+    return others <= set("ß" + _SMALL + _CAPITAL + _SIGNS) and not _UNLIKELY.search(text)
 
 
 def has_control_bytes(path: Path) -> bool:
@@ -150,8 +163,7 @@ def _likely(sample: bytes) -> tuple[str, ...]:
     # Imported here because it is needed by files in other encodings alone.
     from charset_normalizer import from_bytes
 
-    matches = list(from_bytes(sample))
-    by_chaos = sorted(matches, key=lambda match: (match.chaos, -match.coherence))
-    names = [name for match in by_chaos for name in (match.encoding, *match.could_be_from_charset)]
-    usual = [name for name in ("gb18030", "cp932", "cp949", "cp1251", "cp1252", "cp1250") if name in names]
-    return tuple(dict.fromkeys([*names[:1], *usual, *names]))
+    by_chaos = sorted(from_bytes(sample), key=lambda match: (match.chaos, -match.coherence))
+    found = dict.fromkeys(name for match in by_chaos for name in (match.encoding, *match.could_be_from_charset))
+    first = ["cp1252"] if _may_be_windows_1252(sample) else []
+    return tuple(dict.fromkeys([*first, *(name for name in found if name in _USUAL)]))

@@ -29,8 +29,12 @@ def find(folder: Path, content: bytes) -> str:
         ("text,label\n", "utf-32", "utf-32"),
         ("it was \u201cgreat\u201d, wasn\u2019t it? 5 \u20ac \u2013 fine\u2026", "cp1252", "cp1252"),
         ("Sch\u00f6ne Gr\u00fc\u00dfe aus M\u00fcnchen", "cp1252", "cp1252"),
-        ("Le gar\u00e7on a mang\u00e9 une pomme \u00e0 l'\u00e9cole et la t\u00eate des \u00eeles", "cp1252", "cp1252"),
-        ("El ni\u00f1o comi\u00f3 una manzana y el a\u00f1o de los sue\u00f1os", "latin-1", "cp1252"),
+        (
+            "Le gar\u00e7on a mang\u00e9 une pomme \u00e0 l'\u00e9cole pour les amis des \u00eeles",
+            "cp1252",
+            "cp1252",
+        ),
+        ("El ni\u00f1o comi\u00f3 una manzana para los sue\u00f1os del a\u00f1o que viene", "latin-1", "cp1252"),
     ],
 )
 def test_what_is_sure_is_told(tmp_path: Path, text: str, written: str, told: str) -> None:
@@ -50,6 +54,10 @@ def test_what_is_sure_is_told(tmp_path: Path, text: str, written: str, told: str
         ("\u4eca\u5929\u5929\u6c14\u5f88\u597d", "gb18030"),
         ("\u4eca\u65e5\u306f\u5929\u6c17\u304c\u3044\u3044", "shift_jis"),
         ("na\u00efve p\u00e8re", "cp1252"),
+        ("\u010de je \u010dlovek in se da priti do na\u0161e hi\u0161e", "cp1250"),
+        ("c\u0103 la mas\u0103 \u00een de un se o", "cp1250"),
+        ("\u00fcber der Tisch und die Bank ist nicht da", "mac_roman"),
+        ("un caf\u00e9 pour les uns, une th\u00e9 dans des tasses", "cp850"),
     ],
 )
 def test_what_is_not_sure_is_asked_for_with_readings(tmp_path: Path, text: str, written: str) -> None:
