@@ -158,7 +158,7 @@ class Data(Origin):
     """Share of train that becomes dev where there is no dev split."""
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Share of train that becomes test where there is no test split."""
-    split_seed: int = 0
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of that cut, apart from the run's seed so that runs of several seeds share their splits; also of what
     `sources` and `subset` draw."""
     group_column: str | None = None
