@@ -150,8 +150,8 @@ def predict_command(
     scores: Annotated[bool, typer.Option("--scores", help="Say how sure the model is.")] = False,
     num_beams: Annotated[int | None, typer.Option(help="Beams of generated texts.", min=1)] = None,
     task: Annotated[TaskName | None, typer.Option(help="What a model without a recipe was trained for.")] = None,
-    encoding: Annotated[str, typer.Option(help="Of the input.")] = "utf-8",
-    delimiter: Annotated[str | None, typer.Option(help="Of csv and tsv.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the input, if it does not show.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of csv and tsv, if it does not show.")] = None,
     window: Annotated[int, typer.Option(help="Rows held in memory.", min=1)] = 2048,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 2 if a row has no prediction.")] = False,
 ) -> None:

@@ -22,6 +22,7 @@ from finetune.recipe import Recipe
 from finetune.tasks import Task
 from finetune.training import prepare
 from finetune.training.progress import silenced
+from finetune.training.run import tokenizer_losses
 
 SPLITS = ("train", "dev", "test")
 
@@ -96,6 +97,7 @@ def _look_at_data(report: CheckReport, task: Task, given: Sequence[SourceRows]) 
     with report.collecting():
         loaded = task.prepare(assemble(given, report.recipe.data))
         report.notes = loaded.notes
+        report.warnings += loaded.warnings
     parts = _parts(given[0]) if loaded is None else _parts_of_run(loaded, fields)
     report.warnings += leakage(parts, fields)
     report.rows = {split: part.num_rows for split, part in parts.items()}
@@ -127,7 +129,9 @@ def _marked_files(given: SourceRows) -> list[UserError]:
     if given.data.path is None or given.data.function is not None:
         return []
     found = find_split_files(given.data, given.fields)
-    paths = dict.fromkeys(path for sources in found.values() for source in sources for path in source.paths)
+    paths = dict.fromkeys(
+        path for sources in found.values() for source in sources if source.format != "saved" for path in source.paths
+    )
     marked = [str(path) for path in paths if has_byte_order_mark(path)]
     return [
         UserError(
@@ -163,7 +167,7 @@ def _try(report: CheckReport, task: Task, loaded: LoadedData) -> None:
             run = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
         for split in SPLITS:
             report.lengths += measure(task, split, getattr(loaded, split), run.context.tokenizer)
-        report.warnings += _cut(report.lengths, task)
+        report.warnings += [*_cut(report.lengths, task), *tokenizer_losses(run)]
         with silenced():
             report.trial = try_out(run)
         run.accelerator.end_training()

@@ -18,6 +18,8 @@ class Field:
         column: What the user's data calls it; dots reach into nested columns (`translation.de`).
         is_open: A label that the data may show to be a list of labels or a number; see `finetune.data.targets`.
         separator: Parts the labels of a list that is written as one text.
+        flag_columns: The user's columns that hold a 0 or a 1 for one label each; `column` is then what messages call
+            them together.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Field:
     column: str
     is_open: bool = False
     separator: str = ","
+    flag_columns: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

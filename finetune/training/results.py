@@ -47,7 +47,7 @@ def _finish(loop: Loop) -> EvaluationResult:
     if run.accelerator.is_main_process:
         save_model(model, run.context.tokenizer, run.folder.model)
         run.folder.write_predictions("test", evaluated.records)
-        baseline_scores = _baselines(run) if run.recipe.evaluation.baselines else {}
+        baseline_scores = _baselines(run) if run.recipe.evaluation.baselines and evaluated.is_scored else {}
         tested = {f"test_{name}": value for name, value in evaluated.values.items()}
         run.folder.log({"step": loop.state.step} | tested)
         run.accelerator.log(tested, step=loop.state.step)
@@ -113,6 +113,10 @@ def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str,
 
 def _tell(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> None:
     """Print the test results, with the baselines' beside them."""
+    if not evaluated.is_scored:
+        say(f"the test split has no labels: its {len(run.examples['test']):,} predictions are written without scores")
+        say(f"model and predictions: {run.folder.path}")
+        return
     results_console.print(f"{run.recipe.name}: test results on {len(run.examples['test']):,} examples", soft_wrap=True)
     table = Table("score")
     for name in (run.recipe.model.description, *baseline_scores):

@@ -155,6 +155,7 @@ def prepare(recipe: Recipe) -> Run:
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
         notes = [*loaded.notes, *task.notes(features), *task.metric_notes(context)]
+        notes += map(_warning, [*loaded.warnings, *tokenizer_losses(run)])
         if recipe.training.layout == "ragged" and not ragged:
             notes.append("batches are padded: this model reads rows, not ragged streams")
         if recipe.adapter or recipe.training.freeze:
@@ -271,6 +272,17 @@ def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str
     paths = [str(RunFolder.create(recipe, chosen).path) if accelerator.is_main_process else ""]
     broadcast_object_list(paths)
     return RunFolder(Path(paths[0]))
+
+
+def tokenizer_losses(run: Run) -> list[UserError]:
+    """Return warnings of inputs that the tokenizer does not know and of targets that it cannot write."""
+    features = {split: encoded.features for split, encoded in run.encoded.items()}
+    return run.task.tokenizer_losses(run.examples, features, run.context)
+
+
+def _warning(warning: UserError) -> str:
+    """A warning as lines of what is said at the start of a run."""
+    return "warning: " + str(warning).replace("\n", "\n  ")
 
 
 def _introduce(run: Run, notes: list[str]) -> None:
