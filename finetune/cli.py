@@ -171,8 +171,8 @@ def predict_command(
             callback=_known_task,
         ),
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Of the input.")] = "utf-8",
-    delimiter: Annotated[str | None, typer.Option(help="Of csv and tsv.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the input, if it does not show.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of csv and tsv, if it does not show.")] = None,
     window: Annotated[int, typer.Option(help="Rows held in memory.", min=1)] = 2048,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 2 if a row has no prediction.")] = False,
 ) -> None:

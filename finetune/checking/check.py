@@ -26,6 +26,7 @@ from finetune.tasks import Task
 from finetune.tasks.visibility import hidden_text
 from finetune.training import Run, prepare
 from finetune.training.progress import silenced
+from finetune.training.run import tokenizer_losses
 
 SPLITS = ("train", "dev", "test")
 LABELS = ("label", "label_list", "word_labels")
@@ -102,6 +103,7 @@ def _look_at_data(report: CheckReport, task: Task, given: Sequence[SourceRows]) 
     with report.collecting():
         loaded = task.prepare(assemble(given, report.recipe.data))
         report.notes = loaded.notes
+        report.warnings += loaded.warnings
     parts = _parts(given[0]) if loaded is None else _parts_of_run(loaded, fields)
     report.warnings += leakage(parts, fields)
     report.rows = {split: part.num_rows for split, part in parts.items()}
@@ -141,7 +143,9 @@ def _marked_files(given: SourceRows) -> list[UserError]:
     if given.data.path is None or given.data.function is not None:
         return []
     found = find_split_files(given.data, given.fields)
-    paths = dict.fromkeys(path for sources in found.values() for source in sources for path in source.paths)
+    paths = dict.fromkeys(
+        path for sources in found.values() for source in sources if source.format != "saved" for path in source.paths
+    )
     marked = [str(path) for path in paths if has_byte_order_mark(path)]
     return [
         UserError(
@@ -179,6 +183,7 @@ def _try(report: CheckReport, task: Task, loaded: LoadedData) -> None:
         report.warnings += [
             *_cut(report.lengths, task, models.max_positions(run.context.config)),
             *hidden_text(run.views, task.program),
+            *tokenizer_losses(run),
         ]
         report.warnings += few_steps(*_steps(run), report.recipe)
         with silenced():

@@ -21,6 +21,9 @@ _UNUSUAL = r"[^\x20-\x7e]"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1e\x7f-\x9f]")
 """C0 and C1, but for tab, line feed, carriage return, and the unit separator between words."""
 
+_LATIN_CONTROL = re.compile(r"[\x80-\x9f]")
+"""Quotation marks, dashes and the euro sign of Windows-1252, where it is read as Latin-1."""
+
 
 def damages(part: SplitView) -> Iterator[UserError]:
     """One finding for each column and sort of damage."""
@@ -61,7 +64,9 @@ def _controls(part: SplitView, name: str, texts: Mapping[int, str]) -> Iterator[
             f"{plural(len(found), 'row')} with control characters in {name}",
             where=part.where(list(found)),
             found=_around(texts[first], match.start()),
-            fix="remove them",
+            fix="data.encoding=cp1252, where the file is from Windows and was read as latin-1; or remove them"
+            if _LATIN_CONTROL.search(texts[first])
+            else "remove them",
         )
 
 

@@ -53,7 +53,7 @@ class SplitView:
     def of_split(cls, split: str, dataset: Dataset, fields: Sequence[Field]) -> "SplitView":
         """The examples of a run."""
         table = dataset.with_format("arrow")[:]
-        columns = {field.name: _joined(table[field.name]) for field in fields}
+        columns = {field.name: _joined(table[field.name]) for field in fields if field.name in table.column_names}
         ids: list[int] = table["id"].to_pylist()
 
         def where(indices: Sequence[int]) -> str:

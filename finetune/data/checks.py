@@ -16,8 +16,15 @@ ArrowColumns = dict[str, pa.ChunkedArray]
 """Checked columns of one split, by the fields' names."""
 
 
-def checked_columns(rows: Mapping[str, Rows], fields: Sequence[Field]) -> dict[str, ArrowColumns]:
+def checked_columns(
+    rows: Mapping[str, Rows], fields: Sequence[Field], held: Mapping[str, Sequence[Field]] | None = None
+) -> dict[str, ArrowColumns]:
     """Each split's columns: strings, or lists of strings of equal length for words and their labels.
+
+    Args:
+        rows: The rows of each split.
+        fields: What the task reads.
+        held: The fields of each split, where some split lacks one.
 
     Raises:
         UserError: Splits without rows, values of another type, rows without content, unequal lengths.
@@ -27,7 +34,7 @@ def checked_columns(rows: Mapping[str, Rows], fields: Sequence[Field]) -> dict[s
     columns: dict[str, ArrowColumns] = {split: {} for split in rows}
     errors = []
     for split, part in rows.items():
-        for field in fields:
+        for field in held[split] if held else fields:
             try:
                 columns[split][field.name] = canonical_column(part, field)
             except UserError as error:

@@ -68,6 +68,7 @@ def _strings(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArr
     if pa.types.is_integer(kind) or (pa.types.is_boolean(kind) and field.kind == "label"):
         return column.cast(pa.string())
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        column = column if pa.types.is_decimal(kind) else pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
         return (_whole(column, rows, field) if field.kind == "label" else column).cast(pa.string())
     raise _wrong_type(kind, rows, field)
 
@@ -111,7 +112,8 @@ def _whole(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray
             where=rows.where(fractional),
             expected="names or whole numbers",
             found=str(column[fractional[0]].as_py()),
-            fix=f"round the numbers, or name another column by {field.key}=...",
+            fix="task.problem_type=regression reads numbers; for classes, round them or name another column by "
+            f"{field.key}=...",
         )
     return column.cast(pa.int64())
 
@@ -127,7 +129,7 @@ def _empty(empty: list[int], rows: Rows, field: Field) -> UserError:
     return UserError(
         f"{plural(len(empty), 'row')} without {content} in column {field.column!r}",
         where=rows.where(empty),
-        fix="remove these rows, or fill them",
+        fix="remove these rows, or fill them; data.on_empty=skip leaves them out",
     )
 
 

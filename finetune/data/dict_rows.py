@@ -9,6 +9,10 @@ from finetune.data.rows import ColumnValues, Rows
 from finetune.errors import raise_all
 
 _MISSING = object()
+NESTED = "translation"
+"""The column in which the Hub's data sets for translation keep a text for each language."""
+_LISTED = 3
+"""Items of a list whose paths a message can name."""
 
 
 def rows_from_objects(
@@ -21,34 +25,52 @@ def rows_from_objects(
 ) -> Rows:
     """The asked columns, nested ones by dotted path; None where a single row lacks one.
 
+    Numbers in a path step into lists. A column that no row has is looked for in `translation`, as the Hub's data sets
+    for translation nest theirs.
+
     Raises:
         UserError: A column that no row has.
     """
     columns: dict[str, ColumnValues] = {}
+    notes: list[str] = []
     for column in asked_columns(fields):
         values = [_value(row, column) for row in objects]
+        if values and all(value is _MISSING for value in values):
+            values = [_value(row, f"{NESTED}.{column}") for row in objects]
+            notes.append(nested_note(name, column))
         if not values or any(value is not _MISSING for value in values):
             columns[column] = [None if value is _MISSING else value for value in values]
     missing = [field for field in fields if field.column not in columns]
     if missing:
         found = dict.fromkeys(path for row in objects for path in _paths(row))
         raise_all(missing_columns(name, missing, list(found)))
-    return Rows(name=name, columns=columns, unit=unit, numbers=numbers)
+    return Rows(name=name, columns=columns, unit=unit, numbers=numbers, notes=tuple(notes))
+
+
+def nested_note(name: str, column: str) -> str:
+    """What the user should know about where a column was found."""
+    return f"{name}: column {column!r} is read from {NESTED}.{column}"
 
 
 def _value(row: Any, column: str) -> Any:
+    outer, dot, inner = column.partition(".")
+    if isinstance(row, list) and outer.isdecimal():
+        item = row[int(outer)] if int(outer) < len(row) else _MISSING
+        return _value(item, inner) if dot else item
     if not isinstance(row, Mapping):
         return _MISSING
     if column in row:
         return row[column]
-    outer, dot, inner = column.partition(".")
     return _value(row.get(outer), inner) if dot else _MISSING
 
 
 def _paths(row: Mapping[str, Any], start: str = "") -> Iterator[str]:
-    """Dotted paths of the values that are no mappings themselves."""
+    """Dotted paths of the values that are no mappings, and no lists of mappings, themselves."""
     for key, value in row.items():
         if isinstance(value, Mapping):
             yield from _paths(value, f"{start}{key}.")
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value[:_LISTED]):
+                yield from _paths(item, f"{start}{key}.{number}.")
         else:
-            yield start + key
+            yield start + str(key)

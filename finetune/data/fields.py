@@ -19,6 +19,8 @@ class Field:
         is_open: A label that the data may show to be a list of labels or a number; see `finetune.data.targets`.
         separator: Parts the labels of a list that is written as one text.
         own_key: The recipe's key that names the column, where it is none of `data.columns`.
+        flag_columns: The user's columns that hold a 0 or a 1 for one label each; `column` is then what messages call
+            them together.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Field:
     is_open: bool = False
     separator: str = ","
     own_key: str | None = None
+    flag_columns: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

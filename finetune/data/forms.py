@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from finetune.data.decimal_commas import as_decimal_points, decimal_note, have_decimal_commas
 from finetune.data.fields import Field
 from finetune.data.flags import as_class_numbers, count_flags
 from finetune.data.messages import raise_merged
 from finetune.data.rows import Rows
+from finetune.data.single_lists import are_lists_of_one, as_single_values, single_note
 from finetune.data.written_lists import LISTED_KINDS, are_written, as_lists, looks_like_list
 from finetune.errors import UserError
 
@@ -18,10 +20,14 @@ class ListForms:
     Args:
         written: Columns that hold lists written as text.
         num_flags: Columns whose lists hold a 0 or a 1 for each label, and how many labels those are.
+        decimal_commas: Columns of numbers with a decimal comma.
+        lists_of_one: Columns of one class an example, each in a list.
     """
 
     written: frozenset[str] = frozenset()
     num_flags: Mapping[str, int] = field(default_factory=dict)
+    decimal_commas: frozenset[str] = frozenset()
+    lists_of_one: frozenset[str] = frozenset()
 
     def apply(self, rows: Rows, fields: Sequence[Field], labels: Sequence[str] | None) -> Rows:
         """The rows with lists as lists, and flags as the labels that are set.
@@ -40,6 +46,8 @@ class ListForms:
                 rows = as_lists(rows, one) if one.column in self.written else rows
                 if one.column in self.num_flags:
                     rows = as_class_numbers(rows, one, self.num_flags[one.column], labels)
+                rows = as_decimal_points(rows, one) if one.column in self.decimal_commas else rows
+                rows = as_single_values(rows, one) if one.column in self.lists_of_one else rows
             except UserError as error:
                 errors.append(error)
         raise_merged(errors)
@@ -55,7 +63,8 @@ class ListForms:
             f"column {column!r} holds lists of {count} numbers, 0 or 1: a flag for each of {count} labels ({names})"
             for column, count in self.num_flags.items()
         ]
-        return (*written, *flags)
+        commas = map(decimal_note, sorted(self.decimal_commas))
+        return (*written, *flags, *commas, *map(single_note, sorted(self.lists_of_one)))
 
 
 def refuse_late_lists(forms: ListForms, rows: Rows, fields: Sequence[Field]) -> None:
@@ -82,11 +91,19 @@ def find_list_forms(splits: Sequence[Rows], fields: Sequence[Field]) -> ListForm
     """The forms of the columns of words, of their labels and of labels, from the rows of all splits together."""
     written: set[str] = set()
     num_flags: dict[str, int] = {}
+    commas: set[str] = set()
+    lists_of_one: set[str] = set()
     for one in fields:
-        if one.kind != "label" and one.kind not in LISTED_KINDS:
+        if one.kind not in ("label", "number") and one.kind not in LISTED_KINDS:
             continue
         columns = [rows.columns[one.column] for rows in splits]
-        if are_written(columns, one):
+        if have_decimal_commas(columns, one):
+            commas.add(one.column)
+            continue
+        if are_lists_of_one(columns, one):
+            lists_of_one.add(one.column)
+            continue
+        if one.kind != "number" and are_written(columns, one):
             written.add(one.column)
             try:
                 columns = [as_lists(rows, one).columns[one.column] for rows in splits]
@@ -96,4 +113,4 @@ def find_list_forms(splits: Sequence[Rows], fields: Sequence[Field]) -> ListForm
         if not is_named and (one.kind == "label_list" or one.is_open):
             count = count_flags(columns, one)
             num_flags |= {} if count is None else {one.column: count}
-    return ListForms(frozenset(written), num_flags)
+    return ListForms(frozenset(written), num_flags, frozenset(commas), frozenset(lists_of_one))

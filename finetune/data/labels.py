@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from finetune.data.columns import where_true
 from finetune.data.fields import Field
-from finetune.data.messages import plural, shorten_list
+from finetune.data.messages import escaped, plural, quoted, shorten_list
 from finetune.data.rows import Rows
 from finetune.errors import UserError, nearest
 
@@ -95,12 +95,12 @@ def _unknown(
 ) -> UserError:
     found = rows_with(column, unknown)
     likely = nearest(unknown[0], names)
-    guess = f"{likely!r} for {unknown[0]!r}?" if likely else "correct the rows,"
-    found_labels = shorten_list(unknown, most=10)
+    guess = f"{quoted(likely)} for {quoted(unknown[0])}?" if likely else "correct the rows,"
+    told = shorten_list([escaped(name) for name in unknown], most=10)
     return UserError(
-        f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {found_labels}",
+        f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {told}",
         where=rows.where(found),
-        expected=shorten_list(names),
+        expected=shorten_list([escaped(name) for name in names]),
         fix=f"{guess} or name every class in data.labels=[...]",
     )
 

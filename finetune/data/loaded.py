@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from datasets import Dataset
 
+from finetune.errors import UserError
+
 Locate = Callable[[str, int], str]
 """Tells an example's place from its split and its `id`, as the user knows it: file and line, or data set and row."""
 
@@ -23,10 +25,11 @@ class LoadedData:
             a split that was cut from train, its number there) and one for each field (string, list of strings, or
             float64).
         dev: The split that chooses the checkpoint; the same columns.
-        test: The split that is scored at the end; the same columns.
+        test: The split that is scored at the end; the same columns, but for those of labels where it has none.
         labels: The names of the classes, in order, of each field that holds labels.
         notes: What the user should know about how the splits came about, in sentences.
         where: Tells an example's place, for messages.
+        warnings: What the user should look at, told as errors are; a run goes on all the same.
     """
 
     train: Dataset
@@ -35,3 +38,4 @@ class LoadedData:
     labels: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
     where: Locate = unplaced
+    warnings: tuple[UserError, ...] = ()

@@ -9,7 +9,9 @@ from datasets import Dataset, concatenate_datasets
 from finetune.data import labels
 from finetune.data.checks import ArrowColumns, checked_columns
 from finetune.data.cutting import cut
+from finetune.data.empty import without_empty
 from finetune.data.fields import Field
+from finetune.data.label_checks import label_warnings
 from finetune.data.loaded import LoadedData
 from finetune.data.messages import plural, raise_merged, shorten_list
 from finetune.data.mixing import mix
@@ -18,6 +20,8 @@ from finetune.data.rows import Rows
 from finetune.data.sentences import refuse_single_words
 from finetune.data.subset import keep_some
 from finetune.data.targets import infer_label_kinds
+from finetune.data.unlabelled import fields_by_split, unlabelled_note
+from finetune.data.whole_numbers import whole_numbers
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -56,13 +60,18 @@ def assemble(given: Sequence[SourceRows], data: Data) -> LoadedData:
 def _assemble_one(given: SourceRows) -> LoadedData:
     data, rows = given.data, given.rows
     fields = infer_label_kinds(given.fields, rows["train"])
-    columns = checked_columns(rows, fields)
+    held = fields_by_split(rows, fields, data.labels or ())
+    rows, empty_notes = without_empty(rows, held) if data.on_empty == "skip" else (rows, ())
+    columns = checked_columns(rows, fields, held)
     for field in fields:
         if field.kind == "words" and data.columns.sentence is None:
             refuse_single_words(rows["train"], field, columns["train"][field.name])
+    columns, whole_notes = whole_numbers(data, fields, rows, columns)
     columns, label_notes = _named(data, fields, columns)
+    if len(held.get("test", fields)) < len(fields):
+        label_notes = (*label_notes, unlabelled_note(rows))
     names = _label_names(data, fields, rows, columns)
-    splits = {split: _dataset(rows[split], fields, columns[split]) for split in rows}
+    splits = {split: _dataset(rows[split], held[split], columns[split]) for split in rows}
     splits, cut_notes = _cut_missing(splits, data, rows["train"])
     lacking = [
         note for field in fields if field.kind in ("label", "label_list") for note in _lacking(field.name, splits)
@@ -71,7 +80,28 @@ def _assemble_one(given: SourceRows) -> LoadedData:
     def where(split: str, example: int) -> str:
         return rows[split if split in rows else "train"].where([example])  # what was cut from train keeps its id
 
-    return LoadedData(**splits, labels=names, notes=(*given.notes, *label_notes, *cut_notes, *lacking), where=where)
+    notes = (*given.notes, *empty_notes, *whole_notes, *label_notes, *cut_notes, *lacking)
+    warnings = _warnings(data, fields, rows, columns)
+    return LoadedData(**splits, labels=names, notes=notes, where=where, warnings=warnings)
+
+
+def _warnings(
+    data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, ArrowColumns]
+) -> tuple[UserError, ...]:
+    """What the user should look at in the labels."""
+    return tuple(
+        warning
+        for field in fields
+        if field.kind in ("label", "label_list", "word_labels")
+        for warning in label_warnings(
+            field, rows, _column(columns, field), data.labels or rows["train"].class_names.get(field.column, ())
+        )
+    )
+
+
+def _column(columns: Mapping[str, ArrowColumns], field: Field) -> dict[str, pa.ChunkedArray]:
+    """A field's column of each split that has one."""
+    return {split: one[field.name] for split, one in columns.items() if field.name in one}
 
 
 def _named(
@@ -82,14 +112,18 @@ def _named(
     for field in fields:
         if field.kind not in ("label", "word_labels"):
             continue
-        for one in made.values():
-            one[field.name] = labels.name_classes(field, one[field.name], data.labels or ())
-        if any(one[field.name] is not columns[split][field.name] for split, one in made.items()):
+        held = [one for one in made.values() if field.name in one]
+        replaced = False
+        for one in held:
+            column = labels.name_classes(field, one[field.name], data.labels or ())
+            replaced |= column is not one[field.name]
+            one[field.name] = column
+        if replaced:
             numbers = [f"{number} is {name}" for number, name in enumerate(data.labels or ())]
             notes.append(
                 f"numbers in column {field.column!r} are places in data.labels: {shorten_list(numbers, most=5)}"
             )
-        ignored = sum(labels.count_label(one[field.name], labels.NO_TARGET) for one in made.values())
+        ignored = sum(labels.count_label(one[field.name], labels.NO_TARGET) for one in held)
         if ignored and labels.is_no_target(field, data.labels or ()):
             notes.append(f"{plural(ignored, 'word')} labelled {labels.NO_TARGET}: neither learned nor scored")
     return made, tuple(notes)
@@ -102,7 +136,7 @@ def _label_names(
     for field in fields:
         if field.kind not in ("label", "label_list", "word_labels"):
             continue
-        splits = {split: columns[split][field.name] for split in columns}
+        splits = _column(columns, field)
         if data.labels:
             names[field.name], known_as = data.labels, "data.labels"
         elif field.column in rows["train"].class_names:
@@ -141,10 +175,11 @@ def _lacking(name: str, splits: Mapping[str, Dataset]) -> tuple[str, ...]:
     held = {
         split: labels.distinct_labels(dataset.select_columns([name]).with_format("arrow")[:][name])
         for split, dataset in splits.items()
+        if name in dataset.column_names
     }
     return tuple(
         f"{plural(len(lacking), 'label')} in {split} without an example in train: "
         f"{shorten_list(sorted(lacking), most=10)}"
         for split in ("dev", "test")
-        if (lacking := held[split] - held["train"])
+        if (lacking := held.get(split, set()) - held["train"])
     )

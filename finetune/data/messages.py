@@ -1,5 +1,6 @@
 """How mistakes in data are told: in which lines, of how many, and once for all splits that share one."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Literal
 
@@ -34,6 +35,20 @@ def shorten_list(names: Sequence[str], most: int = 20) -> str:
     shown = [name if len(name) <= LONGEST else name[: LONGEST - 3] + "..." for name in names[:most]]
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(shown) + more
+
+
+def escaped(name: str) -> str:
+    """A name for a message, in which characters that nobody sees, or sees as others, are written as escapes."""
+    return name if _is_plain(name) else ascii(name)
+
+
+def quoted(name: str) -> str:
+    """The same in quotation marks."""
+    return repr(name) if _is_plain(name) else ascii(name)
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and name == unicodedata.normalize("NFC", name) and name == name.strip()
 
 
 def missing_columns(name: str, fields: Sequence[Field], found: Sequence[str], hint: str = "") -> list[UserError]:

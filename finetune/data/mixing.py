@@ -42,6 +42,7 @@ def mix(parts: Sequence[LoadedData], weights: Sequence[float | None], data: Data
         labels={name: _union([part.labels[name] for part in parts]) for name in parts[0].labels},
         notes=(*notes, note),
         where=_where(parts),
+        warnings=tuple(warning for part in parts for warning in part.warnings),
     )
 
 
@@ -106,6 +107,14 @@ def _where(parts: Sequence[LoadedData]) -> Locate:
 
 
 def _check_alike(parts: Sequence[LoadedData]) -> None:
+    unlabelled = [number for number, part in enumerate(parts) if len(part.test.features) < len(part.train.features)]
+    if unlabelled and len(unlabelled) < len(parts):
+        raise UserError(
+            "some sources have a test split with labels, and others one without",
+            where=", ".join(f"data.sources[{number}]" for number in unlabelled),
+            found="no labels there",
+            fix="leave these test files out (from the Hub: splits: {test: null}), and a test split is cut from train",
+        )
     first = parts[0].train.features
     for number, part in enumerate(parts[1:], start=1):
         different = [name for name, feature in part.train.features.items() if first.get(name) != feature]

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from itertools import chain, islice
 from typing import Any
 
+import pyarrow as pa
 from datasets import Dataset
 
 from finetune.data.batched import batched
@@ -17,7 +18,9 @@ from finetune.data.stored import rows_from_dataset
 from finetune.errors import UserError
 from finetune.recipe import DataSource
 
-_EXPECTED = "dictionaries ({'text': ..., 'label': ...}), one a row: a list, a generator or a datasets.Dataset"
+_EXPECTED = (
+    "dictionaries ({'text': ..., 'label': ...}), one a row: a list, a generator, a DataFrame or a datasets.Dataset"
+)
 
 
 def read_function(data: DataSource, fields: Sequence[Field]) -> dict[str, Rows]:
@@ -78,6 +81,7 @@ def _call(data: DataSource) -> dict[str, Any]:
 
 def _some(name: str, given: Any) -> Any:
     """Rows that can be gone through once, or None where there are none: a generator cannot return None itself."""
+    given = _as_rows(given)
     if isinstance(given, Dataset):
         return given if len(given) else None
     rows = iter(_iterable(name, given))
@@ -110,4 +114,29 @@ def _rows_of_objects(name: str, objects: list[Any], fields: Sequence[Field], sta
             expected=_EXPECTED,
             found=f"{objects[wrong]!r:.80}",
         )
-    return rows_from_objects(name, objects, fields, numbers=range(start, start + len(objects)))
+    plain = [{key: _plain(value) for key, value in row.items()} for row in objects]
+    return rows_from_objects(name, plain, fields, numbers=range(start, start + len(objects)))
+
+
+def _as_rows(given: Any) -> Any:
+    """Tables of other libraries as dictionaries, one a row; everything else as it is.
+
+    These are data frames of pandas and polars and tables of pyarrow, told by their methods, since they need not be
+    installed.
+    """
+    if isinstance(given, Dataset):
+        return given
+    if hasattr(given, "iterrows") and hasattr(given, "to_dict"):  # pandas
+        return given.to_dict("records")
+    if hasattr(given, "iter_rows") and hasattr(given, "to_dicts"):  # polars
+        return given.to_dicts()
+    return given.to_pylist() if isinstance(given, pa.Table) else given
+
+
+def _plain(value: Any) -> Any:
+    """A number, an array or a tensor as Python's own; None for what pandas writes in an empty cell."""
+    if hasattr(value, "tolist"):  # numpy, torch, pandas
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    return None if type(value).__name__ in ("NAType", "NaTType") else value

@@ -1,5 +1,6 @@
 """Columns of Python objects (from csv, JSON, CoNLL, samples), checked for their types and put into Arrow arrays."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from itertools import chain
@@ -38,6 +39,8 @@ def arrow_column(values: list[Any], rows: Rows, field: Field) -> pa.ChunkedArray
     Raises:
         UserError: A value of another type than the field's, labels of several types, or text that is not Unicode.
     """
+    if field.kind in ("text", "label", "number"):
+        values = [None if isinstance(value, float) and math.isnan(value) else value for value in values]
     nouns: Counter[str] = Counter()
     for kind, count in Counter(map(type, values)).items():
         nouns[_noun(kind)] += count

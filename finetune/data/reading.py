@@ -11,6 +11,7 @@ from finetune.data.filtering import Filter
 from finetune.data.forms import find_list_forms
 from finetune.data.hub import read_hub
 from finetune.data.messages import raise_merged
+from finetune.data.one_hot import flags_note, join_flags, parts_of
 from finetune.data.python_source import read_function
 from finetune.data.rows import Rows
 from finetune.data.streaming import stream
@@ -90,11 +91,15 @@ def _read_one(data: Data, fields: Sequence[Field]) -> SourceRows:
         extras.append(AuxiliaryField("sentence", "text", data.columns.sentence, of=sentences.KEY))
         _check_sentences(data, fields)
     if data.streaming and (data.function is not None or data.path is not None):
+        _refuse_streamed_flags(fields)
         rows, notes = stream(data, fields, keep, extras)
         return SourceRows(data, tuple(fields), rows, notes)
-    rows, notes = _rows(data, (*fields, *extras))
+    rows, notes = _rows(data, (*parts_of(fields), *extras))
+    notes = (*notes, *dict.fromkeys(note for part in rows.values() for note in part.notes))
     rows = _by_split(rows, lambda part: _filled(part, data))
     rows, more = _filtered(rows, keep)
+    rows = _by_split(rows, lambda part: join_flags(part, fields, data.labels))
+    more += [flags_note(field) for field in fields if field.flag_columns]
     rows = _by_split(rows, lambda part: _grouped(part, data, fields))
     forms = find_list_forms(list(rows.values()), fields)
     rows = _by_split(rows, lambda part: forms.apply(part, fields, data.labels))
@@ -121,6 +126,16 @@ def _check_sentences(data: Data, fields: Sequence[Field]) -> None:
     if data.streaming and (data.function is not None or data.path is not None):
         raise UserError(
             "rows that are streamed cannot be grouped into sentences", where=where, fix="data.streaming=false"
+        )
+
+
+def _refuse_streamed_flags(fields: Sequence[Field]) -> None:
+    flags = [field for field in fields if field.flag_columns]
+    if flags:
+        raise UserError(
+            "columns of 0 and 1 cannot be read as labels where rows are streamed",
+            where=f"{flags[0].key}=[{flags[0].column}]",
+            fix="data.streaming=false",
         )
 
 

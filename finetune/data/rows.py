@@ -29,6 +29,7 @@ class Rows:
         class_names: Names of the classes of columns that hold class numbers.
         stored: The data set whose columns these are, where they lie on disk and are best left there.
         parts: The rows of each file, where there are several.
+        notes: What was found out about how the source is written, in sentences.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Rows:
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stored: Dataset | None = None
     parts: tuple["Rows", ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
@@ -108,7 +110,8 @@ def join(parts: Sequence[Rows]) -> Rows:
     stored = [part.stored for part in parts if part.stored is not None]
     are_alike = len(stored) == len(parts) and all(one.features == stored[0].features for one in stored)
     names = f"{first.name} and {len(parts) - 1:,} more"
-    whole = Rows(names, columns, class_names=first.class_names, parts=tuple(parts))
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    whole = Rows(names, columns, class_names=first.class_names, parts=tuple(parts), notes=notes)
     if not are_alike:
         return whole
     joined = concatenate_datasets(stored)

@@ -25,6 +25,7 @@ from datasets import Dataset
 
 from finetune.data.cache import filled, holds, prune_cache
 from finetune.data.columns import canonical_column
+from finetune.data.empty import filled_rows
 from finetune.data.fields import Field
 from finetune.data.files import stream_files
 from finetune.data.filtering import Filter
@@ -53,7 +54,7 @@ class _Written:
         parts: Each file, what its rows are counted in, and how many of them are kept.
         num_read: How many rows were read.
         class_names: Names of the classes of columns that held class numbers.
-        notes: How lists in the columns were read.
+        notes: How the files and lists in the columns were read.
     """
 
     parts: list[tuple[str, Unit, int]] = field(default_factory=list)
@@ -64,6 +65,7 @@ class _Written:
     def add(self, rows: Rows, kept: int) -> None:
         """Count a piece of the rows of a file."""
         self.num_read += len(rows)
+        self.notes = tuple(dict.fromkeys([*self.notes, *rows.notes]))
         if self.parts and self.parts[-1][0] == rows.name:
             kept += self.parts.pop()[2]
         self.parts.append((rows.name, rows.unit, kept))
@@ -132,6 +134,7 @@ def _hash(paths: Sequence[Path], data: Data, fields: Sequence[Field], keep: Filt
         data.delimiter,
         data.column_names,
         data.labels,
+        data.on_empty,
         keep.version if keep else None,
     )
     return hashlib.blake2b(repr((_VERSION, files, options, list(fields))).encode(), digest_size=16).hexdigest()
@@ -145,13 +148,16 @@ class _Converter:
         self.group_column = data.group_column
         self.labels = data.labels
         self.keep = keep
+        self.skips_empty = data.on_empty == "skip"
+        self.num_empty = 0
         self.forms: ListForms | None = None
         self.class_names: dict[str, tuple[str, ...]] = {}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How lists in the columns were read."""
-        return () if self.forms is None else self.forms.notes(self.fields, self.labels)
+        """How lists in the columns were read, and how many rows were left out."""
+        forms = () if self.forms is None else self.forms.notes(self.fields, self.labels)
+        return (*forms, *([f"{plural(self.num_empty, 'row')} left out (data.on_empty=skip)"] if self.num_empty else []))
 
     def table(self, rows: Rows) -> pa.Table:
         """The checked columns of the rows that are kept, by the user's names, and their numbers.
@@ -161,6 +167,10 @@ class _Converter:
         """
         rows = rows if self.keep is None else self.keep.select(rows)
         rows = self._formed(rows)
+        if self.skips_empty:
+            filled = filled_rows(rows, self.fields)
+            self.num_empty += len(rows) - len(filled)
+            rows = filled
         columns = {one.column: canonical_column(rows, one) for one in reversed(self.fields)}
         if self.group_column is not None and self.group_column not in columns:
             values = rows.columns[self.group_column]
@@ -209,7 +219,7 @@ def _write_rows(path: Path, source: Iterator[Rows], converter: _Converter) -> _W
             writer.write_table(table)
             written.add(rows, len(table))
     raise_merged(errors)
-    written.notes, written.class_names = converter.notes, converter.class_names
+    written.notes, written.class_names = (*written.notes, *converter.notes), converter.class_names
     return written
 
 

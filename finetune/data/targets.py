@@ -32,7 +32,7 @@ def infer_label_kinds(fields: Sequence[Field], train: Rows) -> tuple[Field, ...]
 
 def _kind(column: ColumnValues) -> FieldKind:
     if isinstance(column, list):
-        return _kind_of_objects([value for value in column if value not in (None, "")])
+        return _kind_of_objects([value for value in column if value not in (None, "") and not _is_nan(value)])
     kind = column.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return "label_list"
@@ -40,6 +40,7 @@ def _kind(column: ColumnValues) -> FieldKind:
         return _kind_of_objects([value for value in pc.unique(column).to_pylist() if value])
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         values = column.cast(pa.float64()).drop_null()
+        values = values.filter(pc.invert(pc.is_nan(values)))
         return "number" if pc.any(pc.not_equal(pc.floor(values), values)).as_py() else "label"
     return "label"
 
@@ -54,6 +55,10 @@ def _kind_of_objects(values: Sequence[object]) -> FieldKind:
         for value in values
     )
     return "number" if are_numbers and any(_is_fractional(value) for value in values) else "label"
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _is_fractional(value: object) -> bool:

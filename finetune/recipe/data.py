@@ -16,8 +16,8 @@ class ColumnNames(Section):
     """Text classification: the text."""
     text_pair: str | None = None
     """Text classification: the second text of a pair."""
-    label: str = "label"
-    """Text classification: the class, by name or number."""
+    label: str | Annotated[tuple[str, ...], Field(min_length=2)] = "label"
+    """Text classification: the class, by name or number. Columns of 0 and 1 are a label each: [toxic, insult]."""
     tokens: str = "tokens"
     """Token classification: the words."""
     labels: str = "labels"
@@ -59,8 +59,9 @@ class DataSource(Section):
 
     function: str | None = None
     """A Python function that gives the rows: path/to/mine.py:load, package.module:load, or the name of an entry point
-    of the group finetune.data. Called with train, dev and test in turn, it gives dictionaries (a list, a generator, a
-    datasets.Dataset), or None or nothing where there is no such split. Comes before `path`, `name` and `sample`."""
+    of the group finetune.data. Called with train, dev and test in turn, it gives dictionaries (a list, a generator), a
+    DataFrame or a datasets.Dataset, or None or nothing where there is no such split. Comes before `path`, `name` and
+    `sample`."""
     path: Paths | None = None
     """A file, a folder that holds train, dev and test files, or the common start of line-aligned files
     (path=data/train for data/train.en and data/train.de); a pattern (news/*.csv) or a list of these is read as one.
@@ -69,12 +70,14 @@ class DataSource(Section):
     """The dev split's file or files where `path` is not a folder that holds one."""
     test_path: Paths | None = None
     """The test split's file or files where `path` is not a folder that holds one."""
-    format: Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "parallel"] | None = None
+    format: Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "parallel", "tmx", "xliff"] | None = None
     """The files' format; told by the file name where not given."""
-    encoding: str = "utf-8"
-    """The files' text encoding; a byte order mark is skipped."""
+    encoding: str | None = None
+    """The files' text encoding; a byte order mark is skipped. Where not given, UTF-8, UTF-16 and Windows-1252 are told
+    from the file and said, and any other is asked for."""
     delimiter: str | None = None
-    """What separates columns; comma, tab or blanks by format where not given."""
+    """What separates columns (\\t is a tab); comma, tab or blanks by format where not given, or what the header of a
+    table shows, which is said."""
     column_names: tuple[str, ...] | None = None
     """Names of the columns, in order, for csv, tsv and conll files without a header."""
     name: str | None = None
@@ -94,10 +97,20 @@ class DataSource(Section):
     """Rows to keep, of every split: an expression over columns (stars != 3 and len(review) > 20), or a Python function
     whose arguments are named as the columns that it reads (path/to/mine.py:keep)."""
 
+    on_empty: Literal["refuse", "skip"] = "refuse"
+    """Rows that hold nothing in a column that is read: refused with their places, or left out and counted."""
+
     @property
     def is_of_hub(self) -> bool:
         """Whether the rows come from a data set on the Hub."""
         return self.function is None and self.path is None and self.name is not None
+
+    @field_validator("function", "path", "dev_path", "test_path", "name")
+    @classmethod
+    def _not_empty(cls, value: Paths | None) -> Paths | None:
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("it is empty; null leaves it out")
+        return value
 
     @model_validator(mode="after")
     def _paths_belong_together(self) -> Self:
@@ -146,7 +159,7 @@ class Data(DataSource):
     """Share of train that becomes dev where there is no dev split."""
     test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Share of train that becomes test where there is no test split."""
-    split_seed: int = 0
+    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     """Seed of that cut, apart from the run's seed so that runs of several seeds share their splits; also of what
     `sources` and `subset` draw."""
     group_column: str | None = None

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 from finetune.data import Field
 from finetune.data.dict_rows import rows_from_objects
 from finetune.data.messages import Unit
+from finetune.data.spans import TEXT, cut_words
 from finetune.data.written_lists import parse_list
 from finetune.errors import UserError, UserErrors
 
@@ -68,7 +69,7 @@ def read_example(row: InputRow, fields: Sequence[Field], encoding: str) -> Examp
     if row.problem is not None:
         return row.problem
     try:
-        columns = rows_from_objects("", [row.columns], fields).columns
+        columns = rows_from_objects("", [with_words(row.columns, fields)], fields).columns
     except UserError as error:
         errors = error.errors if isinstance(error, UserErrors) else (error,)
         return BadRow("; ".join(one.problem for one in errors), of_file=True)
@@ -78,6 +79,15 @@ def read_example(row: InputRow, fields: Sequence[Field], encoding: str) -> Examp
     except _Unreadable as unreadable:
         return unreadable.problem
     return example
+
+
+def with_words(columns: Mapping[str, Any], fields: Sequence[Field]) -> Mapping[str, Any]:
+    """The columns with the words of their text, cut as training cuts texts with spans, where they hold no words."""
+    text = columns.get(TEXT)
+    words = [field.column for field in fields if field.kind == "words"]
+    if len(words) != 1 or words[0] in columns or not isinstance(text, str):
+        return columns
+    return {**columns, words[0]: [text[start:end].strip() for start, end in cut_words(text)]}
 
 
 def _read(value: Any, field: Field, encoding: str) -> str | list[str]:

@@ -14,7 +14,8 @@ from finetune import tasks
 from finetune.data.messages import plural
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.serve.examples import BadRow, Example, InputRow, read_example
+from finetune.serve.as_trained import as_trained, grouped
+from finetune.serve.examples import BadRow, Example, InputRow, read_example, with_words
 from finetune.serve.formats import Input, resolve_format
 from finetune.serve.loading import find_recipe, load_predictor
 from finetune.serve.model_location import ModelLocation
@@ -90,14 +91,24 @@ def _predict_file(
     if "data.column_names" in overrides:  # the model's own recipe tells of the file that it was trained on
         given = replace(given, column_names=recipe.data.column_names)
     fields = tasks.create(recipe).input_fields
+    separator = given.delimiter
+    given, notes = as_trained(given, of_input, recipe.data, fields)
+    for note in notes:
+        say(note)
+    if separator is None and of_output == of_input:  # a table is written as it was
+        separator = given.delimiter
     with open_rows(given, fields) as rows:
-        checked = ((row, read_example(row, fields, given.encoding)) for row in rows)
+        sentence = recipe.data.columns.sentence
+        read = iter(rows) if sentence is None else grouped(iter(rows), sentence, fields)
+        checked = ((row, read_example(row, fields, given.encoding or "utf-8")) for row in read)
         windows = _windows(checked, window)
         first = next(windows, [])
         _check_form(first, given)
+        if first and with_words(first[0][0].columns, fields) is not first[0][0].columns:
+            say(f"{given.name}: words are cut from its texts, at spaces and punctuation")
         predictor = _introduced(origin, recipe, scores=scores)
         with OutputFile(wanted) as file, Counter(_size(given)) as counter:
-            write = writer(of_output, file, rows.header, predictor.answers, given.delimiter)
+            write = writer(of_output, file, rows.header, predictor.answers, separator)
             work = _Work(predictor, write, file, rows, counter)
             work.run(chain([first], windows), wanted)
     return work.summary(given)

@@ -29,14 +29,15 @@ class Input:
     Args:
         path: The file, which may be packed by gzip; None for standard input.
         format: Told by the file's name if None.
-        encoding: Any that Python knows; a byte order mark is skipped.
-        delimiter: One character that separates columns; comma or tab by format if None.
+        encoding: Any that Python knows; a byte order mark is skipped. Where None, what the file shows, or else what the
+            model's recipe says, or utf-8.
+        delimiter: One character that separates columns; where None, what the header shows, or else comma or tab.
         column_names: The columns of a csv or tsv file without a header.
     """
 
     path: Path | None
     format: Format | None = None
-    encoding: str = "utf-8"
+    encoding: str | None = None
     delimiter: str | None = None
     column_names: tuple[str, ...] | None = None
 

@@ -6,6 +6,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from io import TextIOWrapper
 from typing import IO, Any, Literal, cast
 
@@ -53,6 +54,7 @@ def open_rows(given: Input, fields: Sequence[Field]) -> Iterator[InputRows]:
         UserError: The file cannot be read, or its header lacks a column. Also raised where rows are asked for.
     """
     kind = resolve_format(given.path, given.format, "--format")
+    given = replace(given, encoding=given.encoding or "utf-8")
     with _told(given), _opened(given) as file:
         on_disk = None if given.path is None else cast(IO[bytes], getattr(file, "fileobj", file))
         if kind == "parquet":
@@ -108,7 +110,7 @@ def _opened(given: Input) -> Iterator[IO[bytes]]:
 def _decoded(file: IO[bytes], given: Input, newline: Literal["", "\n"]) -> TextIOWrapper:
     """The file as text, bytes that are none escaped, so that a row that holds some can be told from others."""
     try:
-        is_utf8 = codecs.lookup(given.encoding).name == "utf-8"
+        is_utf8 = codecs.lookup(given.encoding or "utf-8").name == "utf-8"
     except LookupError:
         raise UserError(
             f"there is no text encoding {given.encoding!r}", where="--encoding", expected="utf-8, utf-16, latin-1, ..."

@@ -19,6 +19,7 @@ from finetune.data.encoding import encode
 from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe
+from finetune.tasks.tokenizer_losses import unknown_inputs
 
 IGNORE_INDEX = -100
 """Label id of a position that has no target (torch's cross-entropy leaves it out)."""
@@ -363,6 +364,26 @@ class Task(ABC):
     def metric_options(self, context: TaskContext) -> metrics.MetricOptions:
         """What metrics must know of the task."""
         return metrics.MetricOptions(context.labels, self.target_language, context.has_words)
+
+    def tokenizer_losses(
+        self, examples: Mapping[str, Dataset], features: Mapping[str, Features], context: TaskContext
+    ) -> list[UserError]:
+        """Return warnings of what the tokenizer loses: inputs with unknown tokens, targets that it cannot write.
+
+        Args:
+            examples: The examples of each split.
+            features: What they are encoded as.
+            context: The tokenizer.
+        """
+        inputs = [field.name for field in self.input_fields if field.kind in ("text", "words")]
+
+        def text_of(split: str, example: int) -> str:
+            row = examples[split][example]
+            values = [row[name] for name in inputs if name in row]
+            return " ".join(value if isinstance(value, str) else " ".join(value) for value in values)
+
+        warning = unknown_inputs(features, context.tokenizer, text_of)
+        return [] if warning is None else [warning]
 
     @property
     def target_language(self) -> str | None:

@@ -57,10 +57,26 @@ class TextClassificationTask(Task):
         columns = self.recipe.data.columns
         pair = () if columns.text_pair is None else (Field("text_pair", "text", columns.text_pair),)
         masks = data_fields(self.program, by_word=False)
-        kind = KINDS[self.config.problem_type]
-        is_open, separator = self.config.problem_type == "auto", self.config.label_separator
-        label = Field("label", kind, columns.label, is_open, separator)
-        return (Field("text", "text", columns.text), *pair, label, *masks)
+        return (Field("text", "text", columns.text), *pair, self._label, *masks)
+
+    @property
+    def _label(self) -> Field:
+        """The field of the answers.
+
+        Raises:
+            UserError: Several columns are named, and the recipe asks for one class or a number.
+        """
+        column, problem = self.recipe.data.columns.label, self.config.problem_type
+        if isinstance(column, str):
+            return Field("label", KINDS[problem], column, problem == "auto", self.config.label_separator)
+        if problem not in ("auto", "multi_label"):
+            raise UserError(
+                "several columns of labels are any number of labels an example",
+                where=f"task.problem_type={problem}",
+                found=f"data.columns.label=[{', '.join(column)}]",
+                fix="task.problem_type=multi_label, or name one column",
+            )
+        return Field("label", "label_list", ", ".join(column), flag_columns=column)
 
     def problem_type(self, loaded: LoadedData) -> str:
         kind = loaded.train.features["label"]
@@ -78,7 +94,10 @@ class TextClassificationTask(Task):
         if problem == PROBLEM_TYPES["single_label"].name:
             return loaded
         note = f"the labels are {'lists' if problem == PROBLEM_TYPES['multi_label'].name else 'numbers'}: {problem}"
-        loaded = replace(loaded, notes=(*loaded.notes, note.replace("_", " ")))
+        note = note.replace("_", " ")
+        if self.config.problem_type == "auto" and problem == PROBLEM_TYPES["regression"].name:
+            note += ", since some have fractions; task.problem_type=single_label takes them for names of classes"
+        loaded = replace(loaded, notes=(*loaded.notes, note))
         if problem == PROBLEM_TYPES["multi_label"].name:
             return loaded
         training = self.recipe.training
@@ -89,7 +108,7 @@ class TextClassificationTask(Task):
                     where=f"training.{key}",
                     fix=f"leave training.{key} out, or task.problem_type=single_label",
                 )
-        return replace(loaded, labels={"label": (self.recipe.data.columns.label,)})
+        return replace(loaded, labels={"label": (self._label.column,)})
 
     def metric_names(self, context: TaskContext) -> tuple[str, ...]:
         return problem_type_of(context.config).metric_names

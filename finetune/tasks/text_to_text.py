@@ -14,6 +14,7 @@ from finetune import metrics, models
 from finetune.attention import pretrained
 from finetune.data import Field
 from finetune.data.features import Column, Features
+from finetune.errors import UserError
 from finetune.generation import generate
 from finetune.recipe import Recipe, TextToText
 from finetune.tasks.base import (
@@ -39,6 +40,7 @@ from finetune.tasks.tensors import (
     layout_of,
     valid_rows,
 )
+from finetune.tasks.tokenizer_losses import lost_targets
 
 
 class TextToTextTask(Task):
@@ -93,6 +95,18 @@ class TextToTextTask(Task):
             return []
         note = tokenizer_note(self.metric_options(context))
         return [] if note is None else [note]
+
+    def tokenizer_losses(
+        self, examples: Mapping[str, Dataset], features: Mapping[str, Features], context: TaskContext
+    ) -> list[UserError]:
+        def score(predictions: Sequence[str], references: Sequence[str]) -> Mapping[str, float]:
+            used = self.recipe.evaluation.metrics or self.metric_names(context)
+            names = [name for name in used if name in ("sacrebleu", "chrf")] or ["chrf"]
+            return metrics.score(names, predictions, references, options=self.metric_options(context)).values
+
+        targets = {split: one["target"][:] for split, one in examples.items() if "target" in one.column_names}
+        warning = lost_targets(targets, context.tokenizer, score)
+        return super().tokenizer_losses(examples, features, context) + ([] if warning is None else [warning])
 
     @property
     def lengths(self) -> Mapping[str, int]:

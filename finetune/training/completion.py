@@ -2,7 +2,7 @@
 
 from finetune.recipe import Training
 from finetune.training.checkpoint import clear
-from finetune.training.progress import say
+from finetune.training.progress import say, warn
 from finetune.training.run_folder import RunFolder
 
 
@@ -18,7 +18,7 @@ def complete(folder: RunFolder, training: Training) -> None:
     try:
         freed = clear(folder.checkpoints, keep=kept)
     except OSError as error:
-        say(f"warning: the checkpoints of the complete run cannot be deleted: {error}")
+        warn(f"the checkpoints of the complete run cannot be deleted: {error}")
         return
     if freed:
         what = "the states of the checkpoints, for resuming," if kept == "models" else "the checkpoints"

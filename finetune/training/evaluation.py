@@ -26,10 +26,13 @@ class EvaluationResult:
     loss: float
     records: tuple[EvaluationRecord, ...]
 
+    is_scored: bool = True
+    """Whether the split has references; nothing is scored where it has none."""
+
     @property
     def values(self) -> dict[str, float]:
-        """The loss (nats a target) and every score, by name."""
-        return {"loss": self.loss} | self.scores.values
+        """The loss (nats a target) and every score, by name; nothing of a split without references."""
+        return {"loss": self.loss} | self.scores.values if self.is_scored else {}
 
 
 def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = False) -> EvaluationResult:
@@ -45,17 +48,18 @@ def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = Fals
     predictions = gather_object(mine) if run.accelerator.num_processes > 1 else mine
     predictions = sorted(predictions, key=lambda prediction: prediction.feature)
     _assert_complete(predictions, len(run.encoded[split].features))
+    is_scored = run.task.reference_field in run.examples[split].column_names
     result: list[object] = [None]
     records: list[EvaluationRecord] = []
     if run.accelerator.is_main_process:
         records = run.task.records(run.examples[split], predictions, run.context)
-        result = [run.task.score(records, run.context)]
+        result = [run.task.score(records, run.context) if is_scored else Scores()]
     broadcast_object_list(result)
     scores = result[0]
     assert isinstance(scores, Scores)
     targets = sum(prediction.num_targets for prediction in predictions)
     loss = sum(prediction.loss for prediction in predictions) / max(targets, 1)
-    return EvaluationResult(scores, loss, tuple(records))
+    return EvaluationResult(scores, loss, tuple(records), is_scored)
 
 
 def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:

@@ -17,7 +17,7 @@ from finetune.training.evaluation import EvaluationResult, evaluate
 from finetune.training.interrupt import Signals, StopNow
 from finetune.training.loop import Loop
 from finetune.training.masks import apply_masks
-from finetune.training.progress import format_score, results_console, say
+from finetune.training.progress import format_score, results_console, say, warn
 from finetune.training.resume import command
 from finetune.training.run import Run
 from finetune.training.trivial import find_trivial
@@ -52,18 +52,21 @@ def _finish(loop: Loop, *, prints_scores: bool) -> EvaluationResult:
     if run.accelerator.is_main_process:
         save_model(model, run.context.tokenizer, run.folder.model)
         run.folder.write_predictions("test", evaluated.records)
-        baseline_scores = _baselines(run) if run.recipe.evaluation.baselines else {}
+        baseline_scores = _baselines(run) if run.recipe.evaluation.baselines and evaluated.is_scored else {}
         tested = {f"test_{name}": value for name, value in evaluated.values.items()}
         run.folder.log({"step": loop.state.step} | tested)
         run.accelerator.log(tested, step=loop.state.step)
         run.folder.write_results(_results(loop, evaluated, baseline_scores))  # last: a run with results is finished
-        if prints_scores:
+        if not evaluated.is_scored:
+            count = len(evaluated.records)
+            say(f"the test split has no labels: its {count:,} predictions are written without scores")
+        elif prints_scores:
             _print_scores(run, evaluated, baseline_scores)
         else:
             scores = "  ".join(f"{name} {format_score(name, value)}" for name, value in evaluated.values.items())
             say(f"{_title(run)}: {scores}")
         if warning := find_trivial(run.task, run.examples["train"], evaluated.records, loop.state.step):
-            say(f"warning: {warning}")
+            warn(str(warning))
         say(f"model and predictions: {run.folder.path}")
     run.accelerator.wait_for_everyone()
     return evaluated

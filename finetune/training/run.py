@@ -31,7 +31,7 @@ from finetune.training.masks import apply_masks, follow_masks, rehearse
 from finetune.training.matmul import Matmul
 from finetune.training.precision import Precision, choose_precision
 from finetune.training.prefetch import pinned, prefetch
-from finetune.training.progress import console, say
+from finetune.training.progress import console, say, warn
 from finetune.training.resume import Start, find_start
 from finetune.training.run_folder import RunFolder
 from finetune.training.run_lock import RunLock
@@ -180,7 +180,8 @@ def _prepare(start: Start, callbacks: tuple[Callback, ...]) -> Run:
         rehearse(run)
     start_trackers(accelerator, recipe, folder.path)
     if accelerator.is_main_process:
-        _introduce(run, [*loaded.notes, *task.notes(features), *task.metric_notes(context), *_notes(run)])
+        warnings = [*loaded.warnings, *tokenizer_losses(run), *hidden_text(run.views, task.program)]
+        _introduce(run, [*loaded.notes, *task.notes(features), *task.metric_notes(context), *_notes(run)], warnings)
     return run
 
 
@@ -259,7 +260,13 @@ def _shared_folder(recipe: Recipe, accelerator: Accelerator, chosen: Mapping[str
     return RunFolder(Path(paths[0]))
 
 
-def _introduce(run: Run, notes: list[str]) -> None:
+def tokenizer_losses(run: Run) -> list[UserError]:
+    """Return warnings of inputs that the tokenizer does not know and of targets that it cannot write."""
+    features = {split: encoded.features for split, encoded in run.encoded.items()}
+    return run.task.tokenizer_losses(run.examples, features, run.context)
+
+
+def _introduce(run: Run, notes: Sequence[str], warnings: Sequence[UserError]) -> None:
     """Say what is about to happen."""
     sizes = ", ".join(f"{len(run.examples[split]):,} {split}" for split in SPLITS)
     weights = sum(weight.numel() for weight in run.model.parameters())
@@ -274,5 +281,5 @@ def _introduce(run: Run, notes: list[str]) -> None:
     if run.precision.name == "fp32" and run.accelerator.device.type == "cpu":
         say(f"  fp32 products: {run.matmul}")
     say(f"  run folder: {run.folder.path}")
-    for warning in hidden_text(run.views, run.task.program):
-        say(f"  warning: {warning}")
+    for warning in warnings:
+        warn(str(warning))

@@ -21,7 +21,7 @@ from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe, name_problem
 from finetune.tasks import EvaluationRecord
-from finetune.training.progress import say
+from finetune.training.progress import warn
 from finetune.training.run_lock import RunLock
 
 _RESULTS = "results.json"
@@ -126,7 +126,7 @@ class RunFolder:
         """Forget what metrics.jsonl holds after its first `size` bytes; entries that have been lost are told."""
         with self.metrics.open("a") as file:
             if file.tell() < size:
-                say(f"warning: {self.metrics} is shorter than at the checkpoint: earlier entries are lost")
+                warn(f"{self.metrics} is shorter than at the checkpoint: earlier entries are lost")
             else:
                 file.truncate(size)
 

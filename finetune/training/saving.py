@@ -25,7 +25,7 @@ from finetune.training.checkpoint import (
     write_model,
 )
 from finetune.training.fingerprint import check_fingerprint
-from finetune.training.progress import say
+from finetune.training.progress import say, warn
 from finetune.training.run import Run
 from finetune.training.run_folder import environment, read_json
 from finetune.training.state import random_states, restore_random_states
@@ -109,7 +109,7 @@ def restore(loop: "Loop") -> None:
         run.folder.cut_metrics(shared["metrics_size"])
         say(f"going on after step {loop.state.step} of {loop.state.total_steps}")
         for change in _changed_packages(shared):
-            say(f"warning: {change}: results may differ in their last digits")
+            warn(f"{change}: results may differ in their last digits")
     restore_random_states(mine["random"])
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finetune.compose import compose
 from finetune.data.cutting import cut
 from finetune.errors import UserError
 from finetune.recipe import Data
@@ -46,3 +47,9 @@ def test_too_few_examples(num_examples: int, dev: float, test: float) -> None:
         cut(num_examples, ["dev", "test"], Data(path="x", dev_share=dev, test_share=test), "a.csv")
     assert "a.csv" in str(caught.value)
     assert "data.dev_share" in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", [-5, 2**32])
+def test_a_seed_beyond_what_numpy_takes_is_refused(seed: int) -> None:
+    with pytest.raises(UserError, match=r"data\.split_seed"):
+        compose(["recipe=sst2", "data.path=a.csv", f"data.split_seed={seed}"])

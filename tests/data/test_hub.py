@@ -73,11 +73,12 @@ def test_lists_of_class_numbers_become_names(hub: Hub, tmp_path: Path) -> None:
     assert loaded.labels == {"labels": ("O", "B-PER")}
 
 
-def test_split_without_labels_leads_to_a_cut(published: Hub, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no row has a label in column 'label'") as caught:
-        read(tmp_path, FIELDS, name="owner/reviews")
-    assert "owner/reviews, split test" in str(caught.value)
-    assert "data.splits.test=null" in str(caught.value)
+def test_a_test_split_without_labels_is_unlabelled_and_a_cut_is_proposed(published: Hub, tmp_path: Path) -> None:
+    loaded = read(tmp_path, FIELDS, name="owner/reviews")
+    assert "label" not in loaded.test.column_names
+    (note,) = [note for note in loaded.notes if "unlabelled" in note]
+    assert "owner/reviews, split test" in note
+    assert "data.splits.test=null" in note
 
 
 def test_single_rows_without_a_label(hub: Hub, tmp_path: Path) -> None:

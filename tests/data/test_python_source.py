@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from finetune.data import Field, LoadedData, load_data
-from finetune.errors import UserError
+from finetune.errors import UserError, UserErrors
 from finetune.recipe import Data
 
 FIELDS = (Field("text", "text", "text"), Field("label", "label", "label"))
@@ -83,3 +83,65 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         load_data(Data(function=f"{tmp_path}/none.py:load"), FIELDS)
     with pytest.raises(UserError, match="there is no module 'no_such_package'"):
         load_data(Data(function="no_such_package.data:load"), FIELDS)
+
+
+@pytest.mark.parametrize(
+    "change", ["shuffle(seed=1)", "filter(lambda row: row['label'])", "select(range(5, 25))", "sort('text')"]
+)
+def test_rows_of_a_dataset_keep_their_labels_whatever_was_done_to_it(tmp_path: Path, change: str) -> None:
+    (tmp_path / "changed.py").write_text(
+        "from datasets import Dataset\n"
+        "def load(split):\n"
+        "    rows = [{'text': f'{number} {number % 3 % 2}', 'label': number % 3 % 2} for number in range(40)]\n"
+        f"    return Dataset.from_list(rows).{change}\n"
+    )
+    fields = (Field("text", "text", "text"), Field("label", "label", "label"))
+    found = load_data(Data(function=f"{tmp_path / 'changed.py'}:load"), fields)
+    rows = found.train.to_list()
+    assert len(rows) > 5
+    assert all(row["text"].split()[1] == row["label"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "pandas.DataFrame({'text': TEXTS, 'label': numpy.array(LABELS)})",
+        "pandas.DataFrame({'text': TEXTS, 'label': pandas.array(LABELS, dtype='Int64')})",
+        "[{'text': text, 'label': label} for text, label in zip(TEXTS, numpy.array(LABELS))]",
+        "({'text': text, 'label': numpy.str_(label)} for text, label in zip(TEXTS, LABELS))",
+        "pyarrow.table({'text': TEXTS, 'label': LABELS})",
+        "datasets.Dataset.from_dict({'text': TEXTS, 'label': LABELS})",
+    ],
+)
+@pytest.mark.parametrize("streaming", [False, True])
+def test_a_function_gives_rows_as_people_have_them(tmp_path: Path, rows: str, streaming: bool) -> None:
+    (tmp_path / "given.py").write_text(
+        "import datasets, numpy, pandas, pyarrow\n"
+        "TEXTS, LABELS = ['a', 'b', 'c'], [0, 1, 0]\n"
+        f"def load(split):\n    return {rows}\n"
+    )
+    fields = (Field("text", "text", "text"), Field("label", "label", "label"))
+    found = load_data(Data(function=f"{tmp_path / 'given.py'}:load", streaming=streaming), fields)
+    assert (found.train["text"][:], found.train["label"][:]) == (["a", "b", "c"], ["0", "1", "0"])
+
+
+@pytest.mark.parametrize("tokens", ["numpy.array(['a', 'b'])", "['a', numpy.str_('b')]"])
+def test_words_and_labels_may_be_arrays(tmp_path: Path, tokens: str) -> None:
+    (tmp_path / "arrays.py").write_text(
+        f"import numpy\ndef load(split):\n    return [{{'tokens': {tokens}, 'labels': numpy.array([0, 1])}}]\n"
+    )
+    fields = (Field("tokens", "words", "tokens"), Field("labels", "word_labels", "labels"))
+    found = load_data(Data(function=f"{tmp_path / 'arrays.py'}:load"), fields)
+    assert (found.train["tokens"][0], found.train["labels"][0]) == (["a", "b"], ["0", "1"])
+
+
+def test_an_empty_cell_of_a_data_frame_is_a_row_without_content(tmp_path: Path) -> None:
+    (tmp_path / "gaps.py").write_text(
+        "import pandas\ndef load(split):\n"
+        "    return pandas.DataFrame({'text': ['a', None, 'c'], 'label': [1, 0, None]})\n"
+    )
+    fields = (Field("text", "text", "text"), Field("label", "label", "label"))
+    with pytest.raises(UserErrors) as caught:
+        load_data(Data(function=f"{tmp_path / 'gaps.py'}:load"), fields)
+    assert "1 row without text" in str(caught.value)
+    assert "1 row without a label" in str(caught.value)

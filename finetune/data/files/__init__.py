@@ -5,15 +5,19 @@ What the rows must hold is checked by the package above.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from finetune.data.fields import Field
 from finetune.data.files.conll import read_conll
 from finetune.data.files.delimited import read_csv, read_tsv, stream_delimited
-from finetune.data.files.find import SplitFiles, find_split_files
+from finetune.data.files.dialects import told_dialect
+from finetune.data.files.find import SplitFiles, find_split_files, unused_note
 from finetune.data.files.json_objects import read_json, read_jsonl, stream_jsonl
+from finetune.data.files.memories import read_memory
 from finetune.data.files.parallel import read_parallel, stream_parallel
 from finetune.data.files.parquet import read_parquet, stream_parquet
+from finetune.data.files.saved import read_saved
 from finetune.data.messages import raise_merged
 from finetune.data.rows import Rows, join
 from finetune.errors import UserError
@@ -31,6 +35,9 @@ _READERS: Mapping[str, Reader] = {
     "parquet": read_parquet,
     "conll": read_conll,
     "parallel": read_parallel,
+    "saved": read_saved,
+    "tmx": read_memory,
+    "xliff": read_memory,
 }
 
 
@@ -57,14 +64,33 @@ def _stream(
 ) -> tuple[tuple[Path, ...], Iterator[Rows]]:
     whole = next((source for source in sources if source.format not in _STREAMS), None)
     if whole is not None:
-        raise UserError(
-            f"files of the format {whole.format} cannot be streamed",
-            where=whole.name,
-            expected=", ".join(_STREAMS),
-            fix="convert the file, or data.streaming=false",
-        )
+        raise _unstreamable(whole)
     paths = tuple(path for source in sources for path in source.paths)
-    return paths, (rows for source in sources for rows in _STREAMS[source.format](source, data, fields))
+    return paths, (rows for source in sources for rows in _stream_one(source, data, fields))
+
+
+def _stream_one(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+    """The rows of one source, each piece with the notes on how it is read."""
+    dialect = told_dialect(source, data, fields)
+    if dialect.source.format not in _STREAMS:
+        raise _unstreamable(dialect.source)
+    for rows in _STREAMS[dialect.source.format](dialect.source, dialect.data, fields):
+        yield replace(rows, notes=(*dialect.notes, *rows.notes))
+
+
+def _unstreamable(source: SplitFiles) -> UserError:
+    return UserError(
+        f"files of the format {source.format} cannot be streamed",
+        where=source.name,
+        expected=", ".join(_STREAMS),
+        fix="convert the file, or data.streaming=false",
+    )
+
+
+def _read(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
+    dialect = told_dialect(source, data, fields)
+    rows = _READERS[dialect.source.format](dialect.source, dialect.data, fields)
+    return replace(rows, notes=(*dialect.notes, *rows.notes))
 
 
 def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
@@ -74,14 +100,18 @@ def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
         UserError: Files are missing, ambiguous, or cannot be read; told for all splits at once.
     """
     splits, errors = {}, []
-    for split, sources in find_split_files(data, fields).items():
+    found = find_split_files(data, fields)
+    for split, sources in found.items():
         parts = []
         for source in sources:
             try:
-                parts.append(_READERS[source.format](source, data, fields))
+                parts.append(_read(source, data, fields))
             except UserError as error:
                 errors.append(error)
         if len(parts) == len(sources):
             splits[split] = join(parts)
     raise_merged(errors)
+    unused = unused_note(data, [source for sources in found.values() for source in sources])
+    if unused is not None:
+        splits["train"] = replace(splits["train"], notes=(*splits["train"].notes, unused))
     return splits

@@ -77,7 +77,7 @@ def _tsv_records(path: Path, data: Data) -> Iterator[NumberedRow]:
     return ((number, line.rstrip("\r\n").split(delimiter)) for number, line in lines if line.strip("\r\n"))
 
 
-def _csv_records(path: Path, delimiter: str, encoding: str) -> Iterator[NumberedRow]:
+def _csv_records(path: Path, delimiter: str, encoding: str | None) -> Iterator[NumberedRow]:
     csv.field_size_limit(_LONGEST_CELL)
     reader = csv.reader(read_lines(path, encoding, newline=""), delimiter=delimiter, strict=True)
     start = 1

@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,11 +25,17 @@ FORMATS = {
     ".iob": "conll",
     ".iob2": "conll",
     ".bmes": "conll",
+    ".tmx": "tmx",
+    ".xlf": "xliff",
+    ".xliff": "xliff",
 }
 """Formats by the ends of file names."""
 
 _STARTS = {"train": ("train",), "dev": ("dev", "val"), "test": ("test",)}
 """How the names of a split's files begin, in lower case."""
+
+_EVALUATION = "eval"
+"""How the name of the dev split's file begins in a folder where none begins as usual."""
 
 _BRACES = re.compile(r"(?P<start>.*)\{(?P<names>[^{}]*)\}(?P<end>.*)")
 
@@ -114,6 +120,15 @@ def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> SplitF
         return _aligned([path], key, given, fields)
     if path.is_file():
         return SplitFiles(data.format or _format(path, key), (path,))
+    if is_saved(path):
+        return SplitFiles("saved", (path,))
+    if path.exists() and not path.is_dir():
+        raise UserError(
+            f"{path} is no file but a pipe or a device, which can be read only once",
+            where=f"{key}={given}",
+            expected="a file, which is read several times",
+            fix="write what comes out of it into a file first; files packed by gzip (.gz) are read as they are",
+        )
     starts = _aligned_starts(path.parent, fields) if data.format in (None, "parallel") else {}
     if path.name in starts:
         return starts[path.name]
@@ -185,10 +200,14 @@ def _not_found(path: Path, key: str, given: str, fields: Sequence[Field]) -> Use
 
 def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) -> SplitFiles | None:
     """The one source of a folder whose name begins as a split's does."""
+    if (saved := _saved_splits(folder)) is not None:
+        return saved.get(split)
     sources = {} if data.format == "parallel" else _single_files(folder, data)
     if data.format in (None, "parallel"):
         sources |= _aligned_starts(folder, fields)
     found = {name: source for name, source in sources.items() if name.lower().startswith(_STARTS[split])}
+    if split == "dev" and not found:
+        found = {name: source for name, source in sources.items() if name.lower().startswith(_EVALUATION)}
     if len(found) > 1:
         key = "data.path" if split == "train" else f"data.{split}_path"
         raise UserError(
@@ -208,6 +227,39 @@ def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) ->
             fix="data.path=... data.dev_path=... data.test_path=... name the files one by one",
         )
     return next(iter(found.values()), None)
+
+
+def is_saved(folder: Path) -> bool:
+    """Whether `datasets.Dataset.save_to_disk` has written a folder."""
+    return (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
+
+
+def _saved_splits(folder: Path) -> dict[str, SplitFiles] | None:
+    """The splits of what save_to_disk has written; None where it is something else."""
+    if is_saved(folder):
+        return {"train": SplitFiles("saved", (folder,))}
+    if not (folder / "dataset_dict.json").is_file():
+        return None
+    parts = [path for path in sorted(folder.iterdir()) if is_saved(path)]
+    return {
+        split: SplitFiles("saved", (path,))
+        for split, starts in _STARTS.items()
+        for path in reversed(parts)
+        if path.name.lower().startswith(starts)
+    }
+
+
+def unused_note(data: Data, sources: Iterable[SplitFiles]) -> str | None:
+    """What the user should know of the data files of a folder that are no split; None where all are used."""
+    folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
+    if folder is None or not folder.is_dir() or _saved_splits(folder) is not None:
+        return None
+    used = {path for source in sources for path in source.paths}
+    unused = [name for name, source in _single_files(folder, data).items() if not used.issuperset(source.paths)]
+    if not unused:
+        return None
+    reason = "not used, since their names begin as no split's do (data.dev_path, data.test_path)"
+    return f"{folder}: {reason}: {shorten_list(unused)}"
 
 
 def _expected_names(start: str, fields: Sequence[Field]) -> str:

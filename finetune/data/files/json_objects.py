@@ -2,7 +2,8 @@
 
 import json
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from finetune.data.files.find import SplitFiles
 from finetune.data.files.text import read_lines
 from finetune.data.messages import Unit, places, plural
 from finetune.data.rows import Rows
+from finetune.data.spans import as_words
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -44,7 +46,7 @@ def read_json(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
             fix="write the rows as one list, or one object a line (data.format=jsonl)",
         )
     _check_objects(str(path), objects, "row", range(len(objects)))
-    return rows_from_objects(str(path), objects, fields)
+    return _rows_of_objects(path, objects, fields, "row", range(len(objects)))
 
 
 def read_jsonl(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
@@ -87,7 +89,15 @@ def _rows_of_lines(path: Path, lines: Iterable[tuple[int, str]], fields: Sequenc
             fix="correct or remove these lines; data.format=json, if the file holds one list",
         )
     _check_objects(str(path), objects, "line", numbers)
-    return rows_from_objects(str(path), objects, fields, unit="line", numbers=numbers)
+    return _rows_of_objects(path, objects, fields, "line", numbers)
+
+
+def _rows_of_objects(
+    path: Path, objects: Sequence[Mapping[str, Any]], fields: Sequence[Field], unit: Unit, numbers: Sequence[int]
+) -> Rows:
+    objects, notes = as_words(str(path), objects, fields, unit, numbers)
+    rows = rows_from_objects(str(path), objects, fields, unit=unit, numbers=None if unit == "row" else numbers)
+    return replace(rows, notes=(*notes, *rows.notes))
 
 
 def _check_objects(name: str, values: list[Any], unit: Unit, numbers: Sequence[int]) -> None:

@@ -74,7 +74,7 @@ def test_header_of_data_leads_to_column_names(tmp_path: Path) -> None:
 
 def test_single_column_leads_to_the_delimiter(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"data\.delimiter"):
-        read(tmp_path / "a.csv", "text;label\na;b\n")
+        read(tmp_path / "a.csv", "text~label\na~b\n")
 
 
 def test_column_that_occurs_twice(tmp_path: Path) -> None:

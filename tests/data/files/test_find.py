@@ -1,10 +1,12 @@
 """Which file holds which split."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from finetune.data import Field
+from finetune.compose import compose
+from finetune.data import Field, load_data
 from finetune.data.files.find import SplitFiles, find_split_files
 from finetune.errors import UserError
 from finetune.recipe import Data
@@ -239,3 +241,34 @@ def test_every_file_of_a_list_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         find_split_files(Data(path=(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))), LABELLED)
     assert str(caught.value).count("there is no file") == 2
+
+
+def test_a_pipe_is_called_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", Path("/dev/null")):
+        with pytest.raises(UserError, match="is no file but a pipe or a device") as caught:
+            find_split_files(Data(path=str(path)), LABELLED)
+        assert f"data.path={path}" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["path", "dev_path", "function", "name"])
+def test_an_empty_key_is_refused(key: str) -> None:
+    with pytest.raises(UserError, match=f"data.{key}: it is empty"):
+        compose(["recipe=sst2", *([] if key == "path" else ["data.path=a.csv"]), f"data.{key}="])
+
+
+def test_a_file_of_evaluation_is_dev_where_nothing_else_is(tmp_path: Path) -> None:
+    for name in ("training", "testing", "evaluation"):
+        (tmp_path / f"{name}.csv").write_text("text,label\nx,a\n")
+    found = find_split_files(Data(path=str(tmp_path)), LABELLED)
+    assert {split: [source.name for source in sources] for split, sources in found.items()} == {
+        split: [str(tmp_path / f"{name}.csv")]
+        for split, name in (("train", "training"), ("dev", "evaluation"), ("test", "testing"))
+    }
+
+
+def test_files_that_are_not_used_are_named(tmp_path: Path) -> None:
+    for name in ("train", "test", "validation", "evaluation", "more"):
+        (tmp_path / f"{name}.csv").write_text("text,label\nx,a\n")
+    (note,) = [note for note in load_data(Data(path=str(tmp_path)), LABELLED).notes if "not used" in note]
+    assert note.endswith("evaluation.csv, more.csv")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 
 from finetune.data import Field, load_data
 from finetune.errors import UserError
@@ -164,3 +165,38 @@ def test_an_object_instead_of_a_list(tmp_path: Path) -> None:
 def test_a_list_without_rows(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no examples"):
         read(tmp_path / "a.json", "[]")
+
+
+def test_numbers_step_into_lists(tmp_path: Path) -> None:
+    rows = [
+        {"data": {"text": f"t{number}"}, "annotations": [{"result": [{"value": {"choices": ["ab"[number % 2]]}}]}]}
+        for number in range(20)
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(rows))
+    path = "annotations.0.result.0.value.choices"
+    fields = (Field("text", "text", "data.text"), Field("label", "label", f"{path}.0"))
+    assert load_data(Data(path=str(tmp_path / "a.json")), fields).train["label"][0] == "a"
+    with pytest.raises(UserError) as caught:
+        load_data(Data(path=str(tmp_path / "a.json")), (fields[0], Field("label", "label", "label")))
+    assert path in str(caught.value), "the path is found"
+
+
+def test_a_number_beyond_the_list_is_a_missing_value(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": ["x"]}\n{"text": "b", "label": []}\n')
+    fields = (Field("text", "text", "text"), Field("label", "label", "label.0"))
+    with pytest.raises(UserError, match="1 row without a label"):
+        load_data(Data(path=str(tmp_path / "a.jsonl")), fields)
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_languages_are_found_in_translation(tmp_path: Path, suffix: str) -> None:
+    rows = [{"translation": {"en": f"one {number}", "de": f"eins {number}"}} for number in range(20)]
+    path = tmp_path / f"a.{suffix}"
+    if suffix == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        Dataset.from_list(rows).to_parquet(path)
+    fields = (Field("source", "text", "en"), Field("target", "text", "de"))
+    found = load_data(Data(path=str(path)), fields)
+    assert (found.train["source"][0], found.train["target"][0]) == ("one 0", "eins 0")
+    assert f"{path}: column 'en' is read from translation.en" in found.notes

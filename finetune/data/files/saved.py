@@ -1,0 +1,36 @@
+"""Folders that `datasets.Dataset.save_to_disk` has written."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import datasets
+from datasets import Dataset
+
+from finetune.data.fields import Field
+from finetune.data.files.find import SplitFiles
+from finetune.data.rows import Rows
+from finetune.data.stored import rows_from_dataset
+from finetune.errors import UserError
+from finetune.recipe import Data
+
+
+def read_saved(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
+    """Rows of a saved data set, with its class names; its columns are mapped into memory from where they lie.
+
+    Raises:
+        UserError: Missing columns, or a folder that cannot be read.
+    """
+    path = source.paths[0]
+    try:
+        dataset = _load(path)
+    except Exception as error:  # whatever a damaged file makes datasets or pyarrow raise
+        raise UserError(
+            "the saved data set cannot be read", where=str(path), found=f"{type(error).__name__}: {error}"
+        ) from None
+    return rows_from_dataset(str(path), dataset, fields)
+
+
+def _load(path: Path) -> Dataset:
+    loaded = datasets.load_from_disk(str(path))
+    assert isinstance(loaded, Dataset)
+    return loaded

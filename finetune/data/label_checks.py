@@ -1,0 +1,80 @@
+"""Labels that are probably not what they seem: two spellings of one class, or a column that holds no classes."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from finetune.data.fields import Field
+from finetune.data.labels import distinct_labels, rows_with
+from finetune.data.messages import escaped, plural, shorten_list
+from finetune.data.rows import Rows
+from finetune.errors import UserError
+
+_FEWEST_ROWS = 10
+"""With fewer rows, that most classes have one example means little."""
+
+
+def alike(labels: Iterable[str]) -> list[tuple[str, ...]]:
+    """Groups of labels that are equal but for case, Unicode form, or characters that nobody sees."""
+    groups: dict[str, list[str]] = {}
+    for label in sorted(set(labels)):
+        groups.setdefault(_folded(label), []).append(label)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def label_warnings(
+    field: Field, rows: Mapping[str, Rows], columns: Mapping[str, pa.ChunkedArray], declared: Iterable[str]
+) -> list[UserError]:
+    """Warnings of labels that look like one class under two names, and of a column that seems to hold no classes.
+
+    Args:
+        field: The field of the labels.
+        rows: The rows of each split, for places.
+        columns: The labels of each split: string or list<string>.
+        declared: The classes that the recipe names, which are all meant.
+    """
+    found = set().union(*map(distinct_labels, columns.values())) - set(declared)
+    warnings = [_alike(field, rows, columns, group) for group in alike(found)]
+    train = columns["train"]
+    if field.kind == "label" and not declared and len(train) >= _FEWEST_ROWS:
+        counts = pc.value_counts(train)
+        single = pc.sum(pc.equal(counts.field("counts"), 1)).as_py() or 0
+        if 2 * single > len(counts):
+            warnings.append(_no_classes(field, rows["train"], train, len(counts), single))
+    return warnings
+
+
+def _folded(label: str) -> str:
+    """A label without what tells it from labels that look alike."""
+    visible = (one for one in unicodedata.normalize("NFKC", label) if unicodedata.category(one) not in ("Cf", "Cc"))
+    return " ".join(unicodedata.normalize("NFKC", "".join(visible).casefold()).split())
+
+
+def _alike(
+    field: Field, rows: Mapping[str, Rows], columns: Mapping[str, pa.ChunkedArray], group: tuple[str, ...]
+) -> UserError:
+    by_case = len({label.casefold() for label in group}) == 1
+    reason = "but for case" if by_case else "but for case, Unicode form or characters that nobody sees"
+    rarest = min(group, key=lambda label: sum(len(rows_with(column, [label])) for column in columns.values()))
+    places = {split: rows_with(column, [rarest]) for split, column in columns.items()}
+    return UserError(
+        f"{plural(len(group), 'label')} of column {field.column!r} are equal {reason}, and count as different classes: "
+        + shorten_list([escaped(label) for label in group]),
+        where="; ".join(rows[split].where(found) for split, found in places.items() if found),
+        found=f"{escaped(rarest)} in these rows, which is the rarest of them",
+        fix="write the labels in one way; data.labels=[...] names the classes where all of them are meant",
+    )
+
+
+def _no_classes(field: Field, rows: Rows, labels: pa.ChunkedArray, count: int, single: int) -> UserError:
+    return UserError(
+        f"column {field.column!r} seems to hold no classes: {single:,} of its {plural(count, 'label')} have a single "
+        f"example in {len(labels):,} rows of train",
+        where=rows.name,
+        expected="a few classes with many examples each",
+        found=shorten_list([escaped(label) for label in labels.slice(0, 3).to_pylist()]),
+        fix=f"{field.key}=... names another column; a text is learned by task.kind=text_to_text, a number by "
+        "task.problem_type=regression",
+    )
