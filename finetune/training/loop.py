@@ -125,7 +125,8 @@ class Loop:
                 for step in plan[state.position :]:
                     if not self.take_step(step, prepared):
                         break  # the micro-batches prepared are too large
-                    bar.advance(int(self.plan.lengths[step.window.all].sum()), note=self._note())
+                    tokens = int(self.plan.lengths[step.window.all].sum())
+                    bar.advance(tokens, note=f"epoch {state.epoch + 1}/{self.epochs}")
                     self._after_step(bar, len(plan))
                     if self._is_over():
                         break
@@ -141,6 +142,9 @@ class Loop:
         Args:
             micro_batches: This process's micro-batches of the step; the gradients are exchanged in the last.
             targets: Number of targets of the step over all processes.
+
+        Returns:
+            The losses, and whether they and the gradient are finite.
         """
         loss, losses, indices = self._mean().total, list[Tensor](), list[Indices]()
         # Forward and backward: the micro-batches' gradients add up to that of the step's mean loss, because the loss of
@@ -285,9 +289,6 @@ class Loop:
     def best_checkpoint(self) -> Path:
         """Folder of the checkpoint with the best dev score so far."""
         return self.run.folder.checkpoints / step_name(self.state.best_step)
-
-    def _note(self) -> str:
-        return f"epoch {self.state.epoch + 1}/{self.epochs}"
 
     def _log(self, values: dict[str, float]) -> None:
         if self.accelerator.is_main_process:
