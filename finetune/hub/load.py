@@ -53,7 +53,7 @@ def load(name: str | Path, *, revision: str = "main", cache_dir: Path | None = N
         config = read_config(str(name), revision=revision, cache_dir=cache_dir)
     head = _head(config.architectures, str(name))
     labels = None if head == "text_to_text" else _labels(config)
-    model = models.load_model(source, head, tokenizer, labels=labels, seed=0)
+    model = models.load_model(source, head, tokenizer, labels=labels, seed=0, is_trained=True)
     try:
         saved = saved_masks(config)
         return Loaded(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())

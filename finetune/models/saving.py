@@ -22,6 +22,8 @@ def save_weights(model: PreTrainedModel, folder: Path, weights: Mapping[str, Any
     """
     model.save_pretrained(folder, state_dict=cast("Any", weights))
     if is_adapted(model):
+        # peft leaves the class there that the body was pretrained as, which does not tell the head.
+        model.config.architectures = [type(cast("Any", model).get_base_model()).__name__]
         model.config.save_pretrained(folder)  # the labels, and the masks
         (folder / "README.md").unlink(missing_ok=True)  # peft's empty form
     stand_alone(folder)

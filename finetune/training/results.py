@@ -60,7 +60,9 @@ def _finish(loop: Loop) -> Evaluated:
 def _best_model(loop: Loop) -> PreTrainedModel:
     job = loop.job
     saved = Model(name=str(loop.best_checkpoint))
-    model = models.load_model(saved, job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=job.recipe.seed)
+    model = models.load_model(
+        saved, job.task.head, job.tools.tokenizer, labels=job.tools.labels, seed=job.recipe.seed, is_trained=True
+    )
     adapter = job.recipe.adapter
     model = models.merge_adapter(model) if adapter and adapter.merge else model
     apply_masks(model, job.task.program, job.tools.tokenizer)

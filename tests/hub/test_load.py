@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 import finetune
@@ -91,3 +92,12 @@ def test_plain_transformers_pulls_the_code_where_it_is_trusted(
     assert type(pulled).__module__.startswith("transformers_modules.ada.films")
     loaded = finetune.load(masked)
     torch.testing.assert_close(logits(loaded._replace(model=pulled)), logits(loaded), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("missing", ["classifier.weight", "bert.encoder.layer.1.output.dense.bias"])
+def test_weights_that_are_not_there_are_not_drawn_at_random(run: Path, missing: str) -> None:
+    path = run / "model" / "model.safetensors"
+    weights = load_file(path)
+    save_file({name: weight for name, weight in weights.items() if name != missing}, path, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=missing):
+        finetune.load(run)
