@@ -7,6 +7,7 @@ from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
+from finetune.attention.standalone.adapters import ADAPTER_CONFIG
 from finetune.errors import UserError
 from finetune.hub.account import Target, check_access
 from finetune.hub.card import write_card
@@ -15,7 +16,6 @@ from finetune.hub.portable import portable
 from finetune.hub.run_facts import RunFacts
 from finetune.hub.troubles import also, told
 from finetune.hub.usage import renamed
-from finetune.models.standalone.adapters import ADAPTER_CONFIG
 from finetune.training.progress import say
 
 CARD = "README.md"

@@ -11,9 +11,9 @@ from transformers import PreTrainedConfig
 
 from finetune import compose, tasks
 from finetune.attention import Program
+from finetune.attention.standalone import read_config
 from finetune.data.samples import SampleName
 from finetune.errors import UserError
-from finetune.models.standalone import read_config
 from finetune.recipe import Model, Recipe
 from finetune.recipe.data import Origin
 from finetune.tasks import Task

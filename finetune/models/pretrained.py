@@ -18,6 +18,7 @@ from transformers import (
 )
 
 from finetune import recipe
+from finetune.attention.standalone import read_config
 from finetune.errors import UserError
 from finetune.models.completeness import Loaded, bad_weights, check_body, check_labels, check_trained
 from finetune.models.configuration import complete_generation, configure, set_dropout
@@ -31,7 +32,6 @@ from finetune.models.heads import (
     rescale_t5_token_head,
 )
 from finetune.models.source import Source, model_source
-from finetune.models.standalone import read_config
 from finetune.models.stored_adapters import base_of, find_adapter, load_adapter, replaced_modules
 
 logger = logging.getLogger(__name__)

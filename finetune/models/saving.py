@@ -6,14 +6,14 @@ from typing import Any, cast
 
 from transformers import PreTrainedModel
 
+from finetune.attention.standalone import stand_alone
 from finetune.models.adapters import is_adapted
-from finetune.models.standalone import stand_alone
 
 
 def save_weights(model: PreTrainedModel, folder: Path, weights: Mapping[str, Any] | None = None) -> None:
     """Write a model's configuration and weights in the safetensors format; of an adapted model the adapter alone.
 
-    A model with masks gets the code that obeys them beside it, see `finetune.models.standalone`.
+    A model with masks gets the code that obeys them beside it, see `finetune.attention.standalone`.
 
     Args:
         model: The model, without accelerate's wrapping.

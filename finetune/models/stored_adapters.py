@@ -13,10 +13,10 @@ from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 from transformers.utils.hub import cached_file
 
+from finetune.attention.standalone.adapters import ADAPTER_CONFIG, read_adapter
 from finetune.errors import MissingExtra, UserError
 from finetune.models.completeness import bad_weights, check_finite, some
 from finetune.models.source import Source, base_source
-from finetune.models.standalone.adapters import ADAPTER_CONFIG, read_adapter
 
 if TYPE_CHECKING:
     from peft import PeftConfig

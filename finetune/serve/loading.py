@@ -7,10 +7,10 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from finetune import compose, models, recipe, tasks
 from finetune.attention import pretrained
+from finetune.attention.standalone import read_config
 from finetune.errors import UserError
 from finetune.models.quiet import quiet
 from finetune.models.source import model_source
-from finetune.models.standalone import read_config
 from finetune.recipe import Recipe
 from finetune.serve.origin import Origin, check_meant, find_origin
 from finetune.serve.predictor import Predictor

@@ -101,3 +101,16 @@ def test_weights_that_are_not_there_are_not_drawn_at_random(run: Path, missing: 
     save_file({name: weight for name, weight in weights.items() if name != missing}, path, metadata={"format": "pt"})
     with pytest.raises(UserError, match=missing):
         finetune.load(run)
+
+
+def test_push_to_hub_of_transformers_publishes_the_code_of_the_masks(
+    hub: Hub, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    loaded = finetune.load(masked)
+    loaded.model.push_to_hub("ada/own")  # type: ignore[arg-type]
+    options = {"cache_dir": tmp_path / "empty"}
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
+        AutoModelForSequenceClassification.from_pretrained("ada/own", trust_remote_code=False, **options)
+    pulled = AutoModelForSequenceClassification.from_pretrained("ada/own", trust_remote_code=True, **options)
+    torch.testing.assert_close(logits(loaded._replace(model=pulled)), logits(loaded), atol=1e-5, rtol=0)

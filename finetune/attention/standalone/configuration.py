@@ -13,25 +13,17 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from finetune.attention import Program
 from finetune.attention.pretrained import CONFIG_KEY
-from finetune.models.standalone import locking
-from finetune.models.standalone.adapters import ADAPTER_CONFIG, lock_adapter
-from finetune.models.standalone.own_code import CannotTravel, own_modules
-from finetune.models.standalone.sources import attention_module
+from finetune.attention.pretrained.saving import PREFIX
+from finetune.attention.standalone import locking
+from finetune.attention.standalone.adapters import ADAPTER_CONFIG, lock_adapter
+from finetune.attention.standalone.classes import automatic_class
+from finetune.attention.standalone.own_code import CannotTravel, own_modules
+from finetune.attention.standalone.sources import attention_module
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "finetune_masks_"
-"""Before the model_type of a model with masks."""
 ATTENTION_FILE, MODEL_FILE = "finetune_attention.py", "modeling_finetune_masks.py"
 CODE_FILES = (ATTENTION_FILE, MODEL_FILE)
-HEADS = {
-    "ForSequenceClassification": "AutoModelForSequenceClassification",
-    "ForTokenClassification": "AutoModelForTokenClassification",
-    "ForConditionalGeneration": "AutoModelForSeq2SeqLM",
-    "EncoderDecoderModel": "AutoModelForSeq2SeqLM",
-}
-"""Which of transformers' automatic classes loads a model, by the end of its class's name."""
-
 MODEL_TEXT = '''\
 """A model of transformers under the attention masks that its config.json names (attention_masks).
 
@@ -84,7 +76,7 @@ def stand_alone(folder: Path) -> None:
         return
     config_class = CONFIG_MAPPING[config["model_type"]].__name__
     (model_class,) = config["architectures"]
-    auto_class = next(auto for end, auto in HEADS.items() if model_class.endswith(end))
+    auto_class = automatic_class(model_class)
     module = MODEL_FILE.removesuffix(".py")
     config |= {
         "model_type": PREFIX + config["model_type"],

@@ -7,10 +7,11 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from finetune.models.standalone.own_code import OwnModule
+from finetune.attention.standalone.own_code import OwnModule
 
 ROOT = "finetune.attention"
 ENTRY = f"{ROOT}.pretrained"
+WRITER = f"{ROOT}.standalone"
 REGISTERED = 'NAME = "finetune_masks"'
 """Where the attention package says under which name transformers knows it."""
 
@@ -111,7 +112,8 @@ def _imported(text: str) -> Iterator[str]:
 
 
 def _is_ours(name: str) -> bool:
-    return name == ROOT or name.startswith(ROOT + ".")
+    """Whether a module is of the attention package, and not of what writes the copy."""
+    return name == ROOT or (name.startswith(f"{ROOT}.") and not f"{name}.".startswith(f"{WRITER}."))
 
 
 def _exists(name: str) -> bool:
