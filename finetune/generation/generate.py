@@ -57,7 +57,7 @@ def generate(
     """
     inner = _transformers_model(model)
     states = encoder_outputs["last_hidden_state"]
-    check_attention_mask(attention_mask, *states.shape[:2], "attention_mask")
+    check_attention_mask(attention_mask, len(states), states.shape[1], "attention_mask")
     settings = {
         "attention_mask": attention_mask,
         "num_beams": num_beams,

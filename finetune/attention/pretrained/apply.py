@@ -38,6 +38,7 @@ from finetune.attention.pretrained.streams import (
     why_no_stream,
 )
 from finetune.attention.pretrained.tokens import Features
+from finetune.attention.pretrained.virtual import check_adapters
 from finetune.attention.program import SITES, Program, SiteName
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
@@ -115,6 +116,7 @@ def apply_masks(
     """
     program = program if isinstance(program, Program) else Program.from_config(program)
     inner = transformers_model(model)
+    check_adapters(model, program)
     plans = tuple(_plan(stack, program) for stack in find_stacks(inner))
     _check_sites(program, plans, inner)
     remove_masks(inner)

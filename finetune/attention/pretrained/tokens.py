@@ -43,6 +43,7 @@ class Tokens:
         values: Values of the examples, int64 [batch]; of a stream's, [examples].
         stream: Where the examples lie in the one row of a ragged stream; None for padded rows.
         ids: The encoder's input_ids, where they do not come in its own arguments.
+        are_told: Whether ids, an attention mask or a layout say which of the columns are tokens.
     """
 
     batch: int
@@ -53,6 +54,7 @@ class Tokens:
     values: Mapping[str, Tensor] = field(default_factory=dict)
     stream: Ragged | None = None
     ids: Tensor | None = None
+    are_told: bool = True
 
     @property
     def longest(self) -> int:
