@@ -8,10 +8,10 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerF
 from finetune import models
 from finetune.attention import Program
 from finetune.attention.pretrained import apply_saved_masks, saved_masks
-from finetune.attention.standalone import read_config
 from finetune.errors import UserError
 from finetune.hub_access import hub_access
 from finetune.models import Head
+from finetune.models.stored_config import read_config
 from finetune.recipe import Model
 
 HEADS: dict[str, Head] = {

@@ -18,7 +18,6 @@ from transformers import (
 )
 
 from finetune import recipe
-from finetune.attention.standalone import read_config
 from finetune.errors import UserError
 from finetune.models.completeness import Loaded, bad_weights, check_body, check_labels, check_trained
 from finetune.models.configuration import complete_generation, configure, set_dropout
@@ -33,6 +32,7 @@ from finetune.models.heads import (
 )
 from finetune.models.source import Source, model_source
 from finetune.models.stored_adapters import base_of, find_adapter, load_adapter, replaced_modules
+from finetune.models.stored_config import read_config
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def load_pretrained(
     """
     source = model_source(model)
     with source.access():
-        config = _load_config(source)
+        config = read_config(source.path, **source.options)
         check_head(config, head)
         if model.dropout is not None:
             set_dropout(config, model.dropout)
@@ -136,21 +136,6 @@ def _settle_head(loaded: Loaded, stored: Labels, labels: Labels, source: Source)
         )
         renew_head(loaded.model)
     rescale_t5_token_head(loaded.model)
-
-
-def _load_config(source: Source) -> PreTrainedConfig:
-    try:
-        return read_config(source.path, **source.options)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and not source.is_folder:
-            raise  # the Hub's affair
-        raise UserError(
-            f"the configuration of {source.path} cannot be read",
-            expected="a config.json of an architecture that transformers knows by itself",
-            found=str(error).splitlines()[0],
-            where=source.key,
-            fix="choose another model; code that comes with a model is never run",
-        ) from error
 
 
 def _load_weights(auto_class: Any, source: Source, config: PreTrainedConfig) -> Loaded:

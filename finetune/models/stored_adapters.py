@@ -13,10 +13,12 @@ from safetensors import SafetensorError, safe_open
 from transformers import PreTrainedModel
 from transformers.utils.hub import cached_file
 
-from finetune.attention.standalone.adapters import ADAPTER_CONFIG, read_adapter
+from finetune.attention.standalone.adapters import ADAPTER_CONFIG, unlocked
+from finetune.documents import read_json
 from finetune.errors import MissingExtra, UserError
 from finetune.models.completeness import bad_weights, check_finite, some
 from finetune.models.source import Source, base_source
+from finetune.models.stored_config import first_line
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -50,7 +52,17 @@ def find_adapter(source: Source) -> "PeftConfig | None":
     )
     if found is None:
         return None
-    return cast("PeftConfig", import_peft().PeftConfig.from_peft_type(**read_adapter(Path(found))))
+    stored, peft = read_json(Path(found)), import_peft()
+    try:
+        return cast("PeftConfig", peft.PeftConfig.from_peft_type(**unlocked(stored)))
+    except Exception as error:  # what peft raises for values of other types than it expects is of any kind
+        raise UserError(
+            f"the adapter of {source.path} cannot be read",
+            expected=f"an {ADAPTER_CONFIG} as peft {peft.__version__} writes it",
+            found=first_line(error),
+            where=source.key,
+            fix="fetch its files again, or install the peft that wrote it",
+        ) from error
 
 
 def base_of(config: "PeftConfig", source: Source) -> Source:

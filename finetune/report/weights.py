@@ -9,8 +9,8 @@ from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import compose, models, tasks
 from finetune.attention.drawing import Panel
-from finetune.attention.standalone import read_config
 from finetune.errors import UserError
+from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
 from finetune.report.drawings import Axis, show
 from finetune.tasks import Task

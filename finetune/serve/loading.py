@@ -7,10 +7,10 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from finetune import compose, models, recipe, tasks
 from finetune.attention import pretrained
-from finetune.attention.standalone import read_config
 from finetune.errors import UserError
 from finetune.models.quiet import quiet
 from finetune.models.source import model_source
+from finetune.models.stored_config import read_config
 from finetune.recipe import Recipe
 from finetune.serve.origin import Origin, check_meant, find_origin
 from finetune.serve.predictor import Predictor
@@ -103,11 +103,8 @@ def _load(origin: Origin, task: Task) -> tuple[PreTrainedModel, PreTrainedTokeni
 
 def _config(name: str) -> PreTrainedConfig:
     source = model_source(recipe.Model(name=name))
-    try:
-        with quiet(), source.access():
-            return read_config(source.path, **source.options)
-    except ValueError as error:
-        raise UserError(f"the configuration of {name} cannot be read", found=str(error).splitlines()[0]) from error
+    with quiet(), source.access():
+        return read_config(source.path, **source.options)
 
 
 def _made_recipe(name: str, kind: Kind | None) -> Recipe:

@@ -1,4 +1,4 @@
-"""What is written beside a model with masks, and how finetune itself reads it."""
+"""What is written beside a model with masks, and how its configuration is read without its code."""
 
 import inspect
 import json
@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from finetune.attention import Program
@@ -110,17 +109,13 @@ def _warn(problem: str) -> None:
     )
 
 
-def read_config(name: str, **options: Any) -> PreTrainedConfig:
-    """`AutoConfig.from_pretrained`, which for a model with masks gives its stock configuration; no code is run.
+def stock_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration (a parsed config.json) that a model with masks has under its stock model_type, unlocked.
 
-    The masks are in it still, for `finetune.attention.pretrained.apply_saved_masks`.
+    The masks are in it still, for `finetune.attention.pretrained.apply_saved_masks`. Another configuration is returned
+    as it is.
     """
-    found: Mapping[str, Any] = PreTrainedConfig.get_config_dict(name, **options)[0]
-    if not str(found.get("model_type", "")).startswith(PREFIX):
-        config: PreTrainedConfig = AutoConfig.from_pretrained(name, **options)
-        return config
-    stock = {key: value for key, value in locking.unlock(dict(found)).items() if key != "auto_map"}
-    stock["model_type"] = stock["model_type"].removeprefix(PREFIX)
-    config = CONFIG_MAPPING[stock["model_type"]].from_dict(stock)
-    config.name_or_path = name
-    return config
+    if not str(config.get("model_type", "")).startswith(PREFIX):
+        return dict(config)
+    stock = {key: value for key, value in locking.unlock(dict(config)).items() if key != "auto_map"}
+    return stock | {"model_type": stock["model_type"].removeprefix(PREFIX)}

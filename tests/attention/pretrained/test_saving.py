@@ -33,7 +33,7 @@ from finetune.attention.pretrained import (
     saved_masks,
 )
 from finetune.attention.program import Program, ProgramError
-from finetune.attention.standalone import read_config
+from finetune.models.stored_config import read_config
 from tests.attention.pretrained.tiny import batch, bert_config, build
 
 LOADERS = {
