@@ -11,7 +11,7 @@ from finetune.attention.pretrained import apply_saved_masks, saved_masks
 from finetune.errors import UserError
 from finetune.hub_access import hub_access
 from finetune.models import Head
-from finetune.models.standalone import read_config
+from finetune.models.stored_config import read_config
 from finetune.recipe import Model
 
 HEADS: dict[str, Head] = {
@@ -53,7 +53,7 @@ def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | 
         config = read_config(str(name), revision=revision, cache_dir=cache_dir)
     head = _head(config.architectures, str(name))
     labels = None if head == "text_to_text" else _labels(config)
-    model = models.load_model(source, head, tokenizer, labels=labels, seed=0)
+    model = models.load_model(source, head, tokenizer, labels=labels, seed=0, is_trained=True)
     try:
         saved = saved_masks(config)
         return LoadedModel(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())

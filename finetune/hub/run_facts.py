@@ -1,6 +1,5 @@
 """What a finished run's folder says of itself, for its model card."""
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +11,9 @@ from transformers import PreTrainedConfig
 from finetune import compose, tasks
 from finetune.attention import Program
 from finetune.data.samples import SampleName
+from finetune.documents import read_json
 from finetune.errors import UserError
-from finetune.models.standalone import read_config
+from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
 from finetune.recipe.data import DataSource
 from finetune.tasks import Task
@@ -70,8 +70,8 @@ class RunFacts:
         return cls(
             run,
             recipe,
-            json.loads((run / "results.json").read_text(encoding="utf-8")),
-            json.loads(environment.read_text(encoding="utf-8")) if environment.is_file() else {},
+            read_json(run / "results.json", allow_nan=True),
+            read_json(environment, allow_nan=True) if environment.is_file() else {},
             read_config(str(run / "model")),
             tasks.create(recipe),
         )

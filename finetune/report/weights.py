@@ -10,7 +10,7 @@ from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 from finetune import compose, models, tasks
 from finetune.attention.drawing import Panel
 from finetune.errors import UserError
-from finetune.models.standalone import read_config
+from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
 from finetune.report.drawings import Axis, draw_panels
 from finetune.tasks import Task
@@ -79,7 +79,7 @@ def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTr
     saved = Model(name=str(run / "model"))
     tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.head == "token_classification")
     labels = _labels(run) if task.label_field else None
-    model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=recipe.seed)
+    model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=recipe.seed, is_trained=True)
     model = models.merge_adapter(model)
     apply_recipe_masks(model, task.program, tokenizer)
     return model, tokenizer

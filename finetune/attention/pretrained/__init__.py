@@ -11,7 +11,6 @@ mask. Nothing is kept between calls, and whatever does not look as expected is r
 """
 
 from finetune.attention.pretrained.apply import (
-    CONFIG_KEY,
     apply_masks,
     apply_saved_masks,
     generate,
@@ -24,6 +23,7 @@ from finetune.attention.pretrained.caching import can_cache, shares_source
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.families import SUPPORTED
 from finetune.attention.pretrained.record import layers_of, recorded_requests
+from finetune.attention.pretrained.saving import CONFIG_KEY
 from finetune.attention.pretrained.streams import to_rows
 
 __all__ = [

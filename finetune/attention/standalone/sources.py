@@ -7,10 +7,11 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from finetune.models.standalone.own_code import OwnModule
+from finetune.attention.standalone.own_code import OwnModule
 
 ROOT = "finetune.attention"
 ENTRY = f"{ROOT}.pretrained"
+WRITER = f"{ROOT}.standalone"
 REGISTERED = 'NAME = "finetune_masks"'
 """Where the attention package says under which name transformers knows it."""
 
@@ -66,7 +67,7 @@ def attention_module(own: tuple[OwnModule, ...] = ()) -> str:
     Its modules are imported under a name that a hash of them all is part of, and are known to transformers under one of
     the kind, so that models saved by several versions, and finetune itself, live together in one program.
     """
-    sources = dict(sorted(collect_sources()))
+    sources = dict(sorted(collect()))
     packages = [name for name in sources if _path(name).name == "__init__.py"]
     names = {f"{ROOT}.own_{number}": module for number, module in enumerate(own)}
     sources |= {name: module.text for name, module in names.items()}
@@ -87,7 +88,7 @@ def _registration(name: str, module: OwnModule, package: str) -> str:
     return "".join(lines)
 
 
-def collect_sources() -> Iterator[tuple[str, str]]:
+def collect() -> Iterator[tuple[str, str]]:
     """The modules that `finetune.attention.pretrained` needs, itself among them, and their texts."""
     found: set[str] = set()
     waiting = [ENTRY]
@@ -111,7 +112,8 @@ def _imported(text: str) -> Iterator[str]:
 
 
 def _is_ours(name: str) -> bool:
-    return name == ROOT or name.startswith(ROOT + ".")
+    """Whether a module is of the attention package, and not of what writes the copy."""
+    return name == ROOT or (name.startswith(f"{ROOT}.") and not f"{name}.".startswith(f"{WRITER}."))
 
 
 def _exists(name: str) -> bool:

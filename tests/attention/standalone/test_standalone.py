@@ -23,11 +23,11 @@ from transformers import (
 from finetune.attention import Program
 from finetune.attention.masks import custom, register_predicate
 from finetune.attention.pretrained import apply_masks
+from finetune.attention.standalone.locking import lock, unlock
+from finetune.attention.standalone.own_code import CannotTravel, own_modules
+from finetune.attention.standalone.sources import attention_module, collect
 from finetune.models import save_weights
-from finetune.models.standalone import read_config
-from finetune.models.standalone.locking import lock, unlock
-from finetune.models.standalone.own_code import CannotTravel, own_modules
-from finetune.models.standalone.sources import attention_module, collect_sources
+from finetune.models.stored_config import read_config
 from tests.attention.pretrained.tiny import batch, build
 
 AUTO_CLASSES: dict[str, Any] = {
@@ -235,7 +235,7 @@ def test_code_of_several_versions_lives_in_one_program(folders: dict[str, Path])
 
 
 def test_the_copy_is_the_package_as_it_stands() -> None:
-    text, sources = attention_module(), dict(collect_sources())
+    text, sources = attention_module(), dict(collect())
     assert "finetune.attention.pretrained.apply" in sources
     assert not any(name.startswith("finetune.attention.layers") for name in sources), "only what is needed"
     for source in sources.values():
