@@ -16,6 +16,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from finetune.documents import parse_yaml, read_yaml
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Recipe, TaskSection, find_task, task_sections
 
@@ -102,7 +103,7 @@ def parse_overrides(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _parse_value(text: str) -> Any:
-    value = yaml.load(text, _Loader)  # noqa: S506 (a safe loader)
+    value = parse_yaml(text, _Loader)
     if value is None and text.strip().lower() not in ("null", "~"):
         return text  # nothing at all, or what YAML takes for a comment
     if isinstance(value, dict | list) and not text.lstrip().startswith(("{", "[")):
@@ -315,15 +316,11 @@ def _from_module(module: ModuleType, name: str) -> Recipe:
 
 def _from_yaml(path: Path) -> Recipe:
     try:
-        tree = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a safe loader)
+        tree = read_yaml(path, _Loader)
     except FileNotFoundError:
         raise UserError(
             f"the recipe file {path} does not exist", fix="check the path (relative to this folder)"
         ) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # not UTF-8, say, or nested without end
-        raise UserError(f"{path} is not YAML", found=" ".join(str(error).split())) from error
-    except OSError as error:
-        raise UserError(f"the recipe file {path} cannot be read", found=error.strerror) from error
     if not isinstance(tree, dict):
         raise UserError(f"{path} holds no recipe", expected="keys and values", found=type(tree).__name__)
     return from_tree(tree, path.stem, where=str(path))

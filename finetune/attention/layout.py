@@ -64,16 +64,18 @@ class Padded:
             attention_mask: Integers or booleans.
             columns: As of the class, of any integer type.
             values: Likewise.
-            check: Whether to look for padding between tokens, which waits for the device.
+            check: Whether to look for other numbers, and for padding between tokens, which waits for the device.
 
         Raises:
-            LayoutError: Of another shape or type, or with padding between the tokens of a row.
+            LayoutError: Of another shape or type, with other numbers, or with padding between the tokens of a row.
         """
         if attention_mask.ndim != 2 or attention_mask.is_floating_point():
             raise LayoutError(
                 "an attention mask has shape [batch, tokens] and integers or booleans, 1 at tokens and 0 at padding; "
                 f"got {attention_mask.dtype} of shape {list(attention_mask.shape)}"
             )
+        if check and attention_mask.dtype != torch.bool and bool((attention_mask.clamp(0, 1) != attention_mask).any()):
+            raise LayoutError("an attention mask holds 1 at tokens and 0 at padding, and no other numbers")
         valid = attention_mask != 0
         batch, length = valid.shape
         starts = valid.long().argmax(1) if length else valid.new_zeros(batch, dtype=torch.int64)

@@ -13,6 +13,7 @@ from transformers.integrations.fsdp import is_fsdp_managed_module
 from transformers.modeling_outputs import BaseModelOutput
 
 from finetune.attention import pretrained
+from finetune.attention.pretrained.tokens import check_attention_mask
 from finetune.generation.decoder import IncrementalDecoder
 from finetune.generation.rules import Rules, Unsupported
 from finetune.generation.search import search
@@ -40,7 +41,8 @@ def generate(
         model: An encoder-decoder of transformers, in evaluation mode; it may be wrapped (PEFT).
         encoder_outputs: What its encoder gave, with `last_hidden_state` [examples, source, width]; what masks need of
             the source goes with it, as the encoder of a model with masks adds it. It is not changed.
-        attention_mask: [examples, source], 1 at tokens and 0 at padding; None where there is no padding.
+        attention_mask: [examples, source], booleans or integers, 1 at tokens and 0 at padding; None where there is no
+            padding.
         num_beams: Beams of an example; 1 takes the most probable token each time.
         max_new_tokens: The most tokens of a text.
         length_penalty: Exponent of the length by which a beam's score is divided; more than 0 favours long texts.
@@ -50,10 +52,12 @@ def generate(
         int64 [examples, longest], each with the token that it starts from, filled up at the end.
 
     Raises:
-        PretrainedError: A mask of the model has no meaning while a text grows.
+        PretrainedError: A mask of the model has no meaning while a text grows, or attention_mask is none.
         ValueError: As of `model.generate`.
     """
     inner = _transformers_model(model)
+    states = encoder_outputs["last_hidden_state"]
+    check_attention_mask(attention_mask, len(states), states.shape[1], "attention_mask")
     settings = {
         "attention_mask": attention_mask,
         "num_beams": num_beams,

@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from finetune.generation.rules import Rules
+from finetune.generation.rules import Rules, Unsupported
 
 NEVER = -1.0e9
 """The score of what must not be chosen."""
@@ -49,7 +49,11 @@ class Search(Protocol):
         """Whether no example is left."""
 
     def texts(self) -> Tensor:
-        """int64 [examples, longest], the texts with what they began with, filled up at their ends."""
+        """int64 [examples, longest], the texts with what they began with, filled up at their ends.
+
+        Raises:
+            Unsupported: An example has no text that ended; transformers then gives the best that it has begun.
+        """
 
 
 def search(rules: Rules, prompts: Tensor) -> Search:
@@ -219,7 +223,10 @@ class Beams:
         return not len(self.example)
 
     def texts(self) -> Tensor:
-        return self.written[:, : int(self.lengths.max())]
+        shortest, longest = torch.stack(self.lengths.aminmax()).tolist()
+        if not shortest:
+            raise Unsupported("an example in which every way to end the text has a score of -inf")
+        return self.written[:, :longest]
 
 
 def _room(rows: int, rules: Rules, device: torch.device) -> Tensor:

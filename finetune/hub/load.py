@@ -10,7 +10,7 @@ from finetune.attention import Program
 from finetune.attention.pretrained import apply_saved_masks, saved_masks
 from finetune.errors import UserError
 from finetune.hub_access import hub_access
-from finetune.models.standalone import read_config
+from finetune.models.stored_config import read_config
 from finetune.recipe import Model, ModelHead, head_of_class, heads
 
 
@@ -44,7 +44,7 @@ def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | 
         config = read_config(str(name), revision=revision, cache_dir=cache_dir)
     head = _head(config.architectures, str(name))
     labels = _labels(config) if head.has_labels else None
-    model = models.load_model(source, head.name, tokenizer, labels=labels, seed=0)
+    model = models.load_model(source, head.name, tokenizer, labels=labels, seed=0, is_trained=True)
     try:
         saved = saved_masks(config)
         return LoadedModel(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())

@@ -7,6 +7,8 @@ from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
+from finetune.attention.standalone.adapters import ADAPTER_CONFIG
+from finetune.documents import read_json
 from finetune.errors import UserError
 from finetune.hub.account import Repository, check_access
 from finetune.hub.card import write_card
@@ -15,7 +17,6 @@ from finetune.hub.retry import retry
 from finetune.hub.run_facts import RunFacts
 from finetune.hub.sanitize import sanitized
 from finetune.hub.usage import renamed
-from finetune.models.standalone.adapters import ADAPTER_CONFIG
 from finetune.training.completion import complete
 from finetune.training.progress import say
 from finetune.training.run_folder import RunFolder
@@ -96,7 +97,7 @@ def _additions(model: Path, name: str, base: str | None) -> Iterator[CommitOpera
             if path == model / CARD:
                 content = renamed(path.read_text(encoding="utf-8"), name).encode()
             elif path == model / ADAPTER_CONFIG:
-                content = _rebased(json.loads(path.read_text(encoding="utf-8")), base)
+                content = _rebased(read_json(path), base)
             yield CommitOperationAdd(path.relative_to(model).as_posix(), content)
 
 

@@ -12,7 +12,7 @@ from finetune import compose, tasks
 from finetune.attention import Program
 from finetune.data.samples import SampleName
 from finetune.errors import UserError
-from finetune.models.standalone import read_config
+from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
 from finetune.recipe.data import DataSource
 from finetune.tasks import Task
@@ -73,7 +73,7 @@ class RunFacts:
             recipe,
             read_json(run / "results.json", Results, again),
             read_json(environment, Environment, without) if environment.is_file() else {},
-            _read_config(run / "model"),
+            read_config(str(run / "model")),
             tasks.create(recipe),
         )
 

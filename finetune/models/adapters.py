@@ -1,29 +1,21 @@
-"""Adapters of the peft library: made, loaded, merged.
-
-A folder with an adapter holds adapter_config.json and adapter_model.safetensors, beside the config.json of the whole
-model. The model that it belongs to is loaded from where it came.
-"""
+"""Adapters of the peft library: made and merged."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from torch import nn
 from transformers import EncoderDecoderModel, PreTrainedModel
-from transformers.utils.hub import cached_file
 
 from finetune import recipe
-from finetune.errors import MissingExtra, UserError, nearest
+from finetune.attention.standalone.adapters import ADAPTER_CONFIG
+from finetune.errors import UserError, nearest
 from finetune.models.families import Head, family
-from finetune.models.heads import head_names
+from finetune.models.heads import head_names, new_modules
 from finetune.models.quiet import quiet, seeded
-from finetune.models.source import PretrainedSource, base_source
-from finetune.models.standalone.adapters import ADAPTER_CONFIG, read_adapter
-
-if TYPE_CHECKING:
-    from peft import PeftConfig
+from finetune.models.stored_adapters import import_peft
 
 ALL_LINEAR = ("all-linear",)
 
@@ -68,7 +60,7 @@ def adapt(model: PreTrainedModel, adapter: recipe.Adapter | None, head: Head, *,
         model = merge_adapter(model)
     if adapter is None:
         return model
-    peft = _peft()
+    peft = import_peft()
     if isinstance(model, EncoderDecoderModel) and not model.name_or_path:
         raise UserError(
             "two encoders put together have new weights between them, which an adapter would leave as they are",
@@ -102,62 +94,6 @@ def merge_adapter(model: PreTrainedModel) -> PreTrainedModel:
     return merged.requires_grad_(True)
 
 
-def find_adapter(source: PretrainedSource) -> "PeftConfig | None":
-    """The configuration of the adapter that a folder or a place on the Hub holds; None where it holds none."""
-    found = cached_file(
-        source.path,
-        ADAPTER_CONFIG,
-        revision=source.revision,
-        cache_dir=source.cache_dir,
-        _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    if found is None:
-        return None
-    return cast("PeftConfig", _peft().PeftConfig.from_peft_type(**read_adapter(Path(found))))
-
-
-def base_of(config: "PeftConfig", source: PretrainedSource) -> PretrainedSource:
-    """Where the model is that an adapter belongs to.
-
-    Raises:
-        UserError: The adapter names none, or a folder that is not there.
-    """
-    key = f"base_model_name_or_path of {source.path}/{ADAPTER_CONFIG}"
-    if not config.base_model_name_or_path:
-        raise UserError("the adapter does not say which model it belongs to", where=key)
-    return base_source(config.base_model_name_or_path, key, config.revision or "main", source.cache_dir)
-
-
-def load_adapter(model: PreTrainedModel, source: PretrainedSource) -> PreTrainedModel:
-    """A model with the trained adapter of `source`, in evaluation mode.
-
-    Raises:
-        UserError: The adapter does not fit the model.
-    """
-    peft: Any = _peft()
-    try:
-        adapted = peft.PeftModel.from_pretrained(
-            model,
-            source.path,
-            config=find_adapter(source),
-            revision=source.revision,
-            cache_dir=source.cache_dir,
-            is_trainable=False,
-        )
-    except (RuntimeError, ValueError) as error:
-        raise UserError(
-            f"the adapter of {source.path} does not fit this run's model",
-            where=source.key,
-            expected="the model and the labels that the adapter was trained for",
-            found=str(error).strip().splitlines()[-1].strip(),
-            fix="save it merged (adapter.merge=true), or start from the model that it belongs to",
-        ) from error
-    adapted.train(False)
-    return cast(PreTrainedModel, adapted)
-
-
 def sort_sets(model: PreTrainedModel, folder: Path) -> None:
     """Sort what peft keeps as sets in the adapter configurations that it saved in `folder`.
 
@@ -174,21 +110,17 @@ def sort_sets(model: PreTrainedModel, folder: Path) -> None:
         path.write_text(json.dumps(stored, indent=2, sort_keys=True), encoding="utf-8")
 
 
-def _peft() -> Any:
-    try:
-        import peft
-    except ImportError as error:
-        raise MissingExtra("an adapter", "peft") from error
-    return peft
-
-
 def _config(model: PreTrainedModel, adapter: recipe.Adapter, head: Head) -> Any:
-    peft = _peft()
-    trained = sorted({name.partition(".")[0] for name in head_names(model)}) or None
+    peft = import_peft()
+    trained = sorted({name.partition(".")[0] for name in head_names(model)} | set(new_modules(model))) or None
     common: dict[str, Any] = {"task_type": recipe.find_head(head).peft_task_type, "inference_mode": False}
     if adapter.kind == "prefix_tuning":
         _check_takes_prefix(model, head)
-        return peft.PrefixTuningConfig(num_virtual_tokens=adapter.num_virtual_tokens or 20, **common)
+        return peft.PrefixTuningConfig(
+            num_virtual_tokens=adapter.num_virtual_tokens or 20,
+            modules_to_save=list(new_modules(model)) or None,
+            **common,
+        )
     if adapter.kind == "ia3":
         targets = _targets(model, adapter.targets, _ia3_targets(model))
         return peft.IA3Config(

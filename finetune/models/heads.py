@@ -1,5 +1,6 @@
 """What is put on top of a pretrained model."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -15,12 +16,28 @@ def auto_class(head: Head) -> Any:
     return getattr(transformers, find_head(head).auto_class)
 
 
+NEW_MODULES = "_finetune_new_modules"
+"""The attribute of a model that holds what `note_new_modules` notes."""
+
+
 def head_names(model: PreTrainedModel) -> set[str]:
     """Names of the weights that are not the pretrained body's; empty where the model is all body."""
     if model.base_model is model:
         return set()
     body = model.base_model_prefix + "."
     return {name for name in model.state_dict() if not name.startswith(body)}
+
+
+def note_new_modules(model: PreTrainedModel, missing: Iterable[str]) -> None:
+    """Note on a model which modules of its body its checkpoint lacks, such as a pooler; see `new_modules`."""
+    body = set(missing) - head_names(model)
+    setattr(model, NEW_MODULES, tuple(sorted({name.rpartition(".")[0] for name in body})))
+
+
+def new_modules(model: PreTrainedModel) -> tuple[str, ...]:
+    """Names of the modules of a model's body that no checkpoint gave: whoever trains a part alone must train them."""
+    names: tuple[str, ...] = getattr(model, NEW_MODULES, ())
+    return names
 
 
 def renew_head(model: PreTrainedModel) -> None:

@@ -49,6 +49,7 @@ def load_model(
     labels: Sequence[str] | None,
     seed: int,
     problem_type: str | None = None,
+    is_trained: bool = False,
 ) -> PreTrainedModel:
     """The model that `model` asks for, in float32 on the CPU and in evaluation mode.
 
@@ -62,16 +63,21 @@ def load_model(
         labels: The classes in order, stored in the configuration; None for text to text.
         seed: Fixes weights that no checkpoint gives. The global random generators are left as they were.
         problem_type: transformers' name of what a text classifier answers; the checkpoint's own where not given.
+        is_trained: Whether the model is to answer as it is. Its checkpoint, with its adapter, must then give every
+            weight of the architecture in its shape and as a finite number, the head's among them, and name the same
+            labels in the same order; nothing is drawn at random.
 
     Raises:
         UserError: The model cannot be had, cannot have the head, is incomplete, or does not fit the tokenizer.
     """
+    if is_trained and model.scratch is not None:
+        raise ValueError("a model from scratch is not trained")
     if (labels is None) == recipe.find_head(head).has_labels:
         raise ValueError("labels are for the heads that classify, and needed there")
     with quiet(), seeded(seed):
         if model.scratch is not None:
             return new_model(model.scratch, head, tokenizer, labels, model.dropout, problem_type)
-        return load_pretrained(model, head, tokenizer, labels, problem_type)
+        return load_pretrained(model, head, tokenizer, labels, problem_type, is_trained=is_trained)
 
 
 def _from_pretrained(source: PretrainedSource, **options: bool) -> PreTrainedTokenizerBase:

@@ -2,9 +2,7 @@
 
 import copy
 import logging
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,28 +19,24 @@ from transformers import (
 
 from finetune import recipe
 from finetune.errors import UserError
-from finetune.models.adapters import base_of, find_adapter, load_adapter
+from finetune.models.completeness import LoadingResult, bad_weights, check_body, check_labels, check_trained
 from finetune.models.configuration import complete_generation, configure, set_dropout
 from finetune.models.families import Head, check_head
-from finetune.models.heads import auto_class, finalize_model, head_names, renew_head, rescale_t5_token_head
+from finetune.models.heads import (
+    auto_class,
+    finalize_model,
+    head_names,
+    note_new_modules,
+    renew_head,
+    rescale_t5_token_head,
+)
 from finetune.models.source import PretrainedSource, model_source
-from finetune.models.standalone import read_config
+from finetune.models.stored_adapters import base_of, find_adapter, load_adapter, replaced_modules
+from finetune.models.stored_config import read_config
 
 logger = logging.getLogger(__name__)
 
 LabelNames = tuple[str, ...]
-
-OPTIONAL = re.compile(r"(^|\.)(pooler|crossattention)\.")
-"""Parts of the body that a checkpoint may lack: some were pretrained without a pooler, none with cross-attention."""
-
-
-@dataclass(frozen=True)
-class LoadingResult:
-    """A model, and the names of the parameters that its checkpoint lacks or holds in another shape."""
-
-    model: PreTrainedModel
-    missing: frozenset[str]
-    mismatched: frozenset[str]
 
 
 def load_pretrained(
@@ -51,10 +45,20 @@ def load_pretrained(
     tokenizer: PreTrainedTokenizerBase,
     labels: Sequence[str] | None,
     problem_type: str | None = None,
+    *,
+    is_trained: bool = False,
 ) -> PreTrainedModel:
     """Load the model that `model` names; what the checkpoint lacks is drawn from torch's random generator.
 
     Weights are in float32, whatever the checkpoint holds.
+
+    Args:
+        model: The recipe's model.
+        head: What is put on top.
+        tokenizer: Its special tokens become the model's.
+        labels: The classes in order; None for text to text.
+        problem_type: transformers' name of what a text classifier answers; the checkpoint's own where not given.
+        is_trained: Whether the model is to answer as it is, so that nothing may be drawn at random.
 
     Raises:
         UserError: There is no such model, it is of a family that cannot have the head, its weights are incomplete, of
@@ -62,22 +66,49 @@ def load_pretrained(
     """
     source = model_source(model)
     with source.access():
-        config = _load_config(source)
+        config = read_config(source.path, **source.options)
         check_head(config, head)
         if model.dropout is not None:
             set_dropout(config, model.dropout)
         if recipe.find_head(head).writes_text and not config.is_encoder_decoder:
+            if is_trained:
+                raise _no_writer(source, config)
             return finalize_model(_put_together(source, config, head, tokenizer))
+        if is_trained and labels is not None:
+            check_labels(config.id2label or {}, labels, source)
         stored_labels = tuple(label for _, label in sorted((config.id2label or {}).items()))
         configure(config, head, tokenizer, labels, problem_type)
         if (adapter := find_adapter(source)) is not None:
-            base = base_of(adapter, source)
-            with base.access():
-                return load_adapter(_load_weights(auto_class(head), base, config).model, source)
+            return _load_adapted(source, base_of(adapter, source), config, head, is_trained=is_trained)
         loaded = _load_weights(auto_class(head), source, config)
-    if labels is not None:
+    if is_trained:
+        check_trained(loaded, head, source)
+    elif labels is not None:
         _settle_head(loaded, stored_labels, tuple(labels), source)
+        note_new_modules(loaded.model, loaded.missing)
     return finalize_model(loaded.model)
+
+
+def _load_adapted(
+    source: PretrainedSource, base: PretrainedSource, config: PreTrainedConfig, head: Head, *, is_trained: bool
+) -> PreTrainedModel:
+    """The model at `base` with the adapter of `source`, in evaluation mode."""
+    with base.access():
+        loaded = _load_weights(auto_class(head), base, config)
+    adapted = load_adapter(loaded.model, source)
+    if is_trained:
+        check_trained(loaded, head, base, replaced=replaced_modules(adapted))
+    return adapted
+
+
+def _no_writer(source: PretrainedSource, config: PreTrainedConfig) -> UserError:
+    return UserError(
+        f"the model {source.path} was not trained to write text",
+        expected="an encoder-decoder: a T5, or two encoders that were put together and trained",
+        found=", ".join(config.architectures or ()) or f"a model of type {config.model_type!r}",
+        where=source.key,
+        fix="fine-tune it first (finetune run recipe=... model.name=...)",
+    )
 
 
 def _put_together(
@@ -97,7 +128,7 @@ def _settle_head(loaded: LoadingResult, stored: LabelNames, labels: LabelNames, 
     head = head_names(loaded.model)
     complete = not head & loaded.missing
     same = stored in (labels, tuple(f"LABEL_{number}" for number in range(len(labels))))
-    if complete and same and not head & loaded.mismatched:
+    if complete and same and not head & loaded.mismatched.keys():
         return
     if complete:
         logger.warning(
@@ -107,21 +138,6 @@ def _settle_head(loaded: LoadingResult, stored: LabelNames, labels: LabelNames, 
         )
         renew_head(loaded.model)
     rescale_t5_token_head(loaded.model)
-
-
-def _load_config(source: PretrainedSource) -> PreTrainedConfig:
-    try:
-        return read_config(source.path, **source.options)
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and not source.is_folder:
-            raise  # the Hub's affair
-        raise UserError(
-            f"the configuration of {source.path} cannot be read",
-            expected="a config.json of an architecture that transformers knows by itself",
-            found=str(error).splitlines()[0],
-            where=source.key,
-            fix="choose another model; code that comes with a model is never run",
-        ) from error
 
 
 def _load_weights(loader: Any, source: PretrainedSource, config: PreTrainedConfig) -> LoadingResult:
@@ -136,41 +152,21 @@ def _load_weights(loader: Any, source: PretrainedSource, config: PreTrainedConfi
             **source.options,
         )
     except SafetensorError as error:
-        raise _bad_weights(source, "are damaged", str(error), "fetch or copy them again") from error
+        raise bad_weights(source, "are damaged", str(error), "fetch or copy them again") from error
     except OSError as error:
         if "safetensors" not in str(error) or error.__cause__ is not None:
             raise
-        raise _bad_weights(
+        raise bad_weights(
             source,
             "are not in the safetensors format",
             "no model.safetensors",
             "choose another model or revision, or convert this one (https://huggingface.co/docs/safetensors); "
             "pickled weights can run code and are not loaded",
         ) from error
-    missing = frozenset(report["missing_keys"])
     shapes = {name: f"{list(found)} instead of {list(expected)}" for name, found, expected in report["mismatched_keys"]}
-    loaded = LoadingResult(model, missing, frozenset(shapes))
-    _check_body(loaded, shapes, source)
+    missing = frozenset(report["missing_keys"])
+    tied = {name for name, to in model.all_tied_weights_keys.items() if to in missing}
+    loaded = LoadingResult(model, missing - tied, shapes, frozenset(report["unexpected_keys"]))
+    check_body(loaded, source)
     complete_generation(model)
     return loaded
-
-
-def _check_body(loaded: LoadingResult, shapes: Mapping[str, str], source: PretrainedSource) -> None:
-    """Refuse weights that leave a part of the pretrained body at random."""
-    fix = f"correct {source.key}, or its config.json if that was edited"
-    head = head_names(loaded.model)
-    absent = sorted(name for name in loaded.missing - head if not OPTIONAL.search(name))
-    if absent:
-        raise _bad_weights(source, "are incomplete", f"nothing for {_some(absent)}", fix)
-    wrong = [f"{name} {shapes[name]}" for name in sorted(loaded.mismatched - head)]
-    if wrong:
-        raise _bad_weights(source, "do not fit its configuration", _some(wrong), fix)
-
-
-def _bad_weights(source: PretrainedSource, problem: str, found: str, fix: str) -> UserError:
-    return UserError(f"the weights of {source.path} {problem}", found=found, where=source.key, fix=fix)
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

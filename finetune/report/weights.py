@@ -12,7 +12,7 @@ from finetune.attention.drawing import Panel
 from finetune.attention.program import SiteName
 from finetune.errors import UserError
 from finetune.generation import generate
-from finetune.models.standalone import read_config
+from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
 from finetune.report.drawings import Axis, draw_panels
 from finetune.tasks import Task
@@ -80,7 +80,7 @@ def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTr
     saved = Model(name=str(run / "model"))
     tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.reads_words)
     labels = _labels(run) if task.label_field else None
-    model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=recipe.seed)
+    model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=recipe.seed, is_trained=True)
     model = models.merge_adapter(model)
     apply_masks(model, task.program, tokenizer)
     return model, tokenizer

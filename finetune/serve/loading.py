@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import compose, models, recipe, tasks
 from finetune.attention import pretrained
 from finetune.errors import UserError
-from finetune.models import Head
 from finetune.models.quiet import quiet
 from finetune.models.source import model_source
-from finetune.models.standalone import read_config
+from finetune.models.stored_config import read_config
 from finetune.recipe import Recipe
 from finetune.serve.model_location import ModelLocation, check_meant, find_model
 from finetune.serve.predictor import Predictor
@@ -106,23 +104,15 @@ def _load(origin: ModelLocation, task: Task) -> tuple[PreTrainedModel, PreTraine
     tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.reads_words)
     labels = _labels(config) if task.label_field else None
     problem = PROBLEM_TYPES["regression"].name if labels is not None and len(labels) == 1 else None
-    model, *others = (
-        models.load_model(saved, task.head, tokenizer, labels=labels, seed=seed, problem_type=problem)
-        for seed in ((0,) if origin.recipe or _kind_of(config) else (0, 1))
-    )
-    for other in others:  # nothing but the weights themselves tells that the head is trained
-        _check_trained(model, other, task.head)
+    model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=0, problem_type=problem, is_trained=True)
     apply_masks(model, task.program, tokenizer)
     return model, tokenizer
 
 
 def _config(name: str) -> PreTrainedConfig:
     source = model_source(recipe.Model(name=name))
-    try:
-        with quiet(), source.access():
-            return read_config(source.path, **source.options)
-    except ValueError as error:
-        raise UserError(f"the configuration of {name} cannot be read", found=str(error).splitlines()[0]) from error
+    with quiet(), source.access():
+        return read_config(source.path, **source.options)
 
 
 def _made_recipe(name: str, kind: str | None) -> Recipe:
@@ -162,19 +152,3 @@ def _kind_of(config: PreTrainedConfig) -> str | None:
 
 def _labels(config: PreTrainedConfig) -> tuple[str, ...]:
     return tuple(str(label) for _, label in sorted((config.id2label or {}).items()))
-
-
-def _check_trained(model: PreTrainedModel, other: PreTrainedModel, head: Head) -> None:
-    """Refuse weights that come from chance: the same model loaded with another seed has others.
-
-    Raises:
-        UserError: It has.
-    """
-    weights = other.state_dict()
-    new = [name for name, weight in model.state_dict().items() if not torch.equal(weight, weights[name])]
-    if new:
-        raise UserError(
-            f"the model has no trained head for {head}",
-            found="no weights for " + ", ".join(new[:3]),
-            fix="fine-tune it first: finetune run ...",
-        )

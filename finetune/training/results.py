@@ -76,7 +76,7 @@ def _best_model(loop: Loop) -> PreTrainedModel:
     run = loop.run
     saved = Model(name=str(loop.best_checkpoint))
     model = models.load_model(
-        saved, run.task.head, run.context.tokenizer, labels=run.context.labels, seed=run.recipe.seed
+        saved, run.task.head, run.context.tokenizer, labels=run.context.labels, seed=run.recipe.seed, is_trained=True
     )
     adapter = run.recipe.adapter
     model = models.merge_adapter(model) if adapter and adapter.merge else model

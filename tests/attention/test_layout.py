@@ -226,6 +226,8 @@ def test_tensors_that_describe_no_examples() -> None:
         Padded.from_attention_mask(torch.tensor([[1, 1, 0], [1, 0, 1]]))
     with pytest.raises(LayoutError, match=r"1 at tokens and 0 at padding; got torch.float32 of shape \[1, 2\]"):
         Padded.from_attention_mask(torch.zeros(1, 2))
+    with pytest.raises(LayoutError, match="and no other numbers"):
+        Padded.from_attention_mask(torch.tensor([[1, 1, 2]]))
     with pytest.raises(LayoutError, match=r"got torch.int64 of shape \[1, 1, 2\]"):
         Padded.from_attention_mask(torch.ones(1, 1, 2).long())
     with pytest.raises(LayoutError, match=r"column 'word' has shape \[3\], expected \[1, 3\]"):

@@ -237,3 +237,11 @@ def test_adapters_take_part(name: str) -> None:
 def test_something_else_is_refused() -> None:
     with pytest.raises(TypeError, match="Linear is no model of transformers"):
         generate(nn.Linear(1, 1), {"last_hidden_state": torch.zeros(1, 1, 1)}, max_new_tokens=1)
+
+
+@BOTH
+def test_an_additive_attention_mask_is_refused(name: str) -> None:
+    model, inputs = writer(name), source()
+    additive = torch.zeros(inputs["attention_mask"].shape).masked_fill(inputs["attention_mask"] == 0, -torch.inf)
+    with pytest.raises(PretrainedError, match=r"attention_mask must be boolean .*to_allowed\("):
+        generate(model, encode(model, inputs), additive, max_new_tokens=2)

@@ -1,9 +1,12 @@
 """`finetune.load`: from the Hub, a model's folder or a run's."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification
 
 import finetune
@@ -91,3 +94,42 @@ def test_plain_transformers_pulls_the_code_where_it_is_trusted(
     assert type(pulled).__module__.startswith("transformers_modules.ada.films")
     loaded = finetune.load(masked)
     torch.testing.assert_close(logits(loaded._replace(model=pulled)), logits(loaded), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("missing", ["classifier.weight", "bert.encoder.layer.1.output.dense.bias"])
+def test_weights_that_are_not_there_are_not_drawn_at_random(run: Path, missing: str) -> None:
+    path = run / "model" / "model.safetensors"
+    weights = load_file(path)
+    save_file({name: weight for name, weight in weights.items() if name != missing}, path, metadata={"format": "pt"})
+    with pytest.raises(UserError, match=missing):
+        finetune.load(run)
+
+
+def test_push_to_hub_of_transformers_publishes_the_code_of_the_masks(
+    hub: Hub, masked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    loaded = finetune.load(masked)
+    loaded.model.push_to_hub("ada/own")  # type: ignore[arg-type]
+    options = {"cache_dir": tmp_path / "empty"}
+    with pytest.raises(ValueError, match="trust_remote_code=True"):
+        AutoModelForSequenceClassification.from_pretrained("ada/own", trust_remote_code=False, **options)
+    pulled = AutoModelForSequenceClassification.from_pretrained("ada/own", trust_remote_code=True, **options)
+    torch.testing.assert_close(logits(loaded._replace(model=pulled)), logits(loaded), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kind", ["PROMPT_TUNING", "P_TUNING", "PREFIX_TUNING"])
+def test_masks_beside_an_adapter_with_virtual_tokens_are_refused(run: Path, tmp_path: Path, kind: str) -> None:
+    peft = pytest.importorskip("peft")
+    base = AutoModelForSequenceClassification.from_pretrained(run / "model")
+    options: dict[str, Any] = {"P_TUNING": {"encoder_hidden_size": 16}}.get(kind, {})
+    config = peft.get_peft_config({"peft_type": kind, "task_type": "SEQ_CLS", "num_virtual_tokens": 2, **options})
+    folder = tmp_path / "adapter"
+    peft.get_peft_model(base, config).save_pretrained(folder)
+    finetune.load(run).tokenizer.save_pretrained(folder)
+    stored = json.loads((run / "model" / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(stored))
+    assert finetune.load(folder).masks == Program()
+    (folder / "config.json").write_text(json.dumps(stored | {"attention_masks": {"program": {"encoder": "window(1)"}}}))
+    with pytest.raises(UserError, match=f"put under its masks: .* an adapter of the kind {kind}: virtual tokens"):
+        finetune.load(folder)

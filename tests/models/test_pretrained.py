@@ -232,7 +232,7 @@ def test_damaged_weights_are_refused(folder: Path, tokenizer: PreTrainedTokenize
 @pytest.mark.parametrize("content", ["{", "{}", '{"model_type": "unheard-of"}'])
 def test_an_unreadable_configuration_is_refused(folder: Path, tokenizer: PreTrainedTokenizerFast, content: str) -> None:
     (folder / "config.json").write_text(content)
-    assert "configuration" in refused(folder, "token_classification", tokenizer, ("O",))
+    assert "config.json" in refused(folder, "token_classification", tokenizer, ("O",))
 
 
 def test_another_family_is_refused(tmp_path: Path, tokenizer: PreTrainedTokenizerFast, head: Head,

@@ -109,3 +109,14 @@ def test_a_published_run_answers_by_its_name(finished: Finished, predict: Predic
     assert [answer["prediction"] for answer in predict("ada/films", held_out(run))] == expected
     with pytest.raises(UserError, match="ada/nothing"):
         predict("ada/nothing", held_out(run))
+
+
+def test_a_recipe_beside_a_model_that_grows_without_end_is_refused_at_once(
+    finished: Finished, predict: Predict, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(finished("text_classification", "bert"), folder)
+    levels = [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]" for level in range(1, 12)]
+    (folder / "recipe.yaml").write_text("\n".join(["a0: &a0 [x]", *levels]))
+    with pytest.raises(UserError, match="its aliases"):
+        predict(folder, [{"text": "a"}])

@@ -11,7 +11,6 @@ mask. Nothing is kept between calls, and whatever does not look as expected is r
 """
 
 from finetune.attention.pretrained.apply import (
-    CONFIG_KEY,
     apply_masks,
     apply_saved_masks,
     generate,
@@ -21,6 +20,7 @@ from finetune.attention.pretrained.apply import (
     special_token_ids,
 )
 from finetune.attention.pretrained.caching import can_cache, shares_source
+from finetune.attention.pretrained.config_names import CONFIG_KEY
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.families import supported
 from finetune.attention.pretrained.family import (

@@ -15,8 +15,9 @@ from finetune.attention.masks import Mask
 from finetune.attention.masks.base import Needs
 from finetune.attention.masks.global_tokens import mark_column
 from finetune.attention.pretrained.cls_only import ClsOnlyHook, last_attention
+from finetune.attention.pretrained.config_names import CONFIG_KEY
 from finetune.attention.pretrained.errors import PretrainedError
-from finetune.attention.pretrained.families import AttentionStack, find_stacks, supported
+from finetune.attention.pretrained.families import AttentionStack, find_stacks, transformers_model
 from finetune.attention.pretrained.hooks import (
     CarryHook,
     SourceHook,
@@ -28,6 +29,7 @@ from finetune.attention.pretrained.hooks import (
 )
 from finetune.attention.pretrained.implementation import Implementations, restore_attention, use_masked_attention
 from finetune.attention.pretrained.interface import ASSIGNMENT, MaskAssignment
+from finetune.attention.pretrained.saving import save_as_before, save_with_masks
 from finetune.attention.pretrained.streams import (
     EndOfTextHook,
     PoolHook,
@@ -37,12 +39,11 @@ from finetune.attention.pretrained.streams import (
     why_no_stream,
 )
 from finetune.attention.pretrained.tokens import BatchFeatures
+from finetune.attention.pretrained.virtual import check_adapters
 from finetune.attention.program import SITES, Program, SiteName
 
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
-CONFIG_KEY = "attention_masks"
-"""Where a model's config holds its program and the ids of the special tokens that it names."""
 STATE = "_finetune_masks"
 """The attribute of a model that holds what `remove_masks` needs."""
 SOURCE_INPUTS = {"input_ids", "inputs_embeds", "token_type_ids"}
@@ -82,9 +83,10 @@ def apply_masks(
 ) -> ModelT:
     """Put a program of masks into a pretrained model, in place.
 
-    Weights and the names in state_dict stay as they are; the program is stored in the model's config, so that
-    save_pretrained keeps it. Padding is excluded beside the masks: each example's positions count from 0 at its first
-    token, whatever side the padding is on. A query that may attend to nothing gets zeros.
+    Weights and the names in state_dict stay as they are; the program is stored in the model's config, and
+    save_pretrained writes the code that obeys it beside the weights, see `finetune.attention.standalone`. Padding is
+    excluded beside the masks: each example's positions count from 0 at its first token, whatever side the padding is
+    on. A query that may attend to nothing gets zeros.
 
     What masks read of tokens: `is_<name>` for each special token, `segment` for token_type_ids, and whatever is given
     as `model(..., mask_features={name: tensor})`, [batch, tokens] for columns and [batch] for values of examples. In an
@@ -114,7 +116,8 @@ def apply_masks(
         MaskError: A mask does not fit the number of heads.
     """
     program = program if isinstance(program, Program) else Program.from_config(program)
-    inner = _transformers_model(model)
+    inner = transformers_model(model)
+    check_adapters(model, program)
     plans = tuple(_plan(stack, program) for stack in find_stacks(inner))
     _check_sites(program, plans, inner)
     remove_masks(inner)
@@ -124,6 +127,8 @@ def apply_masks(
     if not program.is_standard:
         tokens = {name: list(ids) for name, ids in known.items()}
         setattr(inner.config, CONFIG_KEY, {"program": program.to_config(), "special_tokens": tokens})
+        for part in {id(part): part for part in (inner, model)}.values():
+            save_with_masks(part)
     return model
 
 
@@ -133,7 +138,7 @@ def remove_masks(model: ModelT) -> ModelT:
     Raises:
         PretrainedError: It holds no model of transformers, or is part of one that was given masks.
     """
-    inner = _transformers_model(model)
+    inner = transformers_model(model)
     for part in inner.modules():
         if isinstance(part, PreTrainedModel) and hasattr(part, STATE):
             _remove(part, getattr(part, STATE))
@@ -143,6 +148,7 @@ def remove_masks(model: ModelT) -> ModelT:
         )
     if hasattr(inner.config, CONFIG_KEY):
         delattr(inner.config, CONFIG_KEY)
+    save_as_before(model)
     return model
 
 
@@ -153,6 +159,7 @@ def _remove(model: PreTrainedModel, applied: AppliedMasks) -> None:
         if hasattr(module, ASSIGNMENT):
             delattr(module, ASSIGNMENT)
     restore_attention(applied.before)
+    save_as_before(model)
     delattr(model, STATE)
 
 
@@ -164,7 +171,7 @@ def apply_saved_masks(model: ModelT) -> ModelT:
         ProgramError: See there.
         MaskError: See there; so also where a custom predicate is not registered.
     """
-    saved = saved_masks(_transformers_model(model).config)
+    saved = saved_masks(transformers_model(model).config)
     if saved is None:
         return model
     program, special_tokens = saved
@@ -202,7 +209,7 @@ def reads_streams(model: nn.Module) -> bool:
     Raises:
         PretrainedError: It is no model of transformers.
     """
-    inner = _transformers_model(model)
+    inner = transformers_model(model)
     return hasattr(inner, STATE) and all(why_no_stream(inner, stack) is None for stack in find_stacks(inner))
 
 
@@ -220,7 +227,7 @@ def generate(model: nn.Module, *, mask_features: BatchFeatures | None = None, **
     Raises:
         PretrainedError: Features are given without an attention mask, or do not fit.
     """
-    inner: Any = _transformers_model(model)
+    inner: Any = transformers_model(model)
     if mask_features is None:
         return inner.generate(**inputs)
     if inputs.get("attention_mask") is None:
@@ -231,14 +238,6 @@ def generate(model: nn.Module, *, mask_features: BatchFeatures | None = None, **
             **source, attention_mask=inputs["attention_mask"], mask_features=mask_features, return_dict=True
         )
     return inner.generate(encoder_outputs=encoded, **inputs)
-
-
-def _transformers_model(model: nn.Module) -> PreTrainedModel:
-    """The model of transformers in wrappers of any kind."""
-    for module in model.modules():
-        if isinstance(module, PreTrainedModel):
-            return module
-    raise PretrainedError(f"{type(model).__name__} is no model of transformers; supported are {supported()}")
 
 
 def _plan(stack: AttentionStack, program: Program) -> StackMasks:

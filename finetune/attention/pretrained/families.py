@@ -117,6 +117,18 @@ class AttentionStack:
         return tuple(known[each] for each in types)
 
 
+def transformers_model(model: nn.Module) -> PreTrainedModel:
+    """The model of transformers in wrappers of any kind.
+
+    Raises:
+        PretrainedError: There is none.
+    """
+    for module in model.modules():
+        if isinstance(module, PreTrainedModel):
+            return module
+    raise PretrainedError(f"{type(model).__name__} is no model of transformers; supported are {supported()}")
+
+
 def find_stacks(model: PreTrainedModel) -> tuple[AttentionStack, ...]:
     """All stacks of a model.
 

@@ -33,6 +33,7 @@ from finetune.attention.pretrained.tokens import (
     check_stream,
     split_features,
 )
+from finetune.attention.pretrained.virtual import check_cache, check_embeddings
 from finetune.attention.program import SiteName
 
 SEGMENT = "segment"
@@ -81,6 +82,8 @@ class StackHook:
         arguments = named(self.parameters, args, kwargs)
         features, layout = self._own(arguments, "mask_features"), self._own(arguments, "layout")
         past = _past(arguments.get("past_key_values"), self.site)
+        if past:
+            check_cache(arguments["past_key_values"], self.masks)
         source = self._source(arguments)
         tokens = self._tokens(arguments, features, layout, past)
         if tokens is None:
@@ -104,6 +107,8 @@ class StackHook:
     def _request(
         self, site: SiteName, masks: tuple[Mask, ...], queries: Tokens, keys: Tokens, past: int
     ) -> MaskRequest:
+        if not (queries.are_told and keys.are_told):
+            check_embeddings(masks)
         has_relative_bias = self.has_relative_bias and site != "cross"
         return MaskRequest(
             site, masks, self.num_heads, queries, keys, past, self.head_dim, has_relative_bias, self.kernel
@@ -270,7 +275,8 @@ def read_tokens(
         columns |= own_columns
     valid = _valid(attention_mask, batch, past + count, stream)
     valid = None if valid is None else valid.to(given.device)
-    return Tokens(batch, past + count, given.device, valid, columns, values, stream)
+    are_told = input_ids is not None or valid is not None or stream is not None
+    return Tokens(batch, past + count, given.device, valid, columns, values, stream, are_told=are_told)
 
 
 def _valid(attention_mask: object, batch: int, width: int, stream: Ragged | None) -> Tensor | None:

@@ -43,6 +43,7 @@ class Tokens:
         values: Values of the examples, int64 [batch]; of a stream's, [examples].
         stream: Where the examples lie in the one row of a ragged stream; None for padded rows.
         ids: The encoder's input_ids, where they do not come in its own arguments.
+        are_told: Whether ids, an attention mask or a layout say which of the columns are tokens.
     """
 
     batch: int
@@ -53,6 +54,7 @@ class Tokens:
     values: Mapping[str, Tensor] = field(default_factory=dict)
     stream: Ragged | None = None
     ids: Tensor | None = None
+    are_told: bool = True
 
     @property
     def longest(self) -> int:
@@ -160,7 +162,30 @@ def check_attention_mask(attention_mask: object, batch: int, width: int, name: s
             f"{name} has shape {list(attention_mask.shape)}, but the tokens are [{batch}, {width}]; prompts that are "
             "put before the tokens as keys alone (prefix tuning) cannot be combined with masks"
         )
+    _check_convention(attention_mask, name)
     return attention_mask.bool()
+
+
+def _check_convention(attention_mask: Tensor, name: str) -> None:
+    """Refuse a mask whose numbers could mean something else than 1 at tokens and 0 at padding.
+
+    Raises:
+        PretrainedError: They could.
+    """
+    if attention_mask.dtype == torch.bool:
+        return
+    found = None
+    if attention_mask.is_floating_point() or attention_mask.is_complex():
+        found = f"{attention_mask.dtype}, as of masks that are added to the scores, 0 at tokens and -inf at padding"
+    elif not torch.compiler.is_compiling() and bool((attention_mask.clamp(0, 1) != attention_mask).any()):
+        lowest, highest = (int(extreme) for extreme in attention_mask.aminmax())
+        found = f"numbers from {lowest} to {highest}"
+    if found is not None:
+        raise PretrainedError(
+            f"{name} must be boolean or hold the integers 1 at tokens and 0 at padding, got {found}; convert it by "
+            "finetune.attention.layers.to_allowed(mask, convention), which is told what its numbers mean. (Virtual "
+            "tokens of prompt tuning, which peft puts before the text with such a mask, cannot be combined with masks)"
+        )
 
 
 def check_stream(layout: object, batch: int, width: int, name: str) -> Ragged | None:

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.masking_utils import create_bidirectional_mask as original
 from transformers.models.bert import modeling_bert
 from transformers.models.t5 import modeling_t5
 
+from finetune.attention.layers import to_allowed
 from finetune.attention.layout import LayoutError
 from finetune.attention.pretrained import PretrainedError, apply_masks
 from finetune.attention.pretrained.interface import ASSIGNMENT, make_masks, masked_attention
@@ -150,6 +151,44 @@ def test_an_attention_mask_of_another_kind(name: str, mask: object, message: str
         model = apply_masks(build(name), program)
         with pytest.raises(PretrainedError, match=message):
             model(**{**batch(name), "attention_mask": mask})
+
+
+ADDITIVE = torch.zeros(2, SOURCE).masked_fill(torch.arange(SOURCE) > 4, -torch.inf)
+
+
+@pytest.mark.parametrize(
+    ("mask", "found"),
+    [
+        (ADDITIVE, "got torch.float32, as of masks that are added to the scores"),
+        (ADDITIVE.clamp(min=torch.finfo(torch.bfloat16).min).bfloat16(), "got torch.bfloat16"),
+        (torch.ones(2, SOURCE), "got torch.float32"),
+        (torch.zeros(2, SOURCE), "got torch.float32"),
+        (torch.tensor([[1, 1, 1, 2, 2, 3, 0]] * 2), "got numbers from 0 to 3"),
+        (-torch.ones(2, SOURCE, dtype=torch.int32), "got numbers from -1 to -1"),
+        (255 * torch.ones(2, SOURCE, dtype=torch.uint8), "got numbers from 255 to 255"),
+    ],
+    ids=["0 and -inf", "0 and the lowest", "float ones", "float zeros", "packed", "-1", "255"],
+)
+@pytest.mark.parametrize("name", ["BertModel", "T5ForConditionalGeneration", "EncoderDecoderModel"])
+def test_an_attention_mask_whose_numbers_may_mean_something_else(name: str, mask: Tensor, found: str) -> None:
+    for program in ({"encoder": "window(1)"}, Program()):
+        model = apply_masks(build(name), program)
+        sites = ["attention_mask"] + (["decoder_attention_mask"] if "labels" in batch(name) else [])
+        for site in sites:
+            width = batch(name)["labels"].shape[1] if site.startswith("decoder") else SOURCE
+            with pytest.raises(
+                PretrainedError, match=rf"^attention_mask must be boolean .* {found}.*layers.to_allowed\("
+            ):
+                model(**{**batch(name), site: mask[:, :width] if "3" not in found else mask[:, -width:]})
+
+
+@pytest.mark.parametrize("name", ["BertModel", "T5ForConditionalGeneration", "EncoderDecoderModel"])
+def test_a_mask_that_was_converted_is_that_of_integers(name: str) -> None:
+    inputs = batch(name)
+    additive = torch.zeros(inputs["attention_mask"].shape).masked_fill(inputs["attention_mask"] == 0, -torch.inf)
+    model = apply_masks(build(name), {"encoder": "window(1)"})
+    for mask in (to_allowed(additive, "-inf = ignore"), inputs["attention_mask"].to(torch.uint8)):
+        assert model(**{**inputs, "attention_mask": mask})[0].equal(model(**inputs)[0])
 
 
 def test_padding_between_tokens() -> None:

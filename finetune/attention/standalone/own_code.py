@@ -21,7 +21,7 @@ class CannotTravel(Exception):
 
 
 @dataclass(frozen=True)
-class PredicateSource:
+class Predicate:
     """A predicate and what it was registered with, see `register_predicate`.
 
     Args:
@@ -51,7 +51,7 @@ class OwnModule:
     """
 
     text: str
-    predicates: tuple[PredicateSource, ...] = ()
+    predicates: tuple[Predicate, ...] = ()
 
 
 def own_modules(program: Program) -> tuple[OwnModule, ...]:
@@ -68,7 +68,7 @@ def own_modules(program: Program) -> tuple[OwnModule, ...]:
     return tuple(modules.values())
 
 
-def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., Any], PredicateSource | None]]:
+def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., Any], Predicate | None]]:
     """The masks of others: their text, a function that their module defines, and which predicate it is."""
     for mask in _masks([program]):
         if isinstance(mask, Custom):
@@ -88,11 +88,11 @@ def _masks(values: Iterable[object]) -> Iterator[Mask]:
             yield from _masks(getattr(value, field.name) for field in fields(value))  # type: ignore[arg-type]
 
 
-def _predicate(mask: Custom) -> PredicateSource:
+def _predicate(mask: Custom) -> Predicate:
     function, needs = find_predicate(mask.predicate).predicate, mask.needs
     name = getattr(function, "__qualname__", type(function).__name__)
     columns, values = tuple(sorted(needs.columns)), tuple(sorted(needs.values))
-    return PredicateSource(mask.predicate, name, columns, values, needs.length, needs.by_head)
+    return Predicate(mask.predicate, name, columns, values, needs.length, needs.by_head)
 
 
 def _source(name: str, function: Callable[..., Any]) -> str:

@@ -17,7 +17,6 @@ def lock_adapter(path: Path) -> None:
         path.write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 
-def read_adapter(path: Path) -> dict[str, Any]:
-    """An adapter's configuration, unlocked."""
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return config | {"peft_type": config["peft_type"].removesuffix(LOCK)}
+def unlocked(config: dict[str, Any]) -> dict[str, Any]:
+    """An adapter's configuration (a parsed adapter_config.json) as peft knows it."""
+    return config | {"peft_type": str(config.get("peft_type")).removesuffix(LOCK)}

@@ -7,11 +7,12 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-from finetune.attention.pretrained import Family
-from finetune.models.standalone.own_code import OwnModule
+from finetune.attention.pretrained.family import Family
+from finetune.attention.standalone.own_code import OwnModule
 
 ROOT = "finetune.attention"
 ENTRY = f"{ROOT}.pretrained"
+WRITER = f"{ROOT}.standalone"
 REGISTERED = 'NAME = "finetune_masks"'
 """Where the attention package says under which name transformers knows it."""
 
@@ -68,7 +69,7 @@ def attention_module(own: tuple[OwnModule, ...] = (), families: tuple[Family, ..
     Its modules are imported under a name that a hash of them all is part of, and are known to transformers under one of
     the kind, so that models saved by several versions, and finetune itself, live together in one program.
     """
-    sources = dict(sorted(collect_sources()))
+    sources = dict(sorted(collect()))
     packages = [name for name in sources if _path(name).name == "__init__.py"]
     names = {f"{ROOT}.own_{number}": module for number, module in enumerate(own)}
     sources |= {name: module.text for name, module in names.items()}
@@ -90,7 +91,7 @@ def _registration(name: str, module: OwnModule, package: str) -> str:
     return "".join(lines)
 
 
-def collect_sources() -> Iterator[tuple[str, str]]:
+def collect() -> Iterator[tuple[str, str]]:
     """The modules that `finetune.attention.pretrained` needs, itself among them, and their texts."""
     found: set[str] = set()
     waiting = [ENTRY]
@@ -114,7 +115,8 @@ def _imported(text: str) -> Iterator[str]:
 
 
 def _is_ours(name: str) -> bool:
-    return name == ROOT or name.startswith(ROOT + ".")
+    """Whether a module is of the attention package, and not of what writes the copy."""
+    return name == ROOT or (name.startswith(f"{ROOT}.") and not f"{name}.".startswith(f"{WRITER}."))
 
 
 def _exists(name: str) -> bool:

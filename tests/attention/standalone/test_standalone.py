@@ -25,11 +25,11 @@ from transformers import (
 from finetune.attention import Program
 from finetune.attention.masks import custom, register_predicate
 from finetune.attention.pretrained import apply_masks, like_bert, register_family, unregister_family
+from finetune.attention.standalone.locking import lock, unlock
+from finetune.attention.standalone.own_code import CannotTravel, own_modules
+from finetune.attention.standalone.sources import attention_module, collect_sources
 from finetune.models import save_weights
-from finetune.models.standalone import read_config
-from finetune.models.standalone.locking import lock, unlock
-from finetune.models.standalone.own_code import CannotTravel, own_modules
-from finetune.models.standalone.sources import attention_module, collect_sources
+from finetune.models.stored_config import read_config
 from tests.attention.pretrained.tiny import BERT, batch, build
 
 AUTO_CLASSES: dict[str, Any] = {

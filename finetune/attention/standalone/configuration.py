@@ -1,4 +1,4 @@
-"""What is written beside a model with masks, and how finetune itself reads it."""
+"""What is written beside a model with masks, and how its configuration is read without its code."""
 
 import inspect
 import json
@@ -8,24 +8,22 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from finetune.attention import Program
-from finetune.attention.pretrained import CONFIG_KEY, KNOWN_FAMILIES, Family, find_family
-from finetune.models.standalone import locking
-from finetune.models.standalone.adapters import ADAPTER_CONFIG, lock_adapter
-from finetune.models.standalone.own_code import CannotTravel, own_modules
-from finetune.models.standalone.sources import attention_module
-from finetune.recipe import head_of_class
+from finetune.attention.pretrained.config_names import CONFIG_KEY, PREFIX
+from finetune.attention.pretrained.family import Family, find_family
+from finetune.attention.pretrained.known_families import KNOWN_FAMILIES
+from finetune.attention.standalone import locking
+from finetune.attention.standalone.adapters import ADAPTER_CONFIG, lock_adapter
+from finetune.attention.standalone.classes import automatic_class
+from finetune.attention.standalone.own_code import CannotTravel, own_modules
+from finetune.attention.standalone.sources import attention_module
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "finetune_masks_"
-"""Before the model_type of a model with masks."""
 ATTENTION_FILE, MODEL_FILE = "finetune_attention.py", "modeling_finetune_masks.py"
 CODE_FILES = (ATTENTION_FILE, MODEL_FILE)
-
 MODEL_TEXT = '''\
 """A model of transformers under the attention masks that its config.json names (attention_masks).
 
@@ -78,9 +76,7 @@ def stand_alone(folder: Path) -> None:
         return
     config_class = CONFIG_MAPPING[config["model_type"]].__name__
     (model_class,) = config["architectures"]
-    head = head_of_class(model_class)
-    assert head is not None, f"{model_class} was made without a head"
-    auto_class = head.auto_class
+    auto_class = automatic_class(model_class)
     module = MODEL_FILE.removesuffix(".py")
     config |= {
         "model_type": PREFIX + config["model_type"],
@@ -123,17 +119,13 @@ def _warn(problem: str) -> None:
     )
 
 
-def read_config(name: str, **options: Any) -> PreTrainedConfig:
-    """`AutoConfig.from_pretrained`, which for a model with masks gives its stock configuration; no code is run.
+def stock_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration (a parsed config.json) that a model with masks has under its stock model_type, unlocked.
 
-    The masks are in it still, for `finetune.attention.pretrained.apply_saved_masks`.
+    The masks are in it still, for `finetune.attention.pretrained.apply_saved_masks`. Another configuration is returned
+    as it is.
     """
-    found: Mapping[str, Any] = PreTrainedConfig.get_config_dict(name, **options)[0]
-    if not str(found.get("model_type", "")).startswith(PREFIX):
-        config: PreTrainedConfig = AutoConfig.from_pretrained(name, **options)
-        return config
-    stock = {key: value for key, value in locking.unlock(dict(found)).items() if key != "auto_map"}
-    stock["model_type"] = stock["model_type"].removeprefix(PREFIX)
-    config = CONFIG_MAPPING[stock["model_type"]].from_dict(stock)
-    config.name_or_path = name
-    return config
+    if not str(config.get("model_type", "")).startswith(PREFIX):
+        return dict(config)
+    stock = {key: value for key, value in locking.unlock(dict(config)).items() if key != "auto_map"}
+    return stock | {"model_type": stock["model_type"].removeprefix(PREFIX)}

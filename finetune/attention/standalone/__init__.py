@@ -7,6 +7,6 @@ The configuration is locked as well (`locking`), so that a stock class that is n
 models with standard masks.
 """
 
-from finetune.models.standalone.configuration import CODE_FILES, read_config, stand_alone
+from finetune.attention.standalone.configuration import CODE_FILES, stand_alone, stock_config
 
-__all__ = ["CODE_FILES", "read_config", "stand_alone"]
+__all__ = ["CODE_FILES", "stand_alone", "stock_config"]
