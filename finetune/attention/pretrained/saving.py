@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from torch import nn
 
-from finetune.attention.pretrained.config_names import CONFIG_KEY
+from finetune.attention.pretrained.config_names import CONFIG_KEY, PREFIX
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.families import transformers_model
 

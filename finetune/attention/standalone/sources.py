@@ -69,7 +69,7 @@ def attention_module(own: tuple[OwnModule, ...] = (), families: tuple[Family, ..
     Its modules are imported under a name that a hash of them all is part of, and are known to transformers under one of
     the kind, so that models saved by several versions, and finetune itself, live together in one program.
     """
-    sources = dict(sorted(collect()))
+    sources = dict(sorted(collect_sources()))
     packages = [name for name in sources if _path(name).name == "__init__.py"]
     names = {f"{ROOT}.own_{number}": module for number, module in enumerate(own)}
     sources |= {name: module.text for name, module in names.items()}
@@ -91,7 +91,7 @@ def _registration(name: str, module: OwnModule, package: str) -> str:
     return "".join(lines)
 
 
-def collect() -> Iterator[tuple[str, str]]:
+def collect_sources() -> Iterator[tuple[str, str]]:
     """The modules that `finetune.attention.pretrained` needs, itself among them, and their texts."""
     found: set[str] = set()
     waiting = [ENTRY]
