@@ -25,7 +25,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.utils import logging as transformers_logging
 
-from finetune import compose
+from finetune import compose, progress
 from finetune.recipe import (
     Data,
     Model,
@@ -37,7 +37,7 @@ from finetune.recipe import (
     TokenClassification,
     Training,
 )
-from finetune.training import prepare, progress
+from finetune.training import prepare
 from finetune.training.loop import Loop
 from finetune.training.micro_batches import plan_steps
 from finetune.training.run import Run

@@ -30,11 +30,11 @@ if __name__ == "__main__":  # the checkout, so that `scripts` is a package
 import torch
 
 from finetune.compose import to_yaml
+from finetune.hardware.dropout import fast_dropout
+from finetune.hardware.embeddings import SparseEmbeddingGradients
 from finetune.recipe import Training
 from finetune.tasks import Batch
 from finetune.training import Run
-from finetune.training.dropout import fast_dropout
-from finetune.training.embeddings import SparseEmbeddingGradients
 from finetune.training.micro_batches import MicroBatch, StepPlan, plan_steps
 from finetune.training.nonfinite import step_where_finite
 from finetune.training.optimizer import build_optimizer

@@ -33,7 +33,7 @@ if __name__ == "__main__":  # the checkout, so that `scripts` is a package
 
 import torch
 
-from finetune.training.matmul import choose_matmul
+from finetune.hardware.matmul import choose_matmul
 from scripts.benchmark_models import shape, write
 from scripts.benchmarking import Spread, Timings, interleave, machine, peak_memory, print_table, synchronize
 from scripts.training_variants import VARIANTS, Amount, Prepared, Variant

@@ -14,7 +14,7 @@ from sklearn.linear_model import LinearRegression
 from finetune.attention.kernels.plan import CHUNK_WEIGHTS, TileBatch, compile_plan
 from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.planning.cost import Costs
-from finetune.training.allocator import keep_memory
+from finetune.hardware.allocator import keep_memory
 from scripts.benchmarking import print_table, time_once
 
 HEADS = 12

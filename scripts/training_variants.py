@@ -37,11 +37,11 @@ from transformers import (
 )
 
 from finetune.data.batches import Indices
+from finetune.progress import console
 from finetune.recipe import Training
 from finetune.training import Run, prepare
 from finetune.training.loop import Loop
 from finetune.training.micro_batches import MicroBatch, StepPlan, plan_steps
-from finetune.training.progress import console
 from scripts.benchmark_models import MAX_LENGTH, Shape, recipe, training_work
 
 BATCH_SIZE = 32

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from finetune import log
-from finetune.training.progress import say, warn
+from finetune.progress import say, warn
 
-SAY = "from finetune import log\nfrom finetune.training.progress import say, warn\n"
+SAY = "from finetune import log\nfrom finetune.progress import say, warn\n"
 
 
 def shown(program: str) -> str:

@@ -21,11 +21,11 @@ from finetune.data.files.find import find_split_files
 from finetune.data.files.text import has_byte_order_mark
 from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError, UserErrors
+from finetune.progress import silenced
 from finetune.recipe import Recipe
 from finetune.tasks import Task
 from finetune.tasks.visibility import hidden_text
 from finetune.training import Run, prepare
-from finetune.training.progress import silenced
 from finetune.training.run import tokenizer_losses
 
 SPLITS = ("train", "dev", "test")

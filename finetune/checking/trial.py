@@ -12,9 +12,9 @@ import torch
 
 from finetune.data.batches import BatchLimits, Indices, StepBatches, shards
 from finetune.errors import UserError
+from finetune.hardware.memory import is_out_of_memory, out_of_memory
 from finetune.training import Run
 from finetune.training.loop import Loop
-from finetune.training.memory import is_out_of_memory, out_of_memory
 from finetune.training.micro_batches import StepPlan, of_one_step
 
 _SECONDS = 8.0

@@ -10,12 +10,12 @@ from queue import Empty, Queue
 from threading import Thread
 from typing import NamedTuple
 
+from finetune.checkpointing.state import TrainingState
 from finetune.errors import UserError
 from finetune.hub.account import Repository
 from finetune.hub.push import STATE, push_checkpoint
 from finetune.hub.retry import reason
-from finetune.training.progress import say, warn
-from finetune.training.state import TrainingState
+from finetune.progress import say, warn
 
 ASIDE = ".pushing-"
 """Before the names of folders that hold what is on its way."""

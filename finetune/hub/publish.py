@@ -2,6 +2,8 @@
 
 from accelerate import PartialState
 
+from finetune.checkpointing.completion import complete
+from finetune.checkpointing.run_folder import RunFolder
 from finetune.errors import UserError
 from finetune.hub.account import Repository, check_access
 from finetune.hub.card import write_card
@@ -9,11 +11,9 @@ from finetune.hub.checkpoints import CheckpointUploader
 from finetune.hub.errors import also
 from finetune.hub.push import send
 from finetune.hub.run_facts import base_model
+from finetune.progress import say
 from finetune.recipe import Recipe
 from finetune.training import Run, Start
-from finetune.training.completion import complete
-from finetune.training.progress import say
-from finetune.training.run_folder import RunFolder
 
 
 def get_ready(run: Run) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
 from finetune.attention.standalone.adapters import ADAPTER_CONFIG
+from finetune.checkpointing.completion import complete
+from finetune.checkpointing.run_folder import RunFolder
 from finetune.documents import read_json
 from finetune.errors import UserError
 from finetune.hub.account import Repository, check_access
@@ -17,9 +19,7 @@ from finetune.hub.retry import retry
 from finetune.hub.run_facts import RunFacts
 from finetune.hub.sanitize import sanitized
 from finetune.hub.usage import renamed
-from finetune.training.completion import complete
-from finetune.training.progress import say
-from finetune.training.run_folder import RunFolder
+from finetune.progress import say
 
 CARD = "README.md"
 RUN_FILES = ("results.json", "metrics.jsonl")

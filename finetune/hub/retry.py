@@ -7,7 +7,7 @@ from typing import TypeVar
 import httpx2
 from huggingface_hub.errors import HfHubHTTPError
 
-from finetune.training.progress import say
+from finetune.progress import say
 
 ResultT = TypeVar("ResultT")
 

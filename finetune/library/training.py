@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune import compose, hub, log, training
+from finetune.checkpointing.run_folder import runs_of
 from finetune.errors import Interrupted, UserError
 from finetune.library.finished import FinishedRun, open_run
 from finetune.library.in_memory import InMemory, keep_data
 from finetune.library.overrides import Overrides, RecipeLike, base_recipe, flatten
+from finetune.progress import say
 from finetune.recipe import Recipe
 from finetune.recipe.data import DataSource
 from finetune.training.callbacks import Callback
-from finetune.training.progress import say
-from finetune.training.run_folder import runs_of
 
 _ORIGIN = {
     "data.function": None,

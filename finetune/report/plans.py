@@ -13,11 +13,11 @@ from finetune.attention.planning import Explanation, PlanError, explain
 from finetune.attention.pretrained.tokens import MaskRequest
 from finetune.attention.program import SiteName
 from finetune.errors import UserError
+from finetune.progress import silenced
 from finetune.recipe import Recipe
 from finetune.tasks import Batch
 from finetune.tasks.visibility import View, hidden_text
 from finetune.training import prepare
-from finetune.training.progress import silenced
 from finetune.training.run import Run
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from finetune import tasks
 from finetune.data.messages import plural
 from finetune.errors import UserError
+from finetune.progress import say, warn
 from finetune.recipe import Recipe
 from finetune.serve.as_trained import as_trained, grouped
 from finetune.serve.examples import BadRow, Example, InputRow, read_example, with_words
@@ -23,7 +24,6 @@ from finetune.serve.predictor import Predictor
 from finetune.serve.progress import Counter
 from finetune.serve.reading import InputRows, open_rows
 from finetune.serve.writing import Output, OutputFile, Write, check_output, writer
-from finetune.training.progress import say, warn
 
 WINDOW = 2048
 """Rows that are sorted by length together, and held in memory."""

@@ -8,6 +8,8 @@ from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerB
 from finetune import compose, models, recipe, tasks
 from finetune.attention import pretrained
 from finetune.errors import UserError
+from finetune.hardware.matmul import choose_matmul
+from finetune.hardware.precision import choose_precision
 from finetune.models.quiet import quiet
 from finetune.models.source import model_source
 from finetune.models.stored_config import read_config
@@ -17,8 +19,6 @@ from finetune.serve.predictor import Predictor
 from finetune.tasks import Task, TaskContext
 from finetune.tasks.problem_types import PROBLEM_TYPES
 from finetune.training.masks import apply_masks
-from finetune.training.matmul import choose_matmul
-from finetune.training.precision import choose_precision
 
 USUAL_LENGTH = 512
 """Tokens of an input where neither the model nor its tokenizer has a limit."""

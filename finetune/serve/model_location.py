@@ -8,10 +8,10 @@ from typing import Any
 from transformers.utils.hub import cached_file
 
 from finetune import compose
+from finetune.checkpointing.checkpoint import step_of
 from finetune.errors import UserError, raise_all
 from finetune.hub_access import hub_access
 from finetune.recipe import Recipe
-from finetune.training.checkpoint import step_of
 
 RECIPE = "recipe.yaml"
 MODEL = "model"

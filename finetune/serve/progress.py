@@ -7,7 +7,7 @@ from typing import Self
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from finetune.training.progress import console, say
+from finetune.progress import console, say
 
 _SECONDS_BETWEEN_LINES = 30.0
 

@@ -10,12 +10,12 @@ from accelerate.utils import broadcast_object_list, gather_object
 from transformers import PreTrainedModel
 
 from finetune.data.batches import BatchLimits, Indices, shards
+from finetune.hardware.memory import free_memory, is_out_of_memory, out_of_memory
+from finetune.hardware.sharding import whole_weights
 from finetune.metrics import Scores
+from finetune.progress import ProgressBar, say
 from finetune.tasks import Batch, EvaluationRecord, Prediction
-from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
-from finetune.training.progress import ProgressBar, say
 from finetune.training.run import Run
-from finetune.training.sharding import whole_weights
 
 
 @dataclass(frozen=True)

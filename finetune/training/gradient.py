@@ -4,11 +4,11 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 from torch import Tensor, nn
 
+from finetune.hardware.embeddings import SparseEmbeddingGradients
+from finetune.hardware.sharding import exchanging, is_plain
 from finetune.training import nonfinite
-from finetune.training.embeddings import SparseEmbeddingGradients
 from finetune.training.micro_batches import MicroBatch
 from finetune.training.run import Run
-from finetune.training.sharding import exchanging, is_plain
 
 
 class Gradients:

@@ -11,28 +11,28 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from finetune.checkpointing.checkpoint import enough_room, step_name
+from finetune.checkpointing.resume import command
+from finetune.checkpointing.state import MeanLoss, TrainingState
 from finetune.data.batches import Indices
 from finetune.errors import Interrupted
+from finetune.hardware.compiling import compile_model, compiling
+from finetune.hardware.dropout import fast_dropout
+from finetune.hardware.memory import recompute_activations
+from finetune.hardware.sharding import keep_buffers, set_up_deepspeed
+from finetune.progress import ProgressBar, format_score, say
 from finetune.training.averaging import build_averaging
 from finetune.training.callbacks import Callbacks
-from finetune.training.checkpoint import enough_room, step_name
-from finetune.training.compiling import compile_model, compiling
-from finetune.training.dropout import fast_dropout
 from finetune.training.evaluation import evaluate
 from finetune.training.gradient import Gradients
 from finetune.training.interrupt import Signals, StopNow
-from finetune.training.memory import recompute_activations
 from finetune.training.micro_batches import MicroBatch, StepPlan, micro_batches, plan_steps
 from finetune.training.nonfinite import MOST_OVERFLOWS, StepFlags, StepFlagsQueue, guarded_step, nonfinite_error
 from finetune.training.optimizer import build_optimizer, build_schedule
-from finetune.training.progress import ProgressBar, format_score, say
-from finetune.training.resume import command
 from finetune.training.run import Run
 from finetune.training.saving import restore, save
 from finetune.training.selection import update_best
-from finetune.training.sharding import keep_buffers, set_up_deepspeed
 from finetune.training.splitting import Splitting
-from finetune.training.state import MeanLoss, TrainingState
 
 
 class Loop:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from finetune.data.batches import Indices, StepBatches, step_batches
+from finetune.hardware.prefetch import prefetch
 from finetune.tasks import Batch
-from finetune.training.prefetch import prefetch
 from finetune.training.run import Run
 
 

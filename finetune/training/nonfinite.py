@@ -14,8 +14,8 @@ from torch import Tensor
 
 from finetune.data.batches import Indices
 from finetune.errors import UserError
+from finetune.hardware.sharding import is_plain
 from finetune.training.run import Run
-from finetune.training.sharding import is_plain
 
 _SHOWN = 10
 """Examples named in a message."""

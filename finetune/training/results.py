@@ -8,17 +8,17 @@ from rich.table import Table
 from transformers import PreTrainedModel
 
 from finetune import models
+from finetune.checkpointing.checkpoint import enough_room, save_model
+from finetune.checkpointing.resume import command
 from finetune.errors import Interrupted
 from finetune.metrics import Scores, baselines
+from finetune.progress import format_score, results_console, say, warn
 from finetune.recipe import Model
 from finetune.tasks import EvaluationRecord
-from finetune.training.checkpoint import enough_room, save_model
 from finetune.training.evaluation import EvaluationResult, evaluate
 from finetune.training.interrupt import Signals, StopNow
 from finetune.training.loop import Loop
 from finetune.training.masks import apply_masks
-from finetune.training.progress import format_score, results_console, say, warn
-from finetune.training.resume import command
 from finetune.training.run import Run
 from finetune.training.trivial import find_trivial
 

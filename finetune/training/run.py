@@ -16,27 +16,27 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import models, tasks
 from finetune.attention import pretrained
+from finetune.checkpointing.fingerprint import Fingerprint, take_fingerprint
+from finetune.checkpointing.resume import Start, find_start
+from finetune.checkpointing.run_folder import RunFolder
+from finetune.checkpointing.run_lock import RunLock
+from finetune.checkpointing.state import TrainingState
 from finetune.data import LoadedData, load_data
 from finetune.data.batches import BatchPlan, Indices
 from finetune.data.features import Features
 from finetune.errors import UserError
+from finetune.hardware.cpu_tuning import choose_shared_matmul, tune_process, tuned
+from finetune.hardware.matmul import Matmul
+from finetune.hardware.precision import Precision, choose_precision
+from finetune.hardware.prefetch import pinned, prefetch
+from finetune.progress import console, say, warn
 from finetune.recipe import Recipe
 from finetune.tasks import Batch, Task, TaskContext
 from finetune.tasks.visibility import View, hidden_text
 from finetune.training.callbacks import Callback, check_callbacks, named
 from finetune.training.checks import check_run
-from finetune.training.cpu_tuning import choose_shared_matmul, tune_process, tuned
-from finetune.training.fingerprint import Fingerprint, take_fingerprint
 from finetune.training.masks import apply_masks, follow_masks, rehearse
-from finetune.training.matmul import Matmul
-from finetune.training.precision import Precision, choose_precision
-from finetune.training.prefetch import pinned, prefetch
-from finetune.training.progress import console, say, warn
-from finetune.training.resume import Start, find_start
-from finetune.training.run_folder import RunFolder
-from finetune.training.run_lock import RunLock
 from finetune.training.selection import greater_is_better
-from finetune.training.state import TrainingState
 from finetune.training.trackers import check_trackers, start_trackers
 
 SPLITS = ("train", "dev", "test")

@@ -12,8 +12,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
 from pydantic import BaseModel, NonNegativeInt
 
-from finetune.errors import UserError
-from finetune.training.checkpoint import (
+from finetune.checkpointing.checkpoint import (
     STATE,
     aside,
     enough_room,
@@ -24,11 +23,12 @@ from finetune.training.checkpoint import (
     step_name,
     write_model,
 )
-from finetune.training.fingerprint import check_fingerprint
-from finetune.training.progress import say, warn
+from finetune.checkpointing.fingerprint import check_fingerprint
+from finetune.checkpointing.run_folder import environment, read_json
+from finetune.checkpointing.state import random_states, restore_random_states
+from finetune.errors import UserError
+from finetune.progress import say, warn
 from finetune.training.run import Run
-from finetune.training.run_folder import environment, read_json
-from finetune.training.state import random_states, restore_random_states
 
 if TYPE_CHECKING:
     from finetune.training.loop import Loop

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from itertools import chain
 
 from finetune import metrics
+from finetune.checkpointing.state import TrainingState
 from finetune.errors import UserError, nearest
 from finetune.recipe import Recipe
 from finetune.tasks import Task, TaskContext
-from finetune.training.state import TrainingState
 
 
 def check_best_metric(recipe: Recipe, task: Task, context: TaskContext) -> None:

@@ -9,12 +9,12 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from finetune.checkpointing.state import TrainingState
 from finetune.data.batches import Indices, StepBatches
-from finetune.training.memory import free_memory, is_out_of_memory, out_of_memory
+from finetune.hardware.memory import free_memory, is_out_of_memory, out_of_memory
+from finetune.progress import say
 from finetune.training.micro_batches import MicroBatch, StepPlan, micro_batches, of_one_step
-from finetune.training.progress import say
 from finetune.training.run import Run
-from finetune.training.state import TrainingState
 
 Taken = TypeVar("Taken")
 

@@ -12,8 +12,8 @@ from accelerate.tracking import filter_trackers, get_available_trackers
 from accelerate.utils import ProjectConfiguration
 
 from finetune.errors import MissingExtra, UserError
+from finetune.progress import warn
 from finetune.recipe import Recipe
-from finetune.training.progress import warn
 
 FOLDER = "trackers"
 """Of the event files, in the run's folder."""

@@ -14,9 +14,9 @@ from finetune.checking import CheckReport, check_recipe, trial
 from finetune.checking.lengths import Lengths
 from finetune.compose import compose, override
 from finetune.errors import UserError
+from finetune.hardware import embeddings
+from finetune.hardware.embeddings import SparseEmbeddingGradients
 from finetune.recipe import Recipe
-from finetune.training import embeddings
-from finetune.training.embeddings import SparseEmbeddingGradients
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
 

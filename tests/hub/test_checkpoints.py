@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from finetune.checkpointing.state import TrainingState
 from finetune.hub import check_access
 from finetune.hub.account import Repository
 from finetune.hub.checkpoints import ASIDE, CheckpointUploader
-from finetune.training.state import TrainingState
 from tests.hub_server.fixtures import READ_TOKEN, TOKEN
 from tests.hub_server.hub import Hub
 

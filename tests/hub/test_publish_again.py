@@ -12,8 +12,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from finetune import compose, run, training
+from finetune.checkpointing.run_folder import RunFolder
 from finetune.errors import UserError
-from finetune.training.run_folder import RunFolder
 from tests.hub.test_publish import command, stocked, the_run, train  # noqa: F401 (a fixture)
 from tests.hub_server.hub import Hub
 from tests.training.processes import finish, start, together

@@ -10,11 +10,11 @@ import pytest
 
 from finetune.data.features import Column, Features
 from finetune.errors import UserError
+from finetune.progress import console
 from finetune.recipe import Recipe
 from finetune.tasks.text_to_text import TextToTextTask
 from finetune.tasks.visibility import choose_examples, hidden_text
 from finetune.training import prepare
-from finetune.training.progress import console
 from tests.training.conftest import toy as toy
 
 Toy = Callable[..., Recipe]

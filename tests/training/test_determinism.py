@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from finetune import compose
+from finetune.checkpointing import state
 from finetune.recipe import Recipe
 from finetune.run import run_recipe
-from finetune.training import state
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from tests.training.test_resume import assert_same_bits, elsewhere, only_run, small
+from tests.checkpointing.test_resume import assert_same_bits, elsewhere, only_run, small
 
 Toy = Callable[..., Recipe]
 

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from finetune.checkpointing.checkpoint import is_whole
+from finetune.checkpointing.resume import command
 from finetune.cli import app
 from finetune.errors import Interrupted
 from finetune.recipe import Recipe
 from finetune.run import main, status
 from finetune.tasks.text_classification import TextClassificationTask
-from finetune.training.checkpoint import is_whole
 from finetune.training.gradient import Gradients
 from finetune.training.interrupt import Signals, StopNow
-from finetune.training.resume import command
+from tests.checkpointing.test_resume import assert_same_bits, elsewhere, only_run, small
 from tests.training.processes import finish, free_port, start
-from tests.training.test_resume import assert_same_bits, elsewhere, only_run, small
 
 Toy = Callable[..., Recipe]
 

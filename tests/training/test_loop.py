@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from finetune import compose, training
+from finetune.checkpointing.run_folder import RunFolder
 from finetune.data.batches import BatchPlan, Indices
 from finetune.errors import UserError
 from finetune.metrics import Scores
@@ -19,7 +20,6 @@ from finetune.run import run_recipe
 from finetune.training import nonfinite
 from finetune.training.evaluation import EvaluationResult
 from finetune.training.run import prepare
-from finetune.training.run_folder import RunFolder
 
 Toy = Callable[..., Recipe]
 

@@ -12,8 +12,8 @@ from finetune import compose, models
 from finetune.recipe import Recipe
 from finetune.run import status
 from finetune.training.run import prepare
+from tests.checkpointing.test_resume import SMALL, assert_same_bits, elsewhere, killed_at, only_run, small
 from tests.training.processes import finish, start
-from tests.training.test_resume import SMALL, assert_same_bits, elsewhere, killed_at, only_run, small
 
 Toy = Callable[..., Recipe]
 

@@ -23,11 +23,11 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from finetune import compose
+from finetune.checkpointing.resume import command
 from finetune.errors import UserError
+from finetune.hardware.sharding import set_up_deepspeed, whole_weights
 from finetune.recipe import Recipe, Training
 from finetune.run import run_recipe
-from finetune.training.resume import command
-from finetune.training.sharding import set_up_deepspeed, whole_weights
 from tests.training.processes import together
 
 ROOT = Path(__file__).parent.parent.parent

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from finetune import compose, training
+from finetune.checkpointing.checkpoint import is_whole
 from finetune.errors import UserError
+from finetune.hardware.precision import Precision
 from finetune.recipe import Recipe
 from finetune.training import nonfinite
-from finetune.training.checkpoint import is_whole
 from finetune.training.loop import Loop
 from finetune.training.nonfinite import StepFlags, StepFlagsQueue
-from finetune.training.precision import Precision
 from finetune.training.run import Run, prepare
-from tests.training.test_resume import small
+from tests.checkpointing.test_resume import small
 
 Toy = Callable[..., Recipe]
 Break = Callable[[Tensor], Tensor]

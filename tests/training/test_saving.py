@@ -10,14 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finetune import compose
+from finetune.checkpointing import checkpoint
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.run import main
-from finetune.training import checkpoint, find_start, saving
+from finetune.training import find_start, saving
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
+from tests.checkpointing.test_resume import interrupted, small
 from tests.damage import damaged
-from tests.training.test_resume import interrupted, small
 
 Toy = Callable[..., Recipe]
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from finetune import training
+from finetune.checkpointing.state import TrainingState
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
@@ -17,7 +18,6 @@ from finetune.tasks import EvaluationRecord
 from finetune.training.evaluation import EvaluationResult
 from finetune.training.run import prepare
 from finetune.training.selection import update_best
-from finetune.training.state import TrainingState
 
 Toy = Callable[..., Recipe]
 NAN = math.nan

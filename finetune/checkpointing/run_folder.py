@@ -18,11 +18,11 @@ import torch
 from pydantic import BaseModel, ConfigDict
 
 from finetune import compose
+from finetune.checkpointing.run_lock import RunLock
 from finetune.errors import UserError
+from finetune.progress import warn
 from finetune.recipe import Recipe, name_problem
 from finetune.tasks import EvaluationRecord
-from finetune.training.progress import warn
-from finetune.training.run_lock import RunLock
 
 _RESULTS = "results.json"
 _UNPUBLISHED = "unpublished"

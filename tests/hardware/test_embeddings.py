@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from finetune.training import embeddings
-from finetune.training.embeddings import SparseEmbeddingGradients
+from finetune.hardware import embeddings
+from finetune.hardware.embeddings import SparseEmbeddingGradients
 
 
 class Tied(nn.Module):

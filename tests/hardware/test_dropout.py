@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from finetune import training
+from finetune.hardware.dropout import dropout, fast_dropout
 from finetune.recipe import Recipe
-from finetune.training.dropout import dropout, fast_dropout
 from finetune.training.run import prepare
 
 DRAWS = 400_000
@@ -116,7 +116,7 @@ def test_training_uses_it(toy: Callable[..., Recipe], monkeypatch: pytest.Monkey
         shapes.append(activations.shape)
         return dropout(activations, probability)
 
-    monkeypatch.setattr("finetune.training.dropout.dropout", counted)
+    monkeypatch.setattr("finetune.hardware.dropout.dropout", counted)
     training.fit(run)
     assert shapes
     assert {type(module) for module in run.model.modules() if isinstance(module, nn.Dropout)} == {nn.Dropout}

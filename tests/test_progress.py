@@ -5,8 +5,8 @@ import itertools
 import pytest
 from rich.console import Console
 
-from finetune.training import progress
-from finetune.training.progress import ProgressBar, _clock
+from finetune import progress
+from finetune.progress import ProgressBar, _clock
 
 
 @pytest.fixture

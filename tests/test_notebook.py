@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from finetune.training.notebook import NotebookBar, in_notebook
-from finetune.training.progress import ProgressBar
+from finetune.notebook import NotebookBar, in_notebook
+from finetune.progress import ProgressBar
 
 Shown = list[tuple[int, dict[str, str]]]
 

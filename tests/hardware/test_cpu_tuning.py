@@ -16,11 +16,11 @@ from finetune.attention.kernels import tiled
 from finetune.attention.pretrained.size_bucketing import bucketed_length
 from finetune.attention.tuning import is_cpu_tuned
 from finetune.errors import UserError
+from finetune.hardware import cpu_tuning, embeddings, matmul
 from finetune.recipe import Recipe
-from finetune.training import cpu_tuning, embeddings, matmul
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from tests.training.test_resume import elsewhere
+from tests.checkpointing.test_resume import elsewhere
 
 Toy = Callable[..., Recipe]
 CPU = torch.device("cpu")

@@ -10,15 +10,15 @@ from torch import Tensor
 
 from finetune import compose, training
 from finetune.errors import UserError
+from finetune.hardware.memory import is_out_of_memory
 from finetune.recipe import Recipe
 from finetune.run import run_recipe
 from finetune.training.evaluation import evaluate
 from finetune.training.loop import Loop
-from finetune.training.memory import is_out_of_memory
 from finetune.training.run import Run, prepare
+from tests.checkpointing.test_resume import elsewhere, interrupted, small
 from tests.training.gradients import assert_same_steps, steps, varied
 from tests.training.processes import together
-from tests.training.test_resume import elsewhere, interrupted, small
 
 Toy = Callable[..., Recipe]
 

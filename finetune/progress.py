@@ -23,7 +23,7 @@ from rich.table import Column
 from rich.text import Text
 
 from finetune.log import LastingConsole, console, shows_progress, silenced
-from finetune.training.notebook import NotebookBar, in_notebook
+from finetune.notebook import NotebookBar, in_notebook
 
 __all__ = ["ProgressBar", "console", "format_score", "results_console", "say", "silenced", "warn"]
 

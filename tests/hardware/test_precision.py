@@ -9,8 +9,8 @@ import torch
 from finetune import training
 from finetune.compose import override
 from finetune.errors import UserError
+from finetune.hardware.precision import choose_precision
 from finetune.recipe import Recipe
-from finetune.training.precision import choose_precision
 from finetune.training.run import prepare
 
 

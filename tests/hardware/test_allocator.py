@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import psutil, torch
-from finetune.training.allocator import keep_memory
+from finetune.hardware.allocator import keep_memory
 if {keep}: assert keep_memory()
 torch.ones(2**26, dtype=torch.uint8)
 print(psutil.Process().memory_info().rss)

@@ -1,9 +1,9 @@
 """The last thing that a run does: nothing of it is left to do, and what only resuming would read is deleted."""
 
+from finetune.checkpointing.checkpoint import clear
+from finetune.checkpointing.run_folder import RunFolder
+from finetune.progress import say, warn
 from finetune.recipe import Training
-from finetune.training.checkpoint import clear
-from finetune.training.progress import say, warn
-from finetune.training.run_folder import RunFolder
 
 
 def complete(folder: RunFolder, training: Training) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from finetune import compose
+from finetune.checkpointing import checkpoint, completion
+from finetune.checkpointing.completion import complete
+from finetune.checkpointing.run_folder import RunFolder
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.run import main, run_recipe
-from finetune.training import checkpoint, completion
-from finetune.training.completion import complete
 from finetune.training.run import prepare
-from finetune.training.run_folder import RunFolder
-from tests.training.test_checkpoint import contents, sealed
-from tests.training.test_resume import interrupted, only_run, small
+from tests.checkpointing.test_checkpoint import contents, sealed
+from tests.checkpointing.test_resume import interrupted, only_run, small
 
 Toy = Callable[..., Recipe]
 

@@ -22,7 +22,7 @@ from finetune import checksums
 from finetune.errors import UserError
 from finetune.models import save_weights
 from finetune.models.quiet import quiet
-from finetune.training.progress import warn
+from finetune.progress import warn
 
 STATE = "state"
 _MANIFEST = "manifest.json"

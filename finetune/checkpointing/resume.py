@@ -11,11 +11,11 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
 from finetune import compose
+from finetune.checkpointing.run_folder import RunFolder, runs_of
+from finetune.checkpointing.run_lock import RunLock, at_work
 from finetune.errors import UserError
+from finetune.progress import say
 from finetune.recipe import Recipe
-from finetune.training.progress import say
-from finetune.training.run_folder import RunFolder, runs_of
-from finetune.training.run_lock import RunLock, at_work
 
 HARMLESS = (
     "resume",

@@ -12,12 +12,12 @@ from torch._dynamo.exc import Unsupported
 from finetune import compose
 from finetune.attention.pretrained.interface import ASSIGNMENT
 from finetune.errors import UserError
+from finetune.hardware.compiling import compile_model, compiling, token_wise
+from finetune.hardware.dropout import fast_dropout
 from finetune.recipe import Recipe
-from finetune.training.compiling import compile_model, compiling, token_wise
-from finetune.training.dropout import fast_dropout
 from finetune.training.loop import Loop, fit
 from finetune.training.run import Run, prepare
-from tests.training.test_resume import elsewhere, small
+from tests.checkpointing.test_resume import elsewhere, small
 
 Toy = Callable[..., Recipe]
 
@@ -67,7 +67,7 @@ def test_all_weights_of_feed_forward_layers_are_compiled_and_none_of_attention(t
 def test_what_is_compiled_leaves_dropout_to_the_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """It draws in the kernels that it writes; ours would break the graph."""
     model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5))
-    monkeypatch.setattr("finetune.training.dropout.dropout", lambda *_: pytest.fail("drawn by ours"))
+    monkeypatch.setattr("finetune.hardware.dropout.dropout", lambda *_: pytest.fail("drawn by ours"))
     with fast_dropout(model):
         compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
         assert (compiled(torch.ones(64, 4)) == 0).any()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from finetune.training.prefetch import prefetch
+from finetune.hardware.prefetch import prefetch
 
 
 def threads() -> int:

@@ -21,10 +21,10 @@ from accelerate.utils import broadcast_object_list
 from torch import nn
 
 from finetune.attention.tuning import cpu_tuning
+from finetune.hardware.allocator import keep_memory
+from finetune.hardware.matmul import DEFAULT, Matmul, choose_matmul
+from finetune.hardware.precision import Precision
 from finetune.recipe import Training
-from finetune.training.allocator import keep_memory
-from finetune.training.matmul import DEFAULT, Matmul, choose_matmul
-from finetune.training.precision import Precision
 
 
 def tune_process(accelerator: Accelerator) -> None:

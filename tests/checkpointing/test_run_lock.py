@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from finetune import compose
+from finetune.checkpointing.run_folder import RunFolder
+from finetune.checkpointing.run_lock import RunLock
 from finetune.recipe import Recipe
 from finetune.run import main, run_recipe, status
 from finetune.training import loop as loops
 from finetune.training import saving
-from finetune.training.run_folder import RunFolder
-from finetune.training.run_lock import RunLock
+from tests.checkpointing.test_resume import assert_same_bits, elsewhere, interrupted, small
 from tests.training.processes import SECONDS, finish, start
-from tests.training.test_resume import assert_same_bits, elsewhere, interrupted, small
 
 Toy = Callable[..., Recipe]
 

@@ -11,16 +11,16 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from finetune import compose, models
+from finetune.checkpointing import checkpoint
+from finetune.checkpointing.fingerprint import check_fingerprint, take_fingerprint
 from finetune.data.features import Column, Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.run import main, run_recipe
-from finetune.training import checkpoint
-from finetune.training.fingerprint import check_fingerprint, take_fingerprint
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
+from tests.checkpointing.test_resume import SMALL, assert_same_bits, elsewhere, interrupted, killed_then_resumed, small
 from tests.training.processes import together
-from tests.training.test_resume import SMALL, assert_same_bits, elsewhere, interrupted, killed_then_resumed, small
 
 Toy = Callable[..., Recipe]
 

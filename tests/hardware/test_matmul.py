@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from finetune import training
+from finetune.hardware import matmul
+from finetune.hardware.matmul import Matmul, choose_matmul
 from finetune.recipe import Recipe
-from finetune.training import matmul
-from finetune.training.matmul import Matmul, choose_matmul
 from finetune.training.run import prepare
 
 

@@ -14,17 +14,18 @@ from filelock import FileLock
 from safetensors.torch import load_file
 
 from finetune import compose, training
+from finetune.checkpointing import checkpoint
+from finetune.checkpointing.resume import CHOSEN, HARMLESS, differences
+from finetune.checkpointing.run_folder import RunFolder
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
 from finetune.run import run_recipe, status
-from finetune.training import checkpoint, saving
+from finetune.training import saving
 from finetune.training.evaluation import EvaluationResult
 from finetune.training.gradient import Gradients
 from finetune.training.loop import Loop
-from finetune.training.resume import CHOSEN, HARMLESS, differences
 from finetune.training.run import prepare
-from finetune.training.run_folder import RunFolder
 from tests.training.processes import finish, free_port, start, together
 
 Toy = Callable[..., Recipe]

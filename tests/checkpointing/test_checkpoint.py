@@ -15,17 +15,18 @@ import torch
 from safetensors import SafetensorError
 
 from finetune import compose, training
+from finetune.checkpointing import checkpoint
+from finetune.checkpointing.run_folder import RunFolder
 from finetune.errors import UserError
 from finetune.metrics import Scores
 from finetune.recipe import Recipe
 from finetune.run import main, run_recipe, status
-from finetune.training import checkpoint, saving
+from finetune.training import saving
 from finetune.training.evaluation import EvaluationResult
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from finetune.training.run_folder import RunFolder
+from tests.checkpointing.test_resume import assert_same_bits, elsewhere, interrupted, only_run, small
 from tests.training.processes import finish, start
-from tests.training.test_resume import assert_same_bits, elsewhere, interrupted, only_run, small
 
 Toy = Callable[..., Recipe]
 
