@@ -125,7 +125,7 @@ def test_modernbert_keeps_its_own_windows() -> None:
 
 
 def test_layers_that_are_one_take_one_mask() -> None:
-    with pytest.raises(PretrainedError, match="the layers of AlbertModel are one and the same, and take one mask"):
+    with pytest.raises(PretrainedError, match="the layers of AlbertModel share one attention and take one mask"):
         apply_masks(encoder("Albert"), PROGRAM)
     model = apply_masks(encoder("Albert"), {"encoder": "none()"})
     changed = IDS.clone()

@@ -163,7 +163,7 @@ def test_columns_of_the_target_need_whole_forwards(name: str) -> None:
     written = write(model, inputs, use_cache=False)
     at_once = model(**inputs, decoder_input_ids=written.tokens[:, :-1]).logits
     torch.testing.assert_close(written.numbers, at_once, atol=1e-5, rtol=1e-5)
-    with pytest.raises(PretrainedError, match=r"reads token columns, of which the cache has none.*use_cache=False"):
+    with pytest.raises(PretrainedError, match=r"reads token columns, which a cache does not hold.*use_cache=False"):
         write(model, inputs)
 
 

@@ -37,7 +37,7 @@ def test_masks_that_are_made_without_us(
 ) -> None:
     model = apply_masks(build(name), program)
     monkeypatch.setattr(MODULES[name], "create_bidirectional_mask", lambda *args, **kwargs: handed)
-    with pytest.raises(PretrainedError, match=f"layer 0 at site 'encoder' was handed {kind} in place of its mask"):
+    with pytest.raises(PretrainedError, match=f"layer 0 at site 'encoder' was given {kind} in place of its mask"):
         model(**batch(name))
 
 
@@ -51,7 +51,9 @@ def test_an_attention_mask_that_does_not_come_through(
 
     model = apply_masks(build(name), program)
     monkeypatch.setattr(MODULES[name], "create_bidirectional_mask", forgetful)
-    with pytest.raises(PretrainedError, match="masks are asked for with nothing in place of what apply_masks put in"):
+    with pytest.raises(
+        PretrainedError, match="mask function was called with nothing in place of the request that apply_masks"
+    ):
         model(**batch(name))
 
 
@@ -59,7 +61,7 @@ def test_an_attention_mask_that_does_not_come_through(
 def test_a_hook_that_is_not_called(name: str) -> None:
     model = apply_masks(build(name), {"encoder": "window(1)"})
     stack = model.get_encoder() if name.startswith("T5") else model
-    with pytest.raises(PretrainedError, match=r"asked for with a tensor of shape \[2, 7\] in place"):
+    with pytest.raises(PretrainedError, match=r"called with a tensor of shape \[2, 7\] in place"):
         stack.forward(**{key: each for key, each in batch(name).items() if key != "labels"})
 
 
@@ -74,7 +76,7 @@ def test_masks_of_another_pattern_or_size(name: str, monkeypatch: pytest.MonkeyP
         return original(*args, **{**kwargs, "inputs_embeds": kwargs["inputs_embeds"][:, :-1]})
 
     monkeypatch.setattr(MODULES[name], "create_bidirectional_mask", of_another_pattern)
-    with pytest.raises(PretrainedError, match="asks for a mask of its own beside those of the program"):
+    with pytest.raises(PretrainedError, match="makes a mask of its own in addition to those of the program"):
         model(**batch(name))
     monkeypatch.setattr(MODULES[name], "create_bidirectional_mask", of_another_width)
     with pytest.raises(PretrainedError, match=r"= \(2, 6, 0, 7, 0\), expected \(2, 7, 0, 7, 0\)"):
@@ -95,7 +97,7 @@ def test_a_mask_of_another_site() -> None:
     places = [(module, getattr(module, ASSIGNMENT)) for module in model.modules() if hasattr(module, ASSIGNMENT)]
     own, cross = (next(each for each in places if each[1].site == site) for site in ("decoder", "cross"))
     setattr(own[0], ASSIGNMENT, cross[1])
-    with pytest.raises(PretrainedError, match=r"handed a mask for site, queries .* but is asked to compute"):
+    with pytest.raises(PretrainedError, match=r"given a mask for site, queries .* but was called with"):
         model(**batch("T5ForConditionalGeneration"))
 
 
@@ -119,7 +121,9 @@ def test_the_attention_function_refuses_what_it_does_not_know() -> None:
     assert handed(model)[0].shape == (2, SOURCE, 4, 8)
     assert handed(model, position_ids=torch.zeros(1), softcap=None)[1] is None
     for name in ("softcap", "s_aux", "cu_seq_lens_q"):
-        with pytest.raises(PretrainedError, match=f"attention was handed {name}, which it does not know"):
+        with pytest.raises(
+            PretrainedError, match=f"attention function was given {name}, which attention under masks does not"
+        ):
             handed(model, **{name: 1.0})
     for name, shape in (
         ("query", (2, 4, 3, 8)),
@@ -127,7 +131,7 @@ def test_the_attention_function_refuses_what_it_does_not_know() -> None:
         ("key", (2, 2, SOURCE, 8)),
         ("query", (1, 4, 7, 8)),
     ):
-        with pytest.raises(PretrainedError, match="is asked to compute"):
+        with pytest.raises(PretrainedError, match="but was called with"):
             handed(model, **{name: torch.zeros(shape)})
 
 
@@ -140,7 +144,7 @@ def test_the_mask_function_by_itself() -> None:
     ("mask", "message"),
     [
         (torch.ones(2, 1, SOURCE, SOURCE), r"attention_mask must be a tensor \[batch, tokens\].* got \[2, 1, 7, 7\]"),
-        (torch.ones(2, SOURCE, SOURCE), r"got \[2, 7, 7\]: who may attend to whom is said by the program"),
+        (torch.ones(2, SOURCE, SOURCE), r"got \[2, 7, 7\]: who may attend to whom is given by the program"),
         (torch.ones(2, SOURCE + 2), r"has shape \[2, 9\], but the tokens are \[2, 7\]; .*prefix tuning"),
         ({"full_attention": None}, "got dict"),
     ],
@@ -159,7 +163,7 @@ ADDITIVE = torch.zeros(2, SOURCE).masked_fill(torch.arange(SOURCE) > 4, -torch.i
 @pytest.mark.parametrize(
     ("mask", "found"),
     [
-        (ADDITIVE, "got torch.float32, as of masks that are added to the scores"),
+        (ADDITIVE, "got torch.float32, as in masks that are added to the scores"),
         (ADDITIVE.clamp(min=torch.finfo(torch.bfloat16).min).bfloat16(), "got torch.bfloat16"),
         (torch.ones(2, SOURCE), "got torch.float32"),
         (torch.zeros(2, SOURCE), "got torch.float32"),

@@ -185,7 +185,7 @@ def test_a_model_without_masks_stays_without(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("saved", "error", "message"),
     [
-        ("window(1)", PretrainedError, r"attention_masks cannot be read: 'window\(1\)'"),
+        ("window(1)", PretrainedError, r"attention_masks cannot be read: expected a mapping .*found 'window\(1\)'"),
         ({"special_tokens": {}}, PretrainedError, "cannot be read"),
         ({"program": {"encoder": "windows(1)"}}, ProgramError, "did you mean 'window'"),
         ({"program": {"encodre": "window(1)"}}, ProgramError, "no key 'encodre'"),
