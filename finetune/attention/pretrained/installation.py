@@ -14,11 +14,11 @@ from transformers import PreTrainedModel
 
 from finetune.attention.masks import Mask
 from finetune.attention.masks.base import Needs
-from finetune.attention.pretrained.arguments import is_encoder_decoder, parameter_names
+from finetune.attention.pretrained.arguments import SpecialTokens, is_encoder_decoder, parameter_names
 from finetune.attention.pretrained.cls_only import ClsOnlyHook, last_attention
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.families import AttentionStack
-from finetune.attention.pretrained.hooks import CarryHook, SourceHook, SpecialTokens, StackHook, install
+from finetune.attention.pretrained.hooks import CarryHook, SourceHook, StackHook, install
 from finetune.attention.pretrained.interface import ASSIGNMENT, MaskAssignment
 from finetune.attention.pretrained.streams import (
     EndOfTextHook,

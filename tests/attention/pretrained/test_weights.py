@@ -121,7 +121,10 @@ def test_dropout_is_read_and_the_mode_kept(name: str) -> None:
             lambda: GPT2Model(GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=9)),
             "GPT2Model has no BERT or T5 encoder",
         ),
-        (lambda: BertForMaskedLM(bert_config(hidden_act="mish")), "do not support the activation 'mish'; supported are relu, gelu"),
+        (
+            lambda: BertForMaskedLM(bert_config(hidden_act="mish")),
+            "do not support the activation 'mish'; supported are relu, gelu",
+        ),
     ],
 )
 def test_other_models_are_refused(model: Callable[[], PreTrainedModel], message: str) -> None:
