@@ -91,8 +91,8 @@ def read_tokens(
         columns |= own_columns
     valid = _valid(attention_mask, batch, past + count, stream)
     valid = None if valid is None else valid.to(given.device)
-    are_told = input_ids is not None or valid is not None or stream is not None
-    return Tokens(batch, past + count, given.device, valid, columns, values, stream, are_told=are_told)
+    positions_known = input_ids is not None or valid is not None or stream is not None
+    return Tokens(batch, past + count, given.device, valid, columns, values, stream, positions_known=positions_known)
 
 
 def carried_tokens(encoded: Any, attention_mask: object, features: object, layout: object) -> Tokens:

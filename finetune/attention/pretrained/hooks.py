@@ -115,7 +115,7 @@ class StackHook:
         self, site: SiteName, masks: tuple[Mask, ...], queries: Tokens, keys: Tokens, past: int
     ) -> MaskRequest:
         """Return the request for the masks of a site."""
-        if not (queries.are_told and keys.are_told):
+        if not (queries.positions_known and keys.positions_known):
             check_embeddings(masks)
         has_relative_bias = self.has_relative_bias and site != "cross"
         return MaskRequest(

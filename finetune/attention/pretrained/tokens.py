@@ -43,8 +43,8 @@ class Tokens:
         values: Values of the examples, int64 [batch]; int64 [examples] for a stream.
         stream: Where the examples lie in the one row of a ragged stream; None for padded rows.
         ids: The encoder's input_ids [1, tokens], where they are not passed in its own arguments (`EndOfTextHook`).
-        are_told: Whether ids, an attention mask or a layout tell which positions are tokens; False for embeddings
-            alone.
+        positions_known: Whether ids, an attention mask or a layout show which positions hold tokens; embeddings alone
+            do not.
     """
 
     batch: int
@@ -55,7 +55,7 @@ class Tokens:
     values: Mapping[str, Tensor] = field(default_factory=dict)
     stream: Ragged | None = None
     ids: Tensor | None = None
-    are_told: bool = True
+    positions_known: bool = True
 
     @property
     def longest(self) -> int:

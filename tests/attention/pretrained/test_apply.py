@@ -226,16 +226,6 @@ def test_both_halves_can_be_called_by_themselves() -> None:
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", PAIRS)
-def test_the_targets_padding_is_told_from_the_labels(name: str) -> None:
-    model = apply_masks(build(name), {"decoder": {"mask": "full()", "bidirectional": True}})
-    inputs = batch(name)
-    with_padding = model(**inputs).logits[1:, :3]
-    alone = {key: each[1:] for key, each in inputs.items()}
-    alone["labels"] = alone["labels"][:, :3]
-    torch.testing.assert_close(with_padding, model(**alone).logits, atol=1e-5, rtol=1e-5)
-
-
 @pytest.mark.parametrize("lengths", [(SOURCE, 1), (SOURCE, 0)])
 @pytest.mark.parametrize("name", ["BertForTokenClassification", "T5ForConditionalGeneration", "EncoderDecoderModel"])
 @pytest.mark.parametrize("standard", [True, False])

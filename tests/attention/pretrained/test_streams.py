@@ -15,7 +15,6 @@ from transformers import (
     AlbertForSequenceClassification,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
-    BertConfig,
     DistilBertConfig,
     ElectraConfig,
     ErnieConfig,
@@ -28,10 +27,8 @@ from transformers import (
     XLMRobertaXLConfig,
 )
 
-from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.layout import Ragged
-from finetune.attention.pretrained import PretrainedError, apply_masks, cls_only, interface, reads_streams
-from finetune.attention.pretrained.size_bucketing import bucketed_length
+from finetune.attention.pretrained import PretrainedError, apply_masks, reads_streams
 from finetune.attention.program import Program, Site
 from tests.attention.expressions import masks
 from tests.attention.pretrained.tiny import BERT, PAD, SEP, VOCABULARY, build
@@ -268,39 +265,3 @@ def test_models_that_read_rows_say_so() -> None:
     ids = torch.full((1, 5), CLS)
     with pytest.raises(PretrainedError, match="averages a row's tokens"):
         averaging(ids, layout=Ragged.from_lengths([2, 3]))
-
-
-@pytest.mark.parametrize("name", ["bert", "roberta", "electra"])
-@pytest.mark.parametrize("of_config", [False, True])
-def test_the_last_layer_computes_what_the_head_reads(
-    name: str, of_config: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And all of it where hidden states are asked for, of which the outputs are the same."""
-    asking: list[int] = []
-
-    def attention(query: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        asking.append(len(query))
-        return tiled_attention(query, *args, **kwargs)
-
-    for module in (interface, cls_only):
-        monkeypatch.setattr(module, "tiled_attention", attention)
-    configs = {"bert": BertConfig(**SMALL, max_position_embeddings=24), **OTHERS}
-    model: Any = AutoModelForSequenceClassification.from_config(configs[name])  # type: ignore[no-untyped-call]
-    model.eval()
-    apply_masks(model, {"encoder": "window(2)"})
-    widths: list[int] = []
-    for module in model.modules():
-        if type(module).__name__.endswith("Intermediate"):
-            module.register_forward_hook(lambda module, args, output: widths.append(output.shape[1]))
-    inputs = {"input_ids": torch.cat(texts(LENGTHS))[None], "layout": Ragged.from_lengths(LENGTHS)}
-    read = model(**inputs)
-    assert widths == [*[bucketed_length(sum(LENGTHS), CPU)] * (len(widths) - 1), len(LENGTHS)]
-    assert asking == widths
-    widths.clear()
-    asking.clear()
-    if of_config:
-        model.config.output_hidden_states = True
-    shown = model(**inputs) if of_config else model(**inputs, output_hidden_states=True)
-    assert set(widths) == set(asking) == {sum(LENGTHS)}
-    assert [states.shape[1] for states in shown.hidden_states][:-1] == [sum(LENGTHS)] * (len(widths))
-    torch.testing.assert_close(shown.logits, read.logits)

@@ -4,17 +4,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedModel
 from transformers.masking_utils import create_bidirectional_mask as original
 from transformers.models.bert import modeling_bert
 from transformers.models.t5 import modeling_t5
 
-from finetune.attention.layers import to_allowed
-from finetune.attention.layout import LayoutError
 from finetune.attention.pretrained import PretrainedError, apply_masks
 from finetune.attention.pretrained.interface import ASSIGNMENT, make_masks, masked_attention
-from finetune.attention.program import Program
 from tests.attention.pretrained.tiny import SOURCE, batch, build
 
 MODULES = {"BertModel": modeling_bert, "T5ForConditionalGeneration": modeling_t5}
@@ -138,73 +135,3 @@ def test_the_attention_function_refuses_what_it_does_not_know() -> None:
 def test_the_mask_function_by_itself() -> None:
     with pytest.raises(PretrainedError, match="the model was not given masks by apply_masks"):
         make_masks(batch_size=1, q_length=1, kv_length=1, mask_function=None)
-
-
-@pytest.mark.parametrize(
-    ("mask", "message"),
-    [
-        (torch.ones(2, 1, SOURCE, SOURCE), r"attention_mask must be a tensor \[batch, tokens\].* got \[2, 1, 7, 7\]"),
-        (torch.ones(2, SOURCE, SOURCE), r"got \[2, 7, 7\]: who may attend to whom is given by the program"),
-        (torch.ones(2, SOURCE + 2), r"has shape \[2, 9\], but the tokens are \[2, 7\]; .*prefix tuning"),
-        ({"full_attention": None}, "got dict"),
-    ],
-)
-@pytest.mark.parametrize("name", ["BertModel", "T5ForConditionalGeneration", "EncoderDecoderModel"])
-def test_an_attention_mask_of_another_kind(name: str, mask: object, message: str) -> None:
-    for program in ({"encoder": "window(1)"}, Program()):
-        model = apply_masks(build(name), program)
-        with pytest.raises(PretrainedError, match=message):
-            model(**{**batch(name), "attention_mask": mask})
-
-
-ADDITIVE = torch.zeros(2, SOURCE).masked_fill(torch.arange(SOURCE) > 4, -torch.inf)
-
-
-@pytest.mark.parametrize(
-    ("mask", "found"),
-    [
-        (ADDITIVE, "got torch.float32, as in masks that are added to the scores"),
-        (ADDITIVE.clamp(min=torch.finfo(torch.bfloat16).min).bfloat16(), "got torch.bfloat16"),
-        (torch.ones(2, SOURCE), "got torch.float32"),
-        (torch.zeros(2, SOURCE), "got torch.float32"),
-        (torch.tensor([[1, 1, 1, 2, 2, 3, 0]] * 2), "got numbers from 0 to 3"),
-        (-torch.ones(2, SOURCE, dtype=torch.int32), "got numbers from -1 to -1"),
-        (255 * torch.ones(2, SOURCE, dtype=torch.uint8), "got numbers from 255 to 255"),
-    ],
-    ids=["0 and -inf", "0 and the lowest", "float ones", "float zeros", "packed", "-1", "255"],
-)
-@pytest.mark.parametrize("name", ["BertModel", "T5ForConditionalGeneration", "EncoderDecoderModel"])
-def test_an_attention_mask_whose_numbers_may_mean_something_else(name: str, mask: Tensor, found: str) -> None:
-    for program in ({"encoder": "window(1)"}, Program()):
-        model = apply_masks(build(name), program)
-        sites = ["attention_mask"] + (["decoder_attention_mask"] if "labels" in batch(name) else [])
-        for site in sites:
-            width = batch(name)["labels"].shape[1] if site.startswith("decoder") else SOURCE
-            with pytest.raises(
-                PretrainedError, match=rf"^attention_mask must be boolean .* {found}.*layers.to_allowed\("
-            ):
-                model(**{**batch(name), site: mask[:, :width] if "3" not in found else mask[:, -width:]})
-
-
-@pytest.mark.parametrize("name", ["BertModel", "T5ForConditionalGeneration", "EncoderDecoderModel"])
-def test_a_mask_that_was_converted_is_that_of_integers(name: str) -> None:
-    inputs = batch(name)
-    additive = torch.zeros(inputs["attention_mask"].shape).masked_fill(inputs["attention_mask"] == 0, -torch.inf)
-    model = apply_masks(build(name), {"encoder": "window(1)"})
-    for mask in (to_allowed(additive, "-inf = ignore"), inputs["attention_mask"].to(torch.uint8)):
-        assert model(**{**inputs, "attention_mask": mask})[0].equal(model(**inputs)[0])
-
-
-def test_padding_between_tokens() -> None:
-    holes = torch.tensor([[1, 1, 0, 1, 1, 1, 1]] * 2)
-    inputs = {**batch("BertModel"), "attention_mask": holes}
-    with pytest.raises(LayoutError, match="row 0 of the attention mask has padding between its tokens"):
-        apply_masks(build("BertModel"), {"encoder": "window(1)"})(**inputs)
-    standard = apply_masks(build("BertModel"), Program())
-    assert standard(**inputs).last_hidden_state.equal(build("BertModel")(**inputs).last_hidden_state)
-
-
-def test_a_call_without_tokens_is_left_to_the_model() -> None:
-    model = apply_masks(build("BertModel"), {"encoder": "window(1)"})
-    with pytest.raises(ValueError, match="You must specify exactly one of input_ids or inputs_embeds"):
-        model()
