@@ -139,7 +139,7 @@ def test_a_prompt_without_labels_is_no_padding() -> None:
 def test_features_that_are_given_replace_those_that_the_encoders_output_carries() -> None:
     states = torch.zeros(2, SOURCE, 32)
     carried = {"last_hidden_state": states, COLUMN_KEY + "word": IDS, VALUE_KEY + "size": torch.tensor([1, 2])}
-    encoded = BaseModelOutput(last_hidden_state=states)  # type: ignore[arg-type]
+    encoded = BaseModelOutput(last_hidden_state=states)
     for name, tensor in carried.items():
         encoded[name] = tensor
     found = carried_tokens(encoded, MASK, None, None)

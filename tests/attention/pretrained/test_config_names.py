@@ -1,18 +1,18 @@
 """Names in saved configurations are part of the file format: models that were saved earlier must still load."""
 
-from transformers import BertConfig
+from typing import Any
 
 from finetune.attention.pretrained import apply_saved_masks, remove_masks, saved_masks
 from finetune.attention.pretrained.config_names import PREFIX
 from finetune.attention.program import Program
 from finetune.attention.standalone import stock_config
-from tests.attention.pretrained.tiny import BERT, build
+from tests.attention.pretrained.tiny import bert_config, build
 
-SAVED = {"program": {"encoder": "window(1)"}, "special_tokens": {"cls": [2]}}
+SAVED: dict[str, Any] = {"program": {"encoder": "window(1)"}, "special_tokens": {"cls": [2]}}
 
 
 def test_a_configuration_as_it_is_saved_is_read() -> None:
-    config = BertConfig(**BERT, attention_masks=SAVED)  # type: ignore[arg-type]
+    config = bert_config(attention_masks=SAVED)
     assert saved_masks(config) == (Program.from_config(SAVED["program"]), {"cls": [2]})
     model = build("BertModel")
     model.config.attention_masks = SAVED

@@ -47,7 +47,8 @@ def test_a_classifier_reads_a_stream_only_if_the_source_hook_runs_before_the_end
     model = apply_masks(build(CLASSIFIER), Program())
     expected = classify(model)
     assert expected.shape == (len(LENGTHS), 3)
-    for hooks in (model._forward_pre_hooks, model._forward_pre_hooks_with_kwargs):
+    registered: list[Any] = [model._forward_pre_hooks, model._forward_pre_hooks_with_kwargs]
+    for hooks in registered:
         first = next(iter(hooks))
         hooks[first] = hooks.pop(first)  # to the end
     assert kinds(model._forward_pre_hooks) == [EndOfTextHook, SourceHook]

@@ -43,5 +43,5 @@ def test_ids_that_are_given_come_before_those_of_the_config_and_unread_ones_are_
     model = build("T5EncoderModel")
     needs = Needs(columns=frozenset({"is_eos", "is_pad", "is_star"}))
     assert needed_token_ids(model, {}, needs) == {"eos": (SEP,), "pad": (PAD,)}
-    given = {"eos": 9, "star": [7, 8], "unread": 5}
+    given: dict[str, int | list[int]] = {"eos": 9, "star": [7, 8], "unread": 5}
     assert needed_token_ids(model, given, needs) == {"eos": (9,), "pad": (PAD,), "star": (7, 8)}
