@@ -35,6 +35,7 @@ def shares_source(model: nn.Module) -> bool:
     example are consecutive and of equal number. It is False for a model without masks, whose attention function is that
     of transformers, and where attention weights are returned (`output_attentions`).
     """
+    # `masked_attention` computes weights by `dense_attention`, which needs keys for each row.
     configs = [stack.module.config for _, stack in _decoders(model)]
     return bool(configs) and not any(getattr(config, "output_attentions", False) for config in configs)
 

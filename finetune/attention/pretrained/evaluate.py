@@ -126,6 +126,7 @@ def _allowed(mask: Mask, request: MaskRequest, layouts: Layouts) -> Allowed:
     """Return any mask in padded rows: bool [batch, heads or 1, queries, keys]."""
     if request.past:
         _check_step(mask, request, layouts)
+    # A query may stand after tokens in the cache: its position comes from `queries`, or from `query_offset`.
     if request.site == "cross":
         return Allowed.of(padded_mask(mask, layouts.queries, layouts.keys, num_heads=request.num_heads))
     return Allowed.of(padded_mask(mask, layouts.own, num_heads=request.num_heads, query_offset=request.past))
@@ -145,6 +146,7 @@ def _causal(request: MaskRequest) -> Allowed:
         return allowed
     if allowed is EVERYTHING and not request.past:
         return Allowed.triangle(request.query_length, request.keys.device)
+    # [queries, keys]
     square = torch.ones(request.query_length, request.keys.padded_length, dtype=torch.bool, device=request.keys.device)
     # The first query stands at the position `past`, and sees that many keys before it.
     triangle = square.tril(request.past)[None, None]  # [1, 1, queries, keys]

@@ -55,6 +55,7 @@ class AttentionStack:
     def head_dim(self) -> int:
         """Size of one attention head."""
         config = self.module.config
+        # In T5, the heads together may be wider or narrower than the hidden states.
         return int(getattr(config, "d_kv", None) or config.hidden_size // self.num_heads)
 
     @property
@@ -143,6 +144,8 @@ def find_stacks(model: PreTrainedModel) -> tuple[AttentionStack, ...]:
         PretrainedError: A part of the model has no registered architecture, or is not built as its record says.
     """
     stacks = tuple(_stacks(model))
+    # A model of transformers that is neither in a stack nor around one would ignore the masks, such as a GPT-2 that is
+    # the decoder of an EncoderDecoderModel.
     inside = {id(module) for stack in stacks for module in stack.module.modules()}
     for part in model.modules():
         if isinstance(part, PreTrainedModel) and id(part) not in inside and not any(_stacks(part)):

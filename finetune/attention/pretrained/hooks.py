@@ -84,6 +84,7 @@ class StackHook:
         """
         check_masked_attention(module)
         arguments = named(self.parameters, args, kwargs)
+        # The forward of the stack has no parameters of these names, so that they are removed here.
         features, layout = self._own(arguments, "mask_features"), self._own(arguments, "layout")
         past = cached_length(arguments.get("past_key_values"), self.site)
         if past:
@@ -94,6 +95,7 @@ class StackHook:
             return (), arguments
         if tokens.stream is not None:
             self._place(arguments, tokens.stream, past)
+            # Bucketing would leave padding in the hidden states of the layers, which no hook can cut off.
             if not shows_states(module, arguments):
                 tokens = bucketed(tokens)
                 pad_arguments(arguments, tokens.padded_length)
@@ -103,9 +105,10 @@ class StackHook:
                     "source and target must both be ragged streams, or both padded rows; give both layout and "
                     "decoder_layout, or neither"
                 )
+            # Values belong to an example, so that the masks of both sides can read those of either side.
             tokens = with_values(tokens, source.values)
             keys = bucketed(with_values(source, tokens.values))
-            states = arguments["encoder_hidden_states"]
+            states = arguments["encoder_hidden_states"]  # [batch, source tokens, hidden_size]
             arguments["encoder_hidden_states"] = pad_columns(states, keys.padded_length) if keys.stream else states
             arguments["encoder_attention_mask"] = self._request("cross", self.cross_masks, tokens, keys, past)
         arguments["attention_mask"] = self._request(self.site, self.masks, tokens, tokens, past)
@@ -117,6 +120,7 @@ class StackHook:
         """Return the request for the masks of a site."""
         if not (queries.positions_known and keys.positions_known):
             check_embeddings(masks)
+        # T5's cross-attention has a bias of zeros.
         has_relative_bias = self.has_relative_bias and site != "cross"
         return MaskRequest(
             site, masks, self.num_heads, queries, keys, past, self.head_dim, has_relative_bias, self.kernel
@@ -128,8 +132,8 @@ class StackHook:
             reason = self.no_stream or "a cache holds padded rows (give use_cache=False)"
             raise PretrainedError(f"this model cannot read a ragged stream: {reason}")
         if arguments.get("position_ids") is None and "position_ids" in self.parameters:
-            arguments["position_ids"] = (stream.positions + self.first_position)[None]
-        if self.site == "decoder":
+            arguments["position_ids"] = (stream.positions + self.first_position)[None]  # [1, tokens]
+        if self.site == "decoder":  # transformers makes a cache by default
             arguments["use_cache"] = False
 
     def _own(self, arguments: Arguments, name: str) -> object:
@@ -147,7 +151,7 @@ class StackHook:
         given = arguments.get("attention_mask")
         if isinstance(given, Tokens):
             tokens = given
-            if tokens.ids is not None:
+            if tokens.ids is not None:  # `EndOfTextHook` has replaced the ids of the call
                 arguments["input_ids"] = tokens.ids
         else:
             read = read_tokens(arguments, given, features, layout, past, self.special_tokens)

@@ -54,6 +54,7 @@ class StackMasks:
                 masks.
             ProgramError: The program names a layer that the stack does not have.
         """
+        # The architecture's own windows hold in addition to the masks of the program.
         own = stack.own_masks()
         given = program.by_layer(stack.site, stack.num_layers)
         masks = tuple(mask & window for mask, window in zip(given, own, strict=True))
@@ -112,7 +113,9 @@ def install_hooks(
     decoders = [masks for masks in stacks if masks.cross_masks]
     decoder_masks = _different([mask for decoder in decoders for mask in decoder.masks])
     cross_masks = _different([mask for decoder in decoders for mask in decoder.cross_masks])
+    # Under the standard masks padding in the target has no influence, and the stock model does not know it either.
     standard = program.is_standard_at("decoder") and program.is_standard_at("cross")
+    # A model with a head and the model inside of it are both encoder-decoders, and either can be called.
     pairs = [part for part in model.modules() if isinstance(part, PreTrainedModel) and is_encoder_decoder(part)]
     for part in pairs:
         hook = SourceHook(parameter_names(part), decoder_masks, cross_masks, special_tokens, infer_padding=not standard)
@@ -152,6 +155,7 @@ def _install_stack(
     if last is not None:
         yield install(last, ClsOnlyHook(stack.module.config))
     if stack.has_relative_bias:
+        # The first layer makes the bias, and transformers passes it on to the others.
         for attention in (*stack.self_attention[:1], *stack.cross_attention[:1]):
             yield install(attention, RelativeBiasHook())
 

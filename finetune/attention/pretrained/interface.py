@@ -111,6 +111,8 @@ def make_masks(
             "or a pattern that is new in this version of transformers), which would be lost"
         )
     request = attention_mask
+    # transformers derives these sizes from its own arguments: another size means that the request belongs to another
+    # call, or that keys were added that the request does not know, as in a static cache.
     found = (batch_size, q_length, q_offset, kv_length, kv_offset)
     expected = (request.keys.batch, request.query_length, _expected_offset(request), request.keys.padded_length, 0)
     if found != expected:
@@ -229,6 +231,7 @@ def _returns_weights(module: nn.Module, options: dict[str, object]) -> bool:
 def _check_sizes(assignment: MaskAssignment, request: MaskRequest, query: Tensor, key: Tensor) -> None:
     """Raise PretrainedError if queries and keys do not have the sizes for which the masks were evaluated."""
     found = (assignment.site, query.shape[0], query.shape[1], query.shape[2], key.shape[0], key.shape[1], key.shape[2])
+    # Queries are [batch, heads, queries, head_dim]; keys are [sources, heads, keys, head_dim].
     batch, heads = request.keys.batch, request.num_heads
     sources = key.shape[0] if _shares_source(request, key) else batch
     expected = (request.site, batch, heads, request.query_length, sources, heads, request.keys.padded_length)

@@ -79,6 +79,7 @@ def _requests(stacks: Sequence[AttentionStack], compute: Callable[[], object]) -
             if isinstance(request, MaskRequest):
                 requests[request.site] = request
         waiting.discard(id(module))
+        # The pre-hooks of `apply_masks` were registered before, so that the request of this call is recorded.
         if not waiting:
             raise _Recorded
 
@@ -95,6 +96,7 @@ def _requests(stacks: Sequence[AttentionStack], compute: Callable[[], object]) -
 
 def _pairs(request: MaskRequest, num_layers: int, attentions: Sequence[nn.Module]) -> list[tuple[Any, ...]]:
     """Return for each example the allowed pairs of each layer, bool [queries, keys]; layers with one mask share one."""
+    # In one stream, the positions of an example are consecutive, for padded rows as well.
     queries = _ragged(request, "queries")
     keys = queries if request.keys is request.queries else _ragged(request, "keys")
     numbers = [_assignment(attentions[layer]).number for layer in range(num_layers)]

@@ -71,6 +71,7 @@ def save_with_masks(model: nn.Module) -> None:
 
 def save_as_before(model: nn.Module) -> None:
     """Give a model its own class again, in place, unless another class was derived from the present one since."""
+    # FSDP2, for example, derives a class from that of the model, which has to stay.
     if type(model).__bases__[:1] == (SavesMasks,):
         model.__class__ = _own_class(model)
 
@@ -78,6 +79,7 @@ def save_as_before(model: nn.Module) -> None:
 @cache
 def _with_masks(own: Any) -> Any:
     """Return a class derived from `SavesMasks` and `own`, with the name of `own`."""
+    # transformers writes the class name into config.json, and pickle looks a class up by module and name.
     names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
     return type(own.__name__, (SavesMasks, own), names)
 

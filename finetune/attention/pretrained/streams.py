@@ -47,7 +47,7 @@ class PoolHook:
         if not isinstance(request, MaskRequest) or request.queries.stream is None:
             return
         if not isinstance(output, ModelOutput):
-            raise PretrainedError("a ragged stream needs return_dict=True")
+            raise PretrainedError("a ragged stream needs return_dict=True; the model was called with return_dict=False")
         stream, states = request.queries.stream, output["last_hidden_state"]
         # Otherwise `ClsOnlyHook` has reduced the states to [1, examples, hidden_size], the tokens that are read.
         is_whole = states.shape[1] == request.queries.padded_length
@@ -215,6 +215,7 @@ def why_no_stream(model: PreTrainedModel, stack: AttentionStack) -> str | None:
     name, config = type(model).__name__, stack.module.config
     if read_token(model, stack.module) and getattr(config, "classifier_pooling", "cls") != "cls":
         return f"its head averages a row's tokens (classifier_pooling={config.classifier_pooling!r})"
+    # Heads for tokens read each hidden state by itself; those for texts are handled by `PoolHook`.
     known = (None, "ForTokenClassification", "ForSequenceClassification", "ForMaskedLM", "ForConditionalGeneration")
     _, separator, head = name.partition("For")
     return None if (separator + head or None) in known else f"{name} has a head that reads rows"

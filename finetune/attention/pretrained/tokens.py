@@ -82,6 +82,7 @@ class Tokens:
             if self.valid is None
             else self.valid
         )
+        # The check for padding between tokens reads values, which would break a graph that is compiled.
         return Padded.from_attention_mask(valid, columns, self.values, check=not torch.compiler.is_compiling())
 
     def last(self, count: int, whole: Padded) -> Padded:

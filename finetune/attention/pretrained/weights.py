@@ -168,7 +168,7 @@ def _t5_layer(stack: PreTrainedModel) -> LayerConfig:
         d_model=config.d_model,
         n_head=config.num_heads,
         d_ff=config.d_ff,
-        d_k=config.num_heads * config.d_kv,
+        d_k=config.num_heads * config.d_kv,  # of all heads together
         d_v=config.num_heads * config.d_kv,
         activation=_activation(config.dense_act_fn),
         gated=config.is_gated_act,
@@ -176,7 +176,7 @@ def _t5_layer(stack: PreTrainedModel) -> LayerConfig:
         norm_eps=config.layer_norm_epsilon,
         norm_first=True,
         bias=False,
-        scale=1.0,
+        scale=1.0,  # T5 does not divide its scores by the root of head_dim, but initializes its weights accordingly
         dropout=config.dropout_rate,
         attention_dropout=config.dropout_rate,
         feed_forward_dropout=config.dropout_rate,
@@ -239,6 +239,7 @@ def _with_weights(layers: StackT, stack: PreTrainedModel, weights: LayerWeights)
     """
     names = weights.names(stack)
     renamed = {_renamed(name, names): tensor for name, tensor in _weights(stack).items()}
+    # Names that differ are reported below, in a message that shows both lists.
     missing, unexpected = layers.load_state_dict(renamed, strict=False)
     if missing or unexpected:
         raise PretrainedError(
