@@ -109,7 +109,7 @@ def explain_recipe(recipe: Recipe) -> Plans:
         recipe: The recipe.
 
     Raises:
-        UserError: The recipe cannot be run, its batches are padded, or its kernel cannot compute a mask.
+        UserError: The recipe cannot be run, its batches are padded, or its kernel does not run on this device.
     """
     with tempfile.TemporaryDirectory(prefix="finetune-explain-") as folder, silenced():
         run = prepare(recipe.model_copy(update={"output_dir": Path(folder)}))
@@ -129,10 +129,18 @@ def explain_recipe(recipe: Recipe) -> Plans:
 
 
 def _layers(run: Run, batch: Batch) -> Iterator[LayerPlan]:
-    """Compute the loss of a batch, and yield the plans of the requests for masks that the model has made."""
+    """Compute the loss of a batch, and yield the plans of the requests for masks that the model has made.
+
+    Raises:
+        UserError: The recipe's kernel does not run on the device.
+    """
     run.model.to(run.accelerator.device)
-    with pretrained.recorded_requests(run.model) as requests, torch.inference_mode():
-        run.task.loss(run.model, batch, 0.0)
+    try:
+        with pretrained.recorded_requests(run.model) as requests, torch.inference_mode():
+            run.task.loss(run.model, batch, 0.0)
+    except PlanError as error:
+        fix = "leave out attention.kernel, and the cheapest kernel is taken"
+        raise UserError(str(error), where="attention.kernel", fix=fix) from error
     for request in requests:
         for number, layers in pretrained.layers_of(run.model, request).items():
             yield LayerPlan(request.site, tuple(layers), _explain(request, number))
@@ -141,18 +149,15 @@ def _layers(run: Run, batch: Batch) -> Iterator[LayerPlan]:
 def _explain(request: MaskRequest, number: int) -> Explanation:
     queries = request.queries.ragged
     keys = queries if request.keys is request.queries else request.keys.ragged
-    try:
-        return explain(
-            request.masks[number],
-            queries,
-            keys,
-            request.num_heads,
-            head_dim=request.head_dim,
-            has_relative_bias=request.has_relative_bias,
-            kernel=request.kernel,
-        )
-    except PlanError as error:
-        raise UserError(str(error), where="attention.kernel") from error
+    return explain(
+        request.masks[number],
+        queries,
+        keys,
+        request.num_heads,
+        head_dim=request.head_dim,
+        has_relative_bias=request.has_relative_bias,
+        kernel=request.kernel,
+    )
 
 
 def _reach(views: Sequence[View], site: SiteName) -> list[tuple[list[int], int, int]]:

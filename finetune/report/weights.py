@@ -75,7 +75,7 @@ def _recipe(run: Path) -> Recipe:
         raise UserError(
             f"{run} holds no finished run",
             expected="a folder with recipe.yaml and model/, as finetune run leaves it",
-            fix="runs/<recipe>/<time>, say",
+            fix="give the folder of a run that is finished, such as runs/<recipe>/<time>",
         )
     return compose.load_recipe(str(path))
 

@@ -226,3 +226,17 @@ def test_one_half_of_another_architecture_is_refused() -> None:
     config = EncoderDecoderConfig.from_encoder_decoder_configs(transformers.BertConfig(**SMALL), gpt2)
     with pytest.raises(PretrainedError, match="GPT2LMHeadModel cannot take masks"):
         apply_masks(EncoderDecoderModel(config=config), Program())
+
+
+def test_a_type_of_attention_that_is_not_known_is_refused() -> None:
+    model: Any = encoder("ModernBert", "Model")
+    model.config.layer_types = ["full_attention", "chunked_attention", "sliding_attention"]
+    with pytest.raises(PretrainedError, match="attention of the type 'chunked_attention', which masks do not support"):
+        apply_masks(model, {"encoder": "window(1)"})
+
+
+def test_a_model_with_another_number_of_attention_modules_than_layers_is_refused() -> None:
+    model: Any = transformers.BertModel(transformers.BertConfig(**SMALL))
+    model.encoder.layer[1].attention.self = torch.nn.Identity()
+    with pytest.raises(PretrainedError, match="BertModel of 3 layers has 2 self-attentions and 0 attentions to an enc"):
+        apply_masks(model, {"encoder": "window(1)"})

@@ -28,7 +28,10 @@ from transformers import (
 )
 
 from finetune.attention.layout import Ragged
+from finetune.attention.masks import full
 from finetune.attention.pretrained import PretrainedError, apply_masks, reads_streams
+from finetune.attention.pretrained.streams import bias_table
+from finetune.attention.pretrained.tokens import MaskRequest, Tokens
 from finetune.attention.program import Program, Site
 from tests.attention.expressions import masks
 from tests.attention.pretrained.tiny import BERT, PAD, SEP, VOCABULARY, build
@@ -265,3 +268,14 @@ def test_models_that_read_rows_say_so() -> None:
     ids = torch.full((1, 5), CLS)
     with pytest.raises(PretrainedError, match="averages a row's tokens"):
         averaging(ids, layout=Ragged.from_lengths([2, 3]))
+
+
+def test_a_bias_of_another_shape_than_the_table_is_refused() -> None:
+    layout = Ragged.from_lengths([3, 2])
+    tokens = Tokens(1, layout.total, CPU, stream=layout)
+    request = MaskRequest("encoder", (full(),), 4, tokens, tokens, has_relative_bias=True)
+    assert bias_table(None, request) is None
+    table = torch.zeros(1, 4, 1, 5)  # distances from -2 to 2
+    assert bias_table(table, request).shape == (4, 5)  # type: ignore[union-attr]
+    with pytest.raises(PretrainedError, match=r"given a bias of shape \[1, 4, 5, 5\] .* expected \[1, 4, 1, 5\]"):
+        bias_table(torch.zeros(1, 4, 5, 5), request)

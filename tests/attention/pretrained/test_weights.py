@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -146,3 +147,10 @@ def test_halves_of_different_widths_are_loaded_one_by_one() -> None:
     with pytest.raises(PretrainedError, match="different hidden sizes; load each by itself"):
         EncoderDecoder.from_pretrained(model)
     assert Decoder.from_pretrained(model)(TARGET_IDS, torch.zeros(2, SOURCE, 32)).shape == (2, TARGET, 32)
+
+
+def test_weights_that_the_layers_do_not_have_are_named() -> None:
+    model: Any = build("BertModel")
+    model.encoder.layer[0].extra = torch.nn.Linear(2, 2)
+    with pytest.raises(PretrainedError, match=r"missing none; unknown encoder\.layer\.0\.extra\.weight"):
+        Encoder.from_pretrained(model)

@@ -82,3 +82,11 @@ def test_a_module_that_imports_more_is_refused_with_its_name(tmp_path: Path, imp
     load(tmp_path, name, imports)
     with pytest.raises(CannotTravel, match=rf"{name}.py, which defines custom\({name}\), imports {named}"):
         own_modules(Program.from_config({"encoder": f"custom({name})"}))
+
+
+def test_a_function_of_a_notebook_is_refused() -> None:
+    name = "of_a_notebook"
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(MODULE.format(imports="", name=name), "<cell 1>", "exec"), space)
+    with pytest.raises(CannotTravel, match=rf"custom\({name}\) is not defined in a module with a file"):
+        own_modules(Program.from_config({"encoder": f"custom({name})"}))
