@@ -82,7 +82,7 @@ class Greedy:
         self.rules = rules
         self.sequences = prompts
         self.example = torch.arange(len(prompts), device=prompts.device)  # [rows], the example of each row
-        self.written = _empty_texts(len(prompts), rules, prompts.device)
+        self.written = _empty_texts(len(prompts), rules, prompts.device)  # texts of the examples that are done
 
     def advance(self, logits: Tensor) -> Move:
         tokens = self.rules.processed(self.sequences, logits).argmax(-1)  # [rows]
@@ -164,7 +164,7 @@ class Beams:
         self.scores = torch.full((examples, rules.num_beams), NEVER, device=prompts.device)
         self.scores[:, 0] = 0.0
         self.finished = Finished.none(examples, rules, prompts.device)
-        self.written = _empty_texts(examples, rules, prompts.device)
+        self.written = _empty_texts(examples, rules, prompts.device)  # texts of the examples that are done
         self.lengths = prompts.new_zeros(examples)
         ends = 0 if rules.end_ids is None else len(rules.end_ids)
         # Each beam has at most `ends` continuations that end, so that num_beams others remain.
@@ -176,12 +176,9 @@ class Beams:
         length = self.sequences.shape[1] + 1
         ended = self.rules.ends(tokens, length)  # [examples, candidates]
         # Like transformers, only the best `beams` candidates may become finished texts.
-        best = torch.cat(
-            [self.sequences[rows[:, :beams]], tokens[:, :beams, None]], dim=-1
-        )  # [examples, beams, length]
-        self.finished = self.finished.merged(
-            best, self._with_length_penalty(scores[:, :beams], length), ended[:, :beams]
-        )
+        best = torch.cat([self.sequences[rows[:, :beams]], tokens[:, :beams, None]], dim=-1)
+        best_scores = self._with_length_penalty(scores[:, :beams], length)  # [examples, beams]
+        self.finished = self.finished.merged(best, best_scores, ended[:, :beams])
         self.scores, order = (scores + ended * NEVER).topk(beams)  # [examples, beams]
         done = self._is_certain(length)
         return self._keep(done, rows.gather(1, order), tokens.gather(1, order))

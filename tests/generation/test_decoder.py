@@ -1,4 +1,4 @@
-"""Each row of the decoder gets the logits of its own text and source, whatever happened to the rows before."""
+"""Each row of the decoder gets the logits of its own text and source after rows were reordered, copied and dropped."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ LENGTHS = (7, 4, 2)
 
 
 def whole(model: Any, inputs: dict[str, Tensor], example: int, text: list[int]) -> Tensor:
-    """The logits after a text, of one example alone and without a cache."""
+    """Return the logits after a text of one example, computed alone and without a cache."""
     logits: Tensor = model(**rows_of(inputs, example), decoder_input_ids=torch.tensor([text]), use_cache=False).logits
     return logits[0, -1]
 

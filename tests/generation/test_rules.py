@@ -1,4 +1,4 @@
-"""The rules of a text: what this search supports, and when a text ends."""
+"""The rules of a text tell which settings this search supports, and when a text ends."""
 
 from typing import Any
 

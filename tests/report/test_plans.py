@@ -1,4 +1,4 @@
-"""What a recipe's plans say of its attention."""
+"""The plans of a recipe name masks, layers, kernels and what reaches the head."""
 
 from pathlib import Path
 from typing import Any

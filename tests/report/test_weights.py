@@ -1,4 +1,4 @@
-"""Weights of a finished run's heads."""
+"""The attention weights of a finished run are drawn."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""What masks read of a call: special tokens, segments, features, padding and the cache."""
+"""The arguments of a call give masks their special tokens, segments, features, padding and cache length."""
 
 import pytest
 import torch

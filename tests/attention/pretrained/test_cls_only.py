@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 def test_the_last_layer_computes_what_the_head_reads(
     name: str, of_config: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And all of it where hidden states are asked for, of which the outputs are the same."""
+    """If hidden states are to be returned, the last layer computes all tokens, and the logits are the same."""
     asking: list[int] = []
 
     def attention(query: Tensor, *args: Any, **kwargs: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""From requests to masks: what is the stock mask, what is refused, and what is missing."""
+"""Requests are evaluated to masks; masks that lack a column or change their meaning in generation are refused."""
 
 import pytest
 import torch
@@ -60,7 +60,7 @@ def test_a_mask_that_is_said_never_to_look_ahead_does_not(mask: Mask) -> None:
 @pytest.mark.parametrize("lengths", [[5, 5], [5, 2]])
 @pytest.mark.parametrize(("site", "mask"), [("encoder", full()), ("decoder", causal())])
 def test_stock_masks_are_those_of_the_general_way(site: str, mask: Mask, past: int, lengths: list[int]) -> None:
-    """At tokens; the stock model's masks of padding are other ones."""
+    """The two ways are compared at tokens; at padding the stock model has other masks."""
     if site == "encoder" and past:
         return
     valid = padding(lengths, 5) == 1

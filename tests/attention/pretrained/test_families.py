@@ -70,7 +70,7 @@ def t5_like(name: str, head: str) -> PreTrainedModel:
 
 
 def under_float_masks(model: PreTrainedModel, masks: list[str]) -> Tensor:
-    """Logits of the stock model whose every layer is handed its mask as numbers to add."""
+    """Return the logits of the stock model, to each of whose layers its mask is given as an additive mask."""
     model.set_attn_implementation("eager")
     attentions = [each for each in model.modules() if type(each).__name__.endswith("SelfAttention")]
     attentions = attentions or [each for each in model.modules() if type(each).__name__ == "ModernBertAttention"]

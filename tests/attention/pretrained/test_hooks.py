@@ -1,4 +1,4 @@
-"""What the hooks change in the calls of a model's parts."""
+"""The hooks change the arguments and outputs of a model's parts."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 @contextmanager
 def calls_of(module: nn.Module) -> Iterator[list[dict[str, Any]]]:
-    """The keyword arguments of each call of a module, after the hooks."""
+    """Collect the keyword arguments of each call of a module, as the hooks have changed them."""
     calls: list[dict[str, Any]] = []
     handle = module.register_forward_pre_hook(lambda module, args, kwargs: calls.append(dict(kwargs)), with_kwargs=True)
     try:

@@ -1,4 +1,4 @@
-"""What a future transformers, or a caller, could hand over otherwise than expected: refused, never lost."""
+"""Unexpected arguments of the mask function and the attention function raise errors, so that no mask is lost."""
 
 from typing import Any
 

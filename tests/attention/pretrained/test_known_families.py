@@ -1,4 +1,4 @@
-"""The records of the supported architectures name what transformers has."""
+"""The records of the supported architectures name classes that transformers has."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""Requests that a model's calls make are recorded while the context is open."""
+"""The requests for masks in a model's calls are recorded while the context is open."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What `save_pretrained` writes of a model with masks obeys them, or does not load."""
+"""A model with masks that `save_pretrained` has written obeys its masks, or does not load."""
 
 import copy
 import json

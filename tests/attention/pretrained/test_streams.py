@@ -1,4 +1,4 @@
-"""Ragged streams: the same outputs and gradients as of padded rows, for every model and any program."""
+"""Ragged streams have the outputs and gradients of padded rows, for every model and any program."""
 
 import copy
 from collections.abc import Sequence
@@ -93,7 +93,7 @@ PROGRAM = Program.from_config(
 
 
 def texts(lengths: Sequence[int], seed: int = 0) -> list[Tensor]:
-    """Random ids with the end of text as the last."""
+    """Return random ids for each length, with the end of text as the last."""
     generator = torch.Generator().manual_seed(seed)
     ids = [torch.randint(3, VOCABULARY, (length - 1,), generator=generator) for length in lengths]
     return [torch.cat([each, torch.tensor([SEP])]) for each in ids]
@@ -104,7 +104,7 @@ def rows(examples: Sequence[Tensor], fill: int = PAD) -> Tensor:
 
 
 def padded_outputs(model: nn.Module, sources: Sequence[Tensor], targets: Sequence[Tensor] | None) -> Tensor:
-    """The tokens' outputs of padded rows, one after the other."""
+    """Return the outputs of padded rows at tokens, concatenated."""
     valid = rows([torch.ones_like(source) for source in sources], 0)
     inputs = {"input_ids": rows(sources), "attention_mask": valid}
     if targets is not None:

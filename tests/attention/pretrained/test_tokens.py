@@ -1,4 +1,4 @@
-"""Tokens of a call: what an attention mask may be, and where tokens are."""
+"""The tokens of a call: forms of the attention mask, positions, layouts and features."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Learned vectors before the text would shift the positions that masks read: refused, whichever comes first."""
+"""Virtual tokens are refused under masks, whether the adapter or the masks are applied first."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Adapters under masks, which peft's own loaders refuse."""
+"""peft's own loaders refuse adapters under masks."""
 
 import json
 from pathlib import Path

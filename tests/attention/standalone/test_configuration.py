@@ -1,4 +1,4 @@
-"""Models with masks where finetune is not installed: they obey them, or refuse to load."""
+"""Where finetune is not installed, models with masks obey them or do not load."""
 
 import importlib.util
 import json
@@ -99,7 +99,7 @@ def masked(name: str) -> PreTrainedModel:
 
 
 def with_own_code(folder: Path) -> PreTrainedModel:
-    """A model under masks of a module of the user's, of which one is registered by the module and one is not."""
+    """Return a model with masks of a user's module, one of which the module registers itself."""
     (folder / "own_masks.py").write_text(OWN)
     spec = importlib.util.spec_from_file_location("own_masks", folder / "own_masks.py")
     assert spec is not None
@@ -118,7 +118,7 @@ def logits(model: PreTrainedModel, name: str) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Masked models, with their logits where finetune is not installed."""
+    """Save models with masks, and their logits in a process without finetune."""
     parent = tmp_path_factory.mktemp("standalone")
     words: list[str] = []
     for name, auto_class in AUTO_CLASSES.items():
@@ -171,7 +171,7 @@ def test_without_its_code_it_does_not_load(name: str, options: dict[str, str], f
 def test_a_stock_class_does_not_load_it(
     name: str, options: dict[str, Any], place: str, folders: dict[str, Path]
 ) -> None:
-    """Nor what transformers itself saved of it."""
+    """Neither the saved model nor one that transformers has saved again loads by its stock class."""
     with pytest.raises(StrictDataclassError, match="masks_that_need_trust_remote_code"):
         type(build(name)).from_pretrained(folders[name] / place, **options)
 
@@ -195,7 +195,7 @@ def test_a_model_with_standard_masks_is_an_ordinary_one(tmp_path: Path) -> None:
 
 
 def test_code_of_several_versions_lives_in_one_program(folders: dict[str, Path]) -> None:
-    """Its own copy computes beside the installed finetune."""
+    """The copy of the code beside a model can be used together with the installed finetune."""
     name = "BertForSequenceClassification"
     own = masked(name)
     theirs = AUTO_CLASSES[name].from_pretrained(folders[name], trust_remote_code=True)

@@ -1,4 +1,4 @@
-"""Modules of the user's that define masks: what is saved of them, and what cannot be."""
+"""User modules that define masks are saved with a model, unless they import too much."""
 
 import importlib.util
 from pathlib import Path
