@@ -1,8 +1,9 @@
-"""Texts from encoder-decoders: what transformers' `generate` writes, at the cost of what is still being written.
+"""Text generation with encoder-decoders: the texts of transformers' `generate`, without computing finished examples.
 
-Here live greedy and beam search, the cache that follows the beams, and the loop that lets an example leave its batch as
-soon as its text is certain. The rules of a text (special tokens, lengths, processors of scores) are prepared by
-transformers; what is not known here is left to its own search. Nothing here knows tasks, data or tokenizers.
+This package holds greedy and beam search, the cache that follows the beams, and the loop in which an example leaves its
+batch as soon as its text is certain. transformers prepares the rules of a text (special tokens, lengths, logits
+processors); for settings that are not supported here, its own search is used. The package does not depend on tasks,
+data or tokenizers.
 """
 
 from finetune.generation.generate import generate

@@ -1,4 +1,4 @@
-"""Keys and values of the tokens written so far, kept where they are as far as beams stay where they are."""
+"""The cache of keys and values in generation, which copies them only as far as the beams of an example differ."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from transformers import Cache, EncoderDecoderCache
 from transformers.cache_utils import CacheLayerMixin, DynamicLayer
 
 CHUNK = 32
-"""Columns by which a layer grows."""
+"""Number of positions by which the tensors of a layer grow, so that they are not copied at each step."""
 
 
 class GrowingLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
-    """Keys and values of one layer's self-attention, with room for tokens to come.
+    """Keys and values of one layer's self-attention, with room for later tokens.
 
-    `keys` and `values` are [rows, heads, columns, head_dim], of which the first `length` columns are written.
+    `keys` and `values` are [rows, heads, capacity, head_dim], of which the first `length` positions are written.
     """
 
     is_sliding = False
@@ -27,7 +27,7 @@ class GrowingLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self.length = 0
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Make room; the arguments are those of the first update."""
+        """Set dtype and device, and make empty tensors; the arguments are those of the first update."""
         self.dtype, self.device = key_states.dtype, key_states.device
         self.keys, self.values = (states[:, :, :0] for states in (key_states, value_states))
         self.is_initialized = True
@@ -35,7 +35,11 @@ class GrowingLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: object, **kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        """Write the keys and values [rows, heads, new, head_dim] of new tokens; gives those of all tokens."""
+        """Append the keys and values of new tokens, [rows, heads, new, head_dim].
+
+        Returns:
+            The keys and values of all tokens, [rows, heads, length, head_dim].
+        """
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         length = self.length + key_states.shape[2]
@@ -46,40 +50,42 @@ class GrowingLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self.length = length
         return self.keys[:, :, :length], self.values[:, :, :length]
 
-    def _grown(self, states: Tensor, columns: int) -> Tensor:
+    def _grown(self, states: Tensor, capacity: int) -> Tensor:
+        """Return a copy of keys or values with room for more positions, [rows, heads, capacity, head_dim]."""
         rows, heads, _, head_dim = states.shape
-        grown = states.new_empty(rows, heads, columns, head_dim)
+        grown = states.new_empty(rows, heads, capacity, head_dim)
         grown[:, :, : self.length] = states[:, :, : self.length]
         return grown
 
     def permute(self, rows: Tensor, settled: int) -> None:
-        """Put the tokens of row `rows[i]` into row i, from the column `settled` on, in place."""
+        """Copy row `rows[i]` to row i for every i, from the position `settled` on, in place."""
         for states in (self.keys, self.values):
-            moving = states[:, :, settled : self.length]
+            # Before `settled`, the rows of an example are equal, so that nothing has to be copied.
+            moving = states[:, :, settled : self.length]  # [rows, heads, length - settled, head_dim]
             moving.copy_(moving.index_select(0, rows))
 
     def select(self, rows: Tensor) -> None:
-        """Keep the rows `rows`, in that order, as often as they are named."""
+        """Keep the given rows in the given order; a row can be given several times."""
         self.keys, self.values = (states.index_select(0, rows) for states in (self.keys, self.values))
 
     def get_seq_length(self) -> int:
-        """Number of tokens."""
+        """Return the number of tokens."""
         return self.length
 
     def get_max_length(self) -> int:
-        """No limit."""
+        """Return -1, which means that there is no limit."""
         return -1
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Keys of a mask, and the first one's position."""
+        """Return the number of keys of a mask, and the position of the first key."""
         return self.length + query_length, 0
 
 
 class BeamCache(EncoderDecoderCache):
-    """What a decoder keeps between steps: its own tokens, and the source as its layers see it.
+    """The keys and values that a decoder keeps between steps: those of its own tokens, and those of the source.
 
     Args:
-        shares_source: The source is kept once for each example, not once for each row.
+        shares_source: Whether those of the source are kept once for each example, instead of once for each row.
     """
 
     def __init__(self, shares_source: bool = False) -> None:
@@ -87,28 +93,29 @@ class BeamCache(EncoderDecoderCache):
         super().__init__(Cache(layer_class_to_replicate=GrowingLayer), Cache(layer_class_to_replicate=DynamicLayer))
 
     def permute(self, rows: Tensor, settled: int) -> None:
-        """Let beams of the same example change places.
+        """Reorder the beams within each example.
 
         Args:
-            rows: int64 [rows], the row before of each row now.
-            settled: Leading columns in which the beams of each example are alike.
+            rows: int64 [rows], the former row of each row.
+            settled: Number of leading positions in which the beams of each example are equal.
         """
         for layer in _layers(self.self_attention_cache):
             layer.permute(rows, settled)
 
     def select(self, rows: Tensor, examples: Tensor | None, width: int) -> None:
-        """Keep some rows.
+        """Keep some of the rows.
 
         Args:
-            rows: int64 [rows now], the row before of each row now.
-            examples: int64, those of them among the examples before, in order; None where all stay.
-            width: Columns of the source that are kept.
+            rows: int64 [new rows], the former row of each row that is kept; a row can be given several times.
+            examples: int64 [new examples], the indices of the examples that are kept, ascending; None to keep all.
+            width: Number of positions of the source that are kept.
         """
         for layer in _layers(self.self_attention_cache):
             layer.select(rows)
         if self.shares_source and examples is None:
             return
         kept = examples if self.shares_source else rows
+        # The source's keys and values are [examples or rows, heads, source length, head_dim].
         for layer in _layers(self.cross_attention_cache):
             layer.keys, layer.values = (
                 states[:, :, :width].index_select(0, kept) for states in (layer.keys, layer.values)

@@ -1,4 +1,4 @@
-"""A model's decoder, asked for one token more of each row at a time."""
+"""Calls a model's decoder for the next token of each row."""
 
 from __future__ import annotations
 
@@ -18,14 +18,20 @@ STATES = "last_hidden_state"
 
 
 class IncrementalDecoder:
-    """A decoder, with the source that each of its rows reads.
+    """A decoder with the source that each of its rows reads.
+
+    Attributes:
+        live: The indices of the examples that have not left the batch.
+        example: int64 [rows], the example of each row.
+        source: The arguments of the model that describe the source of each row.
 
     Args:
         model: An encoder-decoder of transformers.
-        encoded: What the encoder gave, by name: tensors whose first dimension is the example, the states [examples,
-            source, width] among them.
-        attention_mask: [examples, source], not 0 at tokens; None where there is no padding.
-        cached: Keep keys and values between steps, in place of computing each text anew.
+        encoded: The entries of the encoder's output: tensors whose first dimension is the example, with
+            `last_hidden_state` [examples, source length, hidden_size].
+        attention_mask: The source's attention mask [examples, source length], not 0 at tokens; None if there is no
+            padding.
+        cached: Whether keys and values are kept between steps; otherwise each step computes all tokens again.
     """
 
     def __init__(
@@ -41,7 +47,7 @@ class IncrementalDecoder:
         self.source = self._source()
 
     def logits(self, sequences: Tensor) -> Tensor:
-        """The next token's logits, float32 [rows, vocabulary], after the texts [rows, length]."""
+        """Return the logits of the next token, float32 [rows, vocabulary], after the texts, int64 [rows, length]."""
         outputs = self.model(
             **self.source,
             decoder_input_ids=sequences if self.cache is None or not self.cache.get_seq_length() else sequences[:, -1:],
@@ -53,7 +59,7 @@ class IncrementalDecoder:
         return logits
 
     def follow(self, move: Move) -> None:
-        """Put the rows where the search has put them."""
+        """Reorder, copy and drop rows as the search has done."""
         if move.rows is None:
             return
         if move.examples is None and len(move.rows) == len(self.example):
@@ -71,11 +77,11 @@ class IncrementalDecoder:
 
     @property
     def _width(self) -> int:
-        """Columns up to the last token of the sources that are still read."""
+        """Number of positions up to the last token of any source that is still read."""
         return max(self.widths[example] for example in self.live)
 
     def _source(self) -> dict[str, object]:
-        """The source of each row, as far as there are tokens, as the model takes it."""
+        """Return the source of each row without common padding at its end, as arguments of the model."""
         width = self._width
         states = BaseModelOutput(last_hidden_state=self._states(width))
         for name, tensor in self.encoded.items():
@@ -90,21 +96,26 @@ class IncrementalDecoder:
         states = self.encoded[STATES]
         if self.cache is None or not self.cache.get_seq_length():
             return self._cut(states, width)
-        # The cache has their keys and values; only the shape is still looked at.
+        # The cache has the keys and values of the source. The model reads only the shape of the states, so that a view
+        # of one zero is enough.
         return states.new_zeros(()).expand(len(self.example), width, states.shape[2])
 
     def _cut(self, tensor: Tensor, width: int) -> Tensor:
-        """Rows of a tensor of the examples; cut where it has a number a token."""
-        of_tokens = tensor.ndim > 1 and tensor.shape[1] == self.encoded[STATES].shape[1]
-        return (tensor[:, :width] if of_tokens else tensor).index_select(0, self.example)
+        """Return the rows' entries of a tensor of the examples, [rows, ...].
+
+        A tensor that has an entry for each token of the source is cut to `width` positions.
+        """
+        is_per_token = tensor.ndim > 1 and tensor.shape[1] == self.encoded[STATES].shape[1]
+        return (tensor[:, :width] if is_per_token else tensor).index_select(0, self.example)
 
 
 def _extents(states: Tensor, attention_mask: Tensor | None) -> tuple[list[int], list[int]]:
-    """For each example the number of its tokens, and the columns up to the last of them."""
+    """Return for each example the number of its tokens, and the number of positions up to the last of them."""
     examples, width = states.shape[:2]
     if attention_mask is None:
         return [width] * examples, [width] * examples
-    is_token = attention_mask != 0
-    places = torch.arange(1, width + 1, device=states.device)
-    counts, widths = torch.stack([is_token.sum(1), (places * is_token).amax(1).clamp(min=1)]).tolist()
+    is_token = attention_mask != 0  # [examples, source length]
+    ends = torch.arange(1, width + 1, device=states.device)
+    # Both results are read by one `tolist`, because on a GPU each one waits for the device.
+    counts, widths = torch.stack([is_token.sum(1), (ends * is_token).amax(1).clamp(min=1)]).tolist()
     return counts, widths

@@ -1,7 +1,7 @@
-"""What people look at: masks, how they are computed, and the weights of heads; in the terminal or as a picture.
+"""Drawings and tables of masks, of the plans that compute them, and of attention weights.
 
-Here lives what turns recipes and finished runs into something to see. Drawing single masks, which needs neither model
-nor run, is `finetune.attention.drawing`; training and scoring live elsewhere.
+This package draws the masks of recipes and the weights of finished runs, in the terminal or as a picture. It uses
+`finetune.attention.drawing`, which draws single masks and needs neither a model nor a run.
 """
 
 from finetune.report.drawings import draw_mask, draw_program

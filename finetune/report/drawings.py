@@ -1,4 +1,4 @@
-"""Drawing masks, over positions or over the tokens of a text."""
+"""Draws masks, over positions or over the tokens of a text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,13 @@ from finetune.tasks.mask_columns import BUILT_IN, PREFIX, token_columns
 
 @dataclass(frozen=True)
 class Axis:
-    """What the rows and columns of a drawing are: a number of positions, or tokens and what masks read of them."""
+    """The rows and columns of a drawing.
+
+    Args:
+        length: Number of positions.
+        tokens: The token at each position; None to number the positions.
+        features: Columns and values that masks read, by name.
+    """
 
     length: int
     tokens: tuple[str, ...] | None = None
@@ -29,16 +35,16 @@ class Axis:
 
     @classmethod
     def of_text(cls, text: str, pair: str | None, model: str, program: Program) -> "Axis":
-        """The tokens of a text as a model reads it.
+        """Return the axis of a text, as the tokenizer of a model encodes it.
 
         Args:
             text: The text.
             pair: A second text, or None.
             model: Hub name or folder of the tokenizer; `minilm` is the sample model.
-            program: Its masks tell which columns are wanted.
+            program: The program whose masks are drawn; it determines the columns.
 
         Raises:
-            UserError: There is no such model, or a mask reads a column that a text alone does not give.
+            UserError: There is no such model, or a mask reads a column that a text alone does not have.
         """
         source = Model(sample="minilm") if model == "minilm" else Model(name=model)
         tokenizer = models.load_tokenizer(source, lambda: ())
@@ -47,7 +53,16 @@ class Axis:
 
     @classmethod
     def of_encoding(cls, encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase, program: Program) -> "Axis":
-        """The tokens of an encoded text."""
+        """Return the axis of an encoded text.
+
+        Args:
+            encoding: The result of the tokenizer for a batch of one text or pair.
+            tokenizer: The tokenizer.
+            program: The program whose masks are drawn; it determines the columns.
+
+        Raises:
+            UserError: A mask reads a column that a text alone does not have.
+        """
         unknown = sorted(
             name for name in program.needs.columns if not name.startswith("is_") and name not in BUILT_IN
         ) + sorted(program.needs.values)
@@ -67,13 +82,16 @@ class Axis:
 
 
 def draw_mask(mask: Mask, axis: Axis, *, heads: int = 1, png: Path | None = None) -> str:
-    """Draw one expression.
+    """Draw one mask.
 
     Args:
         mask: The mask.
-        axis: Its queries and keys.
-        heads: Attention heads; those that see the same share a panel.
-        png: Write a picture here too.
+        axis: The queries and keys.
+        heads: Number of attention heads; heads with the same allowed pairs share a panel.
+        png: The path of a picture to write in addition; None for none.
+
+    Returns:
+        The drawing as text.
 
     Raises:
         UserError: The mask cannot be evaluated, or the picture cannot be written.
@@ -86,14 +104,17 @@ def draw_mask(mask: Mask, axis: Axis, *, heads: int = 1, png: Path | None = None
 
 
 def draw_program(program: Program, axis: Axis, *, layers: int, heads: int, png: Path | None = None) -> str:
-    """Draw the masks of every site that are not the standard ones, layer by layer where they differ.
+    """Draw the masks of each site whose masks are not the standard ones; if there is none, of all sites.
 
     Args:
         program: The masks of a recipe.
-        axis: Queries and keys, also of the decoder.
-        layers: Layers at each site.
-        heads: Attention heads.
-        png: Write a picture here too.
+        axis: The queries and keys at every site.
+        layers: Number of layers at each site; layers with the same mask share their panels.
+        heads: Number of attention heads.
+        png: The path of a picture to write in addition; None for none.
+
+    Returns:
+        The drawing as text.
 
     Raises:
         UserError: The masks do not fit, or the picture cannot be written.
@@ -111,7 +132,11 @@ def draw_program(program: Program, axis: Axis, *, layers: int, heads: int, png: 
 
 
 def read_mask(text: str) -> Mask:
-    """The mask that a text says. Raises UserError with the place of the mistake."""
+    """Return the mask of an expression.
+
+    Raises:
+        UserError: The text cannot be read; the message shows the position of the mistake.
+    """
     try:
         return parse(text)
     except MaskError as error:
@@ -126,7 +151,17 @@ def draw_panels(
     png: Path | None = None,
     width: int = 100,
 ) -> str:
-    """Panels as text, and as a picture where a path is given.
+    """Draw panels as text, and as a picture if a path is given.
+
+    Args:
+        panels: The panels.
+        query_tokens: The token of each row of the panels; None to number the rows.
+        key_tokens: The token of each column of the panels; None for those of the rows.
+        png: The path of a picture to write in addition; None for none.
+        width: Number of characters of a line of the text.
+
+    Returns:
+        The drawing as text.
 
     Raises:
         UserError: The picture cannot be written.

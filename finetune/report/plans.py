@@ -1,4 +1,4 @@
-"""How attention will be computed in a run: for each layer the mask, the kernel, and what that saves."""
+"""Explains how attention will be computed in a run: the mask and kernel of each layer, and the saving."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,13 @@ from finetune.training.run import Run
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """The plan of the layers of a site that share a mask."""
+    """The plan of the layers of a site that have the same mask.
+
+    Args:
+        site: The site.
+        layers: The layers, ascending.
+        explanation: The mask, the kernel and the numbers of pairs.
+    """
 
     site: str
     layers: tuple[int, ...]
@@ -35,12 +41,13 @@ class Plans:
     """The plans of a batch.
 
     Args:
-        examples: Examples of the batch.
-        tokens: Its tokens, those of source and target.
-        longest: Tokens of its longest input.
-        layers: By site and mask.
-        views: What the model's head can know of a few examples, where masks are not the standard ones.
-        warnings: What a user should look at.
+        examples: Number of examples in the batch.
+        tokens: Number of tokens in the batch, of sources and targets.
+        longest: Number of tokens of the longest input.
+        layers: The plans, by site and mask.
+        views: Which tokens can influence what the model's head reads, for a few examples; empty under the standard
+            masks.
+        warnings: Warnings about text that the masks hide from the model's head.
     """
 
     examples: int
@@ -51,7 +58,10 @@ class Plans:
     warnings: tuple[UserError, ...] = ()
 
     def table(self) -> Table:
-        """The plans as a table: pairs over all heads of one layer, as counts and shares of the padded square."""
+        """Return the plans as a table.
+
+        Pairs are counted over all heads of one layer. `allowed` and `computed` are shares of the padded pairs.
+        """
         table = Table(title=f"{self.examples} examples, {self.tokens:,} tokens, the longest {self.longest}", box=None)
         for heading in ("site", "layers", "mask", "kernel"):
             table.add_column(heading)
@@ -72,9 +82,12 @@ class Plans:
         return table
 
     def reach_table(self) -> Table | None:
-        """How many tokens reach what the head reads after each layer: the median position of all examples' positions.
+        """Return a table of the number of tokens that reach what the model's head reads, after each layer.
 
-        None under the standard masks, where all tokens do.
+        A row shows the position with the median share, among all positions that the head reads in the examples.
+
+        Returns:
+            The table, or None under the standard masks, where all tokens reach the head.
         """
         if not self.views:
             return None
@@ -90,10 +103,13 @@ class Plans:
 
 
 def explain_recipe(recipe: Recipe) -> Plans:
-    """The plans of a recipe's first training batch.
+    """Return the plans of a recipe's first training batch. Nothing is trained, and no run folder is left.
+
+    Args:
+        recipe: The recipe.
 
     Raises:
-        UserError: The recipe cannot be run, or its batches are padded.
+        UserError: The recipe cannot be run, its batches are padded, or its kernel does not run on this device.
     """
     with tempfile.TemporaryDirectory(prefix="finetune-explain-") as folder, silenced():
         run = prepare(recipe.model_copy(update={"output_dir": Path(folder)}))
@@ -113,9 +129,18 @@ def explain_recipe(recipe: Recipe) -> Plans:
 
 
 def _layers(run: Run, batch: Batch) -> Iterator[LayerPlan]:
+    """Compute the loss of a batch, and yield the plans of the requests for masks that the model has made.
+
+    Raises:
+        UserError: The recipe's kernel does not run on the device.
+    """
     run.model.to(run.accelerator.device)
-    with pretrained.recorded_requests(run.model) as requests, torch.inference_mode():
-        run.task.loss(run.model, batch, 0.0)
+    try:
+        with pretrained.recorded_requests(run.model) as requests, torch.inference_mode():
+            run.task.loss(run.model, batch, 0.0)
+    except PlanError as error:
+        fix = "leave out attention.kernel, and the cheapest kernel is taken"
+        raise UserError(str(error), where="attention.kernel", fix=fix) from error
     for request in requests:
         for number, layers in pretrained.layers_of(run.model, request).items():
             yield LayerPlan(request.site, tuple(layers), _explain(request, number))
@@ -124,28 +149,30 @@ def _layers(run: Run, batch: Batch) -> Iterator[LayerPlan]:
 def _explain(request: MaskRequest, number: int) -> Explanation:
     queries = request.queries.ragged
     keys = queries if request.keys is request.queries else request.keys.ragged
-    try:
-        return explain(
-            request.masks[number],
-            queries,
-            keys,
-            request.num_heads,
-            head_dim=request.head_dim,
-            has_relative_bias=request.has_relative_bias,
-            kernel=request.kernel,
-        )
-    except PlanError as error:
-        raise UserError(str(error), where="attention.kernel") from error
+    return explain(
+        request.masks[number],
+        queries,
+        keys,
+        request.num_heads,
+        head_dim=request.head_dim,
+        has_relative_bias=request.has_relative_bias,
+        kernel=request.kernel,
+    )
 
 
 def _reach(views: Sequence[View], site: SiteName) -> list[tuple[list[int], int, int]]:
-    """Runs of layers after which equally many tokens reach the median position; how many those are, and of how many."""
+    """Group the layers of a site after which equally many tokens reach the median position.
+
+    Returns:
+        Each group of consecutive layers, with the number of tokens that reach the median position and the number of
+        tokens that there are.
+    """
     medians: list[tuple[list[int], int, int]] = []
     for layer in range(views[0].depth):
         reached = [view.reached(layer + 1)[site] for view in views]
         counts = torch.cat([tokens.sum(1) for tokens in reached])
         available = torch.cat([view.available(site) for view in views])
-        middle = int((counts / available).argsort(stable=True)[len(counts) // 2])
+        middle = int((counts / available).argsort(stable=True)[len(counts) // 2])  # the position of the median share
         median = int(counts[middle]), int(available[middle])
         if medians and medians[-1][1:] == median:
             medians[-1][0].append(layer)
@@ -155,7 +182,7 @@ def _reach(views: Sequence[View], site: SiteName) -> list[tuple[list[int], int, 
 
 
 def _ranges(layers: Sequence[int]) -> str:
-    """0-3, 5."""
+    """Return ascending layers as text with ranges, such as "0-3, 5"."""
     runs: list[list[int]] = []
     for layer in layers:
         if runs and layer == runs[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""Drawing what the heads of a trained model attend to."""
+"""Draws the attention weights of a finished run's model."""
 
 from pathlib import Path
 from typing import Any
@@ -29,18 +29,22 @@ def draw_weights(
     layer: int = -1,
     png: Path | None = None,
 ) -> str:
-    """Draw the attention weights of a finished run's model, one panel a head.
+    """Draw the attention weights of a finished run's model, with one panel for each head.
 
     Args:
-        run: The run's folder.
-        text: What the model reads.
+        run: The folder of the run.
+        text: The text that the model reads.
         pair: A second text, or None.
-        site: Which attention; decoder and cross are those of the output that the model generates greedily.
-        layer: Which layer, from 0; negative from the end.
-        png: Write a picture here too.
+        site: The site of the attention. For decoder and cross, the model first generates an output greedily.
+        layer: The layer, from 0; negative numbers count from the last layer.
+        png: The path of a picture to write in addition; None for none.
+
+    Returns:
+        The drawing as text.
 
     Raises:
-        UserError: There is no finished run in the folder, or the model has no such site or layer.
+        UserError: There is no finished run in the folder, the text is too long, the model does not read pairs, it has
+            no such site or layer, or the picture cannot be written.
     """
     recipe = _recipe(run)
     task = tasks.create(recipe)
@@ -71,7 +75,7 @@ def _recipe(run: Path) -> Recipe:
         raise UserError(
             f"{run} holds no finished run",
             expected="a folder with recipe.yaml and model/, as finetune run leaves it",
-            fix="runs/<recipe>/<time>, say",
+            fix="give the folder of a run that is finished, such as runs/<recipe>/<time>",
         )
     return compose.load_recipe(str(path))
 
@@ -87,6 +91,7 @@ def _load(run: Path, recipe: Recipe, task: Task) -> tuple[PreTrainedModel, PreTr
 
 
 def _labels(run: Path) -> tuple[str, ...]:
+    """Return the labels of the run's model in the order of their ids."""
     names = read_config(str(run / "model")).id2label or {}
     return tuple(str(label) for _, label in sorted(names.items()))
 
@@ -96,8 +101,10 @@ def _prefix(task: Task) -> str:
 
 
 def _inputs(encoding: BatchEncoding, axis: Axis, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """Return the arguments of the model: tensors [1, tokens], and the columns that it does not find by itself."""
     names = [name for name in tokenizer.model_input_names if name in encoding]
-    given_by_us = {
+    # The model finds special tokens in the ids, and segments in token_type_ids.
+    columns = {
         name: values[None]
         for name, values in axis.features.items()
         if isinstance(values, Tensor)
@@ -105,7 +112,7 @@ def _inputs(encoding: BatchEncoding, axis: Axis, tokenizer: PreTrainedTokenizerB
         and not (name == "segment" and "token_type_ids" in encoding)
     }
     inputs: dict[str, Any] = {name: torch.tensor(encoding[name]) for name in names}
-    return inputs | ({"mask_features": given_by_us} if given_by_us else {})
+    return inputs | ({"mask_features": columns} if columns else {})
 
 
 def _encoder(model: PreTrainedModel) -> Any:
@@ -115,15 +122,21 @@ def _encoder(model: PreTrainedModel) -> Any:
 def _decoder_weights(
     model: PreTrainedModel, inputs: dict[str, Any], tokenizer: PreTrainedTokenizerBase, site: SiteName, task: Task
 ) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
+    """Generate a text greedily, and return the weights of each layer [1, heads, queries, keys] and the text's tokens.
+
+    Raises:
+        UserError: The model does not write text.
+    """
     if not model.config.is_encoder_decoder or not model.can_generate():
         raise UserError(f"the run's model has no {site} that writes text", expected="encoder", where="--site")
     encoded = model.get_encoder()(**inputs)
     mask = inputs["attention_mask"]
     prompt = task.prompt_ids(tokenizer) if isinstance(task, TextToTextTask) else []
-    begun: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     if prompt:
-        begun["decoder_input_ids"] = torch.tensor([[model.config.decoder_start_token_id, *prompt]])
-    ids = generate(model, encoded, mask, max_new_tokens=64, **begun)[:, :-1]
+        options["decoder_input_ids"] = torch.tensor([[model.config.decoder_start_token_id, *prompt]])
+    ids = generate(model, encoded, mask, max_new_tokens=64, **options)[:, :-1]
+    # The last token is not an input of the decoder while the text is generated, so it is no query.
     output = model(
         encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=ids, output_attentions=True, use_cache=False
     )
@@ -132,7 +145,7 @@ def _decoder_weights(
 
 
 def _layer(layers: tuple[Tensor, ...], layer: int) -> Tensor:
-    """Weights of one layer, [heads, queries, keys]."""
+    """Return the weights of one layer for the first row of a batch, [heads, queries, keys]."""
     if not -len(layers) <= layer < len(layers):
         expected = f"0 to {len(layers) - 1}, or -1 for the last"
         raise UserError(f"there is no layer {layer}", expected=expected, where="--layer")

@@ -1,4 +1,4 @@
-"""Small encoder-decoders that like to end their texts, and sources for them."""
+"""Small encoder-decoders whose texts end after different numbers of tokens, and sources for them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -45,7 +45,7 @@ def source(lengths: Sequence[int] = LENGTHS, seed: int = 0) -> dict[str, Tensor]
 
 
 def encode(model: Any, inputs: dict[str, Tensor], **features: Any) -> Any:
-    """What the model's encoder gives."""
+    """Return the output of the model's encoder."""
     with torch.no_grad():
         return model.get_encoder()(**inputs, **features, return_dict=True)
 

@@ -32,7 +32,7 @@ def ours(model: Any, inputs: dict[str, Tensor], **settings: Any) -> Tensor:
 
 
 class Rows:
-    """Counts what the decoder is asked to compute: rows, and columns of each row."""
+    """Records the number of rows and positions in each call of the decoder."""
 
     def __init__(self, model: Any) -> None:
         self.calls: list[tuple[int, int]] = []
@@ -98,7 +98,7 @@ def test_settings_of_the_generation_config_hold(name: str, setting: dict[str, An
 
 
 class Remembers(LogitsProcessor):
-    """Counts its calls, and so cannot have rows leave."""
+    """A processor with a state, which counts its calls."""
 
     calls = 0
 

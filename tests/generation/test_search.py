@@ -1,4 +1,4 @@
-"""Beam search where few texts, or none, can be written: the texts are those of transformers."""
+"""Beam search gives the texts of transformers also where few tokens, or none, are allowed."""
 
 from typing import Any
 

@@ -1,9 +1,10 @@
-"""What a recipe's plans say of its attention."""
+"""The plans of a recipe name masks, layers, kernels and what reaches the head."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from finetune.compose import override
 from finetune.errors import UserError
@@ -79,3 +80,11 @@ def test_what_reaches_the_head_is_told_by_layer(tagger: Recipe) -> None:
 def test_hidden_text_is_warned_of(tagger: Recipe) -> None:
     (warning,) = explain_recipe(override(tagger, {"attention.encoder": "none()"})).warnings
     assert str(warning).startswith("a labelled token reaches 1 of ")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the kernel runs on this machine")
+@pytest.mark.parametrize("masks", [{}, {"attention.encoder": "window(1)"}])
+def test_a_kernel_that_does_not_run_on_the_device_is_refused(tagger: Recipe, masks: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match="'flex' runs on CUDA alone, not on cpu") as caught:
+        explain_recipe(override(tagger, {"attention.kernel": "flex", **masks}))
+    assert "attention" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Weights of a finished run's heads."""
+"""The attention weights of a finished run are drawn."""
 
 import json
 import random
@@ -81,6 +81,14 @@ def test_mistakes(tmp_path: Path) -> None:
         report.draw_weights(path, "a " * 700)
     with pytest.raises(UserError, match="no decoder that writes text"):
         report.draw_weights(path, "a", site="decoder")
+    with pytest.raises(UserError, match="give the folder of a run that is finished"):
+        report.draw_weights(path / "model", "a")
+
+
+def test_a_pair_for_a_model_that_reads_one_text_is_refused(tmp_path: Path) -> None:
+    path = finished(tmp_path, "token_classification", "bert")
+    with pytest.raises(UserError, match="the run's model reads one text, not a pair"):
+        report.draw_weights(path, "a dog", pair="a house")
 
 
 def test_the_decoder_is_drawn_after_its_prompt(tmp_path: Path) -> None:

@@ -1,23 +1,23 @@
-"""Masks in pretrained models: the only place that knows transformers' internals.
+"""Masks in pretrained models. No other package depends on the internals of transformers' models.
 
-Here live `apply_masks` and what it needs (which models, the hooks, the two functions registered with transformers), and
-the reading of pretrained weights into the layers from scratch. Nothing here knows tasks, data or losses.
+This package holds `apply_masks` with all that it needs (the supported models, the hooks, the two functions registered
+with transformers), and reads pretrained weights into the layers from scratch. It does not depend on tasks, data or
+losses.
 
-How it works. transformers lets one name stand for a function that makes masks and a function that attends. Ours are
-registered as "finetune_masks", and the model is told to use them. A hook before each stack of layers replaces the
-attention mask by a request that carries padding, columns and the program's masks; transformers passes it to the mask
-function, which evaluates each different mask once; what it gives reaches every layer, whose module knows its site and
-mask. Nothing is kept between calls, and whatever does not look as expected is refused.
+How it works. In transformers, one name stands for a function that makes masks and a function that computes attention.
+Ours are registered as "finetune_masks" (`interface`), and the model is set to use them (`implementation`). A hook
+before each stack of layers (`hooks`) replaces the attention mask by a `MaskRequest`, which holds the padding, the
+columns and the masks of the program. transformers passes it to the mask function, which evaluates each different mask
+once (`evaluate`). The result reaches every layer, where the attention module's `MaskAssignment` says which of the masks
+to use. Nothing is kept between calls, and an argument that does not have the expected form raises `PretrainedError`.
 """
 
 from finetune.attention.pretrained.apply import (
     apply_masks,
     apply_saved_masks,
-    generate,
     reads_streams,
     remove_masks,
     saved_masks,
-    special_token_ids,
 )
 from finetune.attention.pretrained.caching import can_cache, shares_source
 from finetune.attention.pretrained.config_names import CONFIG_KEY
@@ -32,9 +32,11 @@ from finetune.attention.pretrained.family import (
     register_family,
     unregister_family,
 )
+from finetune.attention.pretrained.generation import generate
 from finetune.attention.pretrained.known_families import KNOWN_FAMILIES
 from finetune.attention.pretrained.reachability import head_reads, layer_pairs
 from finetune.attention.pretrained.record import layers_of, recorded_requests
+from finetune.attention.pretrained.special_tokens import special_token_ids
 from finetune.attention.pretrained.streams import to_rows
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""What a decoder with masks allows of a cache: whether what is computed of a token stands, and what rows may share."""
+"""Tells whether a decoder with masks can use a cache in generation, and whether its rows can share a source."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from finetune.attention.program import Program
 
 
 def can_cache(model: nn.Module) -> bool:
-    """Whether text can be generated with a cache under the model's masks, so that each step computes one token.
+    """Return whether text can be generated with a cache under the model's masks, so that each step computes one token.
 
-    False where the decoder's masks may let a token see later ones, which change what is known of it, or read columns of
-    tokens, of which the cache has none: then generate with use_cache=False. A model without masks can cache.
+    It is False where the decoder's masks may let a token attend to later ones, so that its hidden states change while
+    the text grows, and where they read token columns, which the cache does not hold. Then generate with
+    `use_cache=False`. It is True for a model without masks.
     """
     return all(
         _is_cacheable(mask)
@@ -28,17 +29,19 @@ def can_cache(model: nn.Module) -> bool:
 
 
 def shares_source(model: nn.Module) -> bool:
-    """Whether in a step of generation rows may share the keys and values of their source.
+    """Return whether rows of one example, such as its beams, can share the source's keys and values in the cache.
 
-    The cache then holds them as [examples, heads, keys, head_dim], each read by the rows / examples rows that stand
-    together. False for a model without masks, whose attention is of transformers, and where it gives its weights.
+    If so, the cache may hold them as [examples, heads, keys, head_dim] for [rows, ...] queries, where the rows of an
+    example are consecutive and of equal number. It is False for a model without masks, whose attention function is that
+    of transformers, and where attention weights are returned (`output_attentions`).
     """
+    # `masked_attention` computes weights by `dense_attention`, which needs keys for each row.
     configs = [stack.module.config for _, stack in _decoders(model)]
     return bool(configs) and not any(getattr(config, "output_attentions", False) for config in configs)
 
 
 def _decoders(model: nn.Module) -> Iterator[tuple[Program, AttentionStack]]:
-    """The decoders that were given masks, with their program."""
+    """Yield the decoders of a model to which masks were applied, with their program."""
     for module in model.modules():
         applied = getattr(module, STATE, None)
         if isinstance(module, PreTrainedModel) and isinstance(applied, AppliedMasks):
@@ -48,4 +51,5 @@ def _decoders(model: nn.Module) -> Iterator[tuple[Program, AttentionStack]]:
 
 
 def _is_cacheable(mask: Mask) -> bool:
+    """Return whether earlier tokens need not be computed again under a mask when the text grows."""
     return never_ahead(mask) and not mask.needs.columns

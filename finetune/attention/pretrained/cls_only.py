@@ -1,7 +1,8 @@
-"""Models whose head reads each example's first token, [CLS], alone: their last layer computes no other token.
+"""Reduces the last layer to the [CLS] tokens where the model's head reads only the first token, [CLS], of each example.
 
-In the last attention, only the [CLS] tokens are queries (`cls_only_attention`); what follows it in the layer is given
-their states alone (`ClsOnlyHook`). Nobody reads what is left out, unless the hidden states are asked for.
+In the last attention, only the [CLS] tokens are queries (`cls_only_attention`), and the rest of the layer gets their
+hidden states alone (`ClsOnlyHook`). The other hidden states of the last layer would not be read, unless the hidden
+states of all layers are to be returned; then they are all computed.
 """
 
 from __future__ import annotations
@@ -21,27 +22,33 @@ from finetune.attention.pretrained.streams import Reads, shows_states
 
 @dataclass(frozen=True)
 class ClsOnlyHook:
-    """A forward hook of the last attention: it hands on the states of each example's [CLS] alone.
+    """A forward hook of the last attention, which keeps only the hidden states of each example's [CLS] token.
 
     Args:
-        config: Of the stack; where it asks for hidden states, they are those of all tokens.
+        config: The config of the stack. If its `output_hidden_states` is set, all hidden states are kept.
     """
 
     config: PreTrainedConfig
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-        """The first token of each example, [1, examples, hidden_size] of [1, tokens, hidden_size]."""
+        """Return the output with [1, examples, hidden_size] for [1, tokens, hidden_size]; None to keep it unchanged."""
         masks = next((one for one in (*args, *kwargs.values()) if isinstance(one, SiteMasks)), None)
         stream = None if masks is None else masks.request.queries.stream
         if stream is None or shows_states(self, kwargs) or not isinstance(output, tuple):
             return None
-        return output[0][:, stream.cu_seqlens[:-1]], *output[1:]
+        return output[0][:, stream.cu_seqlens[:-1]], *output[1:]  # each example begins at an entry of cu_seqlens
 
 
 def last_attention(stack: AttentionStack, reads: Reads) -> nn.Module | None:
-    """The module of a stack after which no token reads another, whose output a `ClsOnlyHook` can cut.
+    """Return the module of a stack after which no token reads another, whose output a `ClsOnlyHook` can reduce.
 
-    None where the model's head reads more than each example's first token, or the family does not name the module.
+    Args:
+        stack: The stack.
+        reads: The only token of each example that the model's head reads, or None.
+
+    Returns:
+        The module, or None if the head reads more than each example's first token, or the family does not name the
+        module's class.
     """
     if reads != "first":
         return None
@@ -49,33 +56,33 @@ def last_attention(stack: AttentionStack, reads: Reads) -> nn.Module | None:
 
 
 def computes_cls_only(module: nn.Module, query: Tensor, options: dict[str, object]) -> bool:
-    """Whether a call of an attention that serves [CLS] alone needs no other queries.
+    """Return whether a call of the last attention shall compute the [CLS] tokens alone.
 
     Args:
         module: The attention module.
-        query: The queries.
-        options: Keyword arguments of the call.
+        query: The queries, of any shape.
+        options: The keyword arguments of the call.
     """
-    # On a GPU, planning once more would take longer than what it saves.
+    # On a GPU, making one more plan would take longer than the attention that it saves.
     return query.device.type == "cpu" and not shows_states(module, options)
 
 
 def cls_only_attention(
     query: Tensor, key: Tensor, value: Tensor, masks: SiteMasks, number: int, *, scale: float | None, dropout: float
 ) -> Tensor:
-    """Self-attention of each example's first token alone; the output is 0 at all other tokens.
+    """Compute self-attention of each example's first token alone; the output is 0 at all other tokens.
 
     Args:
-        query: [tokens, heads, head_dim].
-        key: [tokens, heads, head_dim].
-        value: [tokens, heads, head_dim].
-        masks: The masks of the site.
-        number: Which of them is in force.
-        scale: Factor of the scores; head_dim ** -0.5 if not given.
-        dropout: Probability with which a weight is dropped.
+        query: The queries, [tokens, heads, head_dim].
+        key: The keys, [tokens, heads, head_dim].
+        value: The values, [tokens, heads, head_dim].
+        masks: The evaluated masks of the site, for a ragged stream.
+        number: The index of the module's mask in `masks.request.masks`.
+        scale: The factor of the scores; head_dim ** -0.5 if not given.
+        dropout: The probability with which a weight is dropped.
 
     Returns:
-        [tokens, heads, head_dim].
+        The output, [tokens, heads, head_dim].
 
     Raises:
         MaskError: The mask cannot be evaluated.
@@ -90,5 +97,6 @@ def cls_only_attention(
         padded_length=request.keys.padded_length,
     )
     first = stream.starts  # [examples]
+    # [examples, heads, head_dim]
     output = tiled_attention(query.index_select(0, first), key, value, plan, scale=scale, dropout=dropout)
     return output.new_zeros(len(query), *output.shape[1:]).index_copy(0, first, output)

@@ -1,6 +1,6 @@
-"""Names under which a model's configuration says that the model has masks."""
+"""Names in the configuration of a model with masks; they are part of the format of saved models."""
 
 CONFIG_KEY = "attention_masks"
-"""Where a model's config holds its program and the ids of the special tokens that it names."""
+"""The key of a model's config whose value holds the program and the ids of the special tokens that it names."""
 PREFIX = "finetune_masks_"
-"""Before the model_type of a model with masks whose folder carries their code."""
+"""The prefix of the `model_type` in a folder that holds a model with masks and the code that obeys them."""

@@ -1,5 +1,5 @@
-"""What can be wrong between masks and a pretrained model."""
+"""The error of masks in pretrained models."""
 
 
 class PretrainedError(ValueError):
-    """A pretrained model cannot take a program of masks, or handed over something that the masks do not know."""
+    """A pretrained model cannot take a program of masks, or was called in a way that masks do not support."""

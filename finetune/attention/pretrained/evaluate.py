@@ -1,4 +1,4 @@
-"""From a request to boolean masks or to plans of a stream, each different mask once a forward."""
+"""Evaluates a request for masks: to boolean masks of padded rows, or to attention plans of a ragged stream."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from finetune.attention.pretrained.tokens import MaskRequest, Tokens
 
 @dataclass(frozen=True, eq=False)
 class SiteMasks:
-    """The evaluated masks of a site, which reach every layer of it.
+    """The evaluated masks of a site, which transformers passes to every layer of it.
 
     Args:
-        request: What was asked for.
-        allowed: The masks, in the request's order; of padded rows.
-        plans: The plan of attention under each, likewise; of a ragged stream.
+        request: The request.
+        allowed: The evaluated masks in the order of `request.masks`; empty for a ragged stream.
+        plans: The attention plans of the masks in the order of `request.masks`; empty for padded rows.
     """
 
     request: MaskRequest
@@ -36,11 +36,12 @@ class SiteMasks:
 
 
 def evaluate_masks(request: MaskRequest) -> SiteMasks:
-    """Evaluate each mask of the request.
+    """Evaluate each mask of a request.
 
     Raises:
-        PretrainedError: A mask lacks a column, or means something else in generation than in training.
-        LayoutError: There is padding between tokens.
+        PretrainedError: A mask reads a column that is not given, or it means something else in generation than in
+            training.
+        LayoutError: A row has padding between its tokens.
         MaskError: A mask cannot be evaluated.
     """
     try:
@@ -52,6 +53,7 @@ def evaluate_masks(request: MaskRequest) -> SiteMasks:
 
 
 def _plans(request: MaskRequest) -> tuple[AttentionPlan, ...]:
+    """Return the plan of each mask in a ragged stream."""
     queries = request.queries.ragged
     keys = queries if request.keys is request.queries else request.keys.ragged
     return tuple(
@@ -70,7 +72,10 @@ def _plans(request: MaskRequest) -> tuple[AttentionPlan, ...]:
 
 
 def _of_rows(request: MaskRequest) -> tuple[Allowed, ...]:
+    """Return each mask in padded rows."""
     known = _stock_masks(request)
+    # The layout of the rows is made only if a mask needs it. So rows with padding between tokens, which have no layout,
+    # can be used under the standard masks, as in the stock model.
     layouts = None if known.issuperset(request.masks) else Layouts.of(request)
     return tuple(
         _stock(mask, request) if layouts is None or mask in known else _allowed(mask, request, layouts)
@@ -80,12 +85,12 @@ def _of_rows(request: MaskRequest) -> tuple[Allowed, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Layouts:
-    """Where tokens are.
+    """The layouts of the padded rows of a request.
 
     Args:
-        queries: The queries.
-        own: All tokens of the queries' side, those in the cache included.
-        keys: The keys; the same object as `own` in self-attention.
+        queries: The layout of the queries, without the tokens in the cache.
+        own: The layout of all tokens of the queries' side, including those in the cache.
+        keys: The layout of the keys; the same object as `own` in self-attention.
     """
 
     queries: Padded
@@ -94,57 +99,66 @@ class Layouts:
 
     @classmethod
     def of(cls, request: MaskRequest) -> Layouts:
-        """The layouts of a request. Raises LayoutError where there is padding between tokens."""
+        """Return the layouts of a request.
+
+        Raises:
+            LayoutError: A row has padding between its tokens.
+        """
         own = request.queries.layout()
         queries = request.queries.last(request.query_length, own)
         return cls(queries, own, request.keys.layout() if request.site == "cross" else own)
 
 
 def _stock_masks(request: MaskRequest) -> set[Mask]:
-    """The masks of the request's site that `_stock` makes."""
+    """Return the masks of the request's site that `_stock` can make."""
     if request.site != "decoder":
         return {full()}
-    # Under full(), tokens in a cache ought to have seen later ones, which is looked into with the other masks.
+    # Under full(), tokens in the cache would have to attend to later ones. `_check_step` raises an error for that.
     return {causal()} if request.past else {causal(), full()}
 
 
 def _stock(mask: Mask, request: MaskRequest) -> Allowed:
-    """A mask that the unchanged model has too, made as it makes it."""
+    """Return a mask of the stock model, made as the stock model makes it."""
     return _causal(request) if mask == causal() else _keys(request.keys)
 
 
 def _allowed(mask: Mask, request: MaskRequest, layouts: Layouts) -> Allowed:
+    """Return any mask in padded rows: bool [batch, heads or 1, queries, keys]."""
     if request.past:
         _check_step(mask, request, layouts)
+    # A query may stand after tokens in the cache: its position comes from `queries`, or from `query_offset`.
     if request.site == "cross":
         return Allowed.of(padded_mask(mask, layouts.queries, layouts.keys, num_heads=request.num_heads))
     return Allowed.of(padded_mask(mask, layouts.own, num_heads=request.num_heads, query_offset=request.past))
 
 
 def _keys(keys: Tokens) -> Allowed:
-    """All tokens as keys, also of queries that are padding, as the unchanged model does it."""
+    """Return the mask that allows all tokens as keys, also to queries that are padding, as the stock model does."""
     if keys.valid is None or (not torch.compiler.is_compiling() and bool(keys.valid.all())):
         return EVERYTHING
-    return Allowed.of(keys.valid[:, None, None, :])
+    return Allowed.of(keys.valid[:, None, None, :])  # [batch, 1, 1, keys]
 
 
 def _causal(request: MaskRequest) -> Allowed:
-    """The unchanged decoder's mask, by columns."""
+    """Return the causal mask of the stock decoder, which compares positions in the row, padding included."""
     allowed = _keys(request.keys)
     if request.query_length == 1:
         return allowed
     if allowed is EVERYTHING and not request.past:
         return Allowed.triangle(request.query_length, request.keys.device)
+    # [queries, keys]
     square = torch.ones(request.query_length, request.keys.padded_length, dtype=torch.bool, device=request.keys.device)
-    triangle = square.tril(request.past)[None, None]
+    # The first query stands at the position `past`, and sees that many keys before it.
+    triangle = square.tril(request.past)[None, None]  # [1, 1, queries, keys]
     return Allowed.of(triangle if request.keys.valid is None else triangle & request.keys.valid[:, None, None, :])
 
 
 def _check_step(mask: Mask, request: MaskRequest, layouts: Layouts) -> None:
-    """Refuse a step of generation in which the mask is not the one that the model was trained with.
+    """Raise an error for a step of generation in which the mask is not the one that the model was trained with.
 
     Raises:
-        PretrainedError: See above.
+        PretrainedError: The mask depends on the length of the text, reads token columns, or lets tokens in the cache
+            attend to later ones.
     """
     check_generation(mask, request.site, cached=True)
     if request.site == "decoder" and not never_ahead(mask) and bool(_ahead(mask, request, layouts.own).any()):
@@ -155,15 +169,16 @@ def _check_step(mask: Mask, request: MaskRequest, layouts: Layouts) -> None:
 
 
 def check_generation(mask: Mask, site: str, cached: bool) -> None:
-    """Refuse to generate under a mask that has another meaning while a text grows.
+    """Raise an error for a mask whose meaning changes while a text is generated.
 
     Args:
         mask: The mask.
-        site: "decoder" or "cross".
-        cached: Whether earlier tokens come from a cache.
+        site: The site of the mask, "decoder" or "cross".
+        cached: Whether keys and values of earlier tokens come from a cache.
 
     Raises:
-        PretrainedError: See above.
+        PretrainedError: The mask depends on the length of the text; or a cache is used, and the mask is that of the
+            decoder and reads token columns.
     """
     if mask.needs.length:
         raise PretrainedError(
@@ -172,13 +187,13 @@ def check_generation(mask: Mask, site: str, cached: bool) -> None:
         )
     if cached and site == "decoder" and mask.needs.columns:
         raise PretrainedError(
-            f"the mask {mask} of the decoder reads token columns, of which the cache has none; generate with "
+            f"the mask {mask} of the decoder reads token columns, which a cache does not hold; generate with "
             "use_cache=False"
         )
 
 
 def never_ahead(mask: Mask) -> bool:
-    """Whether the mask surely never allows a key after the query."""
+    """Return whether it is certain by the form of a mask that it never allows a key after the query."""
     if isinstance(mask, And):
         return any(map(never_ahead, mask.members))
     if isinstance(mask, Or):
@@ -189,11 +204,12 @@ def never_ahead(mask: Mask) -> bool:
 
 
 def _ahead(mask: Mask, request: MaskRequest, own: Padded) -> Tensor:
-    """What tokens in the cache may see of the new tokens, bool [batch, heads, cached, new]."""
+    """Return which new tokens the tokens in the cache may attend to, bool [batch, heads, cached, new]."""
     return padded_mask(mask, own, num_heads=request.num_heads, query_length=request.past)[..., request.past :]
 
 
 def _how_to_give(request: MaskRequest) -> str:
+    """Return how columns and values are passed to the model, for messages."""
     given = "decoder_mask_features" if request.site == "decoder" else "mask_features"
     return (
         f"columns and values are given as model(..., {given}={{name: tensor}}), special tokens as "

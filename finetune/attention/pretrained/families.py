@@ -1,4 +1,4 @@
-"""Which pretrained models can take masks, and where their attention is."""
+"""Finds the stacks of a pretrained model, and in them the attention modules that take masks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from finetune.attention.program import SiteName
 
 @dataclass(frozen=True, eq=False)
 class AttentionStack:
-    """A pile of layers of one pretrained model.
+    """The layers of an encoder or a decoder in a pretrained model.
 
     Args:
-        module: The module whose forward has the masks made.
-        family: Its architecture.
-        self_attention: The self-attention of each layer.
-        cross_attention: The attention to the encoder's output of each layer; empty where there is none.
+        module: The module whose forward makes the attention masks.
+        family: The architecture of the module.
+        self_attention: The self-attention module of each layer.
+        cross_attention: The module of each layer that attends to the encoder's output; empty where there is none.
     """
 
     module: PreTrainedModel
@@ -35,7 +35,7 @@ class AttentionStack:
 
     @property
     def site(self) -> SiteName:
-        """The site of its self-attention."""
+        """The site of the self-attention: encoder or decoder."""
         is_decoder = self._is_own_decoder or getattr(self.module.config, "is_decoder", False)
         return "decoder" if is_decoder else "encoder"
 
@@ -47,7 +47,7 @@ class AttentionStack:
 
     @property
     def num_heads(self) -> int:
-        """Attention heads of a layer."""
+        """Number of attention heads of a layer."""
         config = self.module.config
         return int(config.decoder_attention_heads if self._is_own_decoder else config.num_attention_heads)
 
@@ -55,11 +55,12 @@ class AttentionStack:
     def head_dim(self) -> int:
         """Size of one attention head."""
         config = self.module.config
+        # In T5, the heads together may be wider or narrower than the hidden states.
         return int(getattr(config, "d_kv", None) or config.hidden_size // self.num_heads)
 
     @property
     def has_relative_bias(self) -> bool:
-        """Whether its self-attention adds a relative bias."""
+        """Whether the self-attention adds a relative bias to the scores."""
         return self.family.relative_bias
 
     @property
@@ -76,7 +77,7 @@ class AttentionStack:
 
     @property
     def _is_own_decoder(self) -> bool:
-        """Whether the stack is a decoder by its class, whose config is that of the encoder too."""
+        """Whether the stack's class is that of a decoder, as in BART, whose config holds the sizes of both halves."""
         return self.family.decoder_stack is not None and _is_any(self.module, (self.family.decoder_stack,))
 
     @property
@@ -88,14 +89,14 @@ class AttentionStack:
 
     @property
     def last_attention(self) -> nn.Module | None:
-        """The module in which tokens read others for the last time; None where the family does not name its class."""
+        """The last module in which tokens read others; None where the family does not name its class."""
         name = self.family.last_attention
         found = [part for part in self.module.modules() if name and _is_any(part, (name,))]
         return found[-1] if found else None
 
     @property
     def why_no_stream_positions(self) -> str | None:
-        """Why the stack would count positions along a ragged stream; None where each token is given its own."""
+        """Why tokens of a ragged stream would get wrong positions, for a message; None if they get their own."""
         name, how = type(self.module).__name__, self.family.stream_positions
         if self.family.no_stream is not None:
             return self.family.no_stream
@@ -106,22 +107,29 @@ class AttentionStack:
         return None
 
     def own_masks(self) -> tuple[Mask, ...]:
-        """The mask that the architecture itself gives each layer: ModernBERT's local layers have a window."""
+        """Return the mask that the architecture itself gives each layer: ModernBERT's local layers have a window.
+
+        Raises:
+            PretrainedError: A layer has another type of attention.
+        """
         config = self.module.config
         types = getattr(config, "layer_types", None) or ["full_attention"] * self.num_layers
         known: dict[str, Mask] = {"full_attention": full()}
         if "sliding_attention" in types:
             known["sliding_attention"] = window(config.sliding_window)
         if unknown := sorted(set(types) - set(known)):
-            raise PretrainedError(f"{type(self.module).__name__} has attention of the type {unknown[0]!r}")
+            raise PretrainedError(
+                f"{type(self.module).__name__} has attention of the type {unknown[0]!r}, which masks do not support; "
+                f"supported are {', '.join(known)}"
+            )
         return tuple(known[each] for each in types)
 
 
 def transformers_model(model: nn.Module) -> PreTrainedModel:
-    """The model of transformers in wrappers of any kind.
+    """Return the model of transformers in a module, which may be wrapped in others.
 
     Raises:
-        PretrainedError: There is none.
+        PretrainedError: The module contains no model of transformers.
     """
     for module in model.modules():
         if isinstance(module, PreTrainedModel):
@@ -130,23 +138,25 @@ def transformers_model(model: nn.Module) -> PreTrainedModel:
 
 
 def find_stacks(model: PreTrainedModel) -> tuple[AttentionStack, ...]:
-    """All stacks of a model.
+    """Return all stacks of a model.
 
     Raises:
-        PretrainedError: A part of the model is of no known architecture, or not built as expected.
+        PretrainedError: A part of the model has no registered architecture, or is not built as its record says.
     """
     stacks = tuple(_stacks(model))
+    # A model of transformers that is neither in a stack nor around one would ignore the masks, such as a GPT-2 that is
+    # the decoder of an EncoderDecoderModel.
     inside = {id(module) for stack in stacks for module in stack.module.modules()}
     for part in model.modules():
         if isinstance(part, PreTrainedModel) and id(part) not in inside and not any(_stacks(part)):
-            if _is_brought(part):
+            if _register_provided_family(part):
                 return find_stacks(model)
             raise PretrainedError(f"{type(part).__name__} cannot take masks; supported are {supported()}")
     return stacks
 
 
-def _is_brought(part: PreTrainedModel) -> bool:
-    """Whether an installed package brings the family of a part, which is not known yet."""
+def _register_provided_family(part: PreTrainedModel) -> bool:
+    """Register the family of a part of a model if an installed package provides it, and return whether one does."""
     model_type = getattr(part.config, "model_type", None) or ""
     if any(model_type in family.model_types for family in families()):
         return False
@@ -164,6 +174,7 @@ def supported() -> str:
 
 
 def _stacks(model: PreTrainedModel) -> Iterator[AttentionStack]:
+    """Yield the stacks of registered families in a model."""
     known = families()
     for module in model.modules():
         family = _of_class(module, known) if isinstance(module, PreTrainedModel) else None
@@ -172,21 +183,26 @@ def _stacks(model: PreTrainedModel) -> Iterator[AttentionStack]:
 
 
 def _of_class(module: nn.Module, known: Sequence[Family]) -> Family | None:
-    """The family that names the class of a stack."""
+    """Return the family that names the class of a module as a stack."""
     return next((family for family in known if _is_any(module, family.stacks)), None)
 
 
 def _is_any(module: nn.Module, names: tuple[str, ...]) -> bool:
-    """Whether a module is of a class of one of these names, which a wrapper such as FSDP may have derived from."""
+    """Return whether a module's class or a base of it has one of the names; FSDP derives a class of its own."""
     return any(each.__name__ in names for each in type(module).__mro__)
 
 
 def _stack(module: Any, family: Family) -> AttentionStack:
+    """Return a module as a stack, with the attention modules that its family names.
+
+    Raises:
+        PretrainedError: The number of attention modules is not that of the layers.
+    """
     found = [(name, part) for name, part in module.named_modules() if _is_any(part, family.attention)]
     self_attention = tuple(part for name, part in found if family.cross not in name)
     cross_attention = tuple(part for name, part in found if family.cross in name)
     layers = AttentionStack(module, family, self_attention, cross_attention).num_layers
-    if family.shared:
+    if family.shared:  # ALBERT's layers use its few modules in turn
         self_attention = tuple(self_attention[layer % len(self_attention)] for layer in range(layers))
     if len(self_attention) != layers or len(cross_attention) not in (0, layers):
         raise PretrainedError(

@@ -1,4 +1,4 @@
-"""What is known of one architecture of pretrained models, and the register of architectures, open to other packages.
+"""The record of one architecture of pretrained models, and the registry of architectures, open to other packages.
 
 A package adds an architecture by `register_family`, or by an entry point of the group `finetune.families` whose name is
 the `model_type` of the models' config.json and whose object is a `Family`.
@@ -17,36 +17,38 @@ ENTRY_POINT_GROUP = "finetune.families"
 
 @dataclass(frozen=True)
 class Family:
-    """Pretrained models of one architecture, in the names that transformers gives its classes and modules.
+    """Pretrained models of one architecture, described by the names of transformers' classes and modules.
 
     Args:
-        name: What messages call the architecture.
-        model_types: Each `model_type` of its configurations.
-        is_encoder_decoder: Whether its models read one text and write another, as T5 does.
-        can_decode: Whether two of its encoders can be put together as an EncoderDecoderModel.
-        positions: Which of `max_position_embeddings` can be used: all, those after the padding's own (as fairseq
-            counts), or None for relative positions, which have no limit.
-        output_tokens: The tokenizer's tokens that pad, end and start what its decoder writes.
-        stack: The class whose forward has the attention masks made; None where the architecture cannot take masks.
-        decoder_stack: The class of the decoder's stack, where it is another one than `stack`.
-        attention: The classes that call the attention function.
-        cross: What the path of an attention to the encoder's output contains.
-        shared: Layers share their attention, so that all must have one mask.
-        last_attention: The class within a layer after which no token reads another until the layer's end, and which
-            returns (hidden states, ...); None where layers are built in another way. See `cls_only`.
-        relative_bias: Whether its self-attention adds a relative bias.
-        stream_positions: How the stack learns the position of each token of a ragged stream: by the argument
-            `position_ids` of its forward, or by a relative bias that `RelativeBiasHook` makes. None where neither was
-            tested: the stack would count positions along the stream, so it is given padded rows alone.
-        no_stream: Why its models cannot read ragged streams, for the message; None where nothing more is known.
-        finds_ends: Whether its classifier of texts looks for the end of text in each row.
-        scales_token_head: Whether a new token classifier is drawn too large, and is divided by the square root of
-            `d_model`.
-        lora_targets: Ends of the names of the linear modules that LoRA changes; None where the user must name them.
-        ia3_targets: Ends of the names of those that IA3 changes, likewise.
+        name: The name of the architecture in messages.
+        model_types: The values of `model_type` in its configurations.
+        is_encoder_decoder: Whether its models are encoder-decoders, as T5 is.
+        can_decode: Whether two of its encoders can be combined in an EncoderDecoderModel.
+        positions: Which of the `max_position_embeddings` can be used: all of them, those after the padding's position
+            ("after_padding", the way in which fairseq counts), or None for relative positions, which have no limit.
+        output_tokens: The attributes of the tokenizer that name the pad, end and start token of the decoder's output.
+        stack: The name of the class whose forward makes the attention masks; None if the architecture cannot take
+            masks.
+        decoder_stack: The name of the class of the decoder's stack, if it differs from `stack`.
+        attention: The names of the classes that call the attention function.
+        cross: A part of the module path by which cross-attention is told from self-attention.
+        shared: Whether the layers share one attention module, so that all of them must have one mask.
+        last_attention: The name of a class that is part of a layer. In a layer, no token reads another after this
+            module, which returns a tuple that begins with the hidden states. None where layers are built in another
+            way. It is used by `cls_only`.
+        relative_bias: Whether self-attention adds a relative bias to the scores.
+        stream_positions: How each token of a ragged stream gets its position: by the argument `position_ids` of the
+            stack's forward, or by the relative bias that `RelativeBiasHook` makes. None if neither was tested; then the
+            stack would count positions along the stream, and models of the architecture read padded rows alone.
+        no_stream: Why its models cannot read ragged streams, for the message; None if there is no special reason.
+        finds_ends: Whether its text classifier looks for the end-of-text token in each row.
+        scales_token_head: Whether the weights of a new token classification head are initialized too large, and have
+            to be divided by the square root of `d_model`.
+        lora_targets: Suffixes of the names of the linear modules that LoRA adapts; None if the user must name them.
+        ia3_targets: Suffixes of the names of the linear modules that IA3 adapts; None if the user must name them.
         ia3_feed_forward: Those of `ia3_targets` that are feed-forward layers.
-        weights: Where the map of its weights to the layers from scratch is, as module:object, a `LayerWeights`; None
-            where there is none.
+        weights: A `LayerWeights` that maps its weights to the layers from scratch, as module:object; None if there is
+            none.
     """
 
     name: str
@@ -73,20 +75,20 @@ class Family:
 
     @property
     def stacks(self) -> tuple[str, ...]:
-        """The classes of its stacks."""
+        """The names of the classes of its stacks."""
         return tuple(name for name in (self.stack, self.decoder_stack) if name is not None)
 
     def but(self, **changes: Any) -> Family:
-        """Return the same record with other values of some fields."""
+        """Return a copy of the record with other values of some fields."""
         return replace(self, **changes)
 
 
 def like_bert(name: str, prefix: str, model_type: str) -> Family:
-    """Return the record of an architecture that transformers builds as it builds BERT.
+    """Return the record of an architecture whose classes in transformers are built like those of BERT.
 
     Args:
-        name: What messages call it.
-        prefix: What the names of its classes begin with: Bert for BertModel.
+        name: The name of the architecture in messages.
+        prefix: The prefix of its class names: Bert for BertModel.
         model_type: The `model_type` of its configurations.
     """
     return Family(
@@ -104,7 +106,13 @@ def like_bert(name: str, prefix: str, model_type: str) -> Family:
 
 
 def like_t5(name: str, prefix: str, model_type: str) -> Family:
-    """Return the record of an architecture that transformers builds as it builds T5; see `like_bert`."""
+    """Return the record of an architecture whose classes in transformers are built like those of T5.
+
+    Args:
+        name: The name of the architecture in messages.
+        prefix: The prefix of its class names: T5 for T5Stack.
+        model_type: The `model_type` of its configurations.
+    """
     return Family(
         name,
         (model_type,),
@@ -128,10 +136,13 @@ _families: dict[str, Family] = {}
 
 
 def register_family(family: Family) -> Family:
-    """Make an architecture known; nothing happens where the very same record is known already.
+    """Register an architecture. An equal record may be registered again, which changes nothing.
+
+    Returns:
+        The record.
 
     Raises:
-        PretrainedError: Another record has the same name, a `model_type` or a stack of it.
+        PretrainedError: Another registered record has the same name, or has a `model_type` or a stack in common.
     """
     for other in _families.values():
         both = {family.name, *family.model_types, *family.stacks} & {other.name, *other.model_types, *other.stacks}
@@ -144,38 +155,43 @@ def register_family(family: Family) -> Family:
 
 
 def unregister_family(family: Family) -> None:
-    """Forget an architecture that was registered."""
+    """Remove an architecture from the registry."""
     _families.pop(family.name, None)
 
 
 def families() -> tuple[Family, ...]:
-    """Return the architectures that are known so far, in the order of their registration."""
+    """Return the registered architectures in the order of their registration."""
     return tuple(_families.values())
 
 
 def find_family(model_type: str) -> Family | None:
-    """Return the architecture of a `model_type`: a known one, or else one that an installed package brings.
+    """Return the architecture of a `model_type`, which is registered or provided by an installed package.
+
+    An architecture that a package provides is registered by this call.
+
+    Returns:
+        The record, or None if there is none.
 
     Raises:
-        PretrainedError: The package's entry point cannot be imported, is no `Family` or not of this type, or the type
-            is known already.
+        PretrainedError: The package's entry point cannot be imported, is no `Family` with this `model_type`, or the
+            `model_type` belongs to another registered architecture.
     """
     known = next((family for family in families() if model_type in family.model_types), None)
     try:
         if known is not None and not packages_with(ENTRY_POINT_GROUP, model_type):
             return known
-        brought = load_entry_point(ENTRY_POINT_GROUP, model_type)
+        provided = load_entry_point(ENTRY_POINT_GROUP, model_type)
     except EntryPointError as error:
         raise PretrainedError(str(error)) from error
-    if brought is None:
+    if provided is None:
         return None
     package = ", ".join(packages_with(ENTRY_POINT_GROUP, model_type))
-    if not isinstance(brought, Family) or model_type not in brought.model_types:
+    if not isinstance(provided, Family) or model_type not in provided.model_types:
         raise PretrainedError(
             f"the entry point {model_type!r} of the package {package} must be a Family with this model_type, found "
-            f"{brought!r:.80}"
+            f"{provided!r:.80}"
         )
     try:
-        return register_family(brought)
+        return register_family(provided)
     except PretrainedError as error:
         raise PretrainedError(f"{error}; it comes from the package {package}: update or uninstall it") from error

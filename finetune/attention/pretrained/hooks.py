@@ -1,22 +1,31 @@
 """The hooks that put requests for masks where transformers passes attention masks.
 
-All that masks need travels in the arguments of the model's own calls, never in a place on the side, so that threads,
+Everything that masks need is passed in the arguments of the model's own calls and never stored elsewhere. So threads,
 gradient checkpointing and copies of a model cannot mix up batches.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers.utils.generic import ModelOutput
 
-from finetune.attention.layout import Ragged, special_token_columns
+from finetune.attention.layout import Ragged
 from finetune.attention.masks import Mask
+from finetune.attention.pretrained.arguments import (
+    Arguments,
+    Call,
+    SpecialTokens,
+    cached_length,
+    carried_tokens,
+    named,
+    read_tokens,
+    target_padding,
+)
 from finetune.attention.pretrained.cls_only import ClsOnlyHook
 from finetune.attention.pretrained.errors import PretrainedError
 from finetune.attention.pretrained.evaluate import check_generation
@@ -30,37 +39,28 @@ from finetune.attention.pretrained.tokens import (
     Tokens,
     bucketed,
     check_attention_mask,
-    check_stream,
-    split_features,
 )
 from finetune.attention.pretrained.virtual import check_cache, check_embeddings
 from finetune.attention.program import SiteName
 
-SEGMENT = "segment"
-"""The token column that is the model's token_type_ids."""
-
-SpecialTokens = Mapping[str, Sequence[int]]
-Arguments = dict[str, Any]
-Call = tuple[tuple[Any, ...], Arguments]
-
 
 @dataclass(frozen=True)
 class StackHook:
-    """A forward pre-hook of a stack: replaces its attention masks by requests.
+    """A forward pre-hook of a stack, which replaces its attention masks by requests for masks.
 
     Args:
-        parameters: The names of the stack's forward's parameters.
+        parameters: Names of the parameters of the stack's forward.
         site: The site of its self-attention.
-        masks: The different masks of its self-attention.
-        cross_masks: Those of its attention to the encoder's output.
-        num_heads: Attention heads.
+        masks: The different masks of the layers' self-attention.
+        cross_masks: The different masks of the layers' attention to the encoder's output.
+        num_heads: Number of attention heads.
         head_dim: Size of one attention head.
         max_length: The longest input in tokens; None for no limit.
         special_tokens: Ids of the special tokens that masks name.
         first_position: Position id of an example's first token.
-        has_relative_bias: Whether its self-attention adds a relative bias.
+        has_relative_bias: Whether the self-attention adds a relative bias to the scores.
         no_stream: Why the stack cannot read a ragged stream; None where it can.
-        kernel: How a stream is computed; None leaves it to the plan.
+        kernel: The kernel that computes attention in streams; None leaves the choice to the plan.
     """
 
     parameters: tuple[str, ...]
@@ -77,11 +77,16 @@ class StackHook:
     kernel: str | None = None
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> Call:
-        """The same call, with requests in place of attention masks. Raises PretrainedError where it does not fit."""
+        """Return the arguments of the call with requests in place of the attention masks.
+
+        Raises:
+            PretrainedError: An argument does not fit the tokens, or the model cannot read them under masks.
+        """
         check_masked_attention(module)
         arguments = named(self.parameters, args, kwargs)
+        # The forward of the stack has no parameters of these names, so that they are removed here.
         features, layout = self._own(arguments, "mask_features"), self._own(arguments, "layout")
-        past = _past(arguments.get("past_key_values"), self.site)
+        past = cached_length(arguments.get("past_key_values"), self.site)
         if past:
             check_cache(arguments["past_key_values"], self.masks)
         source = self._source(arguments)
@@ -90,15 +95,20 @@ class StackHook:
             return (), arguments
         if tokens.stream is not None:
             self._place(arguments, tokens.stream, past)
+            # Bucketing would leave padding in the hidden states of the layers, which no hook can cut off.
             if not shows_states(module, arguments):
                 tokens = bucketed(tokens)
                 pad_arguments(arguments, tokens.padded_length)
         if source is not None:
             if (source.stream is None) != (tokens.stream is None):
-                raise PretrainedError("source and target must both be ragged streams, or both padded rows")
+                raise PretrainedError(
+                    "source and target must both be ragged streams, or both padded rows; give both layout and "
+                    "decoder_layout, or neither"
+                )
+            # Values belong to an example, so that the masks of both sides can read those of either side.
             tokens = with_values(tokens, source.values)
             keys = bucketed(with_values(source, tokens.values))
-            states = arguments["encoder_hidden_states"]
+            states = arguments["encoder_hidden_states"]  # [batch, source tokens, hidden_size]
             arguments["encoder_hidden_states"] = pad_columns(states, keys.padded_length) if keys.stream else states
             arguments["encoder_attention_mask"] = self._request("cross", self.cross_masks, tokens, keys, past)
         arguments["attention_mask"] = self._request(self.site, self.masks, tokens, tokens, past)
@@ -107,35 +117,41 @@ class StackHook:
     def _request(
         self, site: SiteName, masks: tuple[Mask, ...], queries: Tokens, keys: Tokens, past: int
     ) -> MaskRequest:
-        if not (queries.are_told and keys.are_told):
+        """Return the request for the masks of a site."""
+        if not (queries.positions_known and keys.positions_known):
             check_embeddings(masks)
+        # T5's cross-attention has a bias of zeros.
         has_relative_bias = self.has_relative_bias and site != "cross"
         return MaskRequest(
             site, masks, self.num_heads, queries, keys, past, self.head_dim, has_relative_bias, self.kernel
         )
 
     def _place(self, arguments: Arguments, stream: Ragged, past: int) -> None:
-        """Give each token of a stream its position in its example."""
+        """Set `position_ids`, so that each token of a stream gets its position in its own example."""
         if self.no_stream or past or arguments.get("use_cache"):
             reason = self.no_stream or "a cache holds padded rows (give use_cache=False)"
             raise PretrainedError(f"this model cannot read a ragged stream: {reason}")
         if arguments.get("position_ids") is None and "position_ids" in self.parameters:
-            arguments["position_ids"] = (stream.positions + self.first_position)[None]
-        if self.site == "decoder":
+            arguments["position_ids"] = (stream.positions + self.first_position)[None]  # [1, tokens]
+        if self.site == "decoder":  # transformers makes a cache by default
             arguments["use_cache"] = False
 
     def _own(self, arguments: Arguments, name: str) -> object:
-        """What the caller gave for this stack's tokens; a T5 passes both sides' on to both."""
+        """Remove an argument of ours from the call, and return this stack's.
+
+        T5 passes the keyword arguments that it does not know, `name` and `decoder_<name>`, to both of its stacks.
+        """
         given, of_decoder = arguments.pop(name, None), arguments.pop(f"decoder_{name}", None)
         if self.site == "decoder" and of_decoder is not None:
             return of_decoder
         return given
 
     def _tokens(self, arguments: Arguments, features: object, layout: object, past: int) -> Tokens | None:
+        """Return the stack's own tokens, from a `SourceHook` where one has run; None if the call has no tokens."""
         given = arguments.get("attention_mask")
         if isinstance(given, Tokens):
             tokens = given
-            if tokens.ids is not None:
+            if tokens.ids is not None:  # `EndOfTextHook` has replaced the ids of the call
                 arguments["input_ids"] = tokens.ids
         else:
             read = read_tokens(arguments, given, features, layout, past, self.special_tokens)
@@ -150,7 +166,7 @@ class StackHook:
         return tokens
 
     def _source(self, arguments: Arguments) -> Tokens | None:
-        """The encoder's side, where there is attention to it."""
+        """Return the tokens of the encoder's output; None if the stack does not attend to one."""
         states = arguments.get("encoder_hidden_states")
         if states is None or not self.cross_masks:
             return None
@@ -164,14 +180,14 @@ class StackHook:
 
 @dataclass(frozen=True)
 class SourceHook:
-    """A forward pre-hook of an encoder-decoder: says what the source holds to both halves.
+    """A forward pre-hook of an encoder-decoder, which passes the source's tokens to both halves.
 
     Args:
-        parameters: The names of the model's forward's parameters.
-        decoder_masks: The masks of the decoder's self-attention.
-        cross_masks: The masks of its attention to the source.
+        parameters: Names of the parameters of the model's forward.
+        decoder_masks: The different masks of the decoder's self-attention.
+        cross_masks: The different masks of the decoder's attention to the source.
         special_tokens: Ids of the special tokens that masks name.
-        infer_padding: Whether the target's padding is to be told from labels where no decoder_attention_mask is given.
+        infer_padding: Whether the target's padding is derived from the labels if no decoder_attention_mask is given.
     """
 
     parameters: tuple[str, ...]
@@ -181,28 +197,33 @@ class SourceHook:
     infer_padding: bool
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments) -> Call:
-        """The same call, with the source's tokens as attention mask. Raises PretrainedError where it does not fit."""
+        """Return the arguments of the call with the source's `Tokens` in place of `attention_mask`.
+
+        Raises:
+            PretrainedError: An argument does not fit the tokens, or a mask cannot be used in generation.
+        """
         arguments = named(self.parameters, args, kwargs)
         features, layout = arguments.pop("mask_features", None), arguments.pop("layout", None)
         given = arguments.get("attention_mask")
-        if isinstance(given, Tokens):
+        if isinstance(given, Tokens):  # the SourceHook of a model around this one has run
             return (), arguments
         to_infer = self.infer_padding and arguments.get("decoder_layout") is None
         if to_infer and arguments.get("decoder_attention_mask") is None:
-            arguments["decoder_attention_mask"] = _target_padding(arguments)
+            arguments["decoder_attention_mask"] = target_padding(arguments)
         encoded = arguments.get("encoder_outputs")
         if encoded is None:
             source = read_tokens(arguments, given, features, layout, 0, self.special_tokens)
         else:
             self._check_generation(arguments)
-            source = _carried(encoded, given, features, layout)
+            source = carried_tokens(encoded, given, features, layout)
         if source is not None:
             arguments["attention_mask"] = source
         return (), arguments
 
     def _check_generation(self, arguments: Arguments) -> None:
-        """Refuse before the first step what a later one would refuse. `generate` always says whether it caches."""
+        """Raise in the first step of generation what a later step would raise."""
         use_cache = arguments.get("use_cache")
+        # `generate` always passes `use_cache`; a call without it, or with labels, is one of training.
         if use_cache is None or arguments.get("labels") is not None:
             return
         for mask in self.decoder_masks:
@@ -213,18 +234,20 @@ class SourceHook:
 
 @dataclass(frozen=True)
 class CarryHook:
-    """A forward hook of an encoder: what later sites need of the source goes with its output through `generate`.
+    """A forward hook of an encoder, which adds to its output what the decoder's masks read of the source.
+
+    `generate` passes the encoder's output to the decoder in each step.
 
     Args:
-        columns: Names of token columns.
-        values: Names of values of the examples.
+        columns: Names of the token columns that the masks of the decoder read.
+        values: Names of the values of examples that they read.
     """
 
     columns: frozenset[str]
     values: frozenset[str]
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: Arguments, output: object) -> None:
-        """Add to the output in place; `generate` repeats it for each beam as it does with the rest."""
+        """Add the columns and values to the output, in place; `generate` repeats them for each beam with the rest."""
         request = kwargs.get("attention_mask")
         if not isinstance(output, ModelOutput) or not isinstance(request, MaskRequest):
             return
@@ -234,122 +257,19 @@ class CarryHook:
             output[VALUE_KEY + name] = request.keys.values[name]
 
 
-def parameter_names(module: nn.Module) -> tuple[str, ...]:
-    """The names of the parameters of a module's forward."""
-    return tuple(inspect.signature(module.forward).parameters)
-
-
-def named(parameters: Sequence[str], args: tuple[Any, ...], kwargs: Arguments) -> Arguments:
-    """The arguments of a call by name."""
-    return dict(zip(parameters, args, strict=False)) | kwargs
-
-
-def read_tokens(
-    arguments: Arguments,
-    attention_mask: object,
-    features: object,
-    layout: object,
-    past: int,
-    special_tokens: SpecialTokens,
-) -> Tokens | None:
-    """The tokens that a call is about; None where it has none, which the model itself will complain of.
-
-    Raises:
-        PretrainedError: Attention mask, layout or features do not fit.
-        MaskError: A feature does not hold integers.
-    """
-    input_ids, embedded = arguments.get("input_ids"), arguments.get("inputs_embeds")
-    given = input_ids if input_ids is not None else embedded
-    if given is None:
-        return None
-    batch, count = given.shape[:2]
-    stream = check_stream(layout, batch, count, "layout")
-    columns: dict[str, Tensor] = {}
-    values: dict[str, Tensor] = {}
-    if input_ids is not None:
-        columns = special_token_columns(input_ids, special_tokens)
-    if arguments.get("token_type_ids") is not None:
-        columns[SEGMENT] = arguments["token_type_ids"].expand(batch, count).long()
-    if features is not None:
-        own_columns, values = split_features(features, batch, count, given.device, stream)
-        columns |= own_columns
-    valid = _valid(attention_mask, batch, past + count, stream)
-    valid = None if valid is None else valid.to(given.device)
-    are_told = input_ids is not None or valid is not None or stream is not None
-    return Tokens(batch, past + count, given.device, valid, columns, values, stream, are_told=are_told)
-
-
-def _valid(attention_mask: object, batch: int, width: int, stream: Ragged | None) -> Tensor | None:
-    if stream is not None and attention_mask is not None:
-        raise PretrainedError("a ragged stream has no padding: give its layout, and no attention_mask")
-    return check_attention_mask(attention_mask, batch, width, "attention_mask")
-
-
 def with_values(tokens: Tokens, values: Mapping[str, Tensor]) -> Tokens:
-    """The tokens with values of the examples that another side knows; their own come first."""
+    """Return tokens with the values of another side added; of two values with one name, the tokens' own is kept."""
     if not values:
         return tokens
     both = {**values, **tokens.values}
     return replace(tokens, values=both)
 
 
-def _carried(encoded: Any, attention_mask: object, features: object, layout: object) -> Tokens:
-    """The source's tokens where the encoder has run before."""
-    states = encoded[0]
-    batch, width = states.shape[:2]
-    stream = check_stream(layout, batch, width, "layout")
-    columns, values = {}, {}
-    if isinstance(encoded, Mapping):
-        columns = {key.removeprefix(COLUMN_KEY): encoded[key] for key in encoded if key.startswith(COLUMN_KEY)}
-        values = {key.removeprefix(VALUE_KEY): encoded[key] for key in encoded if key.startswith(VALUE_KEY)}
-    if features is not None:
-        own_columns, own_values = split_features(features, batch, width, states.device, stream)
-        columns, values = columns | own_columns, values | own_values
-    valid = _valid(attention_mask, batch, width, stream)
-    return Tokens(batch, width, states.device, valid, columns, values, stream)
-
-
-def _target_padding(arguments: Arguments) -> Tensor | None:
-    """Where the target's tokens are, as far as labels or, where the target is the source, the source say it."""
-    labels = arguments.get("labels")
-    if labels is not None and labels.ndim == 2:
-        # Labels that do not count may lie among others (a prompt); padding is what comes after the last that counts.
-        later: Tensor = (labels != -100).flip(1).cumsum(1).flip(1)
-        return later > 0
-    if arguments.get("decoder_input_ids") is None and arguments.get("decoder_inputs_embeds") is None:
-        of_source: Tensor | None = arguments.get("attention_mask")
-        return of_source
-    return None
-
-
-def _past(cache: Any, site: SiteName) -> int:
-    """Number of tokens in the cache.
-
-    Raises:
-        PretrainedError: The cache is static, or in an encoder.
-    """
-    if cache is None:
-        return 0
-    seen = cache.get_seq_length()
-    if isinstance(seen, Tensor) or getattr(cache, "is_compileable", False):
-        raise PretrainedError("static caches cannot be combined with masks; leave out cache_implementation")
-    if seen and site == "encoder":
-        raise PretrainedError(
-            "an encoder was given a cache, as prefix tuning does, which masks cannot be combined with"
-        )
-    return int(seen)
-
-
-def is_encoder_decoder(module: nn.Module) -> bool:
-    """Whether a module's forward takes a source and a target."""
-    return {"encoder_outputs", "decoder_input_ids"} <= set(parameter_names(module))
-
-
 def install(
     module: nn.Module,
     hook: StackHook | SourceHook | CarryHook | PoolHook | ClsOnlyHook | RelativeBiasHook | EndOfTextHook,
-) -> torch.utils.hooks.RemovableHandle:
-    """Register a hook; the handle removes it."""
+) -> RemovableHandle:
+    """Register a hook as a forward hook or a forward pre-hook, whichever it is; return the handle that removes it."""
     if isinstance(hook, CarryHook | PoolHook | ClsOnlyHook):
         return module.register_forward_hook(hook, with_kwargs=True)
     return module.register_forward_pre_hook(hook, with_kwargs=True)

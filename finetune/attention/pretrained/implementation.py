@@ -1,9 +1,10 @@
-"""Setting the attention implementation of a model, which every attention module reads from its config.
+"""Sets the attention implementation of a model, which every attention module reads from its config.
 
 Each module of transformers keeps a reference to a config, and calls the attention function that this config names. The
-references within one model may differ: `EncoderDecoderModel(encoder=..., decoder=...)` gives its two halves the configs
-of its own, but the attention modules inside a pretrained half keep the config that the half was loaded with, which
-`set_attn_implementation` does not reach. So the attention modules of a stack are given the stack's config here.
+references within one model may differ: `EncoderDecoderModel(encoder=..., decoder=...)` gives its own configs to its two
+halves, but the attention modules inside a pretrained half keep the config that the half was loaded with, which
+`set_attn_implementation` does not reach. Therefore this module gives the attention modules of a stack the stack's
+config.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ class Implementations:
     """The attention implementations of a model before masks were applied, and the configs that its modules had.
 
     Args:
-        names: The configs of the model and of its modules, the outer first, each with its attention implementation.
-        configs: The attention modules that were given another config, each with the one before.
+        names: Each config of the model and its modules with the attention implementation that it named, outer configs
+            before the configs that they contain.
+        configs: Each attention module that was given another config, with the config that it had.
     """
 
     names: tuple[tuple[PreTrainedConfig, str | None], ...]
@@ -36,11 +38,10 @@ def use_masked_attention(model: PreTrainedModel, stacks: Sequence[AttentionStack
     """Make every attention module of the stacks call `masked_attention`, in place.
 
     Returns:
-        What `restore_attention` needs.
+        The former state of the model, for `restore_attention`.
 
     Raises:
-        PretrainedError: A stack, or an attention module in it, does not let its implementation be set; the model is
-            then as it was.
+        PretrainedError: The implementation of a stack or of an attention module cannot be set. The model is unchanged.
     """
     names = tuple((config, config._attn_implementation) for config in _configs(model))
     before = Implementations(names, tuple(_other_configs(stacks)))
@@ -55,32 +56,32 @@ def use_masked_attention(model: PreTrainedModel, stacks: Sequence[AttentionStack
 
 
 def restore_attention(before: Implementations) -> None:
-    """Give the modules of a model the configs and the attention implementations that they had, in place."""
+    """Restore the configs and the attention implementations of a model's modules, in place."""
     for module, config in before.configs:
         if _config_of(module) is not config:
             _set_config(module, config)
-    # Setting that of a config also sets those of the configs in it, so that the inner must come after the outer.
+    # Setting the implementation of a config also sets it in the configs that it contains, so inner configs come later.
     for config, name in before.names:
         config._attn_implementation = name
 
 
 def check_masked_attention(stack: nn.Module) -> None:
-    """Make sure that a stack still calls `masked_attention`.
+    """Raise an error if a stack does not call `masked_attention` any more.
 
     Raises:
-        PretrainedError: Its attention implementation, or its config, was set after masks were applied.
+        PretrainedError: The stack's attention implementation or its config was set after masks were applied.
     """
     config = getattr(stack, "config", None)
     found = getattr(config, "_attn_implementation", None)
     if found != NAME:
         raise PretrainedError(
             f"the attention implementation of {type(stack).__name__} was set to {found!r} after masks were applied, "
-            "which would lose them; apply masks after it, or call remove_masks to be rid of them"
+            "which would lose them; call apply_masks after set_attn_implementation, or remove_masks to do without masks"
         )
 
 
 def _configs(model: PreTrainedModel) -> list[PreTrainedConfig]:
-    """The different configs of a model and its modules, the outer first."""
+    """Return each config of a model and its modules once, outer configs first."""
     found = [config for module in model.modules() if (config := _config_of(module)) is not None]
     return list({id(config): config for config in found}.values())
 
@@ -91,7 +92,7 @@ def _config_of(module: nn.Module) -> PreTrainedConfig | None:
 
 
 def _other_configs(stacks: Sequence[AttentionStack]) -> Iterator[tuple[nn.Module, PreTrainedConfig]]:
-    """The attention modules that have another config than their stack, each with its own."""
+    """Yield each attention module that has another config than its stack, with that config."""
     for stack in stacks:
         for attention in _attentions(stack):
             config = _config_of(attention)
@@ -104,11 +105,15 @@ def _attentions(stack: AttentionStack) -> list[nn.Module]:
 
 
 def _share_config(stack: AttentionStack) -> None:
-    """Give the attention modules of a stack its config."""
+    """Set the config of a stack in its attention modules.
+
+    Raises:
+        PretrainedError: An attention module would then still call another attention function.
+    """
     config = stack.module.config
     for attention, _ in _other_configs([stack]):
         _set_config(attention, config)
-    # A module without a config takes its attention function from elsewhere.
+    # A module without a config gets its attention function from elsewhere, and would ignore the masks.
     lost = [each for each in _attentions(stack) if _config_of(each) is not config]
     if lost or config._attn_implementation != NAME:
         part = type(lost[0] if lost else stack.module).__name__

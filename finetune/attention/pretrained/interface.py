@@ -1,7 +1,7 @@
-"""The two functions that transformers calls in place of its own: one makes masks, its twin attends under them.
+"""The two functions that transformers calls in place of its own: `make_masks` and `masked_attention`.
 
-Both are registered under one name, with `AttentionMaskInterface` and `AttentionInterface`. Whatever reaches them in
-another shape than expected is refused: a mask must never be lost in silence.
+Both are registered under one name, with `AttentionMaskInterface` and `AttentionInterface`. They raise `PretrainedError`
+for every argument that is not as expected, because a mask must never be lost silently.
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ from finetune.attention.pretrained.tokens import MaskRequest
 from finetune.attention.program import SiteName
 
 NAME = "finetune_masks"
-"""The attention implementation's name."""
+"""The name of the attention implementation."""
 
 ASSIGNMENT = "_finetune_mask_assignment"
 """The attribute of an attention module that holds its `MaskAssignment`."""
 
 HARMLESS = frozenset(
     {
-        "deterministic",  # of flash attention alone
+        "deterministic",  # for flash attention alone
         "encoder_hidden_states",
         "num_items_in_batch",
         "output_attentions",
         "output_hidden_states",
         "position_ids",
         "return_dict",
-        "sliding_window",  # is in the masks of the layers that have it
+        "sliding_window",  # `AttentionStack.own_masks` puts it into the masks of the layers that have it
         "use_cache",
     }
 )
-"""Keyword arguments of the attention function that change nothing of what is computed here."""
+"""Keyword arguments of the attention function that have no influence on what is computed here."""
 
 
 @dataclass(frozen=True)
 class MaskAssignment:
-    """Which mask an attention module obeys.
+    """The mask that an attention module obeys.
 
     Args:
-        site: Its site.
-        layer: Its layer, from 0; the first of those that share it.
-        number: Its mask, as an index into the site's different masks.
-        cls_only: Whether only what it computes of each example's first token is read, see `cls_only`.
+        site: The site of the module.
+        layer: The layer of the module, from 0; the first one if several layers share it.
+        number: The index of its mask in `MaskRequest.masks`, the different masks of the site.
+        cls_only: Whether only the output for each example's first token is read (module `cls_only`).
     """
 
     site: SiteName
@@ -74,37 +74,57 @@ def make_masks(
     local_size: int | None = None,
     **options: object,
 ) -> SiteMasks:
-    """Transformers' mask function: evaluate the masks of a site, once a forward.
+    """Evaluate the masks of a site; transformers calls this mask function once in each forward of a stack.
+
+    Args:
+        batch_size: Number of rows.
+        q_length: Number of queries of a row, without those in the cache.
+        kv_length: Number of keys of a row.
+        mask_function: The pattern of the stock mask, which must be the bidirectional or the causal one.
+        attention_mask: The `MaskRequest` that `StackHook` has put in place of the attention mask.
+        q_offset: Position of the first query.
+        kv_offset: Position of the first key.
+        local_size: The window of a layer with local attention, which the masks of the program contain.
+        options: Other keyword arguments of transformers' mask functions, which are not used.
+
+    Returns:
+        The evaluated masks, which transformers passes on to every layer.
 
     Raises:
-        PretrainedError: What is handed over is not what the hooks put in, or of other sizes.
-        ValueError: As of `evaluate_masks`.
+        PretrainedError: An argument is not the one that the hooks pass, or a mask lacks a column, or it means something
+            else in generation than in training.
+        LayoutError: A row has padding between its tokens.
+        MaskError: A mask cannot be evaluated.
     """
     if not isinstance(attention_mask, MaskRequest):
         raise PretrainedError(
-            f"masks are asked for with {_kind(attention_mask)} in place of what apply_masks put in: the model was not "
-            "given masks by apply_masks (does it share its config object with one that was?), generation uses a static "
-            "cache (cache_implementation), or this version of transformers passes masks in another way"
+            f"the mask function was called with {_kind(attention_mask)} in place of the request that apply_masks puts "
+            "in: the model was not given masks by apply_masks (does it share its config object with one that was?), "
+            "generation uses a static cache (cache_implementation), or this version of transformers passes masks in "
+            "another way"
         )
+    # Another function would be a pattern of the model's own. With `local_size`, it is a window that is known.
     plain = mask_function in (bidirectional_mask_function, causal_mask_function)
     if not plain and local_size is None:
         raise PretrainedError(
-            "the model asks for a mask of its own beside those of the program (packed examples by position_ids, or a "
-            "pattern that is new in this version of transformers), which would be lost"
+            "the model makes a mask of its own in addition to those of the program (packed examples by position_ids, "
+            "or a pattern that is new in this version of transformers), which would be lost"
         )
     request = attention_mask
+    # transformers derives these sizes from its own arguments: another size means that the request belongs to another
+    # call, or that keys were added that the request does not know, as in a static cache.
     found = (batch_size, q_length, q_offset, kv_length, kv_offset)
     expected = (request.keys.batch, request.query_length, _expected_offset(request), request.keys.padded_length, 0)
     if found != expected:
         raise PretrainedError(
-            f"masks of site {request.site!r} are asked for with batch, queries, query offset, keys, key offset = "
+            f"the masks of site {request.site!r} were called for batch, queries, query offset, keys, key offset = "
             f"{found}, expected {expected}; static caches and prefix tuning cannot be combined with masks"
         )
     return evaluate_masks(request)
 
 
 def _expected_offset(request: MaskRequest) -> int:
-    """In attention to the encoder's output, transformers counts each step of generation from 0."""
+    """Return the position of the first query, which transformers counts from 0 in each step of cross-attention."""
     return 0 if request.site == "cross" else request.past
 
 
@@ -119,25 +139,28 @@ def masked_attention(
     position_bias: Tensor | None = None,
     **options: object,
 ) -> tuple[Tensor, Tensor | None]:
-    """Transformers' attention function: attend under the mask that is assigned to the module.
+    """Compute attention under the mask that is assigned to the module; transformers calls this attention function.
 
     Args:
         module: The attention module.
-        query: [batch, heads, queries, head_dim].
-        key: [batch, heads, keys, head_dim]; in a step of generation keys of the source may be shared by the
-            rows that stand together, and be [examples, heads, keys, head_dim].
-        value: As `key`.
-        attention_mask: What `make_masks` gave.
-        scaling: Factor of the scores; head_dim ** -0.5 if not given.
-        dropout: Probability with which a weight is dropped.
-        position_bias: Added to the scaled scores, broadcastable to [batch, heads, queries, keys].
-        options: What else transformers passes on.
+        query: The queries, [batch, heads, queries, head_dim]; a ragged stream is one row, with batch 1.
+        key: The keys, [batch, heads, keys, head_dim]. In a step of generation, consecutive rows may share the keys of
+            their source, which are then [examples, heads, keys, head_dim].
+        value: The values, with the shape of `key`.
+        attention_mask: The result of `make_masks`.
+        scaling: The factor of the scores; head_dim ** -0.5 if not given.
+        dropout: The probability with which a weight is dropped.
+        position_bias: A tensor that is added to the scaled scores, broadcastable to [batch, heads, queries, keys]; for
+            a ragged stream a table of distances, see `RelativeBiasHook`.
+        options: Other keyword arguments from transformers. They must be None or have no influence (`HARMLESS`).
 
     Returns:
-        The output [batch, queries, heads, head_dim], and the weights where they are asked for.
+        The output [batch, queries, heads, head_dim]; and the weights [batch, heads, queries, keys] if
+        `output_attentions` is set, otherwise None.
 
     Raises:
-        PretrainedError: What is handed over is not what is expected.
+        PretrainedError: An argument is not as expected, or attention weights are to be returned for a stream.
+        MaskError: A mask cannot be evaluated.
     """
     assignment = getattr(module, ASSIGNMENT, None)
     if not isinstance(assignment, MaskAssignment):
@@ -146,17 +169,20 @@ def masked_attention(
         )
     if not isinstance(attention_mask, SiteMasks):
         raise PretrainedError(
-            f"the attention of layer {assignment.layer} at site {assignment.site!r} was handed {_kind(attention_mask)} "
+            f"the attention of layer {assignment.layer} at site {assignment.site!r} was given {_kind(attention_mask)} "
             "in place of its mask; this version of transformers makes masks in another way"
         )
     _check_sizes(assignment, attention_mask.request, query, key)
     if lost := sorted(name for name, option in options.items() if option is not None and name not in HARMLESS):
-        raise PretrainedError(f"attention was handed {', '.join(lost)}, which it does not know and would lose")
+        raise PretrainedError(
+            f"the attention function was given {', '.join(lost)}, which attention under masks does not support and "
+            "would ignore"
+        )
     if attention_mask.request.queries.stream is not None:
         return _in_stream(module, query, key, value, attention_mask, scaling, dropout, position_bias, options), None
     allowed = attention_mask.allowed[assignment.number]
     weights = None
-    if _wants_weights(module, options):
+    if _returns_weights(module, options):
         output, weights = dense_attention(
             query, key, value, allowed.exact, bias=position_bias, scale=scaling, dropout=dropout
         )
@@ -164,7 +190,7 @@ def masked_attention(
         output = decode_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
     else:
         output = fused_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
-    return output.transpose(1, 2).contiguous(), weights
+    return output.transpose(1, 2).contiguous(), weights  # [batch, queries, heads, head_dim]
 
 
 def _in_stream(
@@ -178,10 +204,14 @@ def _in_stream(
     position_bias: Tensor | None,
     options: dict[str, object],
 ) -> Tensor:
-    """As `masked_attention`, in a ragged stream: its one row is [1, heads, tokens, head_dim]."""
-    if _wants_weights(module, options):
-        raise PretrainedError("attention weights can be had of padded rows, not of a ragged stream")
+    """Compute attention in a ragged stream, [1, heads, tokens, head_dim], and return [1, tokens, heads, head_dim]."""
+    if _returns_weights(module, options):
+        raise PretrainedError(
+            "attention weights (output_attentions) can be had of padded rows, not of a ragged stream; call the model "
+            "with padded rows and an attention_mask"
+        )
     assignment: MaskAssignment = getattr(module, ASSIGNMENT)
+    # [1, heads, tokens, head_dim] -> [tokens, heads, head_dim]
     queries, keys, values = (tokens.squeeze(0).transpose(0, 1) for tokens in (query, key, value))
     table = bias_table(position_bias, masks.request)
     if assignment.cls_only and table is None and computes_cls_only(module, query, options):
@@ -192,32 +222,36 @@ def _in_stream(
     return output[None]
 
 
-def _wants_weights(module: nn.Module, options: dict[str, object]) -> bool:
+def _returns_weights(module: nn.Module, options: dict[str, object]) -> bool:
+    """Return whether a call of attention shall return its weights."""
     by_default = getattr(getattr(module, "config", None), "output_attentions", False)
     return bool(options.get("output_attentions", by_default))
 
 
 def _check_sizes(assignment: MaskAssignment, request: MaskRequest, query: Tensor, key: Tensor) -> None:
+    """Raise PretrainedError if queries and keys do not have the sizes for which the masks were evaluated."""
     found = (assignment.site, query.shape[0], query.shape[1], query.shape[2], key.shape[0], key.shape[1], key.shape[2])
+    # Queries are [batch, heads, queries, head_dim]; keys are [sources, heads, keys, head_dim].
     batch, heads = request.keys.batch, request.num_heads
     sources = key.shape[0] if _shares_source(request, key) else batch
     expected = (request.site, batch, heads, request.query_length, sources, heads, request.keys.padded_length)
     if found != expected:
         raise PretrainedError(
-            f"the attention of layer {assignment.layer} was handed a mask for site, queries [batch, heads, length] and "
-            f"keys = {expected}, but is asked to compute {found}"
+            f"the attention of layer {assignment.layer} was given a mask for site, queries [batch, heads, length] and "
+            f"keys = {expected}, but was called with {found}"
         )
 
 
 def _shares_source(request: MaskRequest, key: Tensor) -> bool:
-    """Whether rows of the same example, such as its beams, ask the same keys."""
+    """Return whether consecutive rows of one example, such as its beams, share the keys of their source."""
     return request.site == "cross" and request.is_step and key.shape[0] > 0 and request.keys.batch % key.shape[0] == 0
 
 
-def _kind(handed: object) -> str:
-    if handed is None:
+def _kind(found: object) -> str:
+    """Return what an argument is, for messages."""
+    if found is None:
         return "nothing"
-    return f"a tensor of shape {list(handed.shape)}" if isinstance(handed, Tensor) else f"a {type(handed).__name__}"
+    return f"a tensor of shape {list(found.shape)}" if isinstance(found, Tensor) else f"a {type(found).__name__}"
 
 
 AttentionInterface.register(NAME, masked_attention)

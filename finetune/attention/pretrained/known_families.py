@@ -1,4 +1,4 @@
-"""The architectures that come with finetune; the order is that of messages."""
+"""The records of the architectures that are supported; messages list them in this order."""
 
 from finetune.attention.pretrained.family import Family, like_bert, like_t5, register_family
 

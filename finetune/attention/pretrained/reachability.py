@@ -20,23 +20,23 @@ from finetune.attention.reachability import SitePairs, allowed_in_any_head
 
 
 class _Recorded(Exception):
-    """Ends a forward pass once all stacks have asked for their masks."""
+    """Ends a forward pass once the requests of all stacks are recorded."""
 
 
 def layer_pairs(model: nn.Module, compute: Callable[[], object]) -> tuple[SitePairs, ...]:
-    """The pairs that each layer allows in each example of a batch.
+    """Return the pairs of query and key that each layer allows in each example of a batch.
 
     Args:
         model: A model to which masks were applied.
-        compute: Calls the model on the batch, padded rows or a ragged stream. The call is ended when the last of its
-            stacks has asked for its masks, so that an encoder alone is not computed at all.
+        compute: A function that calls the model on the batch, padded rows or a ragged stream. The call is ended by an
+            exception when the last stack is called, so that an encoder alone is not computed at all.
 
     Returns:
-        One entry an example, in the batch's order.
+        One entry for each example, in the order of the batch.
 
     Raises:
         PretrainedError: The model cannot take masks.
-        MaskError: A mask lacks a column.
+        MaskError: A mask reads a column or a value that is not given.
     """
     stacks = find_stacks(model)  # type: ignore[arg-type]
     requests = _requests(stacks, compute)
@@ -51,13 +51,14 @@ def layer_pairs(model: nn.Module, compute: Callable[[], object]) -> tuple[SitePa
 
 
 def head_reads(model: nn.Module) -> tuple[SiteName, Literal["first", "last", "all"]]:
-    """What the head of a text classifier reads: of which site's output, and which of its tokens.
+    """Return what the head of a text classifier reads.
 
     Args:
-        model: A text classifier, perhaps in wrappers.
+        model: A text classifier; it may be wrapped.
 
     Returns:
-        The site, and the example's first token, its last, or all of them, which are averaged.
+        The site whose output the head reads, and which tokens of each example: the first, the last, or all of them,
+        which are averaged.
     """
     inner = next(module for module in model.modules() if isinstance(module, PreTrainedModel))
     if finds_ends(inner):
@@ -68,7 +69,7 @@ def head_reads(model: nn.Module) -> tuple[SiteName, Literal["first", "last", "al
 
 
 def _requests(stacks: Sequence[AttentionStack], compute: Callable[[], object]) -> dict[SiteName, MaskRequest]:
-    """The request of each site in a forward pass, which is not gone on with after the last."""
+    """Return the request of each site in a forward pass, which is ended after the last request."""
     requests: dict[SiteName, MaskRequest] = {}
     waiting = {id(stack.module) for stack in stacks}
 
@@ -78,6 +79,7 @@ def _requests(stacks: Sequence[AttentionStack], compute: Callable[[], object]) -
             if isinstance(request, MaskRequest):
                 requests[request.site] = request
         waiting.discard(id(module))
+        # The pre-hooks of `apply_masks` were registered before, so that the request of this call is recorded.
         if not waiting:
             raise _Recorded
 
@@ -93,21 +95,23 @@ def _requests(stacks: Sequence[AttentionStack], compute: Callable[[], object]) -
 
 
 def _pairs(request: MaskRequest, num_layers: int, attentions: Sequence[nn.Module]) -> list[tuple[Any, ...]]:
-    """For each example of a request the allowed pairs of each layer; layers with one mask share a tensor."""
+    """Return for each example the allowed pairs of each layer, bool [queries, keys]; layers with one mask share one."""
+    # In one stream, the positions of an example are consecutive, for padded rows as well.
     queries = _ragged(request, "queries")
     keys = queries if request.keys is request.queries else _ragged(request, "keys")
     numbers = [_assignment(attentions[layer]).number for layer in range(num_layers)]
     examples = []
-    for example, (tall, wide) in enumerate(zip(queries.sizes, keys.sizes, strict=True)):
+    for example, (num_queries, num_keys) in enumerate(zip(queries.sizes, keys.sizes, strict=True)):
         scope = scope_of_one(queries, keys, example, request.num_heads)
         by_mask: dict[int, Any] = {
-            number: allowed_in_any_head(mask, scope, tall, wide) for number, mask in _used(request, numbers)
+            number: allowed_in_any_head(mask, scope, num_queries, num_keys) for number, mask in _used(request, numbers)
         }
         examples.append(tuple(by_mask[number] for number in numbers))
     return examples
 
 
 def _used(request: MaskRequest, numbers: Sequence[int]) -> list[tuple[int, Mask]]:
+    """Return the masks of a request with the given indices, each once, with its index."""
     return [(number, request.masks[number]) for number in sorted(set(numbers))]
 
 
@@ -118,5 +122,6 @@ def _assignment(attention: nn.Module) -> MaskAssignment:
 
 
 def _ragged(request: MaskRequest, side: Literal["queries", "keys"]) -> Ragged:
+    """Return the layout of one side of a request as a ragged stream."""
     tokens = request.queries if side == "queries" else request.keys
     return tokens.layout().to_ragged() if tokens.stream is None else tokens.ragged

@@ -1,4 +1,4 @@
-"""Records the requests for masks of a model's forward pass, so that plans can be explained."""
+"""Records the requests for masks in a model's forward pass, so that plans can be explained."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from finetune.attention.pretrained.tokens import MaskRequest
 
 @contextmanager
 def recorded_requests(model: PreTrainedModel) -> Iterator[list[MaskRequest]]:
-    """Collect the requests for masks that a model to which masks were applied makes while the context is open.
+    """Collect the requests for masks in the calls of a model while the context is open.
+
+    Args:
+        model: A model to which masks were applied. Masks that are applied within the context are not recorded.
+
+    Yields:
+        The list of requests, which grows with each call of a stack.
 
     Raises:
         PretrainedError: The model cannot take masks.
@@ -36,7 +42,7 @@ def recorded_requests(model: PreTrainedModel) -> Iterator[list[MaskRequest]]:
 
 
 def layers_of(model: PreTrainedModel, request: MaskRequest) -> dict[int, list[int]]:
-    """For each mask of a request, by its number, the layers that obey it."""
+    """Return the layers that obey each mask of a request, by the mask's index in `request.masks`."""
     layers: dict[int, list[int]] = {}
     for module in model.modules():
         assignment = getattr(module, ASSIGNMENT, None)

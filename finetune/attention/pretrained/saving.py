@@ -1,7 +1,7 @@
-"""What `save_pretrained` of a model with masks writes: a folder whose model obeys them wherever it is loaded.
+"""Makes `save_pretrained` of a model with masks write a folder whose model obeys them wherever it is loaded.
 
-Left to itself, transformers would write a folder from which its stock class loads the model without masks and without
-a word. `Trainer` and `push_to_hub` save by this method, too.
+The method of transformers alone would write a folder from which its stock class silently loads the model without masks.
+`Trainer` and `push_to_hub` call `save_pretrained`, so that what they save obeys the masks as well.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ SAVE = "save_pretrained"
 
 
 class SavesMasks:
-    """What the class of a model gets while the model has masks: a `save_pretrained` that writes their code."""
+    """A base class that a model's class has while the model has masks; its `save_pretrained` writes their code."""
 
     def save_pretrained(self: Any, save_directory: str | os.PathLike[str], *args: Any, **options: Any) -> None:
-        """Save as the model's own class does, and write the code of the masks beside the weights.
+        """Save the model as its own class does, and write the code of the masks beside the weights.
 
         Args:
             save_directory: The folder.
-            args: What else the method of the model's own class takes.
-            options: Likewise; `push_to_hub=True` is not among it.
+            args: Further positional arguments of the method of the model's own class.
+            options: Keyword arguments of the method of the model's own class, except `push_to_hub=True`.
 
         Raises:
-            PretrainedError: The folder is to be pushed at once, or no automatic class of transformers loads the model.
+            PretrainedError: `push_to_hub=True` is given, or no automatic class of transformers loads the model.
         """
         stock = super().save_pretrained  # type: ignore[misc]
         if not hasattr(transformers_model(self).config, CONFIG_KEY):
@@ -50,17 +50,18 @@ class SavesMasks:
             _complete(self, folder)
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
-        """Copies and pickles name the model's own class, as this one has no place in a module."""
+        """Let copies and pickles name the model's own class, because this one is made at run time, in no module."""
         return _restore, (_own_class(self),), self.__getstate__()
 
 
 def save_with_masks(model: nn.Module) -> None:
-    """Have a model's `save_pretrained` write its masks' code, in place.
+    """Change the class of a model so that its `save_pretrained` writes the code of its masks, in place.
 
-    Nothing happens where it does so already, or by itself, as a model that was loaded by that code.
+    A model whose class does so already is not changed, nor one that was loaded by that code, whose class does it by
+    itself.
 
     Args:
-        model: A model of transformers, or what is around it, such as an adapter of peft's.
+        model: A model of transformers, or a wrapper with a `save_pretrained` of its own, such as a PEFT model.
     """
     config = transformers_model(model).config
     writes_its_code = str(getattr(config, "model_type", "")).startswith(PREFIX)
@@ -69,47 +70,52 @@ def save_with_masks(model: nn.Module) -> None:
 
 
 def save_as_before(model: nn.Module) -> None:
-    """Give a model its own class again, in place, unless another was derived from it since."""
+    """Give a model its own class again, in place, unless another class was derived from the present one since."""
+    # FSDP2, for example, derives a class from that of the model, which has to stay.
     if type(model).__bases__[:1] == (SavesMasks,):
         model.__class__ = _own_class(model)
 
 
 @cache
 def _with_masks(own: Any) -> Any:
-    """The class of models of the class `own` with masks, of the same name."""
+    """Return a class derived from `SavesMasks` and `own`, with the name of `own`."""
+    # transformers writes the class name into config.json, and pickle looks a class up by module and name.
     names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
     return type(own.__name__, (SavesMasks, own), names)
 
 
 def _own_class(model: nn.Module) -> Any:
-    """The model's class beside its masks."""
+    """Return the class that a model with masks had before."""
     return type(model).__bases__[1]
 
 
 def _restore(own: type[nn.Module]) -> Any:
-    """An empty model with masks of the class `own`, into which its state is put."""
+    """Return an empty model of the class `own` with masks, whose state pickle sets afterwards."""
     masked = _with_masks(cast("Any", own))
     return masked.__new__(masked)
 
 
 def _check_can_travel(model: nn.Module) -> None:
-    """Make sure that the code of masks can be written beside a model.
+    """Raise an error if the code of masks could not be written beside a model.
 
     Raises:
-        PretrainedError: No automatic class of transformers loads it.
+        PretrainedError: No automatic class of transformers loads the model.
     """
+    # Imported here, because the copy of this package beside a saved model has no `standalone`.
     from finetune.attention.standalone.classes import automatic_class
 
+    # FSDP2 derives a class whose name begins with FSDP.
     automatic_class(type(transformers_model(model)).__name__.removeprefix("FSDP"))
 
 
 def _complete(model: nn.Module, folder: Path) -> None:
-    """Write what the method of the class leaves out: the code, and of an adapter the whole model's configuration."""
+    """Write the code of the masks, and for an adapter also the configuration of the model around it."""
     from finetune.attention.standalone import stand_alone
 
     inner = transformers_model(model)
     if inner is not model:
-        # peft leaves the class there that the body was pretrained as, which does not tell the head.
+        # peft saves the adapter alone; `architectures` of the config still names the class of the pretrained weights,
+        # which may have another head.
         inner.config.architectures = [type(inner).__name__]
         inner.config.save_pretrained(folder)
     stand_alone(folder)

@@ -1,7 +1,7 @@
-"""What a pretrained model needs beside its masks to read a ragged stream.
+"""The hooks with which a pretrained model reads a ragged stream, in addition to its masks.
 
-The model sees a stream as one long row. Two of its parts would take that literally: heads that read a row's first
-token, and a relative bias that is made for every pair of the row.
+The model sees a stream as one long row. Two of its parts would treat it as one text: a head that reads the first or
+last token of a row, and a relative bias that is computed for every pair of tokens of a row.
 """
 
 from __future__ import annotations
@@ -23,39 +23,42 @@ from finetune.attention.pretrained.families import AttentionStack, find_stacks
 from finetune.attention.pretrained.tokens import COLUMN_KEY, VALUE_KEY, MaskRequest, Tokens
 
 Reads = Literal["first", "last"] | None
-"""Which token of each example a head of the model reads, and nothing else; None for heads that read all."""
+"""The only token of each example that a head of the model reads; None for heads that read all tokens."""
 
 
 @dataclass(frozen=True)
 class PoolHook:
-    """A forward hook of a stack: each example of a stream is pooled, not the row that they make; padding is cut off.
+    """A forward hook of a stack, which pools each example of a stream and removes the padding of bucketing.
 
     Args:
-        reads: What a head reads of the stack's output; where it is one token, it is given those alone, as
-            [examples, 1, hidden_size].
+        reads: The token of each example that the model's head reads. Where it is "first" or "last", the stack's
+            `last_hidden_state` becomes [examples, 1, hidden_size], these tokens alone.
     """
 
     reads: Reads
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: object) -> None:
-        """Change the output in place. Raises PretrainedError where it has no names."""
+        """Change the output in place.
+
+        Raises:
+            PretrainedError: The output is a tuple (return_dict=False), whose entries cannot be replaced.
+        """
         request = kwargs.get("attention_mask")
         if not isinstance(request, MaskRequest) or request.queries.stream is None:
             return
         if not isinstance(output, ModelOutput):
-            raise PretrainedError("a ragged stream needs return_dict=True")
+            raise PretrainedError("a ragged stream needs return_dict=True; the model was called with return_dict=False")
         stream, states = request.queries.stream, output["last_hidden_state"]
-        is_whole = (
-            states.shape[1] == request.queries.padded_length
-        )  # else `ClsOnlyHook` has left the tokens that are read
+        # Otherwise `ClsOnlyHook` has reduced the states to [1, examples, hidden_size], the tokens that are read.
+        is_whole = states.shape[1] == request.queries.padded_length
         if is_whole:
             output["last_hidden_state"] = states = states[:, : stream.total]
         pooler = getattr(module, "pooler", None)
         if pooler is None and self.reads is None:
             return
         if is_whole:
-            bounds = stream.cu_seqlens
-            states = states[:, bounds[1:] - 1 if self.reads == "last" else bounds[:-1]]
+            bounds = stream.cu_seqlens  # [examples + 1]: each example begins at one bound and ends before the next
+            states = states[:, bounds[1:] - 1 if self.reads == "last" else bounds[:-1]]  # [1, examples, hidden_size]
         tokens = states[0, :, None]  # [examples, 1, hidden_size]
         if pooler is not None:
             output["pooler_output"] = _pooled(module, tokens)
@@ -65,25 +68,30 @@ class PoolHook:
 
 @dataclass(frozen=True)
 class EndOfTextHook:
-    """A forward pre-hook of T5's classifier of texts, which finds the end-of-text token of each row by itself.
+    """A forward pre-hook of T5's text classifier, for a ragged stream.
 
-    The stream goes on to the encoder beside the call; what is left of the call is a row of its end for each example.
-    Each example's last token must be the end of text, as T5's tokenizer gives it.
+    The classifier's forward looks for the end-of-text token in each row of `input_ids`, and makes the decoder's input
+    by shifting them. So the hook replaces `input_ids` by a row [end of text] for each example, passes the stream's ids
+    to the encoder in `Tokens.ids`, and shifts each example itself. The last token of each example must be the end of
+    text, as T5's tokenizer produces it.
+
+    The hook must run after the `SourceHook` of the same module, which puts `Tokens` in place of the attention mask.
 
     Args:
-        parameters: The names of the model's forward's parameters.
+        parameters: Names of the parameters of the model's forward.
     """
 
     parameters: tuple[str, ...]
 
     def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
-        """The same call for the rows' ends, where it is one of a stream."""
+        """Return the changed arguments of the call, or None if it is not about a stream."""
         tokens = kwargs.get("attention_mask")
         if not isinstance(tokens, Tokens) or tokens.stream is None:
             return None
         arguments = dict(zip(self.parameters, args, strict=False)) | kwargs
         ids: Tensor = arguments["input_ids"]
-        shifted = ids.roll(1, 1)
+        shifted = ids.roll(1, 1)  # [1, tokens]
+        # The first token of each example is now the last of the one before: it becomes the start token.
         shifted[0, tokens.stream.starts] = module.config.decoder_start_token_id
         arguments |= {
             "input_ids": ids.new_full((len(tokens.stream.sizes), 1), module.config.eos_token_id),
@@ -96,12 +104,18 @@ class EndOfTextHook:
 
 
 def shows_states(stack: Any, arguments: Mapping[str, Any]) -> bool:
-    """Whether a call of a stack, or of what belongs to its `config`, asks for the hidden states of all layers."""
+    """Return whether a call shall return the hidden states of all layers.
+
+    Args:
+        stack: An object with the `config` of the called stack.
+        arguments: The arguments of the call, of which `output_hidden_states` comes before that of the config.
+    """
     asked = arguments.get("output_hidden_states")
     return bool(stack.config.output_hidden_states if asked is None else asked)
 
 
 def _pooled(module: Any, tokens: Tensor) -> Tensor:
+    """Return the output of a stack's pooler, [examples, hidden_size], for tokens [examples, 1, hidden_size]."""
     pooled: Tensor
     if hasattr(module, "pooler_activation"):  # ALBERT's pooler is a linear layer alone
         pooled = module.pooler_activation(module.pooler(tokens[:, 0]))
@@ -112,13 +126,15 @@ def _pooled(module: Any, tokens: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class RelativeBiasHook:
-    """A forward pre-hook of T5's attention: for a stream, the bias is a table of distances, not of pairs.
+    """A forward pre-hook of T5's attention, which replaces the relative bias of a stream by a table of distances.
 
-    The table is [1, heads, 1, distances], its middle distance 0; transformers hands it on to the following layers.
+    T5 would compute the bias [1, heads, tokens, tokens] of all pairs of the stream. It depends on the distance of key
+    and query alone, so that the table [1, heads, 1, 2 * longest - 1] is enough; distance 0 is in its middle.
+    transformers passes it on to the following layers.
     """
 
     def __call__(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]] | None:
-        """The same call with the table, where the module would make the bias itself."""
+        """Return the call with the table, or None if it is not about a stream."""
         masks = kwargs.get("mask")
         if not isinstance(masks, SiteMasks) or masks.request.queries.stream is None:
             return None
@@ -127,11 +143,11 @@ class RelativeBiasHook:
         return args, kwargs
 
     def _table(self, module: Any, request: MaskRequest) -> Tensor:
-        if request.site == "cross":  # T5 would add zeros
+        if request.site == "cross":  # T5 adds a bias of zeros to cross-attention
             return torch.zeros(1, 1, 1, 1, device=request.keys.device)
         weight = module.relative_attention_bias.weight
         most = max(request.queries.longest, 1) - 1
-        distances = torch.arange(-most, most + 1, device=weight.device)
+        distances = torch.arange(-most, most + 1, device=weight.device)  # [2 * longest - 1], key minus query
         buckets = module._relative_position_bucket(
             distances,
             bidirectional=not module.is_decoder,
@@ -139,36 +155,45 @@ class RelativeBiasHook:
             max_distance=module.relative_attention_max_distance,
         )
         table: Tensor = module.relative_attention_bias(buckets)  # [distances, heads]
-        return table.T[None, :, None]
+        return table.T[None, :, None]  # [1, heads, 1, distances]
 
 
 def bias_table(position_bias: Tensor | None, request: MaskRequest) -> Tensor | None:
-    """The table [heads, distances] in what T5 hands its attention.
+    """Return the table [heads, distances] in the bias that T5 passes to its attention for a stream.
+
+    Args:
+        position_bias: The bias that the attention function was called with: the table of `RelativeBiasHook`, zeros
+            [1, 1, 1, 1] in cross-attention, or None.
+        request: The request for the masks of the site.
+
+    Returns:
+        The table, or None if there is no bias.
 
     Raises:
-        PretrainedError: It is something else.
+        PretrainedError: The bias has another shape.
     """
     if position_bias is None or (request.site == "cross" and position_bias.shape == (1, 1, 1, 1)):
         return None
     expected = (1, request.num_heads, 1, 2 * max(request.queries.longest, 1) - 1)
     if not request.has_relative_bias or position_bias.shape != expected:
         raise PretrainedError(
-            f"the attention of site {request.site!r} was handed a bias of shape {list(position_bias.shape)} for a "
-            f"ragged stream, expected {list(expected)}; this version of transformers makes it in another way"
+            f"the attention of site {request.site!r} was given a bias of shape {list(position_bias.shape)} for a "
+            f"ragged stream, expected {list(expected)}; this version of transformers computes it in another way"
         )
     return position_bias[0, :, 0]
 
 
 def to_rows(encoded: ModelOutput, layout: Ragged) -> tuple[ModelOutput, Tensor]:
-    """An encoder's output of a stream as padded rows, as generation with a cache reads it.
+    """Convert an encoder's output for a stream to padded rows, which generation with a cache needs.
 
     Args:
-        encoded: With last_hidden_state [1, tokens, hidden_size], and what masks will read of the source.
-        layout: Where the examples lie.
+        encoded: The encoder's output: `last_hidden_state` [1, tokens, hidden_size], and the columns and values that
+            `CarryHook` added.
+        layout: Where the examples lie in the stream.
 
     Returns:
-        The output, last_hidden_state [examples, longest, hidden_size], and its attention mask, int64 [examples,
-        longest].
+        The output with `last_hidden_state` [examples, longest, hidden_size], columns [examples, longest] and values
+        [examples]; and its attention mask, int64 [examples, longest], 1 at tokens and 0 at padding.
     """
     rows = layout.to_padded()
     padded = {
@@ -184,25 +209,26 @@ def to_rows(encoded: ModelOutput, layout: Ragged) -> tuple[ModelOutput, Tensor]:
 
 
 def why_no_stream(model: PreTrainedModel, stack: AttentionStack) -> str | None:
-    """Why a stack cannot read a ragged stream in this model; None where it can."""
+    """Return why a stack of a model cannot read ragged streams, for a message; None if it can."""
     if (reason := stack.why_no_stream_positions) is not None:
         return reason
     name, config = type(model).__name__, stack.module.config
     if read_token(model, stack.module) and getattr(config, "classifier_pooling", "cls") != "cls":
         return f"its head averages a row's tokens (classifier_pooling={config.classifier_pooling!r})"
+    # Heads for tokens read each hidden state by itself; those for texts are handled by `PoolHook`.
     known = (None, "ForTokenClassification", "ForSequenceClassification", "ForMaskedLM", "ForConditionalGeneration")
     _, separator, head = name.partition("For")
     return None if (separator + head or None) in known else f"{name} has a head that reads rows"
 
 
 def finds_ends(model: PreTrainedModel) -> bool:
-    """Whether the model looks for the end of text in each row, as T5's classifier of texts does."""
+    """Return whether the model looks for the end-of-text token in each row, as T5's text classifier does."""
     is_classifier = type(model).__name__.endswith("ForSequenceClassification")
     return is_classifier and any(stack.family.finds_ends for stack in find_stacks(model))
 
 
 def read_token(model: PreTrainedModel, stack: PreTrainedModel) -> Reads:
-    """Which token of each example the model's head reads of the stack's output."""
+    """Return the only token of each example that the model's head reads of a stack's output; None if it reads all."""
     if finds_ends(model):
         return "last" if stack.config.is_decoder else None
     return "first" if type(model).__name__.endswith("ForSequenceClassification") else None

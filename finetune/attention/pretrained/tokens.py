@@ -1,10 +1,10 @@
-"""What a stack is told of its tokens, on its way through transformers to the place where masks are made.
+"""The tokens of a call, and the request for masks that is passed through transformers to the mask function.
 
 Tokens lie in padded rows, [batch, width], or in one ragged stream, which the model sees as a single row, [1, tokens].
 
-transformers passes a stack's `attention_mask` on to the mask function, and nothing else that a mask could ask for. So
-a hook puts a `MaskRequest` in its place: it carries the padding, the columns and the masks, and it behaves like the 2-D
-attention mask in the little that transformers looks at.
+Of the arguments of a stack, transformers passes only `attention_mask` on to the mask function. So a hook puts a
+`MaskRequest` in its place, which holds the padding, the columns and the masks. It has the few attributes of a 2-D
+attention mask that transformers uses: `ndim`, `shape` and `to`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from finetune.attention.pretrained.size_bucketing import bucketed_length
 from finetune.attention.program import SiteName
 
 COLUMN_KEY, VALUE_KEY = "mask_column_", "mask_value_"
-"""How columns and values of the source are called in the encoder's output."""
+"""Prefixes of the names of the source's columns and values in the encoder's output."""
 
 BatchFeatures = Mapping[str, Tensor]
-"""Integers that masks read: [batch, tokens] is a token column, [batch] a value of each example; for a ragged stream
-[1, tokens] and [examples]."""
+"""Integers that masks read, by name: [batch, tokens] for a token column, [batch] for a value of each example; for a
+ragged stream [1, tokens] and [examples]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,15 +35,16 @@ class Tokens:
     """The tokens of one side of a batch.
 
     Args:
-        batch: Rows.
-        padded_length: Columns of a row; of a stream, with the padding that bucketing adds.
-        device: Where the model computes.
+        batch: Number of rows; 1 for a stream.
+        padded_length: Number of positions of a row, or of a stream with the padding that bucketing adds.
+        device: The device of the inputs.
         valid: bool [batch, width], True at tokens; None where there is no padding.
         columns: Token columns, int64 [batch, width]; in generation with a cache only the last columns of the rows.
-        values: Values of the examples, int64 [batch]; of a stream's, [examples].
+        values: Values of the examples, int64 [batch]; int64 [examples] for a stream.
         stream: Where the examples lie in the one row of a ragged stream; None for padded rows.
-        ids: The encoder's input_ids, where they do not come in its own arguments.
-        are_told: Whether ids, an attention mask or a layout say which of the columns are tokens.
+        ids: The encoder's input_ids [1, tokens], where they are not passed in its own arguments (`EndOfTextHook`).
+        positions_known: Whether ids, an attention mask or a layout show which positions hold tokens; embeddings alone
+            do not.
     """
 
     batch: int
@@ -54,41 +55,51 @@ class Tokens:
     values: Mapping[str, Tensor] = field(default_factory=dict)
     stream: Ragged | None = None
     ids: Tensor | None = None
-    are_told: bool = True
+    positions_known: bool = True
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest example, padding of the others included."""
+        """Length of the longest example in a stream, or `padded_length` of padded rows."""
         return self.padded_length if self.stream is None else max(self.stream.sizes, default=0)
 
     @property
     def ragged(self) -> Ragged:
-        """The layout of a stream, with the columns and values that masks read."""
+        """The layout of a stream with the columns and values that masks read; only for a stream."""
         assert self.stream is not None
+        # The columns [1, tokens] of the model become [tokens].
         return self.stream.with_features({name: column[0] for name, column in self.columns.items()}, self.values)
 
     def layout(self) -> Padded:
-        """Where the tokens are in padded rows.
+        """Return the layout of padded rows, with the columns and values that masks read.
 
         Raises:
-            LayoutError: There is padding between tokens.
+            LayoutError: A row has padding between its tokens.
         """
+        # In a step of generation, columns hold the new tokens alone and cannot be used for the whole rows.
         columns = {name: column for name, column in self.columns.items() if column.shape[1] == self.padded_length}
         valid = (
             torch.ones(self.batch, self.padded_length, dtype=torch.bool, device=self.device)
             if self.valid is None
             else self.valid
         )
+        # The check for padding between tokens reads values, which would break a graph that is compiled.
         return Padded.from_attention_mask(valid, columns, self.values, check=not torch.compiler.is_compiling())
 
     def last(self, count: int, whole: Padded) -> Padded:
-        """The last columns of the layout `whole` as rows of their own, in which positions go on counting."""
+        """Return the last positions of padded rows as a layout of their own.
+
+        Args:
+            count: Number of positions to keep.
+            whole: The layout of all positions.
+        """
+        # The start of a row lies before the kept positions, at a negative index, so that a token keeps its position in
+        # its example.
         columns = {name: column[:, -count:] for name, column in self.columns.items()}
         return Padded(whole.starts - (self.padded_length - count), whole.lengths, count, columns, self.values)
 
 
 def bucketed(tokens: Tokens) -> Tokens:
-    """Tokens of a stream with padding at its end up to a bucket's size; padded rows as they are."""
+    """Return tokens of a stream with the `padded_length` of bucketing; tokens of padded rows are returned unchanged."""
     if tokens.stream is None:
         return tokens
     return replace(tokens, padded_length=bucketed_length(tokens.stream.total, tokens.device))
@@ -96,18 +107,18 @@ def bucketed(tokens: Tokens) -> Tokens:
 
 @dataclass(frozen=True, eq=False)
 class MaskRequest:
-    """A wish for the masks of one site, in place of the attention mask that transformers passes on.
+    """A request for the masks of one site, in place of the attention mask that transformers passes on.
 
     Args:
-        site: Whose masks.
+        site: The site.
         masks: The different masks of the site's layers.
-        num_heads: Attention heads.
-        queries: The stack's own tokens, those in the cache included.
-        keys: What is attended to; the same object in self-attention.
-        past: Tokens that are in the cache, before the first that asks.
+        num_heads: Number of attention heads.
+        queries: The stack's own tokens, including those in the cache.
+        keys: The tokens that are attended to; the same object as `queries` in self-attention.
+        past: Number of tokens in the cache, which come before the first query.
         head_dim: Size of one attention head.
-        has_relative_bias: Whether the attention adds a relative bias.
-        kernel: How a stream is computed; None leaves it to the plan.
+        has_relative_bias: Whether the attention adds a relative bias to the scores.
+        kernel: The kernel that computes attention in a stream; None leaves the choice to the plan.
     """
 
     site: SiteName
@@ -120,33 +131,43 @@ class MaskRequest:
     has_relative_bias: bool = False
     kernel: str | None = None
 
+    # transformers uses a 2-D attention mask as it is, and reads these three attributes of it.
     ndim = 2
 
     @property
     def shape(self) -> tuple[int, int]:
-        """That of the attention mask in whose place this stands."""
+        """The shape of the attention mask that the request replaces."""
         return (self.keys.batch, self.keys.padded_length)
 
     @property
     def query_length(self) -> int:
-        """Columns of the queries, those in the cache not counted."""
+        """Number of positions of the queries, without those in the cache."""
         return self.queries.padded_length - self.past
 
     @property
     def is_step(self) -> bool:
-        """Whether it is about one token a row, after others that are in the cache."""
+        """Whether the queries are one token of each row, after others that are in the cache."""
         return self.past > 0 and self.query_length == 1
 
     def to(self, *args: object, **kwargs: object) -> MaskRequest:
-        """Itself: transformers casts the attention mask to bool and moves it."""
+        """Return the request itself; transformers casts the attention mask to bool and moves it to a device."""
         return self
 
 
 def check_attention_mask(attention_mask: object, batch: int, width: int, name: str) -> Tensor | None:
-    """An attention mask as bool [batch, width], or None.
+    """Return an attention mask as bool [batch, width].
+
+    Args:
+        attention_mask: A boolean or integer tensor [batch, width], 1 at tokens and 0 at padding, or None.
+        batch: Number of rows of the tokens.
+        width: Number of positions of a row.
+        name: The name of the argument, for messages.
+
+    Returns:
+        The mask, or None if there is none.
 
     Raises:
-        PretrainedError: It is something else.
+        PretrainedError: The mask is not a tensor of that shape, or its numbers may follow another convention.
     """
     if attention_mask is None:
         return None
@@ -154,45 +175,54 @@ def check_attention_mask(attention_mask: object, batch: int, width: int, name: s
         shape = list(attention_mask.shape) if isinstance(attention_mask, Tensor) else type(attention_mask).__name__
         raise PretrainedError(
             f"{name} must be a tensor [batch, tokens] with 1 at tokens and 0 at padding, got {shape}: who may attend "
-            "to whom is said by the program of masks, not by a mask of more dimensions (static caches, which bring "
+            "to whom is given by the program of masks, not by a mask of more dimensions (static caches, which create "
             "such masks, are not supported)"
         )
     if tuple(attention_mask.shape) != (batch, width):
         raise PretrainedError(
-            f"{name} has shape {list(attention_mask.shape)}, but the tokens are [{batch}, {width}]; prompts that are "
-            "put before the tokens as keys alone (prefix tuning) cannot be combined with masks"
+            f"{name} has shape {list(attention_mask.shape)}, but the tokens are [{batch}, {width}]; give a mask of "
+            "that shape. Prompts that are put before the tokens as keys alone (prefix tuning) cannot be combined with "
+            "masks"
         )
     _check_convention(attention_mask, name)
     return attention_mask.bool()
 
 
 def _check_convention(attention_mask: Tensor, name: str) -> None:
-    """Refuse a mask whose numbers could mean something else than 1 at tokens and 0 at padding.
+    """Raise an error for a mask whose numbers may mean something else than 1 at tokens and 0 at padding.
 
     Raises:
-        PretrainedError: They could.
+        PretrainedError: The mask holds floats, or integers other than 0 and 1.
     """
     if attention_mask.dtype == torch.bool:
         return
     found = None
     if attention_mask.is_floating_point() or attention_mask.is_complex():
-        found = f"{attention_mask.dtype}, as of masks that are added to the scores, 0 at tokens and -inf at padding"
+        found = f"{attention_mask.dtype}, as in masks that are added to the scores, 0 at tokens and -inf at padding"
+    # The numbers are not read while a graph is compiled, because that would break the graph.
     elif not torch.compiler.is_compiling() and bool((attention_mask.clamp(0, 1) != attention_mask).any()):
         lowest, highest = (int(extreme) for extreme in attention_mask.aminmax())
         found = f"numbers from {lowest} to {highest}"
     if found is not None:
         raise PretrainedError(
             f"{name} must be boolean or hold the integers 1 at tokens and 0 at padding, got {found}; convert it by "
-            "finetune.attention.layers.to_allowed(mask, convention), which is told what its numbers mean. (Virtual "
-            "tokens of prompt tuning, which peft puts before the text with such a mask, cannot be combined with masks)"
+            "finetune.attention.layers.to_allowed(mask, convention), where convention names what its numbers mean. "
+            "(Virtual tokens of prompt tuning, which peft puts before the text with such a mask, cannot be combined "
+            "with masks)"
         )
 
 
 def check_stream(layout: object, batch: int, width: int, name: str) -> Ragged | None:
-    """A layout of a ragged stream that fits the tokens, or None where none is given.
+    """Return the layout of a ragged stream.
+
+    Args:
+        layout: The argument of the call: a `Ragged` layout, or None for padded rows.
+        batch: Number of rows of the tokens.
+        width: Number of positions of a row.
+        name: The name of the argument, for messages.
 
     Raises:
-        PretrainedError: It does not fit.
+        PretrainedError: The argument is no `Ragged` layout, or the tokens are not one row of its total length.
     """
     if layout is None:
         return None
@@ -209,10 +239,21 @@ def check_stream(layout: object, batch: int, width: int, name: str) -> Ragged | 
 def split_features(
     features: object, batch: int, width: int, device: torch.device, stream: Ragged | None = None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Token columns [batch, width] and values [batch] (of a stream [examples]) apart, as int64.
+    """Split the features that a caller passes for masks into token columns and values of examples.
+
+    Args:
+        features: A mapping from names to integer tensors, [batch, width] for a token column, and [batch] for a value
+            of each example ([examples] for a stream).
+        batch: Number of rows of the tokens.
+        width: Number of positions of a row.
+        device: The device to which the features are moved.
+        stream: The layout of a ragged stream; None for padded rows.
+
+    Returns:
+        The token columns and the values, both int64.
 
     Raises:
-        PretrainedError: A feature is neither.
+        PretrainedError: The features are no mapping, or one has another shape.
         MaskError: A feature does not hold integers.
     """
     if not isinstance(features, Mapping):
@@ -225,7 +266,7 @@ def split_features(
         if tuple(tensor.shape) not in ((batch, width), (examples,)):
             raise PretrainedError(
                 f"the feature {key!r} of the masks has shape {list(tensor.shape)}; expected [{batch}, {width}], a "
-                f"number a token, or [{examples}], a number an example"
+                f"number for each token, or [{examples}], a number for each example"
             )
     columns = {key: tensor for key, tensor in tensors.items() if tensor.ndim == 2}
     return columns, {key: tensor for key, tensor in tensors.items() if tensor.ndim == 1}

@@ -1,8 +1,8 @@
-"""Virtual tokens: learned vectors that an adapter of peft's puts before the text, which would shift its positions.
+"""Refuses virtual tokens, learned vectors that an adapter of peft puts before the text and that shift its positions.
 
-Prompt tuning, p-tuning and the like put them among the embeddings, prefix tuning among the keys and values of a cache.
-A mask counts positions from the first token of the text, and cannot tell such vectors from tokens. They go together
-with the standard masks alone, which look at no position.
+Prompt tuning and p-tuning put them among the embeddings, prefix tuning among the keys and values of a cache. A mask
+counts positions from the first token of the text, and cannot tell such vectors from tokens. They can be combined with
+the standard masks alone, which read no positions.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ REASON = (
 
 
 def check_adapters(model: nn.Module, program: Program) -> None:
-    """Refuse an adapter with virtual tokens around a model that is given masks.
+    """Raise an error for an adapter with virtual tokens around a model to which masks are applied.
 
     Raises:
-        PretrainedError: There is one, and the program is not the standard one.
+        PretrainedError: There is such an adapter, and the program is not the standard one.
     """
     if program.is_standard:
         return
@@ -34,11 +34,16 @@ def check_adapters(model: nn.Module, program: Program) -> None:
         config: Any = getattr(module, "active_peft_config", None)
         if getattr(config, "is_prompt_learning", False):
             kind = getattr(config.peft_type, "value", config.peft_type)
-            raise PretrainedError(f"masks do not go with an adapter of the kind {kind}: {REASON}; use LoRA or IA3")
+            raise PretrainedError(
+                f"masks cannot be combined with an adapter of the kind {kind}: {REASON}; use LoRA or IA3"
+            )
 
 
 def check_embeddings(masks: Iterable[Mask]) -> None:
-    """Refuse embeddings of which nobody says which of them are tokens, as peft hands them over.
+    """Raise an error for embeddings without an attention mask, among which peft may have put virtual tokens.
+
+    Args:
+        masks: The masks of the site.
 
     Raises:
         PretrainedError: One of the masks reads positions.
@@ -51,21 +56,21 @@ def check_embeddings(masks: Iterable[Mask]) -> None:
 
 
 def check_cache(cache: Any, masks: Iterable[Mask]) -> None:
-    """Refuse a cache with keys of which no token was computed, as prefix tuning hands it over.
+    """Raise an error for a cache with keys that were computed of no token, as prefix tuning passes it.
 
     Args:
         cache: A cache of transformers with keys of the decoder's self-attention.
-        masks: The masks of that attention.
+        masks: The masks of the decoder's self-attention.
 
     Raises:
-        PretrainedError: It is one, and one of the masks reads positions.
+        PretrainedError: The cache has such keys, and one of the masks reads positions.
     """
-    # A token that was computed has also left keys of the source.
+    # Computing a token also fills the keys of the source, and marks their layers as updated.
     of_source = getattr(cache, "is_updated", None)
     if of_source is not None and not any(of_source.values()) and reads_positions(masks):
         raise PretrainedError(f"the cache holds keys of no token: {REASON}; use LoRA or IA3")
 
 
 def reads_positions(masks: Iterable[Mask]) -> bool:
-    """Whether a mask looks at more than whether a key is before the query."""
+    """Return whether one of the masks depends on more than the order of key and query, unlike full() and causal()."""
     return not {full(), causal()}.issuperset(masks)

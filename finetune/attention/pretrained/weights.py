@@ -1,4 +1,4 @@
-"""The weights of pretrained BERT and T5 models in the layers from scratch."""
+"""Loads the weights of pretrained BERT and T5 models into the layers from scratch."""
 
 import importlib
 import re
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 StackT = TypeVar("StackT", bound="Stack")
 Names = tuple[tuple[str, str], ...]
-"""Regular expressions of the paths of a stack's modules, each with the path in the layers."""
+"""Pairs of a regular expression for the path of a stack's module, and the path of that module in the layers."""
 
 
 @dataclass(frozen=True)
 class LayerWeights:
-    """How the stacks of a family are read into the layers from scratch.
+    """How the weights of a family's stacks are loaded into the layers from scratch.
 
     Args:
-        names: Gives the names of a stack's modules.
-        layer: Gives the configuration of a stack's layers.
-        parts: Gives what goes around the layers, embedding, bias and final norm, by the names of the parameters of
-            `Encoder` and `Decoder`.
-        is_complete: Says of a stack that is a decoder whether it attends to an encoder.
+        names: A function that returns the paths of a stack's modules, with those in the layers.
+        layer: A function that returns the configuration of a stack's layers.
+        parts: A function that returns the modules around a stack's layers (embedding, bias, final norm) by the names of
+            the parameters of `Encoder` and `Decoder`.
+        is_complete: A function that returns whether a stack that is a decoder has attention to an encoder.
     """
 
     names: Callable[[PreTrainedModel], Names]
@@ -91,12 +91,12 @@ def load_stack(make: Callable[..., StackT], model: PreTrainedModel | str | Path,
     """Return layers with the weights of a BERT or of one half of a T5.
 
     Args:
-        make: What makes the layers, called as `Encoder` and `Decoder` are.
+        make: A function that makes the layers and has the parameters of `Encoder` and `Decoder`.
         model: A model of transformers, or the name or folder of one.
-        is_decoder: Whether the decoder is loaded: a T5's, or a BERT's that attends to an encoder.
+        is_decoder: Whether to load the decoder: that of a T5, or a BERT with attention to an encoder.
 
     Raises:
-        PretrainedError: There is no such half of a BERT or a T5, or it has a part that the layers do not know.
+        PretrainedError: The model has no such half, or the half has a part that the layers do not support.
     """
     stack = _find_stack(load_model(model), is_decoder=is_decoder)
     weights = _weights_of(stack)
@@ -107,17 +107,20 @@ def load_stack(make: Callable[..., StackT], model: PreTrainedModel | str | Path,
 def load_encoder_decoder_model(model: PreTrainedModel | str | Path) -> PreTrainedModel:
     """Return a model whose two halves can be loaded as one `EncoderDecoder`.
 
+    Args:
+        model: A model of transformers, or the name or folder of one.
+
     Raises:
         PretrainedError: Its encoder and decoder have different hidden sizes.
     """
     loaded = load_model(model)
     if hasattr(loaded, "enc_to_dec_proj"):
-        raise PretrainedError("encoder and decoder are of different widths; load each by itself")
+        raise PretrainedError("encoder and decoder have different hidden sizes; load each by itself")
     return loaded
 
 
 def load_model(model: PreTrainedModel | str | Path) -> PreTrainedModel:
-    """Return the model itself, or the one of that name or in that folder."""
+    """Return a model, which is loaded if its name or folder is given."""
     if isinstance(model, str | Path):
         loaded: PreTrainedModel = AutoModel.from_pretrained(model)
         return loaded
@@ -125,7 +128,11 @@ def load_model(model: PreTrainedModel | str | Path) -> PreTrainedModel:
 
 
 def _find_stack(model: PreTrainedModel, *, is_decoder: bool) -> PreTrainedModel:
-    """The stack in a model that the layers can read: a BertModel or T5Stack."""
+    """Return the stack of a model whose weights the layers can load, such as a BertModel or T5Stack.
+
+    Raises:
+        PretrainedError: There is none.
+    """
     for module in model.modules():
         if isinstance(module, PreTrainedModel) and (family := _readable(module)) is not None:
             complete = not is_decoder or _layer_weights(family).is_complete(module)
@@ -137,7 +144,7 @@ def _find_stack(model: PreTrainedModel, *, is_decoder: bool) -> PreTrainedModel:
 
 
 def _readable(stack: PreTrainedModel) -> Family | None:
-    """The family of a stack, where the layers can read its weights."""
+    """Return the family of a stack, or None if the layers cannot load its weights."""
     name = type(stack).__name__
     return next((one for one in families() if one.weights is not None and name in one.stacks), None)
 
@@ -149,6 +156,7 @@ def _weights_of(stack: PreTrainedModel) -> LayerWeights:
 
 
 def _layer_weights(family: Family) -> LayerWeights:
+    """Import the object that `Family.weights` names as module:object."""
     module, _, name = (family.weights or "").partition(":")
     found: LayerWeights = getattr(importlib.import_module(module), name)
     return found
@@ -160,7 +168,7 @@ def _t5_layer(stack: PreTrainedModel) -> LayerConfig:
         d_model=config.d_model,
         n_head=config.num_heads,
         d_ff=config.d_ff,
-        d_k=config.num_heads * config.d_kv,
+        d_k=config.num_heads * config.d_kv,  # of all heads together
         d_v=config.num_heads * config.d_kv,
         activation=_activation(config.dense_act_fn),
         gated=config.is_gated_act,
@@ -168,7 +176,7 @@ def _t5_layer(stack: PreTrainedModel) -> LayerConfig:
         norm_eps=config.layer_norm_epsilon,
         norm_first=True,
         bias=False,
-        scale=1.0,
+        scale=1.0,  # T5 does not divide its scores by the root of head_dim, but initializes its weights accordingly
         dropout=config.dropout_rate,
         attention_dropout=config.dropout_rate,
         feed_forward_dropout=config.dropout_rate,
@@ -190,7 +198,9 @@ def _bert_layer(stack: PreTrainedModel) -> LayerConfig:
 
 def _activation(name: object) -> Activation:
     if not isinstance(name, str) or name not in ACTIVATION_NAMES:
-        raise PretrainedError(f"the layers do not know the activation {name!r}, only {', '.join(ACTIVATION_NAMES)}")
+        raise PretrainedError(
+            f"the layers do not support the activation {name!r}; supported are {', '.join(ACTIVATION_NAMES)}"
+        )
     return ACTIVATION_NAMES[name]
 
 
@@ -222,8 +232,14 @@ def _bert_parts(stack: PreTrainedModel) -> dict[str, Any]:
 
 
 def _with_weights(layers: StackT, stack: PreTrainedModel, weights: LayerWeights) -> StackT:
+    """Return the layers with the weights, dtype and training mode of a stack.
+
+    Raises:
+        PretrainedError: The names of the weights are not those of the layers.
+    """
     names = weights.names(stack)
     renamed = {_renamed(name, names): tensor for name, tensor in _weights(stack).items()}
+    # Names that differ are reported below, in a message that shows both lists.
     missing, unexpected = layers.load_state_dict(renamed, strict=False)
     if missing or unexpected:
         raise PretrainedError(
@@ -234,11 +250,12 @@ def _with_weights(layers: StackT, stack: PreTrainedModel, weights: LayerWeights)
 
 
 def _weights(stack: PreTrainedModel) -> dict[str, Tensor]:
+    """Return the weights of a stack without its pooler, which belongs to the head."""
     return {name: tensor for name, tensor in stack.state_dict().items() if not name.startswith("pooler.")}
 
 
 def _renamed(name: str, names: Names) -> str:
-    """The layers' name of a parameter; its own where none is known, which then does not fit."""
+    """Return the name of a parameter in the layers, or its own name, which is then reported as unknown."""
     path, _, kind = name.rpartition(".")
     for pattern, replacement in names:
         if match := re.fullmatch(pattern, path):
@@ -254,7 +271,7 @@ def _t5_names(stack: PreTrainedModel) -> Names:
 
 
 def _numbered(names: Names, sublayer: int) -> Names:
-    """T5 numbers the parts of a layer, and the feed-forward is the last."""
+    """Return the names of T5's feed-forward modules, given the number of the last sublayer of a layer."""
     prefix = rf"block\.(\d+)\.layer\.{sublayer}\."
     return tuple((prefix + pattern, rf"layers.\1.{replacement}") for pattern, replacement in names)
 

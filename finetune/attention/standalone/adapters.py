@@ -1,4 +1,4 @@
-"""The configuration of an adapter under masks, which peft's own loaders refuse: they would leave the masks out."""
+"""Locks the configuration of an adapter under masks, so that peft's own loaders, which ignore masks, refuse it."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,11 @@ from typing import Any
 
 ADAPTER_CONFIG = "adapter_config.json"
 LOCK = " under masks: finetune.load loads it"
-"""After the kind of adapter: peft refuses the kind by this name."""
+"""The suffix of a locked `peft_type`: peft does not know the type, and shows it in its message."""
 
 
 def lock_adapter(path: Path) -> None:
-    """Lock an adapter's configuration in place; one that is locked stays as it is."""
+    """Lock the configuration file of an adapter in place; a locked one is left unchanged."""
     config = json.loads(path.read_text(encoding="utf-8"))
     if not config["peft_type"].endswith(LOCK):
         config["peft_type"] += LOCK
@@ -18,5 +18,5 @@ def lock_adapter(path: Path) -> None:
 
 
 def unlocked(config: dict[str, Any]) -> dict[str, Any]:
-    """An adapter's configuration (a parsed adapter_config.json) as peft knows it."""
+    """Return the configuration of an adapter (a parsed adapter_config.json) with the `peft_type` that peft knows."""
     return config | {"peft_type": str(config.get("peft_type")).removesuffix(LOCK)}

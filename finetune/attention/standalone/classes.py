@@ -1,4 +1,4 @@
-"""Which of transformers' automatic classes loads a model."""
+"""Finds the automatic class of transformers that loads a model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,14 +20,17 @@ HEADS: Mapping[str, Mapping[str, Any]] = {
     "AutoModel": modeling_auto.MODEL_MAPPING_NAMES,
     "AutoModelForPreTraining": modeling_auto.MODEL_FOR_PRETRAINING_MAPPING_NAMES,
 }
-"""The classes that each automatic class loads, by model_type; of several the first that names a class is taken."""
+"""The classes that each automatic class loads, by `model_type`. The first entry that names a class is used."""
 
 
 def automatic_class(name: str) -> str:
-    """The automatic class that loads models of the class `name`.
+    """Return the name of the automatic class that loads a model.
+
+    Args:
+        name: The name of the model's class.
 
     Raises:
-        PretrainedError: There is none.
+        PretrainedError: No automatic class loads it.
     """
     for automatic, classes in HEADS.items():
         if name in set(_names(classes)):
@@ -40,5 +43,5 @@ def automatic_class(name: str) -> str:
 
 
 def _names(classes: Mapping[str, Any]) -> list[str]:
-    """Names of classes, of which a model_type may have several."""
+    """Return the names of all classes of a mapping, in which a `model_type` may have one or several."""
     return [name for each in classes.values() for name in ([each] if isinstance(each, str) else each)]

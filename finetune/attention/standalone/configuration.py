@@ -1,4 +1,4 @@
-"""What is written beside a model with masks, and how its configuration is read without its code."""
+"""Writes the code of the masks and the configuration of a model with masks, and reads the configuration without it."""
 
 import inspect
 import json
@@ -64,9 +64,15 @@ class {model}(transformers.{model}):
 
 
 def stand_alone(folder: Path) -> None:
-    """Give a saved model the code that obeys its masks, and lock it for those who would load it without.
+    """Write the code that obeys a saved model's masks into its folder, and lock its configuration.
 
-    Nothing happens where its masks are the standard ones.
+    A model with the standard masks is not changed, nor one that has its code already.
+
+    Args:
+        folder: The folder that `save_pretrained` has written, with config.json.
+
+    Raises:
+        PretrainedError: No automatic class of transformers loads the model.
     """
     path = folder / "config.json"
     config = json.loads(path.read_text(encoding="utf-8"))
@@ -75,7 +81,7 @@ def stand_alone(folder: Path) -> None:
     if CONFIG_KEY not in config or str(config["model_type"]).startswith(PREFIX):
         return
     config_class = CONFIG_MAPPING[config["model_type"]].__name__
-    (model_class,) = config["architectures"]
+    (model_class,) = config["architectures"]  # transformers writes the class that was saved
     auto_class = automatic_class(model_class)
     module = MODEL_FILE.removesuffix(".py")
     config |= {
@@ -87,7 +93,7 @@ def stand_alone(folder: Path) -> None:
         config=config_class,
         model=model_class,
         model_type=config["model_type"],
-        locking=inspect.getsource(locking).partition('"""\n\n')[2],
+        locking=inspect.getsource(locking).partition('"""\n\n')[2],  # without the module's docstring
     )
     (folder / MODEL_FILE).write_text(text, encoding="utf-8")
     (folder / ATTENTION_FILE).write_text(_attention_module(config), encoding="utf-8")
@@ -95,6 +101,7 @@ def stand_alone(folder: Path) -> None:
 
 
 def _attention_module(config: Mapping[str, Any]) -> str:
+    """Return the code of the attention package for a configuration, with a warning if a mask's code is left out."""
     families = tuple(_added_families(config))
     try:
         return attention_module(own_modules(Program.from_config(config[CONFIG_KEY]["program"])), families)
@@ -104,7 +111,7 @@ def _attention_module(config: Mapping[str, Any]) -> str:
 
 
 def _added_families(config: Mapping[str, Any]) -> Iterator[Family]:
-    """The families of a configuration, or of the two in it, that do not come with the attention package."""
+    """Yield the families of a configuration and of those in it that are not part of the attention package."""
     for part in (config, config.get("encoder") or {}, config.get("decoder") or {}):
         found = find_family(str(part.get("model_type") or "").removeprefix(PREFIX))
         if found is not None and found not in KNOWN_FAMILIES:
@@ -113,17 +120,20 @@ def _added_families(config: Mapping[str, Any]) -> Iterator[Family]:
 
 @cache
 def _warn(problem: str) -> None:
-    """Warn once of a mask that stays behind; a model without its code refuses to load by the mask's name."""
+    """Warn once about a mask whose code is not saved; where it is missing, loading the model fails and names it."""
     logger.warning(
-        "the model does not load where finetune is not installed: the code of a mask stays here: %s", problem
+        "the model will not load where finetune is not installed, because the code of a mask cannot be saved: %s",
+        problem,
     )
 
 
 def stock_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration (a parsed config.json) that a model with masks has under its stock model_type, unlocked.
+    """Return the configuration of a model with masks under its stock `model_type`, unlocked.
 
-    The masks are in it still, for `finetune.attention.pretrained.apply_saved_masks`. Another configuration is returned
-    as it is.
+    The masks are still in it, for `finetune.attention.pretrained.apply_saved_masks`.
+
+    Args:
+        config: A parsed config.json. That of a model without masks is returned unchanged.
     """
     if not str(config.get("model_type", "")).startswith(PREFIX):
         return dict(config)

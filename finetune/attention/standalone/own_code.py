@@ -1,4 +1,4 @@
-"""Masks and predicates that are not finetune's: which modules define them, and whether these can travel."""
+"""Finds the modules that define masks and predicates outside of finetune, to save their code with a model."""
 
 import ast
 import inspect
@@ -13,24 +13,24 @@ from finetune.attention.masks.custom import Custom, find_predicate
 ATTENTION = "finetune.attention"
 MASKS = f"{ATTENTION}.masks"
 HARMLESS = frozenset({"__future__", "collections", "dataclasses", "functools", "itertools", "math", "torch", "typing"})
-"""What a module that travels may import, beside the masks."""
+"""The modules that a saved module may import in addition to the masks."""
 
 
 class CannotTravel(Exception):
-    """The code of a mask cannot be put beside a model; the message says why."""
+    """The code of a mask cannot be saved with a model; the message says why."""
 
 
 @dataclass(frozen=True)
 class Predicate:
-    """A predicate and what it was registered with, see `register_predicate`.
+    """A predicate and the arguments with which `register_predicate` registered it.
 
     Args:
-        name: As in `custom(name)`.
-        function: Its name in its module.
-        columns: Token columns that it reads.
-        values: Values of the example that it reads.
-        length: Whether its answer for a pair can change when the example grows.
-        by_head: Whether its answer can differ between heads.
+        name: The name of the predicate, as in `custom(name)`.
+        function: The name of the function in its module.
+        columns: Names of the token columns that the predicate reads.
+        values: Names of the values of examples that the predicate reads.
+        length: Whether the result for a pair can change when the example grows.
+        by_head: Whether the result can differ between heads.
     """
 
     name: str
@@ -46,8 +46,8 @@ class OwnModule:
     """A module that defines masks or predicates.
 
     Args:
-        text: Its source.
-        predicates: Those of it that a program names.
+        text: The source of the module.
+        predicates: The predicates of the module that a program names.
     """
 
     text: str
@@ -55,10 +55,11 @@ class OwnModule:
 
 
 def own_modules(program: Program) -> tuple[OwnModule, ...]:
-    """The modules, outside of finetune, that define what a program is made of.
+    """Return the modules outside of finetune that define the masks and predicates of a program.
 
     Raises:
-        CannotTravel: One imports more than torch, Python's own mathematics and the masks, or has no file.
+        CannotTravel: A predicate is not a function of a module with a file, or its module imports more than
+            `HARMLESS` and the masks.
     """
     modules: dict[str, OwnModule] = {}
     for name, function, predicate in sorted(set(_defined_elsewhere(program)), key=lambda one: one[0]):
@@ -69,7 +70,7 @@ def own_modules(program: Program) -> tuple[OwnModule, ...]:
 
 
 def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., Any], Predicate | None]]:
-    """The masks of others: their text, a function that their module defines, and which predicate it is."""
+    """Yield the text of each mask that is not finetune's, a function of its module, and the predicate it names."""
     for mask in _masks([program]):
         if isinstance(mask, Custom):
             yield str(mask), find_predicate(mask.predicate).predicate, _predicate(mask)
@@ -78,7 +79,7 @@ def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., An
 
 
 def _masks(values: Iterable[object]) -> Iterator[Mask]:
-    """All masks in a program, within others too."""
+    """Yield all masks in values such as programs, including the masks that other masks contain."""
     for value in values:
         if isinstance(value, Mask):
             yield value
@@ -96,11 +97,20 @@ def _predicate(mask: Custom) -> Predicate:
 
 
 def _source(name: str, function: Callable[..., Any]) -> str:
+    """Return the source of the module that defines the function of a mask.
+
+    Args:
+        name: The text of the mask, for messages.
+        function: The function.
+
+    Raises:
+        CannotTravel: The function is no function of a module with a file, or the module imports too much.
+    """
     if not inspect.isfunction(function) or (name.startswith("custom") and "." in function.__qualname__):
         raise CannotTravel(f"{name} is not a function of a module")
     path = Path(function.__code__.co_filename)
     if function.__module__ == "__main__" or not path.is_file():
-        raise CannotTravel(f"{name} is not defined in a module of its own, which could be copied")
+        raise CannotTravel(f"{name} is not defined in a module with a file, which could be copied")
     text = path.read_text(encoding="utf-8")
     for imported in _imports(text):
         if f"{imported}.".startswith(f"{MASKS}."):
@@ -114,9 +124,10 @@ def _source(name: str, function: Callable[..., Any]) -> str:
 
 
 def _imports(text: str) -> Iterator[str]:
+    """Yield the names of the modules that a source imports, anywhere in it."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom):
             yield "." * node.level + (node.module or "")
         elif isinstance(node, ast.Import):
-            # `import finetune.attention` binds finetune, which is not there
+            # `import finetune.attention` binds the name finetune, which does not exist beside a saved model.
             yield from (alias.name if alias.asname else alias.name.partition(".")[0] for alias in node.names)

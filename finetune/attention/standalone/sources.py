@@ -1,4 +1,4 @@
-"""The source of `finetune.attention.pretrained` and all it imports, as one Python module."""
+"""Makes one Python module of the sources of `finetune.attention.pretrained` and everything that it imports."""
 
 import ast
 import importlib.util
@@ -14,13 +14,13 @@ ROOT = "finetune.attention"
 ENTRY = f"{ROOT}.pretrained"
 WRITER = f"{ROOT}.standalone"
 REGISTERED = 'NAME = "finetune_masks"'
-"""Where the attention package says under which name transformers knows it."""
+"""The line of the attention package with the name under which it is registered with transformers."""
 
 HEAD = '''\
-"""Attention under masks: the packages of https://pypi.org/project/finetune-masks in one file, as they stand there.
+"""Attention under masks: the packages of https://pypi.org/project/finetune-masks in one file, unchanged.
 
-Written by finetune when it saved the model; modeling_finetune_masks.py uses it. Nothing here reads or writes files,
-starts programs or asks the network.
+finetune wrote this file when it saved the model; modeling_finetune_masks.py imports it. The code does not read or write
+files, start programs or use the network.
 """
 
 import importlib
@@ -37,7 +37,7 @@ SOURCES = {{}}
 
 
 class Loader(importlib.abc.MetaPathFinder, importlib.abc.InspectLoader):
-    """Imports the modules below, under a name that no other version has."""
+    """Imports the modules below under a name that no other version has."""
 
     def find_spec(self, name, path=None, target=None):
         return importlib.util.spec_from_loader(name, self) if name in SOURCES else None
@@ -60,14 +60,14 @@ masks = importlib.import_module(PACKAGE + ".masks")
 
 @cache
 def attention_module(own: tuple[OwnModule, ...] = (), families: tuple[Family, ...] = ()) -> str:
-    """The text of the module; its attribute `pretrained` is `finetune.attention.pretrained`.
+    """Return the text of the module, whose attribute `pretrained` is a copy of `finetune.attention.pretrained`.
+
+    The package name of the copy and its name for transformers contain a hash of all sources. So models that were saved
+    by different versions can be used in one program, also beside finetune itself.
 
     Args:
-        own: Modules of others that define masks; they are imported with it.
-        families: Records of architectures that the attention package does not have; they are registered with it.
-
-    Its modules are imported under a name that a hash of them all is part of, and are known to transformers under one of
-    the kind, so that models saved by several versions, and finetune itself, live together in one program.
+        own: Modules outside of finetune that define masks; the copy imports them.
+        families: Records of architectures that are not part of the attention package; the copy registers them.
     """
     sources = dict(sorted(collect_sources()))
     packages = [name for name in sources if _path(name).name == "__init__.py"]
@@ -83,7 +83,7 @@ def attention_module(own: tuple[OwnModule, ...] = (), families: tuple[Family, ..
 
 
 def _registration(name: str, module: OwnModule, package: str) -> str:
-    """What imports a module of others and makes its predicates known, where it does not do so itself."""
+    """Return code that imports a module outside of finetune and registers the predicates of it that a program names."""
     lines = [f'\nown = importlib.import_module("{name.replace(ROOT, package)}")\n']
     for one in module.predicates:
         needs = f"columns={one.columns!r}, values={one.values!r}, length={one.length}, by_head={one.by_head}"
@@ -92,7 +92,7 @@ def _registration(name: str, module: OwnModule, package: str) -> str:
 
 
 def collect_sources() -> Iterator[tuple[str, str]]:
-    """The modules that `finetune.attention.pretrained` needs, itself among them, and their texts."""
+    """Yield the names and sources of `finetune.attention.pretrained` and the modules of the package that it imports."""
     found: set[str] = set()
     waiting = [ENTRY]
     while waiting:
@@ -105,7 +105,7 @@ def collect_sources() -> Iterator[tuple[str, str]]:
 
 
 def _imported(text: str) -> Iterator[str]:
-    """The modules of the attention package that a module imports, anywhere in it."""
+    """Yield the modules of the attention package that a source imports, anywhere in it."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and node.module and _is_ours(node.module):
             yield node.module
@@ -115,17 +115,19 @@ def _imported(text: str) -> Iterator[str]:
 
 
 def _is_ours(name: str) -> bool:
-    """Whether a module is of the attention package, and not of what writes the copy."""
+    """Return whether a module belongs to the attention package, without the package that writes the copy."""
     return name == ROOT or (name.startswith(f"{ROOT}.") and not f"{name}.".startswith(f"{WRITER}."))
 
 
 def _exists(name: str) -> bool:
+    """Return whether there is a module of this name; an import can also name an object of a module."""
     parent, _, leaf = name.rpartition(".")
     folder = _path(parent).parent
     return _path(parent).name == "__init__.py" and ((folder / f"{leaf}.py").is_file() or (folder / leaf).is_dir())
 
 
 def _path(name: str) -> Path:
+    """Return the file of a module."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None
@@ -133,13 +135,15 @@ def _path(name: str) -> Path:
 
 
 def _section(name: str, text: str, package: str, digest: str) -> str:
-    """A module as an entry of SOURCES, verbatim but for the names."""
+    """Return the assignment of a module's source to SOURCES, in which only the names of package and registry change."""
     if REGISTERED in text:
         text = text.replace(REGISTERED, f'NAME = "finetune_masks_{digest}"')
     text = text.replace(ROOT, package)
+    # A raw string keeps the source readable; it cannot hold its own quotes or end with a backslash.
     quoted = f"r'''{text}'''" if "'''" not in text and not text.endswith("\\") else repr(text)
     return f'\nSOURCES["{name.replace(ROOT, package)}"] = {quoted}\n'
 
 
 def _listing(names: set[str]) -> str:
+    """Return a set of names as Python source, sorted."""
     return "{" + ", ".join(f'"{name}"' for name in sorted(names)) + "}"

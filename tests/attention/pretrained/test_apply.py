@@ -34,7 +34,7 @@ PROGRAM = {
     "decoder": {"mask": "per_head(window(1), full())", "layers": {"0": "causal() | prefix(2)"}},
     "cross": {"mask": "window(1, 2)", "layers": {"-1": "per_head(prefix(3), strided(2))"}},
 }
-"""Another mask in each layer and in each head; some queries of the cross-attention see nothing."""
+"""A program with another mask in each layer and head; some queries of the cross-attention may attend to nothing."""
 ENCODERS = [name for name in MODELS if not name.endswith(("Generation", "DecoderModel", "T5ForSequenceClassification"))]
 PAIRS = ["T5ForConditionalGeneration", "gated T5ForConditionalGeneration", "EncoderDecoderModel"]
 SIDES = pytest.mark.parametrize("side", ["right", "left"])
@@ -48,14 +48,14 @@ def _quiet() -> Iterator[None]:
 
 
 def run(model: PreTrainedModel, inputs: dict[str, Tensor]) -> tuple[Any, dict[str, Tensor]]:
-    """Outputs, and the gradients of all parameters."""
+    """Return the outputs of a model and the gradients of all its parameters."""
     outputs = model(**inputs)
     loss_of(outputs, inputs["attention_mask"]).backward()  # type: ignore[no-untyped-call]
     return outputs, gradients(model)
 
 
 def program_for(name: str) -> dict[str, Any]:
-    """What of the program a class has sites for."""
+    """Return the part of the program for whose sites a class has attention."""
     return {"encoder": PROGRAM["encoder"]} if name in ENCODERS else PROGRAM
 
 
@@ -224,16 +224,6 @@ def test_both_halves_can_be_called_by_themselves() -> None:
     masks = [program.by_layer(site, LAYERS) for site in ("decoder", "cross")]
     expected = Decoder.from_pretrained(model)(target, memory, *masks, memory_layout=keep)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", PAIRS)
-def test_the_targets_padding_is_told_from_the_labels(name: str) -> None:
-    model = apply_masks(build(name), {"decoder": {"mask": "full()", "bidirectional": True}})
-    inputs = batch(name)
-    with_padding = model(**inputs).logits[1:, :3]
-    alone = {key: each[1:] for key, each in inputs.items()}
-    alone["labels"] = alone["labels"][:, :3]
-    torch.testing.assert_close(with_padding, model(**alone).logits, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("lengths", [(SOURCE, 1), (SOURCE, 0)])

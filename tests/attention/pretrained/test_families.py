@@ -70,7 +70,7 @@ def t5_like(name: str, head: str) -> PreTrainedModel:
 
 
 def under_float_masks(model: PreTrainedModel, masks: list[str]) -> Tensor:
-    """Logits of the stock model whose every layer is handed its mask as numbers to add."""
+    """Return the logits of the stock model, to each of whose layers its mask is given as an additive mask."""
     model.set_attn_implementation("eager")
     attentions = [each for each in model.modules() if type(each).__name__.endswith("SelfAttention")]
     attentions = attentions or [each for each in model.modules() if type(each).__name__ == "ModernBertAttention"]
@@ -125,7 +125,7 @@ def test_modernbert_keeps_its_own_windows() -> None:
 
 
 def test_layers_that_are_one_take_one_mask() -> None:
-    with pytest.raises(PretrainedError, match="the layers of AlbertModel are one and the same, and take one mask"):
+    with pytest.raises(PretrainedError, match="the layers of AlbertModel share one attention and take one mask"):
         apply_masks(encoder("Albert"), PROGRAM)
     model = apply_masks(encoder("Albert"), {"encoder": "none()"})
     changed = IDS.clone()
@@ -226,3 +226,17 @@ def test_one_half_of_another_architecture_is_refused() -> None:
     config = EncoderDecoderConfig.from_encoder_decoder_configs(transformers.BertConfig(**SMALL), gpt2)
     with pytest.raises(PretrainedError, match="GPT2LMHeadModel cannot take masks"):
         apply_masks(EncoderDecoderModel(config=config), Program())
+
+
+def test_a_type_of_attention_that_is_not_known_is_refused() -> None:
+    model: Any = encoder("ModernBert", "Model")
+    model.config.layer_types = ["full_attention", "chunked_attention", "sliding_attention"]
+    with pytest.raises(PretrainedError, match="attention of the type 'chunked_attention', which masks do not support"):
+        apply_masks(model, {"encoder": "window(1)"})
+
+
+def test_a_model_with_another_number_of_attention_modules_than_layers_is_refused() -> None:
+    model: Any = transformers.BertModel(transformers.BertConfig(**SMALL))
+    model.encoder.layer[1].attention.self = torch.nn.Identity()
+    with pytest.raises(PretrainedError, match="BertModel of 3 layers has 2 self-attentions and 0 attentions to an enc"):
+        apply_masks(model, {"encoder": "window(1)"})

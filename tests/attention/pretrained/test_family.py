@@ -1,4 +1,4 @@
-"""The register of architectures, and those that installed packages bring."""
+"""The registry of architectures, and architectures that installed packages provide."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -17,7 +17,7 @@ PROGRAM = {
     "decoder": {"mask": "window(2)", "layers": {"0": "per_head(window(1), full())"}},
     "cross": {"mask": "window(1, 2)", "layers": {"-1": "per_head(prefix(3), strided(2))"}},
 }
-"""Cross-attention depends on the query's position, which a cached step does not show."""
+"""A program whose cross-attention depends on the query's position, which transformers counts from 0 in each step."""
 STEPS = 6
 
 
@@ -31,7 +31,7 @@ def masked(name: str, program: Any = PROGRAM, **options: Any) -> PreTrainedModel
 
 @dataclass
 class Written:
-    """What was generated: tokens, and the numbers by which they were chosen."""
+    """Generated tokens, and the logits or scores by which they were chosen."""
 
     tokens: Tensor
     numbers: Tensor
@@ -82,7 +82,7 @@ def test_the_standard_program_writes_what_the_stock_model_writes(name: str, num_
 
 
 def best_of_beams(model: PreTrainedModel, inputs: dict[str, Tensor], beams: int) -> Written:
-    """A beam search by whole forwards, for the first example."""
+    """Return the first example's text of a beam search that computes all tokens in each step."""
     first = {key: each[:1] for key, each in inputs.items()}
     start = int(model.generation_config.decoder_start_token_id)
     candidates: list[tuple[tuple[int, ...], float]] = [((start,), 0.0)]
@@ -163,7 +163,7 @@ def test_columns_of_the_target_need_whole_forwards(name: str) -> None:
     written = write(model, inputs, use_cache=False)
     at_once = model(**inputs, decoder_input_ids=written.tokens[:, :-1]).logits
     torch.testing.assert_close(written.numbers, at_once, atol=1e-5, rtol=1e-5)
-    with pytest.raises(PretrainedError, match=r"reads token columns, of which the cache has none.*use_cache=False"):
+    with pytest.raises(PretrainedError, match=r"reads token columns, which a cache does not hold.*use_cache=False"):
         write(model, inputs)
 
 

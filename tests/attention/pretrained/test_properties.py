@@ -1,4 +1,4 @@
-"""Pretrained models under any program: against the layers from scratch with the same weights, in float64."""
+"""Under any program, pretrained models compute what the layers from scratch compute with the same weights (float64)."""
 
 import functools
 import itertools
@@ -40,7 +40,7 @@ def models(name: str) -> tuple[PreTrainedModel, Any]:
 
 
 def features(ids: Tensor, seed: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The columns and values that the masks read, `is_cls` apart."""
+    """Return the columns and values that the masks read, without `is_cls`."""
     generator = torch.Generator().manual_seed(seed)
     values = {"source_length": torch.randint(5, ids.shape[:1], generator=generator)}
     return {"word": torch.randint(3, ids.shape, generator=generator)}, values

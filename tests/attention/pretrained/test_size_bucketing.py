@@ -1,4 +1,4 @@
-"""Bucketing leaves few sizes, adds little padding, and no example or reader of outputs sees the padding."""
+"""Bucketing leads to few sizes and little padding, and the padding has no influence on outputs and gradients."""
 
 from typing import Any
 

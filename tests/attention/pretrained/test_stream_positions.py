@@ -1,4 +1,4 @@
-"""Stacks that would count positions along a ragged stream say that they read padded rows alone."""
+"""Stacks that would count positions along a ragged stream read padded rows alone, and refuse streams."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +45,7 @@ CLASSES = {
 
 @pytest.fixture(params=CLASSES)
 def model(request: pytest.FixtureRequest) -> Iterator[PreTrainedModel]:
-    """A model whose family names its classes, and nothing of positions."""
+    """A model whose family does not name the way in which tokens get their positions."""
     name = request.param
     names: dict[str, Any] = {
         "stack": f"{name}Encoder",

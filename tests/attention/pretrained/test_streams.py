@@ -1,4 +1,4 @@
-"""Ragged streams: the same outputs and gradients as of padded rows, for every model and any program."""
+"""Ragged streams have the outputs and gradients of padded rows, for every model and any program."""
 
 import copy
 from collections.abc import Sequence
@@ -15,7 +15,6 @@ from transformers import (
     AlbertForSequenceClassification,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
-    BertConfig,
     DistilBertConfig,
     ElectraConfig,
     ErnieConfig,
@@ -28,10 +27,11 @@ from transformers import (
     XLMRobertaXLConfig,
 )
 
-from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.layout import Ragged
-from finetune.attention.pretrained import PretrainedError, apply_masks, cls_only, interface, reads_streams
-from finetune.attention.pretrained.size_bucketing import bucketed_length
+from finetune.attention.masks import full
+from finetune.attention.pretrained import PretrainedError, apply_masks, reads_streams
+from finetune.attention.pretrained.streams import bias_table
+from finetune.attention.pretrained.tokens import MaskRequest, Tokens
 from finetune.attention.program import Program, Site
 from tests.attention.expressions import masks
 from tests.attention.pretrained.tiny import BERT, PAD, SEP, VOCABULARY, build
@@ -93,7 +93,7 @@ PROGRAM = Program.from_config(
 
 
 def texts(lengths: Sequence[int], seed: int = 0) -> list[Tensor]:
-    """Random ids with the end of text as the last."""
+    """Return random ids for each length, with the end of text as the last."""
     generator = torch.Generator().manual_seed(seed)
     ids = [torch.randint(3, VOCABULARY, (length - 1,), generator=generator) for length in lengths]
     return [torch.cat([each, torch.tensor([SEP])]) for each in ids]
@@ -104,7 +104,7 @@ def rows(examples: Sequence[Tensor], fill: int = PAD) -> Tensor:
 
 
 def padded_outputs(model: nn.Module, sources: Sequence[Tensor], targets: Sequence[Tensor] | None) -> Tensor:
-    """The tokens' outputs of padded rows, one after the other."""
+    """Return the outputs of padded rows at tokens, concatenated."""
     valid = rows([torch.ones_like(source) for source in sources], 0)
     inputs = {"input_ids": rows(sources), "attention_mask": valid}
     if targets is not None:
@@ -246,7 +246,7 @@ def test_refusals() -> None:
         model(ids, attention_mask=torch.ones_like(ids), layout=layout)
     with pytest.raises(PretrainedError, match="must be a Ragged layout, got list"):
         model(ids, layout=[2, 3])
-    with pytest.raises(PretrainedError, match="weights can be had of padded rows"):
+    with pytest.raises(PretrainedError, match=r"weights \(output_attentions\) can be had of padded rows"):
         model(ids, layout=layout, output_attentions=True)
     with pytest.raises(PretrainedError, match="return_dict=True"):
         apply_masks(build("BertModel"), Program())(ids, layout=layout, return_dict=False)
@@ -270,37 +270,12 @@ def test_models_that_read_rows_say_so() -> None:
         averaging(ids, layout=Ragged.from_lengths([2, 3]))
 
 
-@pytest.mark.parametrize("name", ["bert", "roberta", "electra"])
-@pytest.mark.parametrize("of_config", [False, True])
-def test_the_last_layer_computes_what_the_head_reads(
-    name: str, of_config: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And all of it where hidden states are asked for, of which the outputs are the same."""
-    asking: list[int] = []
-
-    def attention(query: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        asking.append(len(query))
-        return tiled_attention(query, *args, **kwargs)
-
-    for module in (interface, cls_only):
-        monkeypatch.setattr(module, "tiled_attention", attention)
-    configs = {"bert": BertConfig(**SMALL, max_position_embeddings=24), **OTHERS}
-    model: Any = AutoModelForSequenceClassification.from_config(configs[name])  # type: ignore[no-untyped-call]
-    model.eval()
-    apply_masks(model, {"encoder": "window(2)"})
-    widths: list[int] = []
-    for module in model.modules():
-        if type(module).__name__.endswith("Intermediate"):
-            module.register_forward_hook(lambda module, args, output: widths.append(output.shape[1]))
-    inputs = {"input_ids": torch.cat(texts(LENGTHS))[None], "layout": Ragged.from_lengths(LENGTHS)}
-    read = model(**inputs)
-    assert widths == [*[bucketed_length(sum(LENGTHS), CPU)] * (len(widths) - 1), len(LENGTHS)]
-    assert asking == widths
-    widths.clear()
-    asking.clear()
-    if of_config:
-        model.config.output_hidden_states = True
-    shown = model(**inputs) if of_config else model(**inputs, output_hidden_states=True)
-    assert set(widths) == set(asking) == {sum(LENGTHS)}
-    assert [states.shape[1] for states in shown.hidden_states][:-1] == [sum(LENGTHS)] * (len(widths))
-    torch.testing.assert_close(shown.logits, read.logits)
+def test_a_bias_of_another_shape_than_the_table_is_refused() -> None:
+    layout = Ragged.from_lengths([3, 2])
+    tokens = Tokens(1, layout.total, CPU, stream=layout)
+    request = MaskRequest("encoder", (full(),), 4, tokens, tokens, has_relative_bias=True)
+    assert bias_table(None, request) is None
+    table = torch.zeros(1, 4, 1, 5)  # distances from -2 to 2
+    assert bias_table(table, request).shape == (4, 5)  # type: ignore[union-attr]
+    with pytest.raises(PretrainedError, match=r"given a bias of shape \[1, 4, 5, 5\] .* expected \[1, 4, 1, 5\]"):
+        bias_table(torch.zeros(1, 4, 5, 5), request)

@@ -1,4 +1,4 @@
-"""Masks together with what training code does to a model."""
+"""Masks work with gradient checkpointing, compiling, bf16, dropout, threads and DistributedDataParallel."""
 
 import copy
 import warnings

@@ -1,4 +1,4 @@
-"""Learned vectors before the text would shift the positions that masks read: refused, whichever comes first."""
+"""Virtual tokens are refused under masks, whether the adapter or the masks are applied first."""
 
 from collections.abc import Callable
 from typing import Any
@@ -31,7 +31,9 @@ def adapter(name: str, kind: str) -> Any:
 @pytest.mark.parametrize("kind", KINDS)
 def test_masks_after_an_adapter_with_virtual_tokens(name: str, kind: str) -> None:
     model = peft.get_peft_model(build(name), adapter(name, kind))
-    with pytest.raises(PretrainedError, match=f"masks do not go with an adapter of the kind {kind}.*use LoRA or IA3"):
+    with pytest.raises(
+        PretrainedError, match=f"masks cannot be combined with an adapter of the kind {kind}.*use LoRA or IA3"
+    ):
         apply_masks(model, MASKS)
     apply_masks(model, Program())
 

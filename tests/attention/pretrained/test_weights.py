@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -121,7 +122,10 @@ def test_dropout_is_read_and_the_mode_kept(name: str) -> None:
             lambda: GPT2Model(GPT2Config(n_layer=1, n_head=2, n_embd=8, vocab_size=9)),
             "GPT2Model has no BERT or T5 encoder",
         ),
-        (lambda: BertForMaskedLM(bert_config(hidden_act="mish")), "do not know the activation 'mish', only relu, gelu"),
+        (
+            lambda: BertForMaskedLM(bert_config(hidden_act="mish")),
+            "do not support the activation 'mish'; supported are relu, gelu",
+        ),
     ],
 )
 def test_other_models_are_refused(model: Callable[[], PreTrainedModel], message: str) -> None:
@@ -140,6 +144,13 @@ def test_a_decoder_needs_attention_to_an_encoder(load: Callable[[PreTrainedModel
 def test_halves_of_different_widths_are_loaded_one_by_one() -> None:
     config = EncoderDecoderConfig.from_encoder_decoder_configs(bert_config(hidden_size=16), bert_config())
     model = EncoderDecoderModel(config=config)
-    with pytest.raises(PretrainedError, match="of different widths; load each by itself"):
+    with pytest.raises(PretrainedError, match="different hidden sizes; load each by itself"):
         EncoderDecoder.from_pretrained(model)
     assert Decoder.from_pretrained(model)(TARGET_IDS, torch.zeros(2, SOURCE, 32)).shape == (2, TARGET, 32)
+
+
+def test_weights_that_the_layers_do_not_have_are_named() -> None:
+    model: Any = build("BertModel")
+    model.encoder.layer[0].extra = torch.nn.Linear(2, 2)
+    with pytest.raises(PretrainedError, match=r"missing none; unknown encoder\.layer\.0\.extra\.weight"):
+        Encoder.from_pretrained(model)

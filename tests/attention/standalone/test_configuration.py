@@ -1,4 +1,4 @@
-"""Models with masks where finetune is not installed: they obey them, or refuse to load."""
+"""Where finetune is not installed, models with masks obey them or do not load."""
 
 import importlib.util
 import json
@@ -23,11 +23,8 @@ from transformers import (
 )
 
 from finetune.attention import Program
-from finetune.attention.masks import custom, register_predicate
+from finetune.attention.masks import custom
 from finetune.attention.pretrained import apply_masks, like_bert, register_family, unregister_family
-from finetune.attention.standalone.locking import lock, unlock
-from finetune.attention.standalone.own_code import CannotTravel, own_modules
-from finetune.attention.standalone.sources import attention_module, collect_sources
 from finetune.models import save_weights
 from finetune.models.stored_config import read_config
 from tests.attention.pretrained.tiny import BERT, batch, build
@@ -102,7 +99,7 @@ def masked(name: str) -> PreTrainedModel:
 
 
 def with_own_code(folder: Path) -> PreTrainedModel:
-    """A model under masks of a module of the user's, of which one is registered by the module and one is not."""
+    """Return a model with masks of a user's module, one of which the module registers itself."""
     (folder / "own_masks.py").write_text(OWN)
     spec = importlib.util.spec_from_file_location("own_masks", folder / "own_masks.py")
     assert spec is not None
@@ -121,7 +118,7 @@ def logits(model: PreTrainedModel, name: str) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Masked models, with their logits where finetune is not installed."""
+    """Save models with masks, and their logits in a process without finetune."""
     parent = tmp_path_factory.mktemp("standalone")
     words: list[str] = []
     for name, auto_class in AUTO_CLASSES.items():
@@ -154,27 +151,6 @@ def test_masks_of_the_users_travel_with_their_module(folders: dict[str, Path]) -
     assert (elsewhere - logits(build(OWN_MODEL), OWN_MODEL)).abs().max() > 1e-3, "the masks do something"
 
 
-@register_predicate("of_a_test", length=False)
-def of_a_test(scope: Any, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-    return q == k
-
-
-def test_what_cannot_travel_is_told_and_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """This module, which defines the predicate, imports pytest."""
-
-    def inner(scope: Any, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-        return q == k
-
-    model = apply_masks(build(OWN_MODEL), {"encoder": "custom(of_a_test)"})
-    for folder in ("a", "b"):
-        save_weights(model, tmp_path / folder)
-    assert caplog.text.count("which defines custom(of_a_test), imports") == 1
-    with pytest.raises(ValueError, match="no predicate is registered as 'of_a_test'"):
-        AUTO_CLASSES[OWN_MODEL].from_pretrained(tmp_path / "a", trust_remote_code=True)
-    with pytest.raises(CannotTravel, match="is not a function of a module"):
-        own_modules(Program.from_config({"encoder": custom(inner)}))
-
-
 @pytest.mark.parametrize("name", [name for name, auto in AUTO_CLASSES.items() if auto is AutoModelForSeq2SeqLM])
 def test_the_same_texts_without_finetune(name: str, folders: dict[str, Path]) -> None:
     sources = {key: value for key, value in batch(name).items() if key != "labels"}
@@ -195,17 +171,9 @@ def test_without_its_code_it_does_not_load(name: str, options: dict[str, str], f
 def test_a_stock_class_does_not_load_it(
     name: str, options: dict[str, Any], place: str, folders: dict[str, Path]
 ) -> None:
-    """Nor what transformers itself saved of it."""
+    """Neither the saved model nor one that transformers has saved again loads by its stock class."""
     with pytest.raises(StrictDataclassError, match="masks_that_need_trust_remote_code"):
         type(build(name)).from_pretrained(folders[name] / place, **options)
-
-
-@pytest.mark.parametrize("name", AUTO_CLASSES)
-def test_a_locked_configuration_opens_as_it_was(name: str) -> None:
-    config = build(name).config.to_dict()
-    locked = lock(config)
-    assert locked != config
-    assert unlock(locked) == unlock(config) == config
 
 
 @pytest.mark.parametrize("name", AUTO_CLASSES)
@@ -227,28 +195,13 @@ def test_a_model_with_standard_masks_is_an_ordinary_one(tmp_path: Path) -> None:
 
 
 def test_code_of_several_versions_lives_in_one_program(folders: dict[str, Path]) -> None:
-    """Its own copy computes beside the installed finetune."""
+    """The copy of the code beside a model can be used together with the installed finetune."""
     name = "BertForSequenceClassification"
     own = masked(name)
     theirs = AUTO_CLASSES[name].from_pretrained(folders[name], trust_remote_code=True)
     assert type(theirs).__module__.startswith("transformers_modules")
     assert theirs.config._attn_implementation != own.config._attn_implementation
     torch.testing.assert_close(logits(theirs, name), logits(own, name))
-
-
-def test_the_copy_is_the_package_as_it_stands() -> None:
-    text, sources = attention_module(), dict(collect_sources())
-    assert "finetune.attention.pretrained.apply" in sources
-    assert not any(name.startswith("finetune.attention.layers") for name in sources), "only what is needed"
-    for source in sources.values():
-        longest = max(source.splitlines(), key=lambda line: len(line) if "finetune" not in line else 0)
-        assert longest in text
-    compile(text, "finetune_attention.py", "exec")
-
-
-def test_the_copy_imports_nothing_of_finetune() -> None:
-    assert "from finetune." not in attention_module()
-    assert "import finetune" not in attention_module().replace("import finetune_attention", "")
 
 
 def test_a_family_that_was_registered_travels_with_the_model(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
+"""The arguments of a call give masks their special tokens, segments, features, padding and cache length."""
+
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer, BertModel, PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
 
 from finetune.attention.layers import Encoder
 from finetune.attention.layout import Padded
 from finetune.attention.masks import parse
-from finetune.attention.pretrained import PretrainedError, apply_masks, special_token_ids
-from tests.attention.pretrained.tiny import CLS, SEP, SOURCE, batch, build, padding, tokens
+from finetune.attention.pretrained import PretrainedError, apply_masks
+from finetune.attention.pretrained.arguments import cached_length, carried_tokens, target_padding
+from finetune.attention.pretrained.tokens import COLUMN_KEY, VALUE_KEY
+from tests.attention.pretrained.tiny import SEP, SOURCE, batch, build, padding, tokens
 
 MASK = padding([SOURCE, 5], SOURCE)
 IDS = tokens(MASK)
@@ -61,36 +66,6 @@ def test_heads_on_top_pass_features_on() -> None:
     torch.testing.assert_close(found, build("T5ForTokenClassification")(**t5_inputs).logits[0])
 
 
-def test_several_ids_can_share_a_name_and_the_config_knows_some() -> None:
-    by_list = apply_masks(build("BertModel"), {"encoder": "global_tokens(mark)"}, special_tokens={"mark": [SEP, CLS]})
-    marks = {"is_mark": torch.isin(IDS, torch.tensor([SEP, CLS])).long()}
-    assert hidden(by_list).allclose(expected(by_list, "global_tokens(mark)", marks, {}), atol=1e-5)
-    t5 = apply_masks(build("T5EncoderModel"), {"encoder": "global_tokens(eos)"})
-    inputs = batch("T5EncoderModel")
-    spelt = apply_masks(build("T5EncoderModel"), {"encoder": "global_tokens(end)"}, special_tokens={"end": SEP})
-    assert t5(**inputs).last_hidden_state.equal(spelt(**inputs).last_hidden_state)
-
-
-@pytest.mark.parametrize(
-    ("mask", "message"),
-    [
-        ("global_tokens(cls)", r"token column 'is_cls', which is not given.*special_tokens=\{name: id\}"),
-        ("same(word)", r"token column 'word', which is not given; there are .*segment.*mask_features=\{name: tensor\}"),
-        ("prefix(start)", "example's value 'start', which is not given; there are none"),
-    ],
-)
-def test_what_is_not_given_is_asked_for(mask: str, message: str) -> None:
-    model = apply_masks(build("BertModel"), {"encoder": mask})
-    with pytest.raises(PretrainedError, match=message):
-        hidden(model)
-
-
-def test_segments_are_never_made_up() -> None:
-    model = apply_masks(build("BertModel"), {"encoder": "same(segment)"})
-    with pytest.raises(PretrainedError, match=r"'segment', which is not given.*segments as token_type_ids"):
-        model(input_ids=IDS, attention_mask=MASK)
-
-
 def test_embedded_inputs_have_no_special_tokens() -> None:
     model = apply_masks(build("BertModel"), {"encoder": "global_tokens(sep)"}, special_tokens={"sep": SEP})
     embedded = model.get_input_embeddings()(IDS)
@@ -118,19 +93,58 @@ def test_features_of_the_wrong_kind_are_refused(features: object, message: str) 
         hidden(model, mask_features=features)
 
 
-@pytest.mark.network
-def test_a_tokenizer_names_its_special_tokens() -> None:
-    from finetune.data.samples import minilm_folder
+def test_a_call_without_tokens_is_left_to_the_model() -> None:
+    model = apply_masks(build("BertModel"), {"encoder": "window(1)"})
+    with pytest.raises(ValueError, match="You must specify exactly one of input_ids or inputs_embeds"):
+        model()
 
-    folder = minilm_folder()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    ids = special_token_ids(tokenizer)
-    assert {"cls", "sep", "pad", "mask", "unk"} <= ids.keys()
-    assert all(isinstance(each, int) for each in ids.values())
-    model = apply_masks(
-        BertModel.from_pretrained(folder), {"encoder": "window(1) | global_tokens(cls)"}, special_tokens=ids
-    )
-    encoded = tokenizer(["a text of some length"], return_tensors="pt")
-    at_start = apply_masks(BertModel.from_pretrained(folder), {"encoder": "window(1) | global_tokens(0)"})
-    found = model(**encoded).last_hidden_state
-    torch.testing.assert_close(found, at_start(**encoded).last_hidden_state)
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # EncoderDecoderModel's, at each loss
+@pytest.mark.parametrize("name", ["T5ForConditionalGeneration", "EncoderDecoderModel"])
+def test_the_targets_padding_is_told_from_the_labels(name: str) -> None:
+    model = apply_masks(build(name), {"decoder": {"mask": "full()", "bidirectional": True}})
+    inputs = batch(name)
+    with_padding = model(**inputs).logits[1:, :3]
+    alone = {key: each[1:] for key, each in inputs.items()}
+    alone["labels"] = alone["labels"][:, :3]
+    torch.testing.assert_close(with_padding, model(**alone).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_arguments_by_position_are_those_by_name() -> None:
+    model = apply_masks(build("BertModel"), {"encoder": "same(segment)"})
+    by_position = model(IDS, MASK, SEGMENTS).last_hidden_state
+    assert by_position.equal(model(input_ids=IDS, attention_mask=MASK, token_type_ids=SEGMENTS).last_hidden_state)
+
+
+def test_an_encoder_refuses_a_cache() -> None:
+    cache = DynamicCache()
+    cache.update(torch.zeros(2, 4, 3, 8), torch.zeros(2, 4, 3, 8), 0)
+    assert cached_length(None, "decoder") == 0
+    assert cached_length(DynamicCache(), "encoder") == 0
+    assert cached_length(cache, "decoder") == 3
+    with pytest.raises(PretrainedError, match="an encoder was given a cache, as prefix tuning does"):
+        cached_length(cache, "encoder")
+
+
+def test_a_prompt_without_labels_is_no_padding() -> None:
+    labels = torch.tensor([[-100, -100, 5, 6, -100], [-100, 7, -100, -100, -100]])
+    expected = [[True, True, True, True, False], [True, True, False, False, False]]
+    found = target_padding({"labels": labels})
+    assert found is not None
+    assert found.tolist() == expected
+    assert target_padding({"decoder_input_ids": labels}) is None
+    assert target_padding({"attention_mask": MASK}) is MASK
+
+
+def test_features_that_are_given_replace_those_that_the_encoders_output_carries() -> None:
+    states = torch.zeros(2, SOURCE, 32)
+    carried = {"last_hidden_state": states, COLUMN_KEY + "word": IDS, VALUE_KEY + "size": torch.tensor([1, 2])}
+    encoded = BaseModelOutput(last_hidden_state=states)
+    for name, tensor in carried.items():
+        encoded[name] = tensor
+    found = carried_tokens(encoded, MASK, None, None)
+    assert found.columns["word"].equal(IDS)
+    assert found.values["size"].tolist() == [1, 2]
+    replaced = carried_tokens(encoded, MASK, {"size": torch.tensor([3, 4])}, None)
+    assert replaced.values["size"].tolist() == [3, 4]
+    assert replaced.columns["word"].equal(IDS)

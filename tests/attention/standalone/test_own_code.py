@@ -1,0 +1,92 @@
+"""User modules that define masks are saved with a model, unless they import too much."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
+
+from finetune.attention import Program
+from finetune.attention.masks import custom, register_predicate
+from finetune.attention.pretrained import apply_masks
+from finetune.attention.standalone.own_code import CannotTravel, Predicate, own_modules
+from finetune.models import save_weights
+from tests.attention.pretrained.tiny import build
+
+OWN_MODEL = "BertForSequenceClassification"
+MODULE = """
+{imports}
+from finetune.attention.masks import register_predicate
+
+@register_predicate("{name}", columns=("word",), length=False, by_head=False)
+def close(scope, head, q, k):
+    return (q - k).abs() < 3
+"""
+
+
+def load(folder: Path, name: str, imports: str = "import math") -> ModuleType:
+    """A module of the user's with a predicate of that name."""
+    path = folder / f"{name}.py"
+    path.write_text(MODULE.format(imports=imports, name=name))
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@register_predicate("of_a_test", length=False)
+def of_a_test(scope: Any, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    return q == k
+
+
+def test_what_cannot_travel_is_told_and_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """This module, which defines the predicate, imports pytest."""
+
+    def inner(scope: Any, head: torch.Tensor, q: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+        return q == k
+
+    model = apply_masks(build(OWN_MODEL), {"encoder": "custom(of_a_test)"})
+    for folder in ("a", "b"):
+        save_weights(model, tmp_path / folder)
+    assert caplog.text.count("which defines custom(of_a_test), imports") == 1
+    with pytest.raises(ValueError, match="no predicate is registered as 'of_a_test'"):
+        AutoModelForSequenceClassification.from_pretrained(tmp_path / "a", trust_remote_code=True)
+    with pytest.raises(CannotTravel, match="is not a function of a module"):
+        own_modules(Program.from_config({"encoder": custom(inner)}))
+
+
+def test_masks_of_finetune_need_no_module() -> None:
+    masks = "window(2) | per_head(causal(), same(word) & ~full())"
+    assert own_modules(Program.from_config({"encoder": masks})) == ()
+
+
+def test_a_module_is_saved_once_with_the_predicates_that_are_used(tmp_path: Path) -> None:
+    module = load(tmp_path, "near_by")
+    program = {"encoder": "custom(near_by) | window(1)", "decoder": "causal() & custom(near_by)"}
+    (found,) = own_modules(Program.from_config(program))
+    assert found.text == (tmp_path / "near_by.py").read_text()
+    assert found.predicates == (Predicate("near_by", module.close.__name__, ("word",), (), False, False),)
+
+
+@pytest.mark.parametrize(
+    ("imports", "named"),
+    [("import os.path", "os"), ("from numpy import linalg", "numpy"), ("import finetune.attention.masks", "finetune")],
+)
+def test_a_module_that_imports_more_is_refused_with_its_name(tmp_path: Path, imports: str, named: str) -> None:
+    name = f"imports_{named}"
+    load(tmp_path, name, imports)
+    with pytest.raises(CannotTravel, match=rf"{name}.py, which defines custom\({name}\), imports {named}"):
+        own_modules(Program.from_config({"encoder": f"custom({name})"}))
+
+
+def test_a_function_of_a_notebook_is_refused() -> None:
+    name = "of_a_notebook"
+    space: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(MODULE.format(imports="", name=name), "<cell 1>", "exec"), space)
+    with pytest.raises(CannotTravel, match=rf"custom\({name}\) is not defined in a module with a file"):
+        own_modules(Program.from_config({"encoder": f"custom({name})"}))
