@@ -27,9 +27,7 @@ def test_the_object_of_an_entry_point_is_imported(brings: Brings) -> None:
 
 def test_an_object_that_cannot_be_imported_names_its_package(brings: Brings) -> None:
     brings("roots", GROUP, root="math:no_such_root")
-    with pytest.raises(
-        EntryPointError, match=r"'root' .* comes from the package roots, .* AttributeError: .*update or"
-    ):
+    with pytest.raises(EntryPointError, match=r"'root' .* comes from the package roots, .* AttributeError: .*update"):
         load_entry_point(GROUP, "root")
 
 
