@@ -69,21 +69,26 @@ class _Parser:
 
     @property
     def token(self) -> _Token:
+        """The next token."""
         return self.tokens[self.next]
 
     def parse(self) -> Mask:
+        """Read the whole text."""
         mask = self.either()
         if self.token.kind != "end":
             raise self.error(f"expected & or | or the end, {self.found()}")
         return mask
 
     def either(self) -> Mask:
+        """Read masks joined by |."""
         return self.joined("|", self.both, Or.of)
 
     def both(self) -> Mask:
+        """Read masks joined by &."""
         return self.joined("&", self.operand, And.of)
 
     def joined(self, symbol: str, rule: Callable[[], Mask], join: Callable[..., Mask]) -> Mask:
+        """Read one or more masks by a rule of the grammar, with a symbol between them, and join them."""
         position = self.token.position
         members = [rule()]
         while self.taken(symbol):
@@ -91,6 +96,7 @@ class _Parser:
         return self.built(position, join, *members)
 
     def operand(self) -> Mask:
+        """Read a mask in parentheses or a call, perhaps after some ~."""
         position = self.token.position
         is_negated = False
         while self.taken("~"):
@@ -121,6 +127,7 @@ class _Parser:
             raise self.error(str(error), position) from None
 
     def call(self) -> Mask:
+        """Read the name of a mask and its arguments."""
         name = self.token
         factory = find_mask(name.text)
         if factory is None:
@@ -148,6 +155,7 @@ class _Parser:
         return _Argument(self.value(), start, keyword)
 
     def value(self) -> object:
+        """Read the value of an argument: a literal or a mask."""
         token, following = self.token, self.tokens[min(self.next + 1, len(self.tokens) - 1)]
         begins_mask = token.kind == "name" and following.text in ("(", "&", "|")
         if token.kind in ("number", "name", "string") and not begins_mask:
@@ -191,6 +199,7 @@ class _Parser:
         return True
 
     def expect(self, symbol: str) -> None:
+        """Step over the next token, which must be this symbol."""
         if not self.taken(symbol):
             raise self.error(f"expected {symbol}, {self.found()}")
 

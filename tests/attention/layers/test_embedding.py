@@ -29,7 +29,7 @@ def test_buckets_are_those_of_transformers(bidirectional: bool) -> None:
 
     bias = RelativePositionBias(HEADS, bidirectional=bidirectional)
     distance = torch.arange(200) - torch.arange(200)[:, None]
-    expected = T5Attention._relative_position_bucket(distance, bidirectional, 32, 128)
+    expected = T5Attention._relative_position_bucket(distance, bidirectional, 32, 128)  # type: ignore[no-untyped-call]
     torch.testing.assert_close(bias(200, 200), bias.buckets(expected).permute(2, 0, 1)[None])
 
 
