@@ -28,7 +28,8 @@ from finetune.attention.masks.per_head import PerHead, per_head
 SiteName = Literal["encoder", "decoder", "cross"]
 SITES: tuple[SiteName, ...] = ("encoder", "decoder", "cross")
 
-LAYERS = re.compile(r"\s*(-?\d+)\s*(?:-\s*(-?\d+)\s*)?")
+LAYERS = re.compile(r"\s*(-?\d{1,18})\s*(?:-\s*(-?\d{1,18})\s*)?")
+"""The regular expression of a layer or a range of layers; Python reads no number of more than 4300 digits."""
 
 
 class ProgramError(ValueError):

@@ -20,7 +20,7 @@ def _seed() -> None:
 
 
 def as_torch(attention: MaskedMultiHeadAttention) -> torch.nn.MultiheadAttention:
-    """torch's module with the same weights."""
+    """Return torch's module with the same weights."""
     theirs = torch.nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
     projections = (attention.query, attention.key, attention.value)
     theirs.in_proj_weight.data = torch.cat([each.weight.data for each in projections])

@@ -15,7 +15,7 @@ from tests.attention.layers.small import seeded as seeded
 
 
 def as_torch(layer: EncoderLayer, norm_first: bool) -> nn.TransformerEncoderLayer:
-    """torch's layer with the same weights."""
+    """Return torch's layer with the same weights."""
     theirs = nn.TransformerEncoderLayer(WIDTH, HEADS, 16, dropout=0.0, batch_first=True, norm_first=norm_first)
     projections = (layer.attention.query, layer.attention.key, layer.attention.value)
     theirs.self_attn.in_proj_weight.data = torch.cat([each.weight.data for each in projections])

@@ -38,7 +38,7 @@ def test_conversions_keep_every_token(batch: Batch, side: PaddingSide, extra: in
 
 @properties
 @given(batch=batches(), side=sides, extra=st.integers(0, 2))
-def test_an_attention_mask_tells_the_layout(batch: Batch, side: PaddingSide, extra: int) -> None:
+def test_an_attention_mask_describes_its_layout(batch: Batch, side: PaddingSide, extra: int) -> None:
     rows = padded_with(batch.queries, side, extra)
     told = Padded.from_attention_mask(rows.valid.long(), rows.columns, rows.values)
     assert torch.equal(told.lengths, rows.lengths)

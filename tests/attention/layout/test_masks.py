@@ -63,7 +63,7 @@ def test_blocks_of_a_stream_are_cut_out_of_the_whole(mask: Mask, batch: Batch, d
 @properties
 @given(mask=masks, batch=batches().filter(lambda batch: batch.queries.total > 0), side=sides)
 def test_a_mask_is_one_elementwise_predicate(mask: Mask, batch: Batch, side: PaddingSide) -> None:
-    """As FlexAttention evaluates it: traced for a single pair of numbers."""
+    """FlexAttention evaluates a mask by tracing it for a single pair of scalars."""
     queries = batch.queries.to_padded(side)
     keys = queries if batch.keys is None else batch.keys.to_padded(side, 6)
 

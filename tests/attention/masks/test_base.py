@@ -21,13 +21,13 @@ properties = settings(deadline=None, max_examples=100)
 
 @properties
 @given(text=texts, example=examples())
-def test_dense_form_is_what_the_table_says_pair_by_pair(text: str, example: Example) -> None:
+def test_dense_form_is_that_of_the_table_pair_by_pair(text: str, example: Example) -> None:
     assert torch.equal(parse(text).dense(**example.arguments), by_loops(text, example))
 
 
 @properties
 @given(text=atoms, example=examples())
-def test_each_mask_alone_is_what_the_table_says(text: str, example: Example) -> None:
+def test_each_mask_alone_is_that_of_the_table(text: str, example: Example) -> None:
     assert torch.equal(parse(text).dense(**example.arguments), by_loops(text, example))
 
 
@@ -41,7 +41,7 @@ def test_a_head_by_itself_obeys_its_mask(mask: Mask, example: Example) -> None:
 
 @properties
 @given(mask=masks, example=examples())
-def test_a_mask_that_says_so_is_the_same_in_all_heads_and_lengths(mask: Mask, example: Example) -> None:
+def test_a_mask_whose_needs_exclude_it_is_the_same_in_all_heads_and_lengths(mask: Mask, example: Example) -> None:
     dense = mask.dense(**example.arguments)
     if not mask.needs.by_head:
         assert torch.equal(dense, dense[:1].expand_as(dense))

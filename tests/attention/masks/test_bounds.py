@@ -9,7 +9,7 @@ from tests.attention.expressions import NUM_HEADS, Example, examples, masks
 
 
 def run(first: int, step: int, count: int) -> tuple[Span, torch.Tensor]:
-    """A run, and its positions."""
+    """Return a run, and its positions."""
     positions = first + step * torch.arange(count)
     return Span(positions[0], positions[-1], step), positions
 
@@ -77,7 +77,7 @@ def test_bounds_never_skip_an_allowed_pair_nor_promise_a_forbidden_one(
 
 
 def all_runs(length: int) -> Span:
-    """All runs of neighbouring positions."""
+    """Return all runs of neighbouring positions."""
     ends = torch.tensor([(first, last) for last in range(length) for first in range(last + 1)], dtype=torch.int64)
     first, last = ends.reshape(-1, 2).unbind(1)
     return Span(first, last)

@@ -26,7 +26,7 @@ properties = settings(deadline=None, max_examples=100)
 
 
 def test_simplification_never_changes_the_meaning() -> None:
-    """Everything that can be built in three steps from two masks whose four combinations all occur."""
+    """Test all expressions of three steps from two masks that together have all four combinations of values."""
     length = 4
     start = [full(), none(), causal(), blocks(2)]
     meaning = {mask: mask.dense(length) for mask in start}

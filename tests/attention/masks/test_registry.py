@@ -21,7 +21,7 @@ from tests.packages import brings as brings
 
 @dataclass(frozen=True, repr=False)
 class Previous(Mask):
-    """Only the key `back` positions before; a third party's mask that defines the least it can."""
+    """A mask of another package, which defines `allowed` alone: the only key is `back` positions before the query."""
 
     name = "previous"
     back: int

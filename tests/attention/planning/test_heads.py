@@ -1,4 +1,4 @@
-"""Heads by their mask, and the mask evaluated for chosen pairs."""
+"""Heads are grouped by their mask, and the mask is evaluated for chosen pairs."""
 
 import numpy as np
 import pytest

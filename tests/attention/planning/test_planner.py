@@ -20,7 +20,7 @@ kernels = st.sampled_from([None, *KERNELS])
 
 
 def stream(sizes: list[int], seed: int) -> Ragged:
-    """Examples with every column and value that random masks read."""
+    """Return examples with every column and value that random masks read."""
     generator = torch.Generator().manual_seed(seed)
     columns = {
         "word": torch.randint(0, 4, (sum(sizes),), generator=generator).sort().values,
@@ -32,7 +32,7 @@ def stream(sizes: list[int], seed: int) -> Ragged:
 def outcomes(
     mask: Mask, queries: Ragged, keys: Ragged, has_relative_bias: bool, kernel: str | None, seed: int
 ) -> tuple[list[Tensor], list[Tensor]]:
-    """Output and all gradients by the plan, and by the reference."""
+    """Return output and all gradients by the plan, and by the reference."""
     generator = torch.Generator().manual_seed(seed)
     longest = max(*queries.sizes, *keys.sizes, 1, 1)
 

@@ -1,4 +1,4 @@
-"""The strategy that is selected, and when the selection is made anew."""
+"""The strategy that is selected, and the batches that share a selection."""
 
 import pytest
 import torch
