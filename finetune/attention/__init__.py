@@ -1,8 +1,8 @@
-"""Attention under masks: the expression language, where examples lie in memory, and the kernels that obey both.
+"""Attention under masks: the language of masks, the layouts of examples in memory, and the kernels that use both.
 
-The heart of the toolkit; it imports nothing else of finetune. Importing this package, `masks` or `program` does not
-import torch, so that a recipe's masks are checked before anything heavy is loaded. What works on tensors is
-imported from its own module: `layout`, `kernels`, `layers`, `pretrained`, `drawing`.
+This package imports no other package of finetune. Importing it, `masks` or `program` does not import torch, so that the
+masks of a recipe are checked before heavy libraries are loaded. Everything that computes with tensors is imported from
+its own module: `layout`, `kernels`, `layers`, `pretrained`, `drawing`.
 """
 
 from finetune.attention.masks import Mask, MaskError, MaskSyntaxError, parse

@@ -1,8 +1,8 @@
-"""Draws masks, and weights of heads, in the terminal and as a picture.
+"""Drawings of masks and of attention weights, as text for a terminal and as a picture.
 
-One cell a pair, a row a query, a column a key. What is drawn is a list of panels: `mask_panels` and
-`program_panels` make them from masks, heads and layers that are alike sharing one; weights of a model are panels
-whose values are between 0 and 1.
+Each pair is a cell; queries are rows, and keys are columns. A drawing is a list of panels. `mask_panels` and
+`program_panels` make them from masks, where heads and layers with equal masks share a panel. The panels of attention
+weights have values between 0 and 1.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHADES = "·░▒▓█"
-"""A cell's sign, by quarters; the first is exactly 0."""
+"""Characters for a cell: the first for exactly 0, the others for a quarter of the range from 0 to 1 each."""
 MASK_LEGEND = "█ may attend   · may not"
 WEIGHT_LEGEND = "weight: · 0   ░ up to 0.25   ▒ up to 0.5   ▓ up to 0.75   █ up to 1"
 LABEL_LIMIT = 14
-"""Characters of a token that are shown."""
+"""Number of characters of a token that are shown."""
 LABELS_IN_PICTURE = 64
-"""Longest axis whose tokens are all written in a picture."""
+"""Number of tokens of an axis up to which they are written in a picture; beyond it they would overlap."""
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One square to draw.
+    """One matrix to draw.
 
     Args:
-        title: Stands above it.
-        values: bool [queries, keys], True means attend, or weights between 0 and 1 of the same shape.
+        title: Title above the matrix.
+        values: bool [queries, keys], True means attend; or attention weights between 0 and 1 of the same shape.
     """
 
     title: str
@@ -55,28 +55,28 @@ def mask_panels(
     key_features: ExampleFeatures | None = None,
     where: str = "",
 ) -> list[Panel]:
-    """A panel for each group of heads that see the same.
+    """Return a panel for each group of heads that may attend to the same keys.
 
     Args:
-        mask: What to draw.
-        query_length: This and the next four as in `Mask.dense`.
-        key_length: See there.
-        num_heads: See there.
-        features: See there.
-        key_features: See there.
-        where: Opens every title: the site and the layers.
+        mask: The mask to draw.
+        query_length: Number of queries.
+        key_length: Number of keys; None in self-attention, where the keys are the queries.
+        num_heads: Number of attention heads.
+        features: Token columns of the queries, and values of the example.
+        key_features: Token columns of the keys, and values of the example; in cross-attention only.
+        where: The beginning of every title: the site and the layers.
 
     Raises:
-        MaskError: As `Mask.dense`.
+        MaskError: A column is missing or of the wrong length, or the number of heads does not fit.
     """
-    by_head = mask.dense(query_length, key_length, num_heads, features, key_features)
+    by_head = mask.dense(query_length, key_length, num_heads, features, key_features)  # [heads, queries, keys]
     groups: list[tuple[Tensor, list[int]]] = []
     for head, values in enumerate(by_head):
-        alike = next((heads for known, heads in groups if torch.equal(known, values)), None)
-        if alike is None:
+        equal_heads = next((heads for known, heads in groups if torch.equal(known, values)), None)
+        if equal_heads is None:
             groups.append((values, [head]))
         else:
-            alike.append(head)
+            equal_heads.append(head)
     if len(groups) == 1:
         return [Panel(_title([where], mask), groups[0][0])]
     return [
@@ -95,21 +95,21 @@ def program_panels(
     features: ExampleFeatures | None = None,
     key_features: ExampleFeatures | None = None,
 ) -> list[Panel]:
-    """Panels of a site of a program, for each group of layers that have the same mask.
+    """Return the panels of one site of a program, for each group of layers that have the same mask.
 
     Args:
         program: The masks of a model.
-        site: Which of the three.
-        num_layers: Layers at that site.
-        query_length: This and the rest as in `Mask.dense`.
-        key_length: See there.
-        num_heads: See there.
-        features: See there.
-        key_features: See there.
+        site: The site: encoder, decoder or cross.
+        num_layers: Number of layers at the site.
+        query_length: Number of queries.
+        key_length: Number of keys; None in self-attention, where the keys are the queries.
+        num_heads: Number of attention heads.
+        features: Token columns of the queries, and values of the example.
+        key_features: Token columns of the keys, and values of the example; in cross-attention only.
 
     Raises:
         ProgramError: The overrides do not fit the number of layers.
-        MaskError: As `Mask.dense`.
+        MaskError: A column is missing or of the wrong length, or the number of heads does not fit.
     """
     layers_of: dict[Mask, list[int]] = {}
     for layer, mask in enumerate(program.by_layer(site, num_layers)):
@@ -127,14 +127,15 @@ def to_text(
     key_tokens: Sequence[str] | None = None,
     width: int = 100,
 ) -> str:
-    """The panels one below the other, as text for a terminal.
+    """Return the panels as text for a terminal, one below the other.
 
     Args:
-        panels: At least one.
-        query_tokens: Written beside the rows; positions if not given.
-        key_tokens: Written downwards above the columns; the query's tokens in a square if not given, else positions.
-        width: Columns of the terminal. Where a panel is wider, neighbouring pairs share a cell, which then shows
-            their mean.
+        panels: At least one panel.
+        query_tokens: Labels of the rows; positions if not given.
+        key_tokens: Labels of the columns, which are written downwards. If not given, they are `query_tokens` where
+            there are as many keys as queries, and positions otherwise.
+        width: Number of characters in a line of the terminal. Where a panel is wider, neighbouring pairs share a
+            cell, which then shows their mean.
 
     Raises:
         ValueError: There are more or fewer tokens than rows or columns.
@@ -142,7 +143,7 @@ def to_text(
     lines = []
     for panel in panels:
         rows, columns = _labels(panel, query_tokens, key_tokens)
-        lines += [panel.title, *_square(panel.values, rows, columns, width), ""]
+        lines += [panel.title, *_matrix_lines(panel.values, rows, columns, width), ""]
     is_mask = all(panel.values.dtype == torch.bool for panel in panels)
     return "\n".join([*lines, MASK_LEGEND if is_mask else WEIGHT_LEGEND])
 
@@ -153,7 +154,14 @@ def save_png(
     query_tokens: Sequence[str] | None = None,
     key_tokens: Sequence[str] | None = None,
 ) -> None:
-    """The panels side by side, as a picture; the arguments are those of `to_text`.
+    """Write the panels side by side into a PNG file.
+
+    Args:
+        panels: At least one panel.
+        path: The file, which is overwritten if it exists.
+        query_tokens: Labels of the rows; positions if not given.
+        key_tokens: Labels of the columns. If not given, they are `query_tokens` where there are as many keys as
+            queries, and positions otherwise.
 
     Raises:
         ValueError: There are more or fewer tokens than rows or columns.
@@ -174,7 +182,7 @@ def save_png(
 def _draw(axes: Axes, panel: Panel, rows: list[str], columns: list[str]) -> None:
     if panel.values.numel():
         axes.imshow(panel.values.float().numpy(), cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
-    # Tokens are not mathematics, even where they hold dollar signs.
+    # matplotlib takes text between two dollar signs for a formula, and a token can be a dollar sign.
     axes.set_title(panel.title, fontsize="small", wrap=True, parse_math=False)
     axes.set_xlabel("keys")
     axes.set_ylabel("queries")
@@ -187,7 +195,7 @@ def _draw(axes: Axes, panel: Panel, rows: list[str], columns: list[str]) -> None
 def _labels(
     panel: Panel, query_tokens: Sequence[str] | None, key_tokens: Sequence[str] | None
 ) -> tuple[list[str], list[str]]:
-    """What stands beside the rows and above the columns."""
+    """Return the labels of the rows and of the columns."""
     queries, keys = panel.values.shape
     if key_tokens is None and queries == keys:
         key_tokens = query_tokens
@@ -195,6 +203,7 @@ def _labels(
 
 
 def _axis(name: str, length: int, tokens: Sequence[str] | None) -> list[str]:
+    """Return the labels of one axis: the tokens, shortened and without characters that cannot be printed."""
     if tokens is None:
         return [str(position) for position in range(length)]
     if len(tokens) != length:
@@ -202,16 +211,16 @@ def _axis(name: str, length: int, tokens: Sequence[str] | None) -> list[str]:
     return ["".join(sign if sign.isprintable() else " " for sign in token)[:LABEL_LIMIT] for token in tokens]
 
 
-def _square(values: Tensor, rows: list[str], columns: list[str], width: int) -> list[str]:
-    """The lines of one panel: column labels written downwards, then a line a row."""
-    from rich.cells import cell_len, set_cell_size
+def _matrix_lines(values: Tensor, rows: list[str], columns: list[str], width: int) -> list[str]:
+    """Return the lines of one panel: the labels of the columns, written downwards, then a line for each row."""
+    from rich.cells import cell_len, set_cell_size  # the width of a character can be 0, 1 or 2 cells of a terminal
 
     margin = max(map(cell_len, rows), default=0)
     room = max(1, width - margin - 1)
-    together = max(1, math.ceil(len(columns) / room))
-    cell = 2 if 2 * len(columns) <= room else 1
-    rows, columns = rows[::together], columns[::together]
-    shades = _pooled(values.float(), together).mul(len(SHADES) - 1).ceil().long().tolist()
+    pool = max(1, math.ceil(len(columns) / room))  # neighbouring pairs that share a cell, in each direction
+    cell = 2 if 2 * len(columns) <= room else 1  # two characters of a terminal are about a square
+    rows, columns = rows[::pool], columns[::pool]
+    shades = _pooled(values.float(), pool).mul(len(SHADES) - 1).ceil().long().tolist()
     height = max(map(len, columns), default=0)
     heading = [
         " " * (margin + 1) + "".join(set_cell_size(column.rjust(height)[line], cell) for column in columns).rstrip()
@@ -221,24 +230,25 @@ def _square(values: Tensor, rows: list[str], columns: list[str], width: int) -> 
         " " * (margin - cell_len(label)) + f"{label} " + "".join(SHADES[shade] * cell for shade in shaded)
         for label, shaded in zip(rows, shades, strict=True)
     ]
-    note = [f"(one cell is {together} x {together} pairs, and shows their mean)"] if together > 1 else []
+    note = [f"(one cell is {pool} x {pool} pairs, and shows their mean)"] if pool > 1 else []
     return heading + body + note
 
 
 def _pooled(values: Tensor, size: int) -> Tensor:
-    """The mean of each square of `size` by `size` values; those at the edges may be smaller."""
+    """Return the mean of each square of `size` by `size` values; squares at the edges may be smaller."""
     if size == 1:
         return values
     return torch.nn.functional.avg_pool2d(values[None], size, ceil_mode=True, count_include_pad=False)[0]
 
 
 def _title(places: list[str], mask: Mask) -> str:
+    """Return the title of a panel: site, layers and heads as far as they are named, and the mask."""
     where = ", ".join(filter(None, places))
     return f"{where}: {mask}" if where else str(mask)
 
 
 def _numbered(noun: str, numbers: list[int]) -> str:
-    """Ascending numbers with neighbours as ranges: "head 0", "heads 0-3, 6"."""
+    """Return ascending numbers as text, neighbours as ranges: "head 0", "heads 0-3, 6"."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and runs[-1][-1] == number - 1:

@@ -1,4 +1,4 @@
-"""Objects that installed packages offer by entry points, loaded one at a time, when they are asked for."""
+"""Entry points of installed packages, each of which is imported only when its object is used."""
 
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -20,7 +20,7 @@ def packages_with(group: str, name: str) -> tuple[str, ...]:
 
 
 def load_entry_point(group: str, name: str) -> object | None:
-    """Import the object of an entry point; None where no installed package has one of that name.
+    """Import and return the object of an entry point; None where no installed package has one of that name.
 
     Raises:
         EntryPointError: Several packages have one, or it cannot be imported.
@@ -50,9 +50,16 @@ def _named(group: str, name: str) -> list[metadata.EntryPoint]:
 
 @cache
 def _points(group: str, select: Callable[..., Iterable[metadata.EntryPoint]]) -> tuple[metadata.EntryPoint, ...]:
-    """The entry points of a group, which are read from the disk once."""
+    """Return the entry points of a group; they are read from the disk once.
+
+    Args:
+        group: Name of the group.
+        select: `importlib.metadata.entry_points`. As an argument it is part of the cache's key, so that a function
+            that replaces it reads the entry points again.
+    """
     return tuple(select(group=group))
 
 
 def _package(point: metadata.EntryPoint) -> str:
+    """Return the name of the package that has an entry point."""
     return point.dist.name if point.dist is not None else "of unknown name"

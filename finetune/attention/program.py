@@ -1,15 +1,15 @@
-"""A program: which mask is used where in a model.
+"""`Program`: which mask is used where in a model.
 
-Three sites (self-attention of the encoder, self-attention of the decoder, cross-attention), one mask each, with
-overrides by layer. In a recipe, and in a saved model's config, a site is the text of a mask or a mapping:
+There are three sites: self-attention of the encoder, self-attention of the decoder, and cross-attention. Each has one
+mask, and overrides by layer. In recipes, and in the config of a saved model, a site is the text of a mask or a mapping:
 
     encoder: window(64) | global_tokens(cls)
     decoder: {mask: causal() | prefix(8), layers: {"0-3": window(32), "-1": full()}}
 
-The decoder's masks are also causal, `causal() & mask`, unless the text says otherwise in so many words. A mask that
-itself names causal() is taken as it stands: `causal() | prefix(8)` sees the whole prefix. Under `per_head` this is
-decided head by head. What counts is the mask after simplification: `full() | causal()` is full(), and made causal.
-`bidirectional: true` on the decoder takes all its masks as they stand.
+The masks of the decoder are also made causal, `causal() & mask`, with two exceptions. A mask that names causal() is not
+changed: under `causal() | prefix(8)` the whole prefix is visible. Under `per_head` this is decided for each head. The
+mask after simplification decides: `full() | causal()` is full(), and is made causal. And with `bidirectional: true` in
+the decoder none of its masks is changed.
 """
 
 import re
@@ -28,11 +28,12 @@ from finetune.attention.masks.per_head import PerHead, per_head
 SiteName = Literal["encoder", "decoder", "cross"]
 SITES: tuple[SiteName, ...] = ("encoder", "decoder", "cross")
 
-LAYERS = re.compile(r"\s*(-?\d+)\s*(?:-\s*(-?\d+)\s*)?")
+LAYERS = re.compile(r"\s*(-?\d{1,18})\s*(?:-\s*(-?\d{1,18})\s*)?")
+"""The regular expression of a layer or a range of layers; Python reads no number of more than 4300 digits."""
 
 
 class ProgramError(ValueError):
-    """A program cannot be read, or does not fit the model."""
+    """A program cannot be read, or does not fit the layers of the model."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,10 @@ class Site:
     """The masks of one site.
 
     Args:
-        mask: For all layers that no override names.
-        layers: Overrides: layers as written ("3", "0-3", "-1", "-4--1", "0,2,4"; negative from the end, ranges
-            with both ends) and their mask.
-        bidirectional: In a decoder: take the masks as they stand, not also causal.
+        mask: Mask of all layers that no override names.
+        layers: Overrides, as pairs of layers and their mask. Layers are text such as "3", "0-3", "-1", "-4--1" or
+            "0,2,4": negative numbers count from the end, and ranges include both ends.
+        bidirectional: Whether the masks of a decoder stay as they are, and are not made causal.
     """
 
     mask: Mask
@@ -51,7 +52,14 @@ class Site:
     bidirectional: bool = False
 
     def by_layer(self, num_layers: int) -> tuple[Mask, ...]:
-        """The mask of each layer as written. Raises ProgramError where layers overlap or do not exist."""
+        """Return the mask of each layer, not yet made causal.
+
+        Args:
+            num_layers: Number of layers at the site.
+
+        Raises:
+            ProgramError: Overrides name the same layer, or one that does not exist.
+        """
         masks = [self.mask] * num_layers
         named_by: dict[int, str] = {}
         for text, mask in self.layers:
@@ -64,10 +72,14 @@ class Site:
 
     @classmethod
     def from_config(cls, config: object, where: str = "site") -> "Site":
-        """A site from the text of a mask, a Mask, or a mapping with mask, layers and bidirectional.
+        """Read a site.
+
+        Args:
+            config: The text of a mask, a Mask, or a mapping with the keys mask, layers and bidirectional.
+            where: The key of the site, with which error messages begin.
 
         Raises:
-            ProgramError: It cannot be read; the message opens with `where`.
+            ProgramError: The site cannot be read.
         """
         if not isinstance(config, Mapping):
             return cls(_mask(config, where))
@@ -85,7 +97,7 @@ class Site:
         )
 
     def to_config(self) -> str | dict[str, object]:
-        """The site as JSON has it: a text, or a mapping where there is more to say."""
+        """Return the site for JSON: the text of its mask, or a mapping where it also has layers or is bidirectional."""
         if not self.layers and not self.bidirectional:
             return str(self.mask)
         config: dict[str, object] = {"mask": str(self.mask)}
@@ -101,9 +113,9 @@ class Program:
     """The masks of a model, by site and layer.
 
     Args:
-        encoder: Self-attention of the encoder.
-        decoder: Self-attention of the decoder; also causal, see the module.
-        cross: Attention of the decoder to the encoder's output: queries in the target, keys in the source.
+        encoder: Masks of the self-attention of the encoder.
+        decoder: Masks of the self-attention of the decoder, which are also made causal (see above).
+        cross: Masks of cross-attention, where queries are in the target and keys in the source.
 
     Raises:
         ProgramError: `bidirectional` is set elsewhere than in the decoder.
@@ -120,26 +132,34 @@ class Program:
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> "Program":
-        """A program from the recipe's or the saved config's form; a site that is missing or null is standard.
+        """Read a program in the form that recipes and saved configs have.
+
+        Args:
+            config: A site for each of the keys encoder, decoder and cross. A site that is missing or null is that of
+                an unchanged model.
 
         Raises:
-            ProgramError: It cannot be read.
+            ProgramError: The program cannot be read.
         """
         _only_known(config, SITES, "attention")
         given = {name: config[name] for name in SITES if config.get(name) is not None}
         return cls(**{name: Site.from_config(site, name) for name, site in given.items()})
 
     def to_config(self) -> dict[str, object]:
-        """The program as JSON has it; `Program.from_config` reads it back to an equal program."""
+        """Return the program for JSON; `Program.from_config` returns an equal program from it."""
         return {name: self.site(name).to_config() for name in SITES}
 
     def site(self, name: SiteName) -> Site:
-        """The site of that name."""
+        """Return the site of that name."""
         sites: dict[SiteName, Site] = {"encoder": self.encoder, "decoder": self.decoder, "cross": self.cross}
         return sites[name]
 
     def by_layer(self, name: SiteName, num_layers: int) -> tuple[Mask, ...]:
-        """The mask in force in each layer of a site, in the decoder made causal.
+        """Return the mask of each layer of a site; those of the decoder are made causal.
+
+        Args:
+            name: The site.
+            num_layers: Number of layers at the site.
 
         Raises:
             ProgramError: Overrides overlap or name layers that do not exist.
@@ -152,13 +172,22 @@ class Program:
         return tuple(map(also_causal, masks)) if name == "decoder" and not site.bidirectional else masks
 
     def for_layer(self, name: SiteName, layer: int, num_layers: int) -> Mask:
-        """The mask in force in one layer, counted from 0. Raises ProgramError as `by_layer` does."""
+        """Return the mask of one layer of a site; in the decoder it is made causal.
+
+        Args:
+            name: The site.
+            layer: Number of the layer, from 0.
+            num_layers: Number of layers at the site.
+
+        Raises:
+            ProgramError: There is no such layer, or overrides overlap or name layers that do not exist.
+        """
         if not 0 <= layer < num_layers:
             raise ProgramError(f"{name} has {num_layers} layers, there is no layer {layer}")
         return self.by_layer(name, num_layers)[layer]
 
     def is_standard_at(self, name: SiteName) -> bool:
-        """Whether the site's masks are those of an unchanged model in all layers."""
+        """Return whether the masks of a site are those of an unchanged model in all layers."""
         site = self.site(name)
         masks = {site.mask, *(mask for _, mask in site.layers)}
         if name == "decoder":
@@ -167,38 +196,42 @@ class Program:
 
     @property
     def needs(self) -> Needs:
-        """What must be known of examples to evaluate all its masks."""
+        """What must be known of the examples to evaluate all masks of the program."""
         sites = [self.site(name) for name in SITES]
         return Needs.together(mask.needs for site in sites for mask in (site.mask, *(mask for _, mask in site.layers)))
 
     @property
     def is_standard(self) -> bool:
-        """Whether the program leaves a model as it is: full, causal, full."""
+        """Whether the masks of all sites are those of an unchanged model: full(), causal() and full()."""
         return all(self.is_standard_at(name) for name in SITES)
 
 
 def also_causal(mask: Mask) -> Mask:
-    """`causal() & mask`, or the mask as it stands where it decides itself who sees the future."""
-    if _decides_future(mask):
+    """Return `causal() & mask`; a mask that names causal() itself is returned as it is."""
+    if _names_causal(mask):
         return mask
     if isinstance(mask, PerHead):
         return per_head(*map(also_causal, mask.masks))
     return causal() & mask
 
 
-def _decides_future(mask: Mask) -> bool:
-    """Whether the mask names causal(), in every head."""
+def _names_causal(mask: Mask) -> bool:
+    """Return whether the mask names causal() in every head."""
     if isinstance(mask, Junction):
-        return any(map(_decides_future, mask.members))
+        return any(map(_names_causal, mask.members))
     if isinstance(mask, Not):
-        return _decides_future(mask.mask)
+        return _names_causal(mask.mask)
     if isinstance(mask, PerHead):
-        return all(map(_decides_future, mask.masks))
+        return all(map(_names_causal, mask.masks))
     return isinstance(mask, Causal)
 
 
 def _layer_numbers(text: str, num_layers: int) -> list[int]:
-    """The layers that a text names, from 0. Raises ProgramError."""
+    """Return the numbers, from 0, of the layers that a text names.
+
+    Raises:
+        ProgramError: The text names no layers, or layers that do not exist.
+    """
     numbers: list[int] = []
     for part in text.split(","):
         match = LAYERS.fullmatch(part)
@@ -218,7 +251,11 @@ def _layer_number(number: int, text: str, num_layers: int) -> int:
 
 
 def _layers_text(key: object, where: str) -> str:
-    """Layers as written; YAML reads a single one as a number."""
+    """Return the text that names layers; from YAML, a single layer comes as an int.
+
+    Raises:
+        ProgramError: The key of the mapping does not name layers.
+    """
     if isinstance(key, bool) or not isinstance(key, str | int):
         raise ProgramError(f"{where}.layers: expected layers such as 0-3 or -1, found {key!r}")
     text = str(key)
@@ -228,6 +265,7 @@ def _layers_text(key: object, where: str) -> str:
 
 
 def _mask(given: object, where: str) -> Mask:
+    """Return a mask from its text or itself; ProgramError messages begin with `where`."""
     if isinstance(given, Mask):
         return given
     if not isinstance(given, str):
@@ -239,6 +277,7 @@ def _mask(given: object, where: str) -> Mask:
 
 
 def _only_known(config: Mapping[str, object], known: Sequence[str], where: str) -> None:
+    """Raise ProgramError where a mapping has other keys than the known ones."""
     for key in config:
         if key not in known:
             hint = did_you_mean(str(key), known)

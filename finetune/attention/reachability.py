@@ -1,10 +1,10 @@
-"""Which input tokens can influence a final representation, after all layers of masked attention.
+"""Reachability: which input tokens can influence a final representation, after all layers of masked attention.
 
-A layer lets position q read each key that any head of it allows, and the residual connection keeps what q holds
-already. So key k influences q after all layers where a path leads from k to q that takes at most one allowed pair in
-each layer: the boolean product, over the layers, of (allowed by any head, or the position itself). A decoder's
-positions also read the encoder's output through cross-attention. Queries and attention weights add no further paths:
-the weights of q depend on q itself and on keys that q is allowed to read.
+In each layer, position q reads every key that any head allows, and the residual connection keeps what q holds already.
+So the input at k influences q after all layers if a path leads from k to q that takes at most one allowed pair in each
+layer: this is the boolean matrix product, over the layers, of (allowed in any head, or the position itself). Positions
+of a decoder also read the encoder's output through cross-attention. There are no other paths: the attention weights of
+q depend on q itself and on keys that q is allowed to read.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from finetune.attention.masks.base import Mask
 from finetune.attention.masks.scope import Scope
 
 _CHUNK = 512
-"""Queries for which a mask is evaluated at a time, so that the integers of a long example never fill the memory."""
+"""Number of queries for which a mask is evaluated at a time, which bounds the memory in long examples."""
 
 
 @dataclass(frozen=True, eq=False)
 class SitePairs:
-    """The pairs that each layer of a model allows in one example, in any head.
+    """The pairs that each layer of a model allows in any head, in one example.
 
     Args:
-        encoder: For each layer bool [source, source], queries by keys; empty where there is no encoder.
-        decoder: For each layer bool [target, target]; empty where there is no decoder.
-        cross: For each layer of the decoder bool [target, source].
+        encoder: A tensor bool [source, source] for each layer, queries by keys; empty where there is no encoder.
+        decoder: A tensor bool [target, target] for each layer; empty where there is no decoder.
+        cross: A tensor bool [target, source] for each layer of the decoder; empty where there is no decoder.
     """
 
     encoder: tuple[Tensor, ...] = ()
@@ -38,11 +38,11 @@ class SitePairs:
 
 
 def allowed_in_any_head(mask: Mask, scope: Scope, query_length: int, key_length: int) -> Tensor:
-    """The union of a mask over the heads.
+    """Return the union of a mask over all heads.
 
     Args:
         mask: Who may attend to whom.
-        scope: A single example, as `example_scope` gives it.
+        scope: A single example, as `example_scope` returns it.
         query_length: Number of queries.
         key_length: Number of keys.
 
@@ -63,15 +63,18 @@ def allowed_in_any_head(mask: Mask, scope: Scope, query_length: int, key_length:
 
 
 def reached_tokens(readers: Tensor, layers: Sequence[Tensor]) -> Tensor:
-    """Input tokens of a stack of self-attention that influence its output at some positions.
+    """Return the input tokens that influence the output of a stack of self-attention at some positions.
 
     Args:
         readers: int64 [readers], positions of the output; or bool [readers, tokens], sets of positions.
-        layers: For each layer, the first one first, bool [tokens, tokens]: queries by keys that any head allows. May be
-            empty: the output is then the input.
+        layers: A tensor bool [tokens, tokens] for each layer, the first layer first: the keys that each query may
+            attend to in any head. With no layer the output is the input, and `readers` must be sets.
 
     Returns:
         bool [readers, tokens].
+
+    Raises:
+        ValueError: There is no layer, and `readers` are positions.
     """
     if readers.dtype == torch.bool:
         reached = readers
@@ -85,14 +88,14 @@ def reached_tokens(readers: Tensor, layers: Sequence[Tensor]) -> Tensor:
 
 
 def reached_by_decoder(readers: Tensor, pairs: SitePairs) -> tuple[Tensor, Tensor]:
-    """Input tokens of target and source that influence the output of an encoder-decoder at some target positions.
+    """Return the input tokens that influence the output of an encoder-decoder at some positions of the target.
 
     Args:
-        readers: int64 [readers], target positions.
-        pairs: The allowed pairs of all three sites.
+        readers: int64 [readers], positions of the target.
+        pairs: The allowed pairs at all three sites.
 
     Returns:
-        bool [readers, target] of the decoder's input, and bool [readers, source] of the encoder's.
+        The tokens of the decoder's input, bool [readers, target], and of the encoder's, bool [readers, source].
     """
     source_length = pairs.cross[0].shape[-1]
     target = torch.nn.functional.one_hot(readers, pairs.cross[0].shape[0]).bool()
@@ -104,5 +107,6 @@ def reached_by_decoder(readers: Tensor, pairs: SitePairs) -> tuple[Tensor, Tenso
 
 
 def _product(left: Tensor, right: Tensor) -> Tensor:
-    """The boolean matrix product: bool [rows, columns] from bool [rows, inner] and bool [inner, columns]."""
+    """Return the boolean matrix product, bool [rows, columns], of bool [rows, inner] and bool [inner, columns]."""
+    # torch has no matrix product of booleans. A sum of zeros and ones is positive where any of them is 1.
     return (left.float() @ right.float()) > 0

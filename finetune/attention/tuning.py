@@ -1,7 +1,7 @@
-"""A switch for what kernels and streams do on a CPU to be fast: off, they compute as torch does by itself.
+"""A switch that turns the tuning for CPUs on and off.
 
-Two things obey it: size bucketing of streams (`pretrained.size_bucketing`), and the library that multiplies the
-matrices of small tiles (`kernels.tiled`). Both change results by rounding alone.
+It has effect on the size bucketing of streams (`pretrained.size_bucketing`) and on the library that multiplies small
+matrices (`kernels.tiled`). Both change results by rounding errors only.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,13 @@ _is_enabled = True
 
 
 def is_cpu_tuned() -> bool:
-    """Return whether the switch is on, as it is outside `cpu_tuning`."""
+    """Return whether CPU tuning is on. It is, except inside `cpu_tuning(enabled=False)`."""
     return _is_enabled
 
 
 @contextmanager
 def cpu_tuning(*, enabled: bool) -> Iterator[None]:
-    """Set the switch inside the block, for all threads of the process.
+    """Turn CPU tuning on or off inside a `with` block, for all threads of the process.
 
     Args:
         enabled: Whether CPU tuning is on.

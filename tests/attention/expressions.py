@@ -1,4 +1,4 @@
-"""Random masks as text, random examples, and what each mask means, written down a second time in plain Python."""
+"""Random masks as text, random examples, and the definition of each mask in plain Python."""
 
 import ast
 from collections.abc import Callable
@@ -13,19 +13,19 @@ from finetune.attention.masks import parse, register_predicate
 from finetune.attention.masks.scope import Scope
 
 NUM_HEADS = 4
-"""Divisible by the number of masks in every per_head below."""
+"""A number of heads that is divisible by the number of masks in every per_head below."""
 LONGEST = 12
 
 
 @register_predicate("every_third")
 def every_third(scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-    """A custom mask that reads all that it is given."""
+    """A custom mask that reads all of its arguments."""
     return (q + k + head + scope.key_length) % 3 == 0
 
 
 @dataclass(frozen=True)
 class Example:
-    """An example by lengths and columns; `key_length` is None in self-attention."""
+    """The lengths and columns of an example; `key_length` is None in self-attention."""
 
     query_length: int
     key_length: int | None
@@ -42,7 +42,7 @@ class Example:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """As `Mask.dense`, `count` and `key_ranges` take them."""
+        """The arguments of `Mask.dense`, `count` and `key_ranges`."""
         return {**vars(self), "num_heads": NUM_HEADS}
 
 
@@ -101,13 +101,13 @@ def compounds(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 
 texts: st.SearchStrategy[str] = st.recursive(atoms, compounds, max_leaves=8)
-"""Texts of the whole language, not simplified in any way."""
+"""Texts of the whole language, not simplified."""
 
 masks = st.one_of(atoms, texts).map(parse)
 
 
 def by_loops(text: str, example: Example) -> Tensor:
-    """The mask that a text means: bool [heads, queries, keys], pair by pair.
+    """Return the mask that a text describes, bool [heads, queries, keys], evaluated pair by pair.
 
     Python reads the text: its own ~, & and | bind like those of the language.
     """
@@ -144,7 +144,7 @@ def is_global(example: Example, q: int, k: int, token: int | str) -> bool:
 
 
 def is_drawn(example: Example, q: int, k: int, number: int, seed: int) -> bool:
-    """The draw itself has tests of its own; here it is taken from the mask alone."""
+    """Return whether a key is drawn; the draw has tests of its own, and here it is that of the mask alone."""
     return bool(parse(f"random_keys({number}, {seed})").dense(q + 1, example.keys)[0, q, k])
 
 

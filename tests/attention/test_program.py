@@ -149,7 +149,7 @@ def test_one_head_that_names_causal_does_not_speak_for_the_others() -> None:
     assert in_force(mixed) == causal() & parse(mixed)
 
 
-def test_a_bidirectional_decoder_is_said_so() -> None:
+def test_a_bidirectional_decoder_is_not_made_causal() -> None:
     program = Program.from_config({"decoder": {"mask": "window(3)", "layers": {"0": "full()"}, "bidirectional": True}})
     assert program.by_layer("decoder", 2) == (full(), window(3))
 
@@ -163,3 +163,11 @@ def test_no_decoder_sees_the_future_that_does_not_name_causal(mask: Mask, exampl
     written = mask.dense(**example.arguments)
     effective = in_decoder.dense(**example.arguments)
     assert (effective == (written & causal().dense(example.query_length, example.keys, NUM_HEADS))).all()
+
+
+@pytest.mark.parametrize("layers", ["9" * 5000, f"0-{'9' * 5000}", f"-{'9' * 5000}"])
+def test_numbers_of_layers_that_python_does_not_read_are_refused(layers: str) -> None:
+    with pytest.raises(ProgramError, match="does not name layers"):
+        Program.from_config({"encoder": {"layers": {layers: "full()"}}})
+    with pytest.raises(ProgramError, match="does not name layers"):
+        Site(full(), ((layers, causal()),)).by_layer(4)

@@ -18,14 +18,14 @@ def squares(seed: int, count: int, rows: int, columns: int) -> tuple[Tensor, ...
 
 
 def together(size: int, allowed: Tensor, queries: int, keys: int) -> Tensor:
-    """The allowed pairs within a larger square, from the given first query and key on."""
+    """Return the allowed pairs within a larger square, from the given first query and key on."""
     square = torch.zeros(size, size, dtype=torch.bool)
     square[queries : queries + allowed.shape[0], keys : keys + allowed.shape[1]] = allowed
     return square
 
 
 def walked(start: int, layers: tuple[Tensor, ...]) -> set[int]:
-    """Inputs from which a walk leads to `start`, layer by layer from the last."""
+    """Return the inputs from which a path leads to `start`, layer by layer from the last."""
     here = {start}
     for allowed in reversed(layers):
         here |= {k for q in here for k in range(allowed.shape[1]) if allowed[q, k]}

@@ -1,8 +1,8 @@
-"""Kernels compute attention under a mask: `dense` is the reference, and every other kernel must equal it.
+"""Kernels: functions that compute attention under a mask.
 
-`tiled` serves ragged streams, `fused` padded rows, `decode` a step of generation, `flex` streams on CUDA.
-
-A kernel takes tensors and what a plan found out about the mask; it knows neither models nor layouts of batches.
+`dense` is the reference, whose results every other kernel must give. `tiled` computes ragged streams, `fused` padded
+rows, `decode` a step of generation, and `flex` ragged streams on CUDA. Kernels take tensors and an attention plan or a
+boolean mask, and do not depend on models or on the layout of batches.
 """
 
 from finetune.attention.kernels.dense import dense_attention

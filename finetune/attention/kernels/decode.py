@@ -1,8 +1,8 @@
-"""Attention in a step of generation: one query a row; rows with the same keys, such as beams, share them.
+"""Attention in a step of generation: each row has a single query, and rows with the same keys share them.
 
-With a single query a row, attention is bound by reading keys and values. The beams of an example have one source: laid
-side by side as queries of one row, they read its keys and values once, in a matrix product in place of one product of a
-vector for each.
+With a single query in each row, the time of attention is that of reading keys and values. The beams of an example have
+the same source. Computed as several queries of one row they read its keys and values once, in one matrix product, where
+beams as rows of their own need a product of a vector and a matrix for each.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ def decode_attention(
     scale: float | None = None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """Softmax attention of one query a row: the output of `dense_attention` with keys and values repeated.
+    """Compute softmax attention of one query in each row: `dense_attention` with keys and values repeated.
 
-    A query that may attend to nothing yields zeros.
+    The output of a query that may attend to no key is 0.
 
     Args:
-        query: [rows, heads, 1, head_dim]; rows that share keys stand together.
-        key: [examples, heads, keys, head_dim], each of which is read by rows / examples rows.
+        query: [rows, heads, 1, head_dim]; rows that share keys follow one another.
+        key: [examples, heads, keys, head_dim]; the keys of each example are those of rows / examples rows.
         value: [examples, heads, keys, value head_dim].
-        allowed: Who may attend to whom, of the rows.
-        bias: Added to the scaled scores, broadcastable to [rows, heads, 1, keys]; finite.
+        allowed: Mask of the rows, broadcastable to [rows, heads, 1, keys].
+        bias: Finite numbers that are added to the scaled scores, broadcastable to [rows, heads, 1, keys].
         scale: Factor of the scores; head_dim ** -0.5 if not given (T5 uses 1).
-        dropout: Probability with which a weight is dropped, the others scaled up; 0 outside training.
+        dropout: Probability with which an attention weight is dropped; the others are scaled up. 0 outside training.
 
     Returns:
-        [rows, heads, 1, value head_dim].
+        [rows, heads, 1, value head_dim], of the type of `value`.
     """
     rows, heads, _, head_dim = query.shape
     examples = len(key)
@@ -49,12 +49,15 @@ def decode_attention(
     if allowed.pairs is not None:
         scores = scores.masked_fill(~_side_by_side(allowed.pairs, examples), -torch.inf)
     weights = F.dropout(scores.softmax(-1, dtype=torch.promote_types(scores.dtype, torch.float32)), dropout)
-    output = weights.to(value.dtype) @ value
+    output = weights.to(value.dtype) @ value  # [examples, heads, rows of an example, value head_dim]
     output = output.transpose(1, 2).reshape(rows, heads, 1, value.shape[-1])
     return output if allowed.empty is None else output.masked_fill(allowed.empty, 0.0)
 
 
 def _side_by_side(tensor: Tensor, examples: int) -> Tensor:
-    """[rows, heads, 1, size] as [examples, heads, rows of an example, size]; a single row, shared by all, stays."""
+    """Return [rows, heads, 1, size] as [examples, heads, rows of an example, size].
+
+    A tensor of a single row, which all rows share, is returned as it is: it broadcasts.
+    """
     rows, heads, _, size = tensor.shape
     return tensor if rows == 1 else tensor.view(examples, rows // examples, heads, size).transpose(1, 2)

@@ -1,6 +1,7 @@
-"""The reference: attention as it is defined, with all scores in memory.
+"""The reference kernel: attention as it is defined, with all scores in memory.
 
-Vaswani et al., arXiv 1706.03762, section 3.2.1, with positions excluded before the softmax.
+It is scaled dot-product attention (Vaswani et al., arXiv 1706.03762, section 3.2.1), where masked positions are
+excluded before the softmax.
 """
 
 import torch
@@ -18,42 +19,47 @@ def dense_attention(
     dropout: float = 0.0,
     dtype: torch.dtype | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Softmax attention over the allowed keys.
+    """Compute softmax attention over the allowed keys.
 
-    A query that may attend to nothing yields zeros and passes on zero gradient.
+    The output of a query that may attend to no key is 0, and so is its gradient.
 
     Args:
         query: [batch, heads, queries, head_dim].
         key: [batch, heads, keys, head_dim].
         value: [batch, heads, keys, value head_dim].
-        allowed: bool, True means attend, broadcastable to [batch, heads, queries, keys]; None allows all.
-        bias: Added to the scaled scores, broadcastable to the same shape; finite.
+        allowed: bool, True means attend, broadcastable to [batch, heads, queries, keys]; None allows all pairs.
+        bias: Finite numbers that are added to the scaled scores, broadcastable to [batch, heads, queries, keys].
         scale: Factor of the scores; head_dim ** -0.5 if not given (T5 uses 1).
-        dropout: Probability with which a weight is dropped, the others scaled up; 0 outside training.
-        dtype: Compute and answer in this type, as float64 in tests; the query's if not given.
+        dropout: Probability with which an attention weight is dropped; the others are scaled up. 0 outside training.
+        dtype: Type of the computation and of the results, such as float64 in tests; that of the query if not given.
 
     Returns:
-        The output [batch, heads, queries, value head_dim] and the weights [batch, heads, queries, keys], dropped ones
-        being 0.
+        The output [batch, heads, queries, value head_dim], and the attention weights after dropout [batch, heads,
+        queries, keys].
 
     Raises:
-        TypeError: `allowed` is not boolean: a mask of 0 and 1 or of -inf must be converted first.
+        TypeError: `allowed` is not boolean: a mask of 0 and 1, or one with -inf, must be converted first.
     """
-    if allowed is not None and allowed.dtype != torch.bool:
-        raise TypeError(f"allowed must be boolean with True for attend, got {allowed.dtype}")
+    _check_boolean(allowed)
     query, key, value = (tensor.to(dtype or query.dtype) for tensor in (query, key, value))
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     scores = query @ key.mT * scale  # [batch, heads, queries, keys]
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
-    weights = scores.softmax(-1) if allowed is None else _softmax_over(allowed, scores)
-    weights = torch.nn.functional.dropout(weights, dropout)
+    weights = torch.nn.functional.dropout(_softmax(scores, allowed), dropout)  # [batch, heads, queries, keys]
     return weights @ value, weights
 
 
-def _softmax_over(allowed: Tensor, scores: Tensor) -> Tensor:
-    """Softmax over the allowed keys; all zero where there are none."""
-    # A row of -inf alone would be NaN, in the gradient too: such a row keeps its scores and is then set to 0.
-    empty = ~allowed.any(-1, keepdim=True)
+def _check_boolean(allowed: Tensor | None) -> None:
+    if allowed is not None and allowed.dtype != torch.bool:
+        raise TypeError(f"allowed must be boolean with True for attend, got {allowed.dtype}")
+
+
+def _softmax(scores: Tensor, allowed: Tensor | None) -> Tensor:
+    """Return the softmax over the allowed keys, [batch, heads, queries, keys]; all 0 in rows without any."""
+    if allowed is None:
+        return scores.softmax(-1)
+    # The softmax of a row of -inf alone is NaN, as is its gradient: such a row keeps its scores and is then set to 0.
+    empty = ~allowed.any(-1, keepdim=True)  # [batch, heads, queries, 1]
     weights = scores.masked_fill(~allowed & ~empty, -torch.inf).softmax(-1)
     return weights.masked_fill(empty, 0.0)

@@ -1,9 +1,10 @@
-"""Dropout: random numbers drawn eight at a time, and for attention weights drawn again rather than kept.
+"""Dropout with eight random bits for each number.
 
-On a CPU torch draws one random number for each number that may be dropped, in one thread, which takes a good part of a
-small model's step. Here a number has eight random bits, which drop it with the next lower 256th of the probability;
-the little that is missing is dropped at positions drawn one by one. Whether a number is kept stays in its eight bits:
-torch compares them in place, and turns them into a factor, in a tenth of the time that it takes by way of bool.
+On a CPU, torch draws a random number of its own for each number that may be dropped, in a single thread, which takes a
+large part of the step of a small model. Here each number has eight random bits, a byte of a random int64. They drop it
+with a probability that is a multiple of 1/256, at most the wanted one; the rest of the probability is made up for by
+dropping numbers at positions that are drawn one by one. The result stays in the eight bits, as uint8: torch compares it
+in place and converts it to a factor in a tenth of the time that it takes with bool.
 """
 
 from __future__ import annotations
@@ -14,25 +15,29 @@ import torch
 from torch import Tensor
 
 _VALUES = 256
-"""Numbers that eight bits tell apart."""
+"""Number of values that eight bits have."""
 
 
 def survivors(count: int, probability: float, *, device: torch.device, seed: int | None = None) -> Tensor:
-    """Which of so many numbers are not dropped: uint8 [count], 1 or 0, each drawn independently.
+    """Draw independently which numbers are not dropped.
 
     Args:
-        count: Numbers.
-        probability: With which each is dropped; at least 0 and below 1.
-        device: Where they are.
-        seed: Of the random numbers; torch's own generators if not given.
+        count: Number of numbers.
+        probability: Probability with which each is dropped, at least 0 and below 1.
+        device: Device of the result.
+        seed: Seed of the random numbers; torch's default generators are used if not given.
+
+    Returns:
+        uint8 [count], 0 where a number is dropped and 1 elsewhere.
     """
     on_device = _generator(device, seed)
     on_host = on_device if device.type == "cpu" else _generator(torch.device("cpu"), seed)
     coarse = int(probability * _VALUES)
-    # int64's whole range, which torch fills fastest: drawing is what dropout costs.
+    # torch draws the whole range of int64 fastest, and drawing takes most of the time.
     drawn = torch.empty(-(-count // 8), dtype=torch.int64, device=device)
     kept = drawn.random_(-(2**63), None, generator=on_device).view(torch.uint8)[:count].ge_(coarse)
-    # Of those kept so far, a share is to be dropped. Positions whose number is Poisson's hit each one independently.
+    # Of the numbers kept so far, the share `missing` is still to be dropped. If the number of draws has a Poisson
+    # distribution of mean -log(1 - missing) * count, each position is hit independently with probability `missing`.
     missing = (probability * _VALUES - coarse) / (_VALUES - coarse)
     expected = torch.tensor(-math.log1p(-missing) * count, dtype=torch.float64)
     hits = int(torch.poisson(expected, generator=on_host))
@@ -40,9 +45,19 @@ def survivors(count: int, probability: float, *, device: torch.device, seed: int
 
 
 def factors(survivors: Tensor, probability: float, dtype: torch.dtype) -> Tensor:
-    """What to multiply by: 0 where dropped, else the inverse of the probability of being kept."""
+    """Return the factors of dropout.
+
+    Args:
+        survivors: uint8 of any shape, what `survivors` returns.
+        probability: Probability with which a number is dropped.
+        dtype: Type of the factors.
+
+    Returns:
+        Of the same shape: 0 where a number is dropped, and 1 / (1 - probability) elsewhere.
+    """
     return survivors.to(dtype).mul_(1 / (1 - probability))
 
 
 def _generator(device: torch.device, seed: int | None) -> torch.Generator | None:
+    """Return a generator with a seed; None, which means torch's default generator, without one."""
     return None if seed is None else torch.Generator(device).manual_seed(seed)

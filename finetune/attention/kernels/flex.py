@@ -1,7 +1,7 @@
-"""FlexAttention over a ragged stream, from block lists that a plan found (Dong et al., arXiv 2412.05496).
+"""FlexAttention (Dong et al., arXiv 2412.05496) over a ragged stream, with the block lists of an attention plan.
 
-Never run on a GPU yet: its forward pass was checked on CPU, without compilation; torch has no backward pass for
-it there. So no plan chooses it by itself.
+It was never run on a GPU. Its forward pass is tested on a CPU without compilation; torch has no backward pass for it
+there. So no plan uses it unless the user chooses it.
 """
 
 from __future__ import annotations
@@ -16,23 +16,25 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 BLOCK = 128
-"""Tokens of a block, the least that FlexAttention's kernels like."""
+"""Number of tokens of a block: the smallest for which the kernels of FlexAttention are fast."""
 
 MaskMod = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Whether head h of query q of the stream may attend to key k of the stream, from scalar tensors (h, q, k)."""
+"""A function of scalar tensors (h, q, k): whether head h of query q of the stream may attend to key k of the stream."""
 
 
 @dataclass(frozen=True, eq=False)
 class FlexBlocks:
-    """Which blocks of a stream's square are looked at.
+    """The blocks of a stream's score matrix that are computed.
 
     Args:
-        partial: bool [heads or 1, blocks of queries, blocks of keys], those in which each pair is asked about.
-        full: bool, likewise, those in which every pair is allowed.
-        allowed: The mask, for pairs of partial blocks; False between examples.
-        query_positions: int64 [queries], for the bias.
-        key_positions: int64 [keys], likewise.
-        zero: The entry of a bias table that distance 0 reads.
+        partial: bool [heads or 1, blocks of queries, blocks of keys], the blocks in which the mask of each pair is
+            evaluated.
+        full: bool [heads or 1, blocks of queries, blocks of keys], the blocks in which every pair is allowed.
+        allowed: The mask of the pairs in partial blocks; False between examples.
+        query_positions: int64 [queries], positions of the queries in their example, from which the relative bias of a
+            pair is found.
+        key_positions: int64 [keys], positions of the keys in their example.
+        zero: Index in a relative bias table of the entry for distance 0.
     """
 
     partial: Tensor
@@ -53,16 +55,16 @@ def flex_stream_attention(
     scale: float,
     compiled: bool,
 ) -> Tensor:
-    """Softmax attention over the allowed keys of a ragged stream, by FlexAttention.
+    """Compute softmax attention over the allowed keys of a ragged stream by FlexAttention.
 
     Args:
         query: [queries, heads, head_dim].
         key: [keys, heads, head_dim].
         value: [keys, heads, head_dim].
-        blocks: Which blocks of the stream's square are looked at.
-        bias_table: Added to the scaled scores by distance: [heads, distances].
+        blocks: The blocks of the stream's score matrix that are computed.
+        bias_table: Relative bias that is added to the scaled scores, [heads, distances]; None for no bias.
         scale: Factor of the scores.
-        compiled: Compile FlexAttention, as a GPU needs it; without, all scores are held in memory.
+        compiled: Whether to compile FlexAttention, which a GPU needs; without it all scores are held in memory.
 
     Returns:
         [queries, heads, head_dim].
@@ -76,7 +78,7 @@ def flex_stream_attention(
 
 
 def _block_mask(blocks: FlexBlocks) -> BlockMask:
-    """The block lists in FlexAttention's form."""
+    """Return the block lists in the form that FlexAttention takes."""
     partial_number, partial_index = _listed(blocks.partial)
     full_number, full_index = _listed(blocks.full)
     return BlockMask.from_kv_blocks(
@@ -91,21 +93,30 @@ def _block_mask(blocks: FlexBlocks) -> BlockMask:
 
 
 def _score_mod(blocks: FlexBlocks, table: Tensor | None) -> Callable[..., Tensor] | None:
-    """Adds the relative bias to scores; None without a table [heads, distances]."""
+    """Return the function that adds a relative bias [heads, distances] to a score; None without a bias."""
     if table is None:
         return None
     entries = table.shape[1]
 
     def add_bias(score: Tensor, batch: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         distance = blocks.key_positions[k] - blocks.query_positions[q] + blocks.zero
-        # FlexAttention also asks about pairs of padding and of different examples, whose distances may be outside.
+        # FlexAttention also computes pairs of padding and of different examples, whose distances the table may lack.
         return score + table[head, distance.clamp(0, entries - 1)]
 
     return add_bias
 
 
 def _listed(chosen: Tensor) -> tuple[Tensor, Tensor]:
-    """Number of chosen blocks in each row, and their columns first in each row: int32 [1, heads, rows(, columns)]."""
+    """Return the number of chosen blocks in each row, and their columns.
+
+    Args:
+        chosen: bool [heads, rows, columns].
+
+    Returns:
+        The number, int32 [1, heads, rows], and int32 [1, heads, rows, columns], all columns of a row with the chosen
+        ones first.
+    """
+    # A stable sort by "is chosen" keeps the order of the columns.
     columns = chosen.to(torch.int8).argsort(dim=-1, descending=True, stable=True)
     return chosen.sum(-1, dtype=torch.int32)[None], columns.to(torch.int32)[None]
 

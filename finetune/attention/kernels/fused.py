@@ -1,6 +1,6 @@
-"""The fast path on padded rows: torch's fused attention under a boolean mask, with the semantics of `dense`.
+"""The fast kernel for padded rows: torch's scaled_dot_product_attention with a boolean mask and the results of `dense`.
 
-It never holds the scores in memory where torch has a kernel that does not; so it cannot give the weights.
+Where torch has a fused kernel, the scores are never held in memory; therefore there are no attention weights to return.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True, eq=False)
 class Allowed:
-    """A boolean mask made ready once for all layers that share it; build it by `Allowed.of`.
+    """A boolean mask, prepared once for all layers that share it; use `Allowed.of` to build one.
 
     Args:
-        pairs: bool, True means attend, broadcastable to [batch, heads, queries, keys]; every row allows some key.
-            None allows all.
-        empty: bool, broadcastable to [batch, heads, queries, 1], the queries that may attend to nothing, whose rows
-            in `pairs` mean nothing; None where there are none.
-        causal: `pairs` is the lower triangle of a square.
+        pairs: bool, True means attend, broadcastable to [batch, heads, queries, keys]; every row allows at least one
+            key. None allows all pairs.
+        empty: bool, broadcastable to [batch, heads, queries, 1], the queries that may attend to no key, whose rows of
+            `pairs` are arbitrary; None where there are none.
+        causal: Whether `pairs` is the lower triangle of a square, for which torch has a faster kernel.
     """
 
     pairs: Tensor | None = None
@@ -30,25 +30,31 @@ class Allowed:
 
     @classmethod
     def of(cls, pairs: Tensor) -> Allowed:
-        """The mask `pairs`, bool, broadcastable to [batch, heads, queries, keys], rows without any key included."""
+        """Prepare a mask.
+
+        Args:
+            pairs: bool, True means attend, broadcastable to [batch, heads, queries, keys]; there may be rows that allow
+                no key.
+        """
         empty = ~pairs.any(-1, keepdim=True)
-        # Compiled code cannot look at values: there the empty rows, mostly none, are always put apart.
+        # Compiled code cannot branch on values: there `empty` is always set, although usually no row is empty.
         if not torch.compiler.is_compiling() and not empty.any():
             return cls(pairs)
         return cls(pairs | empty, empty)
 
     @property
     def exact(self) -> Tensor | None:
-        """The pairs, rows without any key included."""
+        """The allowed pairs, where rows that allow no key are False; None allows all pairs."""
         return self.pairs if self.pairs is None or self.empty is None else self.pairs & ~self.empty
 
     @classmethod
     def triangle(cls, length: int, device: torch.device) -> Allowed:
-        """The causal mask of a square, bool [1, 1, length, length]."""
+        """Return the causal mask of a square, with pairs bool [1, 1, length, length]."""
         return cls(torch.ones(1, 1, length, length, dtype=torch.bool, device=device).tril(), None, True)
 
 
 EVERYTHING = Allowed()
+"""The mask that allows all pairs."""
 
 
 def fused_attention(
@@ -61,23 +67,23 @@ def fused_attention(
     scale: float | None = None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """Softmax attention over the allowed keys: the output of `dense_attention`, and its gradients.
+    """Compute softmax attention over the allowed keys, with the output and the gradients of `dense_attention`.
 
-    A query that may attend to nothing yields zeros and passes on zero gradient.
+    The output of a query that may attend to no key is 0, and so is its gradient.
 
     Args:
         query: [batch, heads, queries, head_dim].
         key: [batch, heads, keys, head_dim].
         value: [batch, heads, keys, value head_dim].
         allowed: Who may attend to whom.
-        bias: Added to the scaled scores, broadcastable to [batch, heads, queries, keys]; finite.
+        bias: Finite numbers that are added to the scaled scores, broadcastable to [batch, heads, queries, keys].
         scale: Factor of the scores; head_dim ** -0.5 if not given (T5 uses 1).
-        dropout: Probability with which a weight is dropped, the others scaled up; 0 outside training.
+        dropout: Probability with which an attention weight is dropped; the others are scaled up. 0 outside training.
 
     Returns:
         [batch, heads, queries, value head_dim].
     """
-    causal = allowed.causal and bias is None
+    causal = allowed.causal and bias is None  # torch takes is_causal or a mask, not both
     additive = allowed.pairs if bias is None else _excluded(bias.to(query.dtype), allowed.pairs)
     output = F.scaled_dot_product_attention(
         query, key, value, None if causal else additive, dropout_p=dropout, is_causal=causal, scale=scale
@@ -86,5 +92,5 @@ def fused_attention(
 
 
 def _excluded(bias: Tensor, pairs: Tensor | None) -> Tensor:
-    """The bias, with -inf where attention is not allowed."""
+    """Return the bias with -inf at pairs that are not allowed."""
     return bias if pairs is None else bias.masked_fill(~pairs, -torch.inf)

@@ -1,4 +1,8 @@
-"""The backward pass of `tiled_attention`, written by hand so that the weights of one group are in the cache at once."""
+"""The backward pass of `tiled_attention`.
+
+It is written by hand, so that it works on the attention weights of one group of chunks at a time, which stay in the
+cache.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,19 @@ from finetune.attention.kernels.weights import TiledCall, attention_weights, wei
 def attention_gradients(
     call: TiledCall, output_gradient: Tensor, kept: Sequence[Tensor | None], of_table: bool
 ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-    """The gradients of query, key, value and bias table; `kept` has weights and survivors of each group, or nothing."""
+    """Compute the gradients of query, key, value and bias table.
+
+    Args:
+        call: The inputs of the call.
+        output_gradient: Gradient of the output, [queries, heads, value head_dim].
+        kept: Attention weights and survivors of dropout of each group, one after the other; empty where they were not
+            kept and must be computed again.
+        of_table: Whether the gradient of the bias table is needed.
+
+    Returns:
+        The gradients [queries, heads, head_dim], [keys, heads, head_dim], [keys, heads, value head_dim] and
+        [heads, distances]; the last is None where it is not needed.
+    """
     plan = call.plan
     outputs = gather(output_gradient, plan.queries, call.narrow)  # [slots, value head_dim]
     outputs.index_fill_(0, plan.queries.padding, 0.0)
@@ -52,7 +68,17 @@ def _add_gradients(
     totals: Sequence[Tensor],
     table: Tensor | None,
 ) -> None:
-    """Add a group's share to the gradients of query, key, value, and of the bias table [distances, heads]."""
+    """Add the contribution of a group of chunks to the gradients.
+
+    Args:
+        call: The inputs of the call.
+        group: The chunks.
+        outputs: Gradient of the output, gathered by slots, [slots, value head_dim].
+        weights: Attention weights of the group before dropout, [weights].
+        survived: Survivors of dropout, uint8 [weights]; None without dropout.
+        totals: The gradients of query, key and value so far, to which is added in place.
+        table: The gradient of the bias table so far, [distances, heads]; None where it is not needed.
+    """
     query_total, key_total, value_total = totals
     kept = None if survived is None else factors(survived, call.dropout, call.dtype)
     wide = take(outputs, group.queries, call.dtype)  # each [tiles * heads, queries, value head_dim]
@@ -71,7 +97,7 @@ def _add_gradients(
 def _score_gradients(
     call: TiledCall, group: ChunkGroup, outputs: Sequence[Tensor], weights: Tensor, kept: Tensor | None
 ) -> Tensor:
-    """The gradient of the scores, [weights], from those of the outputs."""
+    """Return the gradient of the scores, [weights], from that of the output of each chunk."""
     of_weights, scores = torch.empty_like(weights), torch.empty_like(weights)
     values = take(call.value, group.keys, call.dtype)
     for output, value, gradient in zip(outputs, values, split_slots(of_weights, group.weight_shapes), strict=True):
@@ -86,13 +112,13 @@ def _score_gradients(
 
 
 def _add_to_table(table: Tensor, group: ChunkGroup, scores: Tensor) -> None:
-    """Add the scores' gradient to that of the bias table, [distances, heads]."""
+    """Add the gradient of the scores, [weights], to that of the bias table, [distances, heads]."""
     for chunk, piece in zip(group.chunks, split_slots(scores, group.weight_shapes), strict=True):
         if chunk.bias_index is None:
             continue
         gradient = piece.view(chunk.shape)
         if chunk.shares_bias:
-            gradient = gradient.sum(0, keepdim=True)
+            gradient = gradient.sum(0, keepdim=True)  # [1, heads, queries, keys]
         by_pair = gradient.permute(0, 2, 3, 1).reshape(-1, len(chunk.heads))  # [tiles * queries * keys, heads]
         # index_add_ of an int32 index takes twice as long on a CPU.
         index = chunk.bias_index.flatten().long()

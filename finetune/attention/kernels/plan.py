@@ -1,9 +1,9 @@
-"""The plan of one attention call: index tensors that say which tokens meet, and what is multiplied at once.
+"""The plan of one attention call: index tensors that say which queries meet which keys, and what is multiplied at once.
 
-The score matrix is covered by tiles: some queries of one example with every key that they may attend to. Tiles of one
-size are padded to a batch (`TileBatch`). `compile_plan` cuts the batches into chunks that fit the cache, and numbers
-the slots of all chunks one after the other; the kernel then only gathers, multiplies and scatters. README.md of
-finetune/attention/planning draws an example.
+The score matrix is covered by tiles: some queries of one example with every key that they may attend to. Tiles of
+similar sizes are padded to one size and form a batch (`TileBatch`). `compile_plan` cuts batches into chunks that fit
+the cache, and numbers the slots of all chunks one after the other; the kernel then only gathers, multiplies and
+scatters. README.md of finetune/attention/planning follows an example.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from finetune.attention.kernels.flex import FlexBlocks
 
 CHUNK_WEIGHTS = 2**20
-"""Attention weights of a chunk, or of a group of chunks: 4 MiB of float32, so that all steps on them stay in the
-cache."""
+"""Largest number of attention weights of a chunk, or of a group of chunks: 4 MiB of float32, so that they stay in the
+cache between the steps of the computation."""
 SLOT_WEIGHTS = 64
-"""Attention weights that take as much memory as one slot for a query or key: a usual head_dim."""
+"""Number of attention weights that take as much memory as one slot for a query or key: a usual head_dim."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,10 @@ class TileBatch:
     """Tiles of one size and of the same heads, padded to one shape.
 
     Args:
-        queries: int64 [tiles, queries], tokens of the query stream; -1 at padding.
-        keys: int64 [tiles, keys], tokens of the key stream; -1 at padding.
-        allowed: bool, broadcastable to [tiles, heads, queries, masked keys], True means attend. It is about the last
-            keys of each tile; every query of the tile may attend to the keys before them. None where the tiles have no
+        queries: int64 [tiles, queries], indices of tokens in the stream of the queries; -1 at padding.
+        keys: int64 [tiles, keys], indices of tokens in the stream of the keys; -1 at padding.
+        allowed: bool, broadcastable to [tiles, heads, queries, masked keys], True means attend. It masks the last keys
+            of each tile; every query of the tile may attend to the keys before them. None where the tiles have no
             padding and every pair is allowed.
         heads: The heads that are computed.
         bias_index: int32 [tiles, queries, keys], the entry of a relative bias table [heads, distances] that each pair
@@ -51,7 +51,7 @@ class TileBatch:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        """Tiles, heads, queries, keys."""
+        """Number of tiles, heads, queries of a tile and keys of a tile."""
         return len(self.queries), len(self.heads), self.queries.shape[1], self.keys.shape[1]
 
 
@@ -60,15 +60,16 @@ class Chunk:
     """Tiles of one batch, in some of its heads, that are computed by one batched matrix product.
 
     Args:
-        shape: Tiles, heads, queries, keys.
-        heads: Which of the model's heads.
+        shape: Number of tiles, heads, queries of a tile and keys of a tile.
+        heads: The heads of the model that are computed.
         additive: float32, broadcastable to [tiles, heads, queries, masked keys], added to the scores of the last keys:
-            0 where attention is allowed and -inf elsewhere, but 0 in rows that would be -inf alone. None where nothing
-            is masked.
-        empty: bool, broadcastable to [tiles, heads, queries, 1], queries that may attend to nothing; None where there
+            0 where attention is allowed and -inf elsewhere, but 0 in rows that would otherwise be -inf alone. None if
+            nothing is masked.
+        empty: bool, broadcastable to [tiles, heads, queries, 1], the queries that may attend to no key; None if there
             are none.
-        bias_index: As of `TileBatch`, for these tiles.
-        shares_bias: Whether all tiles of the batch read the same bias; their chunks then hold one `bias_index`.
+        bias_index: int32 [tiles, queries, keys], the entry of a relative bias table [heads, distances] that each pair
+            reads; [1, queries, keys] where it is the same in all tiles; None without a relative bias.
+        shares_bias: Whether all tiles of the batch read the same bias; their chunks then share one `bias_index`.
     """
 
     shape: tuple[int, int, int, int]
@@ -81,17 +82,17 @@ class Chunk:
 
 @dataclass(frozen=True, eq=False)
 class ChunkGroup:
-    """Chunks whose attention weights lie in one tensor, so that elementwise steps are done to all at once.
+    """Chunks whose attention weights lie in one tensor, so that elementwise operations are done to all at once.
 
-    A batch of short texts has many small chunks, and calling torch takes longer than what it computes of one.
+    A batch of short texts has many small chunks, for each of which a call of torch takes longer than its computation.
 
     Args:
         number: Index of the group in the plan.
-        chunks: In the order of their weights and slots.
-        queries: The slots of their queries.
-        keys: The slots of their keys.
-        weight_shapes: Of each chunk: tiles times heads, queries, keys.
-        num_weights: Attention weights of all chunks, padding included.
+        chunks: The chunks, in the order of their weights and slots.
+        queries: The slots of the queries of all chunks.
+        keys: The slots of the keys of all chunks.
+        weight_shapes: For each chunk its number of tiles times heads, of queries, and of keys.
+        num_weights: Number of attention weights of all chunks, padding included.
     """
 
     number: int
@@ -104,19 +105,19 @@ class ChunkGroup:
 
 @dataclass(frozen=True, eq=False)
 class AttentionPlan:
-    """All that is known of an attention call before its queries, keys and values.
+    """Everything about an attention call that does not depend on the values of its queries, keys and values.
 
-    Together the tiles hold every query of every head once, except those that may attend to nothing.
+    Together the tiles hold every query of every head once, except those that may attend to no key.
 
     Args:
         batches: The tiles.
-        groups: The same cut into chunks, in the order in which they are computed.
-        queries: Where the queries of all chunks are.
-        keys: Where the keys of all chunks are.
-        num_heads: Attention heads.
-        num_weights: Attention weights that are computed, padding included.
-        largest_chunk: Attention weights of the largest chunk.
-        flex: FlexAttention's block lists for the same mask, used in place of the tiles where there is no dropout.
+        groups: The same tiles cut into chunks, in the order in which they are computed.
+        queries: The rows of the queries that the slots of all chunks hold.
+        keys: The rows of the keys that the slots of all chunks hold.
+        num_heads: Number of attention heads.
+        num_weights: Number of attention weights that are computed, padding included.
+        largest_chunk: Number of attention weights of the largest chunk.
+        flex: Block lists of FlexAttention for the same mask, used in place of the tiles where there is no dropout.
     """
 
     batches: tuple[TileBatch, ...]
@@ -132,14 +133,14 @@ class AttentionPlan:
 def compile_plan(
     batches: Sequence[TileBatch], num_queries: int, num_keys: int, num_heads: int, flex: FlexBlocks | None = None
 ) -> AttentionPlan:
-    """Cut batches of tiles into chunks and compute every index tensor that the kernel reads.
+    """Cut batches of tiles into chunks, and compute every index tensor that the kernel reads.
 
     Args:
-        batches: Tiles that hold each query of each head at most once; all on the device of the call.
-        num_queries: Tokens of the query tensor.
-        num_keys: Tokens of the key tensor.
-        num_heads: Attention heads.
-        flex: See `AttentionPlan`.
+        batches: Tiles that hold each query of each head at most once, on the device of the call.
+        num_queries: Number of tokens of the query tensor.
+        num_keys: Number of tokens of the key tensor.
+        num_heads: Number of attention heads.
+        flex: Block lists of FlexAttention for the same mask, or None.
     """
     chunks: list[Chunk] = []
     query_tokens: list[Tensor] = []
@@ -161,26 +162,26 @@ def compile_plan(
 
 
 def _softmax_masks(batch: TileBatch) -> tuple[Tensor | None, Tensor | None]:
-    """`additive` and `empty` of a batch; see `Chunk`."""
+    """Return the tensors `additive` and `empty` of a batch, which `Chunk` describes."""
     allowed = batch.allowed
     if allowed is None:
         return None, None
     excluded = ~allowed
     empty = None
-    # Where some keys are not masked at all, each query may attend to those.
+    # If some keys of the tiles are not masked, every query may attend to them, and none is empty.
     if allowed.shape[-1] == batch.keys.shape[1]:
         has_key = allowed.any(-1, keepdim=True)  # [tiles, heads, queries, 1]
         if not bool(has_key.all()):
             excluded &= has_key  # softmax over -inf alone would be NaN
             is_query = (batch.queries >= 0)[:, None, :, None]
-            found = ~has_key & is_query
-            empty = found if bool(found.any()) else None
+            without_keys = ~has_key & is_query  # padding is not empty: its output is dropped anyway
+            empty = without_keys if bool(without_keys.any()) else None
     additive = torch.zeros(excluded.shape, device=excluded.device).masked_fill_(excluded, -torch.inf)
     return additive, empty
 
 
 def _cuts(batch: TileBatch) -> Iterator[tuple[slice, range]]:
-    """The tiles and heads of each chunk: as many as the cache holds, all heads of a tile together where they fit."""
+    """Yield the tiles and heads of each chunk: as many as fit the cache, if possible with all heads of a tile."""
     num_tiles, num_heads, num_queries, num_keys = batch.shape
     load = max(1, num_queries * num_keys + SLOT_WEIGHTS * (num_queries + num_keys))  # of one tile in one head
     heads_at_once = min(num_heads, max(1, CHUNK_WEIGHTS // load))
@@ -192,6 +193,7 @@ def _cuts(batch: TileBatch) -> Iterator[tuple[slice, range]]:
 
 
 def _chunk(batch: TileBatch, tiles: slice, heads: range, additive: Tensor | None, empty: Tensor | None) -> Chunk:
+    """Return the chunk of some tiles and heads of a batch, whose masks are `additive` and `empty`."""
     _, _, num_queries, num_keys = batch.shape
     own_heads = slice(heads.start - batch.heads.start, heads.stop - batch.heads.start)
     index = batch.bias_index
@@ -207,7 +209,7 @@ def _chunk(batch: TileBatch, tiles: slice, heads: range, additive: Tensor | None
 
 
 def _share(mask: Tensor | None, tiles: slice, heads: slice) -> Tensor | None:
-    """Some tiles and heads of a mask broadcastable to [tiles, heads, queries, keys]; dimensions of 1 stay."""
+    """Return some tiles and heads of a mask [tiles or 1, heads or 1, queries, keys]; dimensions of 1 are kept."""
     if mask is None:
         return None
     mask = mask[tiles] if len(mask) > 1 else mask
@@ -215,7 +217,7 @@ def _share(mask: Tensor | None, tiles: slice, heads: slice) -> Tensor | None:
 
 
 def _groups(chunks: Sequence[Chunk], queries: SlotIndices, keys: SlotIndices) -> Iterator[ChunkGroup]:
-    """Neighbouring chunks, as many as the cache holds, or one."""
+    """Yield groups of neighbouring chunks, with as many chunks as fit the cache, but at least one."""
     query_start = key_start = 0
     for number, members in enumerate(_neighbours(chunks)):
         shapes = [chunk.shape for chunk in members]
@@ -227,6 +229,7 @@ def _groups(chunks: Sequence[Chunk], queries: SlotIndices, keys: SlotIndices) ->
 
 
 def _neighbours(chunks: Iterable[Chunk]) -> list[tuple[Chunk, ...]]:
+    """Return the chunks of each group."""
     groups: list[list[Chunk]] = []
     num_weights = 0
     for chunk in chunks:

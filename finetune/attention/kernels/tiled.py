@@ -1,10 +1,9 @@
-"""Attention over the tiles of a plan, so that work follows the pairs that a mask allows.
+"""Attention over the tiles of a plan, whose work is proportional to the number of pairs that the mask allows.
 
-Tiles of one size are computed by batched matrix products; elementwise steps are done to as many chunks at once as the
-cache holds. The backward pass is written by hand. Every query of a head is in one tile at most, so that its softmax is
-complete there.
-
-The attention weights are kept for the backward pass, or computed again where they would take too much memory.
+Tiles of one size are computed by batched matrix products, and elementwise operations are done to as many chunks at once
+as fit the cache. A query of a head is in at most one tile, which holds all its keys, so that its softmax is computed
+there completely. The backward pass is written by hand. The attention weights are kept for it, or computed again where
+they would take too much memory.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ from finetune.attention.tuning import is_cpu_tuned
 __all__ = ["tiled_attention"]
 
 LARGE_PRODUCT = 2**26
-"""Operations of a matrix product from which on oneDNN is worth its kernel: writing one for each new shape takes it half
-a millisecond, and every batch has shapes of its own."""
+"""Number of operations of a matrix product above which oneDNN is used. It needs half a millisecond to generate a kernel
+for each new shape, and every batch has shapes of its own, so for small products MKL is faster."""
 
 
 def tiled_attention(
@@ -40,30 +39,31 @@ def tiled_attention(
     scale: float | None = None,
     dropout: float = 0.0,
 ) -> Tensor:
-    """Softmax attention over the allowed keys, computed in the plan's tiles.
+    """Compute softmax attention over the allowed keys, in the tiles of a plan.
 
-    It is computed in float32, or float64 for such queries, whatever the inputs and autocast. With bfloat16 or float16
-    inputs, the last products of the backward pass are computed in their type where that is faster. A query that may
-    attend to nothing yields zeros and passes on zero gradient.
+    The computation is in float32, or in float64 for queries of float64, whatever the other inputs and autocast. With
+    inputs of bfloat16 or float16, the last products of the backward pass are computed in their type where that is
+    faster. The output of a query that may attend to no key is 0, and so is its gradient.
 
     Args:
         query: [queries, heads, head_dim].
         key: [keys, heads, head_dim].
         value: [keys, heads, value head_dim].
-        plan: The tiles.
-        bias_table: Added to the scaled scores by distance: [heads, distances], read through the plan's `bias_index`.
+        plan: The attention plan.
+        bias_table: Relative bias that is added to the scaled scores, [heads, distances]; the plan's `bias_index` says
+            which entry each pair reads. None for no bias.
         scale: Factor of the scores; head_dim ** -0.5 if not given (T5 uses 1).
-        dropout: Probability with which a weight is dropped, the others scaled up; 0 outside training.
+        dropout: Probability with which an attention weight is dropped; the others are scaled up. 0 outside training.
 
     Returns:
-        [queries, heads, value head_dim], of the query's type.
+        [queries, heads, value head_dim], of the type of the query.
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     if plan.flex is not None and not dropout:
         from finetune.attention.kernels.flex import flex_stream_attention  # its imports take a second
 
         return flex_stream_attention(query, key, value, plan.flex, bias_table=bias_table, scale=scale, compiled=True)
-    # The seed comes from the CPU's generator whatever the device, so that nothing waits for a GPU.
+    # The seed comes from the CPU's generator whatever the device: reading one from a GPU would wait for it.
     seed = int(torch.randint(2**62, ())) if dropout else 0
     arguments = query, key, value, bias_table, plan, scale, dropout, seed
     output: Tensor = _TiledAttention.apply(*arguments)  # type: ignore[no-untyped-call]
@@ -71,7 +71,7 @@ def tiled_attention(
 
 
 class _TiledAttention(torch.autograd.Function):
-    """Saves queries, keys and values, gathered by slots, and perhaps the weights; differentiable once."""
+    """The autograd function. It saves the gathered queries, keys and values, and perhaps the attention weights."""
 
     @staticmethod
     def forward(
@@ -85,11 +85,11 @@ class _TiledAttention(torch.autograd.Function):
         dropout: float,
         seed: int,
     ) -> Tensor:
-        # The weights may take as much memory as the inputs, so that memory is linear wherever work is.
+        # Weights are kept if they take no more memory than the inputs: so memory is linear in the length.
         keep = any(ctx.needs_input_grad) and plan.num_weights <= query.numel() + key.numel() + value.numel()
         kept: list[Tensor | None] = []
         with _matmul_settings(query, plan) as narrow:
-            # What is saved is saved in the type in which the backward pass computes.
+            # Inputs are saved in the type in which the backward pass computes.
             dtype = narrow if keep else query.dtype
             rows = (
                 gather(query, plan.queries, dtype),
@@ -124,10 +124,16 @@ class _TiledAttention(torch.autograd.Function):
 
 @contextmanager
 def _matmul_settings(query: Tensor, plan: AttentionPlan) -> Iterator[torch.dtype]:
-    """Multiply matrices of this block without autocast, on a CPU that is tuned by MKL where all products are small.
+    """Turn autocast off inside a `with` block, and on a tuned CPU use MKL where all matrix products are small.
 
-    Yields the type for the last products of the backward pass: the queries' own, unless the products are small. In
-    bfloat16 those round their factors, as torch's own attention does; the error is no larger.
+    Args:
+        query: The queries, or a tensor of their type and device.
+        plan: The attention plan.
+
+    Yields:
+        The type for the last products of the backward pass: that of the queries, but at least float32 where MKL is
+        used. In bfloat16 these products round their factors, as those of torch's own attention do; the error is no
+        larger.
     """
     largest = 2 * query.shape[-1] * plan.largest_chunk
     is_tuned = query.device.type == "cpu" and is_cpu_tuned()
@@ -138,7 +144,7 @@ def _matmul_settings(query: Tensor, plan: AttentionPlan) -> Iterator[torch.dtype
             return
         matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
         before = matmul.fp32_precision
-        matmul.fp32_precision = "ieee"  # makes torch call MKL, which needs no kernel for each shape
+        matmul.fp32_precision = "ieee"  # makes torch call MKL, which generates no kernel for each shape
         try:
             yield at_least_float32(query.dtype)
         finally:

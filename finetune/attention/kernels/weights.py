@@ -14,19 +14,20 @@ from finetune.attention.kernels.slots import split_slots, take
 
 @dataclass(frozen=True, eq=False)
 class TiledCall:
-    """The inputs of one call.
+    """The inputs of one call of `tiled_attention`.
 
     Args:
-        plan: The tiles.
-        query: [slots, head_dim] gathered by the plan, or [tokens * heads, head_dim] where rows are in several slots.
-        key: Likewise.
-        value: Likewise.
-        bias_table: [heads, distances] of the type `dtype`, or None.
+        plan: The attention plan.
+        query: The queries as `gather` returns them: [slots, head_dim].
+        key: The keys as `gather` returns them: [slots, head_dim], or [tokens * heads, head_dim] where a row may be in
+            several slots.
+        value: The values as `gather` returns them, with the shape of `key` but for their own head_dim.
+        bias_table: Relative bias [heads, distances] of the type `dtype`, or None.
         scale: Factor of the scores.
-        dropout: Probability.
-        seed: Of dropout's random numbers.
-        narrow: The type for products whose result is a gradient and no more.
-        last_bias: The bias that the last batch's chunks share, [1, heads, queries, keys], by the id of its index.
+        dropout: Probability with which an attention weight is dropped.
+        seed: Seed of the random numbers of dropout.
+        narrow: Type of the matrix products whose results are gradients and are not used further.
+        last_bias: The bias that the chunks of the last batch share, [1, heads, queries, keys], by the id of its index.
     """
 
     plan: AttentionPlan
@@ -47,17 +48,17 @@ class TiledCall:
 
 
 def at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    """float64 for float64, else float32: softmax in a narrower type loses too much."""
+    """Return float64 for float64, else float32: a softmax in a narrower type loses too much precision."""
     return torch.float64 if dtype == torch.float64 else torch.float32
 
 
 def widened(bias_table: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """A bias table in the type in which scores of inputs of that type are computed."""
+    """Return a bias table in the type in which the scores of queries of type `dtype` are computed."""
     return None if bias_table is None else bias_table.to(at_least_float32(dtype))
 
 
 def attention_weights(call: TiledCall, group: ChunkGroup) -> Tensor:
-    """The attention weights of a group before dropout, [weights]."""
+    """Compute the attention weights of a group of chunks before dropout, [weights]."""
     scores, weights = (call.query.new_empty(group.num_weights, dtype=call.dtype) for _ in range(2))
     queries, keys = take(call.query, group.queries, call.dtype), take(call.key, group.keys, call.dtype)
     pieces = (split_slots(numbers, group.weight_shapes) for numbers in (scores, weights))
@@ -72,7 +73,10 @@ def attention_weights(call: TiledCall, group: ChunkGroup) -> Tensor:
 
 
 def weight_survivors(call: TiledCall, group: ChunkGroup) -> Tensor | None:
-    """The weights of a group that are not dropped, uint8 [weights], the same at each call; None without dropout."""
+    """Return which attention weights of a group are not dropped, uint8 [weights]; None without dropout.
+
+    Every call returns the same for the same seed, so that the backward pass need not keep it.
+    """
     if not call.dropout:
         return None
     return survivors(group.num_weights, call.dropout, device=call.query.device, seed=call.seed + group.number)
@@ -83,16 +87,23 @@ def _add_bias_and_mask(call: TiledCall, chunk: Chunk, scores: Tensor) -> None:
     if call.bias_table is not None and chunk.bias_index is not None:
         scores.add_(_bias(call, call.bias_table, chunk, chunk.bias_index))
     if chunk.additive is not None:
-        masked = chunk.additive.shape[-1]  # the mask is about the last keys alone
+        masked = chunk.additive.shape[-1]  # only the last keys of a tile are masked
         scores[..., scores.shape[-1] - masked :].add_(chunk.additive)
 
 
 def _bias(call: TiledCall, table: Tensor, chunk: Chunk, index: Tensor) -> Tensor:
-    """The bias [tiles or 1, heads, queries, keys] that an index [tiles or 1, queries, keys] reads of the table."""
+    """Return the bias of a chunk, [tiles or 1, heads, queries, keys].
+
+    Args:
+        call: The inputs of the call.
+        table: Relative bias [heads, distances].
+        chunk: The chunk.
+        index: Its `bias_index`, [tiles or 1, queries, keys].
+    """
     heads = slice(chunk.heads.start, chunk.heads.stop)
     if not chunk.shares_bias:
         return _read_table(table[heads], index)
-    # Batches of whole examples have one bias for all tiles: it is read once, for all heads.
+    # A batch of whole examples has the same bias in all tiles: it is read from the table once, for all heads.
     if id(index) not in call.last_bias:
         call.last_bias.clear()
         call.last_bias[id(index)] = _read_table(table, index)
@@ -100,5 +111,5 @@ def _bias(call: TiledCall, table: Tensor, chunk: Chunk, index: Tensor) -> Tensor
 
 
 def _read_table(table: Tensor, index: Tensor) -> Tensor:
-    """[tiles, heads, queries, keys] from a table [heads, distances]."""
+    """Return the entries [tiles, heads, queries, keys] of a table [heads, distances] at [tiles, queries, keys]."""
     return table.index_select(1, index.flatten()).view(len(table), *index.shape).transpose(0, 1)

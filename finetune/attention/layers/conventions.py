@@ -1,7 +1,7 @@
-"""Masks that come from elsewhere, made into ours: boolean, True means attend.
+"""Conversion of masks of other conventions into boolean masks in which True means attend.
 
-Libraries and tutorials disagree on what a mask's numbers mean, and each reading of the wrong convention runs without
-an error. So a mask from outside passes through `to_allowed`, which is told the convention by name and checks it.
+Libraries and tutorials disagree about what the numbers of a mask mean, and code that reads a mask by the wrong
+convention runs without an error. So `to_allowed` takes the name of the convention, and checks that the mask follows it.
 """
 
 from typing import Literal, get_args
@@ -14,25 +14,28 @@ from finetune.attention.layers.errors import LayerError
 Convention = Literal["1 = attend", "1 = ignore", "-inf = ignore"]
 
 LARGEST_EXCLUDING = -1e4
-"""What old code adds to exclude a key, chosen for float16; other code adds less."""
+"""The greatest number that is read as "ignore" in an additive mask. Old code adds -1e4 to exclude a key, because
+float16 has no number as low as -1e9; other code adds lower numbers."""
 
 
 def to_allowed(mask: Tensor, convention: Convention) -> Tensor:
-    """A mask of another convention as bool, True means attend.
+    """Convert a mask of another convention into a boolean mask in which True means attend.
 
     Args:
-        mask: Any shape. Read from left to right, its convention says what its numbers mean.
-        convention: "1 = attend": 1 or True at keys that may be attended to, 0 or False at others (transformers'
-            attention_mask, the boolean attn_mask of torch's scaled_dot_product_attention). "1 = ignore": the other way
-            round (torch.nn.MultiheadAttention's key_padding_mask and attn_mask, many tutorials). "-inf = ignore": a
-            floating-point mask added to the scores, 0 at keys that may be attended to, and -inf or the type's lowest
-            number at others (transformers' extended masks).
+        mask: A mask of any shape.
+        convention: What the numbers of the mask mean. "1 = attend": 1 or True at keys that may be attended to, 0 or
+            False at others, as in transformers' attention_mask and in the boolean attn_mask of torch's
+            scaled_dot_product_attention. "1 = ignore": the reverse, as in the key_padding_mask and attn_mask of
+            torch.nn.MultiheadAttention and in many tutorials. "-inf = ignore": floating-point numbers that are added
+            to the scores, 0 at keys that may be attended to, and -inf or the lowest number of the type at others, as
+            in transformers' extended masks.
 
     Returns:
         bool, of the same shape.
 
     Raises:
-        LayerError: The mask holds numbers that the convention does not know; a bias, say.
+        LayerError: There is no such convention, or the mask holds numbers that the convention does not have, such as
+            those of a bias.
     """
     if convention == "-inf = ignore":
         return _from_additive(mask)
@@ -45,6 +48,7 @@ def to_allowed(mask: Tensor, convention: Convention) -> Tensor:
 
 
 def _from_additive(mask: Tensor) -> Tensor:
+    """Convert a mask of the convention "-inf = ignore"."""
     if not mask.is_floating_point():
         raise LayerError(f"a mask of convention '-inf = ignore' is of floating point, got {mask.dtype}")
     allowed = mask == 0
@@ -54,5 +58,6 @@ def _from_additive(mask: Tensor) -> Tensor:
 
 
 def _sample(mask: Tensor) -> str:
+    """Return the first few different numbers of a mask as text."""
     values: Tensor = mask.unique()  # type: ignore[no-untyped-call]
     return ", ".join(f"{value:g}" for value in values[:4].tolist()) + (", ..." if len(values) > 4 else "")

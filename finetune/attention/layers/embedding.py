@@ -1,4 +1,4 @@
-"""What goes in: tokens, positions and segments as vectors, and positions as a bias of the scores."""
+"""Embeddings: tokens, positions and segments as vectors, and relative positions as a bias of the scores."""
 
 import math
 
@@ -9,16 +9,16 @@ from finetune.attention.layers.errors import LayerError
 
 
 class Embedding(nn.Module):
-    """Token vectors, with learned positions, segments and a norm where the model has them.
+    """The sum of the vectors of tokens, learned positions and segments, with a norm.
 
-    BERT has all of them (arXiv 1810.04805, section 3.2), T5 has tokens alone.
+    BERT has all of these (arXiv 1810.04805, section 3.2); T5 has the vectors of tokens only.
 
     Args:
         vocab_size: Number of token ids.
-        d_model: Width.
-        max_positions: Number of learned positions; 0 for none.
-        num_segments: Number of segments; 0 for none.
-        norm: Normalises the sum; none if not given.
+        d_model: Size of the vectors.
+        max_positions: Number of learned positions; 0 for a model that has none.
+        num_segments: Number of segments; 0 for a model that has none.
+        norm: Module that normalizes the sum; None for a model that has none.
         dropout: Probability with which an element is dropped in training.
     """
 
@@ -44,13 +44,13 @@ class Embedding(nn.Module):
 
         Args:
             input_ids: int64 [batch, tokens].
-            segment_ids: int64 [batch, tokens]; all 0 if not given.
+            segment_ids: int64 [batch, tokens]; segment 0 for all tokens if not given.
 
         Returns:
             [batch, tokens, d_model].
 
         Raises:
-            LayerError: There are more tokens than learned positions, or segments are given and not known.
+            LayerError: There are more tokens than learned positions, or segments are given and the model has none.
         """
         if segment_ids is not None and self.segments is None:
             raise LayerError("segment_ids are given, but the model has no segments")
@@ -70,16 +70,18 @@ class Embedding(nn.Module):
 
 
 class RelativePositionBias(nn.Module):
-    """T5's learned bias for each head and distance, distances gathered in buckets (arXiv 1910.10683, section 2.1).
+    """T5's relative position bias: a learned number for each head and bucket of distances.
 
-    Half of the buckets stand for one distance each, the others for ranges that grow logarithmically up to
-    `max_distance`, and the last for all that lies beyond.
+    (Raffel et al., arXiv 1910.10683, section 2.1.) Half of the buckets stand for a single distance each, the others for
+    ranges of distances whose size grows logarithmically up to `max_distance`; the last bucket also has all larger
+    distances.
 
     Args:
-        n_head: Attention heads.
-        num_buckets: Buckets, both directions together.
-        max_distance: Where the last bucket begins.
-        bidirectional: Whether keys after the query have buckets of their own; in a decoder they have none.
+        n_head: Number of attention heads.
+        num_buckets: Number of buckets of both directions together.
+        max_distance: Distance above which all distances are in the last bucket.
+        bidirectional: Whether keys after the query have buckets of their own, as in an encoder. In a decoder they are
+            masked, and share the bucket of distance 0.
     """
 
     def __init__(
@@ -91,14 +93,22 @@ class RelativePositionBias(nn.Module):
         self.bidirectional = bidirectional
 
     def forward(self, queries: int, keys: int) -> Tensor:
-        """The bias [1, heads, queries, keys] of queries and keys that both count from 0."""
+        """Return the bias of queries and keys whose positions both count from 0.
+
+        Args:
+            queries: Number of queries.
+            keys: Number of keys.
+
+        Returns:
+            [1, heads, queries, keys].
+        """
         device = self.buckets.weight.device
         distance = torch.arange(keys, device=device) - torch.arange(queries, device=device)[:, None]
         bias: Tensor = self.buckets(self._bucket(distance))  # [queries, keys, heads]
         return bias.permute(2, 0, 1)[None]
 
     def _bucket(self, distance: Tensor) -> Tensor:
-        """The bucket of k - q, int64 of the same shape."""
+        """Return the bucket of each distance k - q, int64 of the same shape."""
         count = self.buckets.num_embeddings
         if not self.bidirectional:
             return self._size_bucket((-distance).clamp(min=0), count)
@@ -106,8 +116,9 @@ class RelativePositionBias(nn.Module):
         return (distance > 0) * half + self._size_bucket(distance.abs(), half)
 
     def _size_bucket(self, size: Tensor, count: int) -> Tensor:
-        exact = count // 2
-        # float32 and the order of operations are T5's: a bucket's edge must not move by rounding.
+        """Return the bucket of each distance of at least 0, among `count` buckets of one direction."""
+        exact = count // 2  # the number of buckets that stand for a single distance
+        # float32 and the order of operations are those of transformers' T5: otherwise rounding moves bucket boundaries.
         ratio = torch.log(size.clamp(min=1).float() / exact) / math.log(self.max_distance / exact)
         grown = (exact + (ratio * (count - exact)).long()).clamp(max=count - 1)
         return torch.where(size < exact, size, grown)

@@ -1,5 +1,5 @@
-"""What can be wrong with a layer's widths or inputs."""
+"""The error of layers."""
 
 
 class LayerError(ValueError):
-    """A layer cannot be built, or was given tensors that it cannot take."""
+    """The sizes of a layer do not fit together, or tensors do not fit the layer."""

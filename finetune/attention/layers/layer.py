@@ -1,4 +1,4 @@
-"""One layer of an encoder or decoder: attention and feed-forward, each in a residual with a norm."""
+"""One layer of an encoder or a decoder: attention and feed-forward, each with a residual connection and a norm."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,24 +22,26 @@ ACTIVATIONS: Mapping[Activation, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True)
 class LayerConfig:
-    """What a layer is made of. The defaults are those of the Transformer (arXiv 1706.03762) and of BERT.
+    """The configuration of a layer. The defaults are those of the Transformer (arXiv 1706.03762) and of BERT.
 
     Args:
-        d_model: Width of the residual stream.
-        n_head: Attention heads.
-        d_ff: Width inside the feed-forward.
-        d_k: Total width of queries and keys; d_model if not given.
-        d_v: Total width of values; d_model if not given.
-        activation: Of the feed-forward; gelu_tanh is its approximation by tanh, which T5 v1.1 has.
-        gated: Whether the feed-forward has a gate (arXiv 2002.05202).
-        norm: LayerNorm, or RMSNorm, which neither centres nor has a bias (arXiv 1910.07467).
-        norm_eps: Added to the variance.
-        norm_first: Normalise what goes into attention and feed-forward, not what comes out of the residual.
-        bias: Whether linear maps have biases.
+        d_model: Size of the vector of each token between layers.
+        n_head: Number of attention heads.
+        d_ff: Size of the vector of each token inside the feed-forward network.
+        d_k: Size of the projected queries and keys of all heads together; d_model if not given.
+        d_v: Size of the projected values of all heads together; d_model if not given.
+        activation: Activation function of the feed-forward network. "gelu_tanh" is GELU approximated by tanh, which
+            T5 v1.1 has.
+        gated: Whether the feed-forward network has a gate (arXiv 2002.05202).
+        norm: "layer" for LayerNorm; "rms" for RMSNorm, which subtracts no mean and has no bias (arXiv 1910.07467).
+        norm_eps: Number that is added to the variance.
+        norm_first: Whether the inputs of attention and feed-forward are normalized, as in T5, in place of the sums
+            after them, as in BERT.
+        bias: Whether linear layers have biases.
         scale: Factor of the scores; (d_k / n_head) ** -0.5 if not given.
-        dropout: Probability with which what attention and feed-forward add is dropped, in training.
-        attention_dropout: The same of attention weights.
-        feed_forward_dropout: The same inside the feed-forward.
+        dropout: Probability with which an element of the outputs of attention and feed-forward is dropped in training.
+        attention_dropout: Probability with which an attention weight is dropped in training.
+        feed_forward_dropout: Probability with which an element inside the feed-forward network is dropped in training.
     """
 
     d_model: int
@@ -59,20 +61,27 @@ class LayerConfig:
     feed_forward_dropout: float = 0.0
 
     def make_norm(self) -> nn.Module:
-        """A norm over the residual stream."""
+        """Return a new norm of vectors of size d_model."""
         return (nn.LayerNorm if self.norm == "layer" else nn.RMSNorm)(self.d_model, eps=self.norm_eps)
 
     def make_attention(self) -> MaskedMultiHeadAttention:
-        """An attention of these widths. Raises LayerError where they do not fit the heads."""
+        """Return a new attention module.
+
+        Raises:
+            LayerError: A size is below 1, or is not a multiple of the number of heads.
+        """
         return MaskedMultiHeadAttention(
             self.d_model, self.n_head, self.d_k, self.d_v, self.attention_dropout, bias=self.bias, scale=self.scale
         )
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with an activation between, at each position alone (arXiv 1706.03762, section 3.3).
+    """The position-wise feed-forward network: two linear layers with an activation (arXiv 1706.03762, section 3.3).
 
-    With a gate, the activation of one map is multiplied by another (arXiv 2002.05202).
+    With a gate, the activation of one linear layer is multiplied by the output of another (arXiv 2002.05202).
+
+    Args:
+        config: The configuration of the layer.
     """
 
     def __init__(self, config: LayerConfig) -> None:
@@ -84,9 +93,16 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(config.feed_forward_dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:
-        """[..., d_model] to [..., d_model]."""
+        """Apply the network to each position.
+
+        Args:
+            hidden: [..., d_model].
+
+        Returns:
+            [..., d_model].
+        """
         if self.gate is None:
-            inner = self.activation(self.inward(hidden))
+            inner = self.activation(self.inward(hidden))  # [..., d_ff]
         else:
             inner = self.activation(self.gate(hidden)) * self.inward(hidden)
         mapped: Tensor = self.outward(self.dropout(inner))
@@ -94,7 +110,11 @@ class FeedForward(nn.Module):
 
 
 class Residual(nn.Module):
-    """x + f(x), with dropout on f and the norm before f or after the sum (arXiv 2002.04745)."""
+    """The residual connection x + f(x), with dropout on f(x), and a norm before f or after the sum (arXiv 2002.04745).
+
+    Args:
+        config: The configuration of the layer.
+    """
 
     def __init__(self, config: LayerConfig) -> None:
         super().__init__()
@@ -103,7 +123,15 @@ class Residual(nn.Module):
         self.norm_first = config.norm_first
 
     def forward(self, hidden: Tensor, function: Callable[[Tensor], Tensor]) -> Tensor:
-        """[batch, tokens, d_model] to the same shape."""
+        """Apply a function with the residual connection.
+
+        Args:
+            hidden: x, [batch, tokens, d_model].
+            function: f, which keeps the shape.
+
+        Returns:
+            [batch, tokens, d_model].
+        """
         if self.norm_first:
             added: Tensor = hidden + self.dropout(function(self.norm(hidden)))
             return added
@@ -112,7 +140,11 @@ class Residual(nn.Module):
 
 
 class EncoderLayer(nn.Module):
-    """Self-attention, then feed-forward (arXiv 1706.03762, section 3.1)."""
+    """A layer of self-attention and feed-forward (arXiv 1706.03762, section 3.1).
+
+    Args:
+        config: The configuration of the layer.
+    """
 
     def __init__(self, config: LayerConfig) -> None:
         super().__init__()
@@ -124,15 +156,19 @@ class EncoderLayer(nn.Module):
     def forward(
         self, hidden: Tensor, mask: Tensor | Mask | None = None, *, position_bias: Tensor | None = None
     ) -> Tensor:
-        """One layer.
+        """Apply the layer.
 
         Args:
             hidden: [batch, tokens, d_model].
-            mask: As of MaskedMultiHeadAttention.
-            position_bias: Likewise.
+            mask: Who may attend to whom, as `MaskedMultiHeadAttention.forward` takes it; None allows all pairs.
+            position_bias: Added to the scaled scores, broadcastable to [batch, heads, tokens, tokens].
 
         Returns:
             [batch, tokens, d_model].
+
+        Raises:
+            LayerError: The mask is not boolean, or its shape does not fit.
+            MaskError: A Mask reads columns, or does not fit the number of heads.
         """
 
         def attend(x: Tensor) -> Tensor:
@@ -144,7 +180,11 @@ class EncoderLayer(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Self-attention, attention to the encoder's output, then feed-forward (arXiv 1706.03762, section 3.1)."""
+    """A layer of self-attention, attention to the encoder's output, and feed-forward (arXiv 1706.03762, section 3.1).
+
+    Args:
+        config: The configuration of the layer.
+    """
 
     def __init__(self, config: LayerConfig) -> None:
         super().__init__()
@@ -164,17 +204,23 @@ class DecoderLayer(nn.Module):
         *,
         position_bias: Tensor | None = None,
     ) -> Tensor:
-        """One layer.
+        """Apply the layer.
 
         Args:
             hidden: [batch, target tokens, d_model].
-            memory: The encoder's output [batch, source tokens, d_model].
-            mask: Of self-attention, as of MaskedMultiHeadAttention. There is no default: `causal()` must be given.
-            memory_mask: Of the attention to `memory`.
-            position_bias: Of self-attention.
+            memory: The encoder's output, [batch, source tokens, d_model].
+            mask: Mask of self-attention, as `MaskedMultiHeadAttention.forward` takes it. It has no default, so that a
+                decoder is causal only where `causal()` is given.
+            memory_mask: Mask of the attention to `memory`, of the same form; None allows all pairs.
+            position_bias: Added to the scaled scores of self-attention, broadcastable to [batch, heads, target tokens,
+                target tokens].
 
         Returns:
             [batch, target tokens, d_model].
+
+        Raises:
+            LayerError: A mask is not boolean, or its shape does not fit.
+            MaskError: A Mask reads columns, or does not fit the number of heads.
         """
 
         def attend(x: Tensor) -> Tensor:

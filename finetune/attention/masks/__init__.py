@@ -1,7 +1,8 @@
-"""The language of attention masks: who may attend to whom in one example, as an expression.
+"""The language of attention masks: expressions that say who may attend to whom in one example.
 
-One mask a file. A mask is a predicate over (example, head, query position, key position); it knows nothing of
-padding, packing or kernels, and importing it does not import torch. `parse(str(mask)) == mask`.
+A mask is a predicate over (example, head, query position, key position). Padding, packing and kernels are no part of
+it, and importing this package does not import torch. Each kind of mask has a module of its own, and
+`parse(str(mask)) == mask` for every mask.
 """
 
 from finetune.attention.masks.base import Mask, Needs

@@ -1,4 +1,4 @@
-"""`Mask`: what every mask of the language can do."""
+"""`Mask`, the base class of all masks, and `Needs`, what must be given to evaluate one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
 from finetune.attention.masks.bounds import Bounds, Span, unknown
+from finetune.attention.masks.errors import MaskError
 from finetune.attention.masks.text import write_argument
 
 if TYPE_CHECKING:
@@ -18,16 +19,20 @@ if TYPE_CHECKING:
     from finetune.attention.masks.scope import ExampleFeatures, Scope
 
 
+MAX_DEPTH = 64
+"""Number of levels to which masks may be nested, so that recursive functions stay below Python's recursion limit."""
+
+
 @dataclass(frozen=True)
 class Needs:
-    """What must be known of examples before a mask can be evaluated.
+    """What must be known of the examples before a mask can be evaluated.
 
     Args:
-        columns: Token columns, read on the side of the queries, of the keys, or both.
-        values: Values of the example.
-        length: Whether the answer for a pair can change when its example grows, as in generation.
-        by_head: Whether the answer can differ between heads.
-        heads: The number of heads must be a multiple of this.
+        columns: Names of the token columns that the mask reads for queries, keys, or both.
+        values: Names of the values of an example that the mask reads.
+        length: Whether the mask of a pair can change when its example grows, as it does in generation.
+        by_head: Whether the mask can differ between heads.
+        heads: A number of which the number of heads must be a multiple.
     """
 
     columns: frozenset[str] = frozenset()
@@ -38,7 +43,7 @@ class Needs:
 
     @classmethod
     def together(cls, needs: Iterable[Needs]) -> Needs:
-        """The needs of several masks as one."""
+        """Return the needs of an expression from those of its parts."""
         every = list(needs)
         return cls(
             columns=frozenset().union(*(each.columns for each in every)),
@@ -50,46 +55,66 @@ class Needs:
 
 
 _operators: dict[str, Callable[..., Mask]] = {}
-"""What builds `a & b`, `a | b` and `~a`."""
+"""The functions that build `a & b`, `a | b` and `~a`, by their symbols."""
 
 
 def define_operators(
     *, conjunction: Callable[..., Mask], disjunction: Callable[..., Mask], negation: Callable[..., Mask]
 ) -> None:
-    """Tell `Mask` how its operators are built; their classes are subclasses of `Mask` and cannot be imported here."""
+    """Set the functions that build `a & b`, `a | b` and `~a`.
+
+    They return subclasses of `Mask`, whose module imports this one and therefore cannot be imported here.
+    """
     _operators.update({"&": conjunction, "|": disjunction, "~": negation})
 
 
-class Mask(ABC):
-    """Who may attend to whom in one example; True means attend.
+def check_depth(mask: Mask) -> Mask:
+    """Return the mask.
 
-    A mask is an immutable, hashable expression. Subclasses are frozen dataclasses whose fields are the arguments
-    of the text form; `allowed` is all that they must define. A subclass is made known to the parser by
-    `register_mask`, applied to the function that builds it.
+    Raises:
+        MaskError: The mask is nested more than `MAX_DEPTH` levels deep.
+    """
+    if mask.depth > MAX_DEPTH:
+        raise MaskError(f"the mask is nested too deeply: masks may have {MAX_DEPTH} levels, this one has {mask.depth}")
+    return mask
+
+
+class Mask(ABC):
+    """An expression that says who may attend to whom in one example; True means attend.
+
+    A mask is immutable and hashable. Subclasses are frozen dataclasses whose fields are the arguments of the text
+    form; `allowed` is the only method that they must define. To make a subclass known to the parser, apply
+    `register_mask` to the function that builds it.
 
     Attributes:
-        name: What the mask is called in text.
-        needs: What must be known of examples to evaluate it.
+        name: Name of the mask in text.
+        needs: What must be known of the examples to evaluate the mask.
+        depth: Number of levels of the expression.
     """
 
     name: ClassVar[str]
 
     @property
     def needs(self) -> Needs:
-        """What must be known of examples before the mask can be evaluated."""
+        """What must be known of the examples before the mask can be evaluated."""
         return Needs()
+
+    @property
+    def depth(self) -> int:
+        """Number of levels of the expression; 1 for a mask that is not made of other masks."""
+        return 1
 
     @abstractmethod
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        """Whether head `head` of the query at `q` may attend to the key at `k`, element by element.
+        """Return whether head `head` of the query at `q` may attend to the key at `k`, for each element.
 
-        Only elementwise tensor operations, so that the same predicate serves one example, a padded batch, blocks
-        of a ragged stream and FlexAttention. Where a position does not exist in its example the answer is
-        arbitrary: it is the layout that excludes padding.
+        An implementation uses elementwise tensor operations alone, so that the same function serves one example, a
+        padded batch, blocks of a ragged stream, and FlexAttention. At a position that does not exist in its example
+        it may return either value: the layout excludes padding afterwards.
 
         Args:
             scope: The examples: lengths, columns and values.
-            head: int64, heads from 0.
+            head: int64, numbers of heads, from 0.
             q: int64, positions of queries, from 0 in their own example.
             k: int64, positions of keys, from 0 in their own example.
 
@@ -101,26 +126,43 @@ class Mask(ABC):
         """
 
     def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
-        """What can be said of blocks of pairs without evaluating them; see `Bounds`.
+        """Return what is known of whole blocks of pairs without evaluating the mask in them.
 
-        Columns and values that the scope lacks are unknown here, not errors.
+        Where the scope lacks a column or a value that the mask reads, the block is unknown; this is not an error.
+
+        Args:
+            scope: The examples: lengths, columns and values.
+            head: int64, numbers of heads, from 0.
+            queries: The runs of queries of the blocks.
+            keys: The runs of keys of the blocks.
+
+        Returns:
+            Bounds, broadcastable to the common shape of scope.example, head, queries and keys.
         """
         return unknown(queries, keys)
 
     def closed_count(self, query_length: int, key_length: int) -> int | None:
-        """Allowed pairs of one head by a formula, or None where there is none."""
+        """Return the number of allowed pairs of one head by a formula; None where there is no formula."""
         return None
 
     def alternatives(self) -> tuple[Mask, ...]:
-        """The masks of which at least one must allow a pair; the mask alone unless it is an or of several."""
+        """Return the masks whose union this mask is: the members of an or; for other masks the mask itself."""
         return (self,)
 
     def at_head(self, head: int, num_heads: int) -> Mask:
-        """The mask that this one head obeys, free of per_head. Raises MaskError where num_heads does not fit."""
+        """Return the mask that one head obeys, in which no per_head remains.
+
+        Args:
+            head: Number of the head, from 0.
+            num_heads: Number of attention heads.
+
+        Raises:
+            MaskError: The number of heads does not fit the mask.
+        """
         return self
 
     def arguments(self) -> tuple[object, ...]:
-        """The arguments in the text form."""
+        """Return the arguments that the text form shows."""
         return tuple(getattr(self, field.name) for field in fields(self))  # type: ignore[arg-type]
 
     def dense(
@@ -132,7 +174,15 @@ class Mask(ABC):
         key_features: ExampleFeatures | None = None,
         device: torch.device | str | None = None,
     ) -> Tensor:
-        """The whole mask of one example; the arguments are those of `example_scope`.
+        """Evaluate the mask for all pairs of one example.
+
+        Args:
+            query_length: Number of queries.
+            key_length: Number of keys; None in self-attention, where the keys are the queries.
+            num_heads: Number of attention heads.
+            features: Token columns of the queries, and values of the example.
+            key_features: Token columns of the keys, and values of the example; in cross-attention only.
+            device: Device on which the mask is evaluated.
 
         Returns:
             bool [num_heads, query_length, key_length].
@@ -159,7 +209,18 @@ class Mask(ABC):
         features: ExampleFeatures | None = None,
         key_features: ExampleFeatures | None = None,
     ) -> int:
-        """Allowed pairs of one example over all heads: the sum of `dense`, without ever holding the square."""
+        """Count the allowed pairs of one example over all heads: the sum of `dense`, without the square in memory.
+
+        Args:
+            query_length: Number of queries.
+            key_length: Number of keys; None in self-attention, where the keys are the queries.
+            num_heads: Number of attention heads.
+            features: Token columns of the queries, and values of the example.
+            key_features: Token columns of the keys, and values of the example; in cross-attention only.
+
+        Raises:
+            MaskError: A column is missing or of the wrong length, or the number of heads does not fit.
+        """
         from finetune.attention.masks.counting import count
         from finetune.attention.masks.scope import example_scope
 
@@ -175,21 +236,24 @@ class Mask(ABC):
         features: ExampleFeatures | None = None,
         key_features: ExampleFeatures | None = None,
     ) -> list[range]:
-        """The keys that these neighbouring queries can possibly reach, in any head.
+        """Return the keys that neighbouring queries can possibly reach in any head.
 
-        Never too few, and too many only where `bounds` cannot tell: columns that are not given, random keys,
-        custom masks, and parts of an expression that exclude each other.
+        Every key that is reached is among them. There may be others where `bounds` cannot exclude them: with columns
+        that are not given, random keys, custom masks, and parts of an expression that exclude each other.
 
         Args:
-            queries: Positions of queries, with step 1; an empty range reaches nothing.
-            query_length: As in `dense`, like all that follow.
-            key_length: See there.
-            num_heads: See there.
-            features: See there.
-            key_features: See there.
+            queries: Positions of queries, with step 1; an empty range reaches no key.
+            query_length: Number of queries of the example.
+            key_length: Number of keys; None in self-attention, where the keys are the queries.
+            num_heads: Number of attention heads.
+            features: Token columns of the queries, and values of the example.
+            key_features: Token columns of the keys, and values of the example; in cross-attention only.
 
         Returns:
             Disjoint, ascending ranges of keys that do not touch.
+
+        Raises:
+            MaskError: A column has the wrong length, or the number of heads does not fit.
         """
         from finetune.attention.masks.counting import key_ranges
         from finetune.attention.masks.scope import example_scope
@@ -207,6 +271,7 @@ class Mask(ABC):
         return _operators["~"](self)
 
     def __bool__(self) -> bool:
+        # Without this, `causal() and full()` would return full() with no error.
         raise TypeError("a mask is neither true nor false: write & for and, | for or, ~ for not")
 
     def __str__(self) -> str:

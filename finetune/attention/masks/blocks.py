@@ -1,4 +1,4 @@
-"""`blocks(size)`: a query sees its own block (blockwise attention, arXiv 1911.02972)."""
+"""`blocks(size)`: a query attends to its own block (blockwise attention, arXiv 1911.02972)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Blocks(Mask):
-    """Allowed when q // size == k // size."""
+    """Mask that allows a pair where q // size == k // size."""
 
     name = "blocks"
     size: int
@@ -33,18 +33,30 @@ class Blocks(Mask):
         )
 
     def closed_count(self, query_length: int, key_length: int) -> int:
-        whole, _ = divmod(min(query_length, key_length), self.size)
+        whole = min(query_length, key_length) // self.size  # blocks that are complete on both sides
         queries, keys = (min(self.size, length - whole * self.size) for length in (query_length, key_length))
         return whole * self.size**2 + queries * keys
 
 
 @register_mask
 def blocks(size: int) -> Mask:
-    """A query sees the keys of its own block of `size` positions."""
+    """Let each query attend to the keys of its own block.
+
+    Args:
+        size: Number of positions in a block, at least 1; the first block begins at position 0.
+
+    Raises:
+        MaskArgumentError: The size is not an int, or is out of range.
+    """
     return Blocks(arguments.integer("blocks: size", size, minimum=1))
 
 
 def equality(queries: Span, keys: Span) -> Bounds:
-    """Bounds of "the same on both sides", from the least and greatest value on each side."""
+    """Return the bounds of "the value is the same on both sides".
+
+    Args:
+        queries: The least and greatest value in each run of queries.
+        keys: The least and greatest value in each run of keys.
+    """
     overlap = (queries.first <= keys.last) & (keys.first <= queries.last)
     return Bounds(overlap, overlap & queries.single & keys.single)

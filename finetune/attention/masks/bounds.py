@@ -1,8 +1,10 @@
-"""What can be said of a whole block of pairs without evaluating the mask in it.
+"""Bounds: what is known of a whole block of pairs without evaluating the mask in it.
 
-Interval arithmetic over a rectangle of queries and keys: `possible` may be too generous and `certain` too timid,
-never the other way round. So a block that is not possible can be skipped, and in a block that is certain the mask
-need not be looked at (FlexAttention calls these empty and full blocks).
+A block is a run of queries by a run of keys, and bounds are computed by interval arithmetic over the two runs. They are
+conservative: a block that is not `possible` holds no allowed pair, and in a block that is `certain` all pairs are
+allowed, but a block may be called possible although no pair of it is allowed, and not certain although all are. So a
+block that is not possible can be skipped, and in a block that is certain the mask need not be evaluated (FlexAttention
+calls these empty and full blocks).
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ class Span:
     """Runs of positions, both ends included.
 
     Args:
-        first: Lowest positions, int64, of any shape.
-        last: Highest positions, int64, broadcastable with `first` and nowhere below it.
-        step: From each position to the next, which divides last - first; 0 where every run is one position.
+        first: Lowest position of each run, int64 of any shape.
+        last: Highest position of each run, int64, broadcastable with `first` and nowhere below it.
+        step: Distance between neighbouring positions of a run, which divides last - first; 0 where every run is a
+            single position.
     """
 
     first: Tensor
@@ -31,22 +34,22 @@ class Span:
 
     @property
     def single(self) -> Tensor:
-        """Where the run is one position."""
+        """Whether each run is a single position, bool."""
         return self.first == self.last
 
     def holds(self, position: Tensor | int) -> Tensor:
-        """Where the run contains `position`."""
+        """Return whether each run contains `position`, bool."""
         within = (self.first <= position) & (self.last >= position)
         return within if self.step < 2 else within & ((position - self.first) % self.step == 0)
 
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """What is known of blocks of pairs, one boolean each, broadcastable to the blocks' shape.
+    """What is known of blocks of pairs.
 
     Args:
-        possible: False where no pair of the block is allowed.
-        certain: True where every pair of the block is allowed.
+        possible: bool, broadcastable to the shape of the blocks; False where no pair of the block is allowed.
+        certain: bool, broadcastable to the shape of the blocks; True where every pair of the block is allowed.
     """
 
     possible: Tensor
@@ -63,11 +66,11 @@ class Bounds:
 
 
 def unknown(queries: Span, keys: Span) -> Bounds:
-    """Nothing is known: every block is possible, none is certain."""
-    possible = (queries.first == queries.first) & (keys.first == keys.first)
+    """Return the bounds of blocks of which nothing is known: every block is possible, none is certain."""
+    possible = (queries.first == queries.first) & (keys.first == keys.first)  # True, of the shape of the blocks
     return Bounds(possible, ~possible)
 
 
 def distance(queries: Span, keys: Span) -> Span:
-    """The values that k - q takes in each block; perhaps not every one, but no other."""
+    """Return a run that contains every value of k - q in each block, and perhaps other values."""
     return Span(keys.first - queries.last, keys.last - queries.first, math.gcd(queries.step, keys.step))

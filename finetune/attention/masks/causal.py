@@ -1,4 +1,4 @@
-"""`causal()`: a query sees itself and what comes before it."""
+"""`causal()`: a query attends to its own position and to those before it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Causal(Mask):
-    """Allowed when k <= q."""
+    """Mask that allows a pair where k <= q."""
 
     name = "causal"
 
@@ -34,5 +34,5 @@ class Causal(Mask):
 
 @register_mask
 def causal() -> Mask:
-    """A query sees itself and what comes before it."""
+    """Let each query attend to its own position and to those before it."""
     return Causal()

@@ -1,8 +1,8 @@
-"""`custom(name)`: a predicate of the user's own, found by name so that a saved model can name it.
+"""`custom(name)`: a predicate that the user wrote, found by its name so that a saved model can refer to it.
 
-A predicate has the signature of `Mask.allowed`: (scope, head, q, k) -> bool tensor, elementwise operations only.
-It is registered by `register_predicate` or by an entry point of the group `finetune.predicates` whose object is
-the function (decorated by `register_predicate` where it needs columns).
+A predicate is a function with the signature of `Mask.allowed`, (scope, head, q, k) -> bool tensor, and uses elementwise
+operations only. It is registered by `register_predicate`, or by an entry point of the group `finetune.predicates` whose
+object is the function (decorated by `register_predicate` where it reads columns).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from finetune.attention.entry_points import entry_point_names
 from finetune.attention.masks.base import Mask, Needs
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, did_you_mean
-from finetune.attention.masks.registry import load_brought, register_mask, same_origin
+from finetune.attention.masks.registry import load_offered, register_mask, same_origin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,18 +38,26 @@ _predicates: dict[str, _Registered] = {}
 
 @dataclass(frozen=True, repr=False)
 class Custom(Mask):
-    """Allowed when the predicate registered under this name says so."""
+    """Mask that allows the pairs for which a registered predicate returns True.
+
+    Args:
+        predicate: Name under which the predicate is registered.
+    """
 
     name = "custom"
     predicate: str
 
     @property
     def needs(self) -> Needs:
-        """What the predicate was registered with."""
+        """The needs that were given when the predicate was registered."""
         return find_predicate(self.predicate).needs
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        """See Mask. Raises MaskError where the predicate returns anything but booleans."""
+        """Return what the predicate returns, as `Mask.allowed` describes it.
+
+        Raises:
+            MaskError: The predicate returns something else than a boolean tensor.
+        """
         import torch
 
         allowed = find_predicate(self.predicate).predicate(scope, head, q, k)
@@ -67,15 +75,15 @@ def register_predicate(
     length: bool = True,
     by_head: bool = True,
 ) -> Callable[[PredicateT], PredicateT]:
-    """A decorator that makes a predicate known as `custom(name)`.
+    """Return a decorator that registers a predicate, so that masks can use it as `custom(name)`.
 
     Args:
-        name: What the predicate is called in masks.
-        columns: Token columns that it reads.
-        values: Values of the example that it reads.
-        length: Whether its answer for a pair can change when the example grows; if so it is refused where text
+        name: Name of the predicate in masks.
+        columns: Names of the token columns that the predicate reads.
+        values: Names of the values of an example that the predicate reads.
+        length: Whether its result for a pair can change when the example grows; if so, the mask is refused where text
             is generated.
-        by_head: Whether its answer can differ between heads; if not it is evaluated once for all.
+        by_head: Whether its result can differ between heads; if not, it is evaluated once for all heads.
 
     Raises:
         MaskError: Another predicate has that name.
@@ -93,7 +101,16 @@ def register_predicate(
 
 @register_mask
 def custom(predicate: str | Predicate) -> Mask:
-    """The predicate of that name, or a function, which is registered under its own name if it is not yet."""
+    """Let a predicate decide who may attend to whom.
+
+    Args:
+        predicate: Name of a registered predicate; or a function, which is registered under its own name if it is not
+            registered yet.
+
+    Raises:
+        MaskArgumentError: No predicate has that name, the function has none, or the argument is neither.
+        MaskError: The package that has the predicate cannot be imported, or several packages have one of that name.
+    """
     if callable(predicate):
         return Custom(_name_of(predicate))
     if not isinstance(predicate, str):
@@ -114,20 +131,20 @@ def _name_of(predicate: Predicate) -> str:
 
 
 def find_predicate(name: str) -> _Registered:
-    """A predicate that was registered, or that an entry point has.
+    """Return a predicate that was registered, or that an entry point offers.
 
     Raises:
-        MaskError: There is none of that name, its package cannot be imported, or two packages bring it.
+        MaskError: There is none of that name, its package cannot be imported, or several packages have one.
     """
-    brought = None if name in _predicates else load_brought(ENTRY_POINT_GROUP, name)
-    if brought is not None and name not in _predicates:  # the import of the module may have registered it
-        register_predicate(name)(cast("Predicate", brought))
+    loaded = None if name in _predicates else load_offered(ENTRY_POINT_GROUP, name)
+    if loaded is not None and name not in _predicates:  # the import of the module may have registered it
+        register_predicate(name)(cast("Predicate", loaded))
     if name not in _predicates:
         names = sorted({*_predicates, *entry_point_names(ENTRY_POINT_GROUP)})
         known = ", ".join(names) if names else "none"
         raise MaskArgumentError(
             f"no predicate is registered as {name!r} (known: {known}){did_you_mean(name, names)}; import the module "
-            "that registers it first, or install the package that brings it",
+            "that registers it first, or install the package that has it",
             name,
         )
     return _predicates[name]

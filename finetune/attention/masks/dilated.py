@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Dilated(Mask):
-    """Allowed when abs(q - k) <= radius and (q - k) % step == 0."""
+    """Mask that allows a pair where abs(q - k) <= radius and (q - k) % step == 0."""
 
     name = "dilated"
     radius: int
@@ -30,7 +30,7 @@ class Dilated(Mask):
 
     def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
         ahead = distance(queries, keys)
-        # The first distance of the run that is within the radius.
+        # Of the run of distances, those from -radius to radius; -(-a // b) is a / b rounded up.
         skipped = (-self.radius - ahead.first).clamp(min=0)
         first = ahead.first + -(-skipped // max(ahead.step, 1)) * max(ahead.step, 1)
         reached = Span(first, ahead.last.clamp(max=self.radius), ahead.step)
@@ -45,18 +45,26 @@ class Dilated(Mask):
 
 @register_mask
 def dilated(radius: int, step: int) -> Mask:
-    """A query sees every `step`-th key on both sides of it, no further than `radius`, and itself."""
+    """Let each query attend to its own position and to every `step`-th one on both sides of it.
+
+    Args:
+        radius: Distance of the furthest key, at least 0.
+        step: Distance between neighbouring keys, at least 1.
+
+    Raises:
+        MaskArgumentError: An argument is not an int, or is out of range.
+    """
     arguments.integer("dilated: radius", radius, minimum=0)
     return Dilated(radius, arguments.integer("dilated: step", step, minimum=1))
 
 
 def holds_multiple(numbers: Span, step: int) -> Tensor:
-    """Where there may be a multiple of `step`; nowhere in a span whose ends are crossed."""
+    """Return where a run of numbers may hold a multiple of `step`: nowhere where `last` is below `first`."""
     if numbers.step % step == 0:
         return (numbers.first % step == 0) & (numbers.first <= numbers.last)
     return numbers.last // step * step >= numbers.first
 
 
 def only_multiples(numbers: Span, step: int) -> Tensor:
-    """Where every number is a multiple of `step`."""
+    """Return where every number of a run is a multiple of `step`."""
     return (numbers.single | (numbers.step % step == 0)) & (numbers.first % step == 0)

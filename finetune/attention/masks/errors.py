@@ -1,4 +1,4 @@
-"""What can be wrong with a mask. All are ValueErrors, so that pydantic and callers catch them as such."""
+"""Errors of masks. All are ValueErrors, so that pydantic and callers can catch them as such."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ class MaskError(ValueError):
 
 
 class MaskArgumentError(MaskError):
-    """A mask was given an argument that it cannot take.
+    """An argument of a mask has the wrong type or is out of range.
 
     Args:
-        problem: One sentence, what is wrong.
-        argument: The offending value, by which the parser finds its place in the text.
+        problem: One sentence that says what is wrong.
+        argument: The wrong argument, by which the parser finds its place in the text.
     """
 
     def __init__(self, problem: str, argument: object) -> None:
@@ -25,12 +25,12 @@ class MaskArgumentError(MaskError):
 
 
 class MaskSyntaxError(MaskError):
-    """The text of a mask cannot be read; the message shows the line with a caret under the place.
+    """The text of a mask cannot be read. The message shows the line, with a caret under the place of the mistake.
 
     Args:
-        problem: One sentence, what is wrong.
+        problem: One sentence that says what is wrong.
         text: The whole text.
-        position: Index into `text` of the character at fault; len(text) when something is missing at the end.
+        position: Index into `text` of the character at fault; len(text) where something is missing at the end.
     """
 
     def __init__(self, problem: str, text: str, position: int) -> None:
@@ -43,7 +43,13 @@ class MaskSyntaxError(MaskError):
 
 
 class MissingColumn(MaskError):
-    """A mask reads a column that the examples do not have."""
+    """A mask reads a column or a value that the examples do not have.
+
+    Args:
+        kind: What is missing: "token column" or "example's value".
+        name: Name of what is missing.
+        present: Names of the columns or values that the examples have.
+    """
 
     def __init__(self, kind: str, name: str, present: Iterable[str]) -> None:
         names = sorted(present)
@@ -52,6 +58,6 @@ class MissingColumn(MaskError):
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """A closing half sentence that proposes the choice most like `name`; empty where nothing comes close."""
+    """Return the end of a sentence that proposes the choice most like `name`; "" where no choice is like it."""
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
     return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -1,4 +1,4 @@
-"""`full()` and `none()`: everything, nothing."""
+"""`full()` and `none()`: the masks that allow every pair, and no pair."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Full(Mask):
-    """Every pair is allowed."""
+    """Mask that allows every pair."""
 
     name = "full"
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        return q == q
+        return q == q  # True, of the shape and on the device of q
 
     def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
         possible = unknown(queries, keys).possible
@@ -34,12 +34,12 @@ class Full(Mask):
 
 @dataclass(frozen=True, repr=False)
 class Nothing(Mask):
-    """No pair is allowed."""
+    """Mask that allows no pair."""
 
     name = "none"
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        return q != q
+        return q != q  # False, of the shape and on the device of q
 
     def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
         certain = unknown(queries, keys).certain
@@ -51,11 +51,11 @@ class Nothing(Mask):
 
 @register_mask
 def full() -> Mask:
-    """Everything may attend to everything."""
+    """Let each query attend to all keys."""
     return Full()
 
 
 @register_mask
 def none() -> Mask:
-    """Nothing may attend to anything."""
+    """Let no query attend to any key."""
     return Nothing()

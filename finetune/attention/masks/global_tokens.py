@@ -1,7 +1,8 @@
-"""`global_tokens(0, -1)`, `global_tokens(cls)`: a few tokens see everything and are seen by everyone.
+"""`global_tokens(0, -1)`, `global_tokens(cls)`: a few tokens attend to all others, and all others to them.
 
-Longformer (arXiv 2004.05150, section 3.1) and BigBird (arXiv 2007.14062, section 2). A name stands for the tokens
-marked in the token column `is_<name>`; `special_token_columns` makes those columns for special tokens.
+Longformer (arXiv 2004.05150, section 3.1) and BigBird (arXiv 2007.14062, section 2) have such tokens. A name stands
+for the tokens whose entry in the token column `is_<name>` is not 0; `special_token_columns` makes these columns for
+special tokens.
 """
 
 from __future__ import annotations
@@ -24,14 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class GlobalTokens(Mask):
-    """Allowed when q or k is one of the tokens: positions (negative ones from the end) or marked ones."""
+    """Mask that allows a pair where q or k is one of the tokens.
+
+    Args:
+        tokens: Positions, negative ones from the end of the example, and names of special tokens.
+    """
 
     name = "global_tokens"
     tokens: tuple[int | str, ...]
 
     @property
     def needs(self) -> Needs:
-        """The marks; and the length, where positions count from the end."""
+        """The columns of the names; and the length, where a position counts from the end."""
         columns = frozenset(mark_column(token) for token in self.tokens if isinstance(token, str))
         return Needs(columns=columns, length=any(isinstance(token, int) and token < 0 for token in self.tokens))
 
@@ -44,31 +49,41 @@ class GlobalTokens(Mask):
     def closed_count(self, query_length: int, key_length: int) -> int | None:
         if any(isinstance(token, str) for token in self.tokens):
             return None
-        others = (length - len(self._positions(length)) for length in (query_length, key_length))
-        return query_length * key_length - next(others) * next(others)
+        # A pair is excluded where both its query and its key are other tokens.
+        queries, keys = (length - len(self._positions(length)) for length in (query_length, key_length))
+        return query_length * key_length - queries * keys
 
     def arguments(self) -> tuple[object, ...]:
-        """The tokens, one by one."""
+        """Return the tokens as arguments of their own."""
         return self.tokens
 
     def _positions(self, length: int) -> set[int]:
+        """Return the positions of the tokens in an example of that length, from 0; those outside it are left out."""
         positions = {token + length if token < 0 else token for token in self.tokens if isinstance(token, int)}
         return {position for position in positions if 0 <= position < length}
 
 
 @register_mask
 def global_tokens(*tokens: int | str) -> Mask:
-    """Tokens that see everything and are seen by everyone: positions, or the names of special tokens."""
+    """Let some tokens attend to all others, and all others to them.
+
+    Args:
+        *tokens: Positions, where negative ones count from the end of the example (-1 is the last token), and names of
+            special tokens: "cls" for the tokens that the column "is_cls" marks.
+
+    Raises:
+        MaskArgumentError: There is no token, or one is neither an int nor a str, or is out of range.
+    """
     if not tokens:
         raise MaskArgumentError("global_tokens needs at least one position or name of a special token", None)
     for token in tokens:
         if not isinstance(token, str):
-            arguments.integer("global_tokens: a token", token)
+            arguments.integer("global_tokens: a token", token, minimum=-arguments.LIMIT)
     return GlobalTokens(tuple(dict.fromkeys(tokens)))
 
 
 def mark_column(token: str) -> str:
-    """The token column that marks a special token: "cls" -> "is_cls"."""
+    """Return the name of the token column that marks a special token: "is_cls" for "cls"."""
     return f"is_{token}"
 
 
@@ -93,10 +108,12 @@ def _either_bounds(token: int | str, scope: Scope, queries: Span, keys: Span) ->
 
 
 def _nonzero(marks: Span) -> Bounds:
+    """Return the bounds of "the mark is not 0" from the least and greatest mark of each run."""
     all_zero = marks.single & (marks.first == 0)
     return Bounds(~all_zero, ~marks.holds(0))
 
 
 def _at(span: Span, position: Tensor | int) -> Bounds:
+    """Return the bounds of "the token is at this position" for each run."""
     held = span.holds(position)
     return Bounds(held, held & span.single)

@@ -1,17 +1,17 @@
 """`a & b`, `a | b` and `~a`, simplified when they are built.
 
-Simplification removes what cannot matter (full() in an and, repetitions, double negation) and collapses what
-cannot be anything else (none() in an and, a mask together with its negation). It never reorders: members keep the
-order in which they were written, and equality ignores that order.
+Simplification removes members that change nothing (full() in an and, repetitions, double negation), and replaces an
+expression that is the same for all pairs by none() or full() (an and with none(), a mask together with its negation).
+It never reorders: members keep the order in which they were written. Equality ignores that order.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, ClassVar
 
-from finetune.attention.masks.base import Mask, Needs, define_operators
+from finetune.attention.masks.base import Mask, Needs, check_depth, define_operators
 from finetune.attention.masks.bounds import Bounds, Span
 from finetune.attention.masks.full import Full, Nothing
 
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Junction(Mask):
-    """Two or more masks under one associative, commutative operator; built by `of`."""
+    """Two or more masks under one associative, commutative operator; use `of` to build one.
+
+    Args:
+        members: The masks, none of which is of the same class.
+
+    Attributes:
+        symbol: The operator in text.
+        neutral: The mask that changes nothing as a member.
+        absorbing: The mask that the whole is as soon as it is a member.
+    """
 
     symbol: ClassVar[str]
     neutral: ClassVar[Mask]
@@ -32,13 +41,17 @@ class Junction(Mask):
 
     @classmethod
     def of(cls, *members: Mask) -> Mask:
-        """The members under the operator, simplified."""
+        """Return the simplified expression of the members under the operator.
+
+        Raises:
+            MaskError: The expression is nested too deeply.
+        """
         flat = dict.fromkeys(part for member in members for part in cls._parts(member) if part != cls.neutral)
         if cls.absorbing in flat or any(cls._negated(member, flat) for member in flat):
             return cls.absorbing
         if len(flat) < 2:
             return next(iter(flat), cls.neutral)
-        return cls(tuple(flat))
+        return check_depth(cls(tuple(flat)))
 
     @classmethod
     def _parts(cls, mask: Mask) -> tuple[Mask, ...]:
@@ -46,13 +59,18 @@ class Junction(Mask):
 
     @classmethod
     def _negated(cls, mask: Mask, members: dict[Mask, None]) -> bool:
-        """Whether `mask` is the negation of other members."""
+        """Return whether `mask` is the negation of other members, so that the whole is the absorbing mask."""
         return isinstance(mask, Not) and all(part in members for part in cls._parts(mask.mask))
 
     @property
     def needs(self) -> Needs:
-        """Those of all members."""
+        """The needs of all members."""
         return Needs.together(member.needs for member in self.members)
+
+    @cached_property
+    def depth(self) -> int:
+        """Number of levels of the expression."""
+        return 1 + max(member.depth for member in self.members)
 
     def at_head(self, head: int, num_heads: int) -> Mask:
         return self.of(*(member.at_head(head, num_heads) for member in self.members))
@@ -73,7 +91,7 @@ class Junction(Mask):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class And(Junction):
-    """Allowed when all members allow."""
+    """Mask that allows the pairs that all members allow."""
 
     symbol = "&"
     neutral = Full()
@@ -91,7 +109,7 @@ class And(Junction):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Or(Junction):
-    """Allowed when any member allows."""
+    """Mask that allows the pairs that at least one member allows."""
 
     symbol = "|"
     neutral = Nothing()
@@ -112,23 +130,36 @@ class Or(Junction):
 
 @dataclass(frozen=True, repr=False)
 class Not(Mask):
-    """Allowed when the mask does not allow; built by `of`."""
+    """Mask that allows the pairs that another mask does not allow; use `of` to build one.
+
+    Args:
+        mask: The other mask.
+    """
 
     mask: Mask
 
     @classmethod
     def of(cls, mask: Mask) -> Mask:
-        """The negation, simplified."""
+        """Return the simplified negation of a mask.
+
+        Raises:
+            MaskError: The expression is nested too deeply.
+        """
         if isinstance(mask, Not):
             return mask.mask
         if isinstance(mask, Full | Nothing):
             return Nothing() if isinstance(mask, Full) else Full()
-        return cls(mask)
+        return check_depth(cls(mask))
 
     @property
     def needs(self) -> Needs:
-        """Those of the mask."""
+        """The needs of the other mask."""
         return self.mask.needs
+
+    @cached_property
+    def depth(self) -> int:
+        """Number of levels of the expression."""
+        return 1 + self.mask.depth
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         return ~self.mask.allowed(scope, head, q, k)

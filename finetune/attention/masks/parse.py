@@ -1,23 +1,23 @@
-"""Reads the text of a mask: `parse("causal() | prefix(4)")`.
+"""The parser of masks: `parse("causal() | prefix(4)")`.
 
     either   := both ("|" both)*
     both     := operand ("&" operand)*
     operand  := "~" operand | "(" either ")" | NAME "(" [argument ("," argument)*] ")"
     argument := [NAME "="] (NUMBER | NAME | STRING | either)
 
-NAME is letters, digits and underscores, and stands for itself; any other name is a STRING, in double quotes as in
-JSON.
+A NAME consists of letters, digits and underscores, and does not begin with a digit. Any other name is written as a
+STRING, in double quotes as in JSON.
 """
 
 import inspect
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from finetune.attention.masks.base import Mask
+from finetune.attention.masks.base import MAX_DEPTH, Mask
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, MaskSyntaxError, did_you_mean
-from finetune.attention.masks.operators import And, Or
+from finetune.attention.masks.operators import And, Not, Or
 from finetune.attention.masks.registry import Factory, find_mask, mask_names
 from finetune.attention.masks.text import NAME
 
@@ -31,18 +31,17 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 INSTEAD = {"and": "&", "or": "|", "not": "~", "!": "~", "+": "|", "-": "& ~", "*": "&"}
+"""Operators of other languages, and what error messages propose in their place."""
 
 
 def parse(text: str) -> Mask:
-    """The mask that a text describes; `parse(str(mask)) == mask` for every mask.
+    """Return the mask that a text describes; `parse(str(mask)) == mask` for every mask.
 
     Raises:
-        MaskSyntaxError: The text cannot be read, names an unknown mask, or gives a mask wrong arguments.
+        MaskSyntaxError: The text cannot be read, names an unknown mask, gives a mask wrong arguments, or is nested
+            more than `MAX_DEPTH` levels deep.
     """
-    try:
-        return _Parser(text).parse()
-    except RecursionError:
-        raise MaskSyntaxError("the mask is nested too deeply", text, 0) from None
+    return _Parser(text).parse()
 
 
 @dataclass(frozen=True)
@@ -60,47 +59,75 @@ class _Argument:
 
 
 class _Parser:
-    """Recursive descent; one method a rule of the grammar."""
+    """Recursive descent parser, with a method for each rule of the grammar."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.tokens = _tokens(text)
         self.next = 0
+        self.depth = 0
 
     @property
     def token(self) -> _Token:
+        """The next token."""
         return self.tokens[self.next]
 
     def parse(self) -> Mask:
+        """Read the whole text."""
         mask = self.either()
         if self.token.kind != "end":
             raise self.error(f"expected & or | or the end, {self.found()}")
         return mask
 
     def either(self) -> Mask:
+        """Read masks joined by |."""
         return self.joined("|", self.both, Or.of)
 
     def both(self) -> Mask:
+        """Read masks joined by &."""
         return self.joined("&", self.operand, And.of)
 
     def joined(self, symbol: str, rule: Callable[[], Mask], join: Callable[..., Mask]) -> Mask:
+        """Read one or more masks by a rule of the grammar, with a symbol between them, and join them."""
+        position = self.token.position
         members = [rule()]
         while self.taken(symbol):
             members.append(rule())
-        return join(*members)
+        return self.built(position, join, *members)
 
     def operand(self) -> Mask:
-        if self.taken("~"):
-            return ~self.operand()
+        """Read a mask in parentheses or a call, perhaps after some ~."""
+        position = self.token.position
+        is_negated = False
+        while self.taken("~"):
+            is_negated = not is_negated
         if self.taken("("):
-            mask = self.either()
+            mask = self.nested()
             self.expect(")")
-            return mask
-        if self.token.kind == "name":
-            return self.call()
-        raise self.error(f"expected a mask, {self.found()}")
+        elif self.token.kind == "name":
+            mask = self.call()
+        else:
+            raise self.error(f"expected a mask, {self.found()}")
+        return self.built(position, Not.of, mask) if is_negated else mask
+
+    def nested(self) -> Mask:
+        """Read a mask in parentheses, or as an argument."""
+        if self.depth == MAX_DEPTH:
+            raise self.error(f"the mask is nested too deeply: at most {MAX_DEPTH} levels are read")
+        self.depth += 1
+        mask = self.either()
+        self.depth -= 1
+        return mask
+
+    def built(self, position: int, join: Callable[..., Mask], *members: Mask) -> Mask:
+        """Return the members under an operator; a mask that is nested too deeply is shown at `position`."""
+        try:
+            return join(*members)
+        except MaskError as error:
+            raise self.error(str(error), position) from None
 
     def call(self) -> Mask:
+        """Read the name of a mask and its arguments."""
         name = self.token
         factory = find_mask(name.text)
         if factory is None:
@@ -114,31 +141,42 @@ class _Parser:
         while not self.taken(")"):
             if arguments and not self.taken(","):
                 raise self.error(f"expected , or ) after an argument of {name.text}, {self.found()}")
-            arguments.append(self.argument())
+            arguments.append(self.argument({argument.keyword for argument in arguments}))
         return self.build(name, factory, arguments)
 
-    def argument(self) -> _Argument:
+    def argument(self, given: Collection[str | None]) -> _Argument:
+        """Read an argument; `given` are the keywords of those before it."""
         start, keyword = self.token.position, None
         if self.token.kind == "name" and self.tokens[self.next + 1].text == "=":
             keyword = self.token.text
+            if keyword in given:
+                raise self.error(f"the argument {keyword} is given twice")
             self.next += 2
         return _Argument(self.value(), start, keyword)
 
     def value(self) -> object:
+        """Read the value of an argument: a literal or a mask."""
         token, following = self.token, self.tokens[min(self.next + 1, len(self.tokens) - 1)]
         begins_mask = token.kind == "name" and following.text in ("(", "&", "|")
         if token.kind in ("number", "name", "string") and not begins_mask:
             self.next += 1
             return self.literal(token)
-        return self.either()
+        return self.nested()
 
     def literal(self, token: _Token) -> int | float | str:
-        if token.kind == "number":
-            return float(token.text) if "." in token.text else int(token.text)
-        return str(json.loads(token.text, strict=False)) if token.kind == "string" else token.text
+        """Return the value of a number, a name or a string."""
+        try:
+            if token.kind == "number":
+                return float(token.text) if "." in token.text else int(token.text)
+            return str(json.loads(token.text, strict=False)) if token.kind == "string" else token.text
+        except json.JSONDecodeError as error:
+            problem = f"the string is not written as in JSON: {error.msg}"
+            raise self.error(problem, token.position + error.pos) from None
+        except ValueError:  # Python reads no number of more than 4300 digits
+            raise self.error(f"a number of {len(token.text)} digits is too large", token.position) from None
 
     def build(self, name: _Token, factory: Factory, arguments: list[_Argument]) -> Mask:
-        """Call the factory; what it dislikes is shown under the argument at fault."""
+        """Call the factory; an error is shown under the argument at fault, or under the name of the mask."""
         positional = [argument.value for argument in arguments if argument.keyword is None]
         keywords = {argument.keyword: argument.value for argument in arguments if argument.keyword is not None}
         try:
@@ -154,22 +192,23 @@ class _Parser:
             raise self.error(str(error), name.position) from None
 
     def taken(self, symbol: str) -> bool:
-        """Step over the symbol if it is next."""
+        """Step over the next token if it is this symbol, and return whether it is."""
         if self.token.kind != "symbol" or self.token.text != symbol:
             return False
         self.next += 1
         return True
 
     def expect(self, symbol: str) -> None:
+        """Step over the next token, which must be this symbol."""
         if not self.taken(symbol):
             raise self.error(f"expected {symbol}, {self.found()}")
 
     def found(self) -> str:
-        """What stands next, as an error message calls it."""
+        """Return how an error message calls the next token."""
         return "the text ends" if self.token.kind == "end" else f"found {self.token.text!r}{_instead(self.token.text)}"
 
     def error(self, problem: str, position: int | None = None) -> MaskSyntaxError:
-        """The error at the next token, or at `position`."""
+        """Return the error to raise, at the next token or at `position`."""
         return MaskSyntaxError(problem, self.text, self.token.position if position is None else position)
 
 
@@ -182,7 +221,7 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _signature(factory: Factory) -> str:
-    """The factory's signature as an error shows it: window(left, right=None)."""
+    """Return the signature of a factory as an error message shows it: window(left, right=None)."""
     empty = inspect.Signature.empty
     signature = inspect.signature(factory)
     bare = [parameter.replace(annotation=empty) for parameter in signature.parameters.values()]
@@ -194,4 +233,5 @@ def _instead(word: str) -> str:
 
 
 def _is(value: object, other: object) -> bool:
+    """Return whether an argument is the one at fault; True and 1 are equal, but not of the same type."""
     return type(value) is type(other) and value == other

@@ -1,4 +1,4 @@
-"""`prefix(n)`, `prefix(column)`: everyone sees the beginning.
+"""`prefix(n)`, `prefix(column)`: all queries attend to the beginning of the example.
 
 A prefix-LM is `causal() | prefix(n)` (T5, arXiv 1910.10683, section 3.2.1).
 """
@@ -21,14 +21,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Prefix(Mask):
-    """Allowed when k < size, a number or the name of a value of the example."""
+    """Mask that allows a pair where k < size.
+
+    Args:
+        size: A number, or the name of a value of the example.
+    """
 
     name = "prefix"
     size: int | str
 
     @property
     def needs(self) -> Needs:
-        """The example's value, where the size is one."""
+        """The value of the example, where the size is a name."""
         return Needs(values=frozenset({self.size})) if isinstance(self.size, str) else Needs()
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
@@ -49,7 +53,14 @@ class Prefix(Mask):
 
 @register_mask
 def prefix(size: int | str) -> Mask:
-    """Everyone sees the first `size` keys: a number, or the name of a value that each example has."""
+    """Let all queries attend to the first keys of the example.
+
+    Args:
+        size: Number of keys, at least 0; or the name of a value that each example has, its own number of keys.
+
+    Raises:
+        MaskArgumentError: The size is neither an int nor a name, or is out of range.
+    """
     if isinstance(size, str):
         return Prefix(arguments.column_name("prefix: size", size))
     return Prefix(arguments.integer("prefix: size", size, minimum=0))

@@ -1,7 +1,7 @@
-"""Names of masks, open to other packages.
+"""The registry of masks by name, to which other packages can add.
 
-A package adds masks to the language by `register_mask` or by an entry point of the group `finetune.masks` whose
-name is the mask's and whose object is the function that builds it.
+A package adds a mask to the language by `register_mask`, or by an entry point of the group `finetune.masks` whose name
+is that of the mask and whose object is the function that builds it.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _factories: dict[str, Factory] = {}
 
 
 def register_mask(factory: FactoryT) -> FactoryT:
-    """Make a function that builds a mask known to the parser, under its own name.
+    """Register a function that builds a mask under its own name, so that the parser finds it; usable as a decorator.
 
     Raises:
         MaskError: Another function has that name.
@@ -33,26 +33,30 @@ def register_mask(factory: FactoryT) -> FactoryT:
 
 
 def find_mask(name: str) -> Factory | None:
-    """The function that builds masks of this name, or None.
+    """Return the function that builds masks of this name, or None where there is none.
 
     Raises:
-        MaskError: An installed package brings it and cannot be imported, or two packages bring it.
+        MaskError: An installed package has it and cannot be imported, or several packages have one of that name.
     """
-    if name not in _factories and (brought := load_brought(ENTRY_POINT_GROUP, name)) is not None:
-        _factories[name] = cast(Factory, brought)
+    if name not in _factories and (loaded := load_offered(ENTRY_POINT_GROUP, name)) is not None:
+        _factories[name] = cast(Factory, loaded)
     return _factories.get(name)
 
 
 def mask_names() -> list[str]:
-    """The names of all masks, those of entry points included."""
+    """Return the names of all masks, sorted, with those of entry points."""
     return sorted({*_factories, *entry_point_names(ENTRY_POINT_GROUP)})
 
 
-def load_brought(group: str, name: str) -> object | None:
-    """The object of an entry point, or None where no installed package has one of that name.
+def load_offered(group: str, name: str) -> object | None:
+    """Load the object of an entry point; return None where no installed package has one of that name.
+
+    Args:
+        group: Name of the group of entry points.
+        name: Name of the entry point.
 
     Raises:
-        MaskError: It cannot be imported, or two packages have one.
+        MaskError: The object cannot be imported, or several packages have an entry point of that name.
     """
     try:
         return load_entry_point(group, name)
@@ -61,5 +65,5 @@ def load_brought(group: str, name: str) -> object | None:
 
 
 def same_origin(one: Callable[..., object], other: Callable[..., object]) -> bool:
-    """Whether two functions are one definition, run twice as a notebook does."""
+    """Return whether two functions have the same definition, as when a cell of a notebook is run twice."""
     return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)

@@ -1,4 +1,4 @@
-"""`same(column)`: a query sees keys that carry the same number: segment, word, sentence, entity."""
+"""`same(column)`: a query attends to the keys with the same number in a column: segment, word, sentence, entity."""
 
 from __future__ import annotations
 
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Same(Mask):
-    """Allowed when the token column is equal at q and k, each on its own side."""
+    """Mask that allows a pair where a token column has the same value at q and at k.
+
+    In cross-attention the value at q is that of the queries' column, and the value at k that of the keys' column.
+
+    Args:
+        column: Name of the token column.
+    """
 
     name = "same"
     column: str
 
     @property
     def needs(self) -> Needs:
-        """The column."""
+        """The token column."""
         return Needs(columns=frozenset({self.column}))
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
@@ -42,5 +48,12 @@ class Same(Mask):
 
 @register_mask
 def same(column: str) -> Mask:
-    """A query sees the keys whose integer in `column` equals its own."""
+    """Let each query attend to the keys whose integer in a token column equals its own.
+
+    Args:
+        column: Name of the token column.
+
+    Raises:
+        MaskArgumentError: The column is not a str, or is empty.
+    """
     return Same(arguments.column_name("same: column", column))

@@ -1,4 +1,4 @@
-"""`strided(step)`: every step-th key (Sparse Transformer, arXiv 1904.10509, section 4.2)."""
+"""`strided(step)`: a query attends to every step-th key (Sparse Transformer, arXiv 1904.10509, section 4.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Strided(Mask):
-    """Allowed when (q - k) % step == 0."""
+    """Mask that allows a pair where (q - k) % step == 0."""
 
     name = "strided"
     step: int
@@ -39,5 +39,12 @@ class Strided(Mask):
 
 @register_mask
 def strided(step: int) -> Mask:
-    """A query sees every `step`-th key in both directions, and itself."""
+    """Let each query attend to its own position and to every `step`-th one in both directions.
+
+    Args:
+        step: Distance between neighbouring keys, at least 1.
+
+    Raises:
+        MaskArgumentError: The step is not an int, or is out of range.
+    """
     return Strided(arguments.integer("strided: step", step, minimum=1))

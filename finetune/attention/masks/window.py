@@ -1,4 +1,4 @@
-"""`window(r)`, `window(left, right)`: a query sees its neighbourhood (Longformer, arXiv 2004.05150, section 3.1)."""
+"""`window(r)`, `window(left, right)`: a query attends to its neighbours (Longformer, arXiv 2004.05150, section 3.1)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class Window(Mask):
-    """Allowed when q - left <= k <= q + right."""
+    """Mask that allows a pair where q - left <= k <= q + right."""
 
     name = "window"
     left: int
@@ -40,12 +40,20 @@ class Window(Mask):
         return inside - up_to_diagonal(-self.left - 1, query_length, key_length)
 
     def arguments(self) -> tuple[object, ...]:
-        """One number where both sides are alike."""
+        """Return one number where both sides are equal, else two."""
         return (self.left,) if self.left == self.right else (self.left, self.right)
 
 
 @register_mask
 def window(left: int, right: int | None = None) -> Mask:
-    """A query sees `left` keys before it, itself, and `right` after it (as many as before it if not given)."""
+    """Let each query attend to its own position and to its neighbours.
+
+    Args:
+        left: Number of keys before the query, at least 0.
+        right: Number of keys after the query, at least 0; as many as before it if not given.
+
+    Raises:
+        MaskArgumentError: An argument is not an int, or is out of range.
+    """
     arguments.integer("window: left", left, minimum=0)
     return Window(left, left if right is None else arguments.integer("window: right", right, minimum=0))

@@ -1,7 +1,7 @@
-"""From a mask and a layout to the tiles that are computed, by the cheapest exact strategy; README.md draws an example.
+"""Planning: from a mask and a layout to the tiles that are computed, by the cheapest exact strategy.
 
-Here live the strategies to cover a mask's pairs by tiles, what each costs, and the selection between them. Nothing here
-computes attention, and nothing knows models.
+This package has the strategies that cover the allowed pairs of a mask by tiles, the cost of each, and the selection
+between them. It computes no attention, and does not depend on models. README.md follows one batch through its stages.
 """
 
 from finetune.attention.planning.errors import PlanError

@@ -1,8 +1,8 @@
-"""Tiles of a few queries each, with the keys that those may attend to and no others.
+"""Tiles of a few queries each, with the keys that any of these queries may attend to.
 
-One strategy for windows, dilated windows, blocks, segments, global tokens and whatever else has bounds. Work and memory
-are linear in the length where the number of keys of a query does not grow with it. Longformer (arXiv 2004.05150) and
-BigBird (arXiv 2007.14062) gather blocks of keys likewise, for one pattern each.
+This strategy serves windows, dilated windows, blocks, segments, global tokens and every other mask that has bounds.
+Work and memory are linear in the length of the examples if the number of keys of a query does not grow with it.
+Longformer (arXiv 2004.05150) and BigBird (arXiv 2007.14062) gather blocks of keys in this way, for one pattern each.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from finetune.attention.planning.key_sets import find_keys, separate_dense_rows,
 from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, merge_tiles, split_tiles
 
 PAIRS_AT_ONCE = 2**22
-"""Pairs that may be evaluated before those of unused keys are dropped: bounds the memory."""
+"""Number of pairs that may be held in memory before the pairs of unused keys are dropped."""
 
 
 def find_tiles(group: HeadGroup, dense: BoolArray, size: int, step: int, sample: int | None = None) -> Tiles:
     """Cover the pairs that a mask allows by tiles.
 
     Args:
-        group: The mask.
-        dense: The dense rows, see `dense_rows`; they get tiles of their own.
-        size: Queries of a tile.
+        group: The heads, with their mask and streams.
+        dense: bool [queries], the dense rows that `dense_rows` finds; they get tiles of their own.
+        size: Number of queries of a tile.
         step: Distance between neighbouring queries of a tile.
-        sample: Take only about this many tiles, evenly chosen, and no dense rows.
+        sample: Number of tiles to return, evenly chosen and without dense rows; all tiles if None.
 
     Raises:
         MaskError: The mask cannot be evaluated.
@@ -48,20 +48,20 @@ def find_tiles(group: HeadGroup, dense: BoolArray, size: int, step: int, sample:
 
 
 def _some(tiles: Tiles, number: int) -> Tiles:
-    """About this many of the tiles, evenly chosen."""
+    """Return about this many of the tiles, evenly chosen."""
     if len(tiles.examples) <= number:
         return tiles
     return split_tiles(tiles, [np.unique(np.linspace(0, len(tiles.examples) - 1, number).astype(np.int64))])[0]
 
 
 def tile_batches(group: HeadGroup, tiles: Tiles, head_dim: int, has_relative_bias: bool) -> list[TileBatch]:
-    """Tiles of like sizes, padded to one shape, on the CPU.
+    """Return batches of tiles of similar sizes, each batch padded to one shape, on the CPU.
 
     Args:
         group: The heads that the tiles are for.
         tiles: All tiles; those without keys are left out.
         head_dim: Size of one attention head.
-        has_relative_bias: Whether a relative bias is added.
+        has_relative_bias: Whether a relative bias is added to the scores.
     """
     sizes = group_by_size(tiles.query_counts, tiles.key_counts, len(group.heads), head_dim)
     parts = split_tiles(tiles, [one.members for one in sizes])
@@ -73,8 +73,8 @@ def tile_batches(group: HeadGroup, tiles: Tiles, head_dim: int, has_relative_bia
 
 def _tile_batch(group: HeadGroup, tiles: Tiles, num_queries: int, num_keys: int, has_relative_bias: bool) -> TileBatch:
     queries = tiles.queries[:, :num_queries]  # [tiles, queries]; padding comes last, so that no query is cut off
-    tile, slot = expand_counts(tiles.key_counts)
-    keys = np.full((len(queries), num_keys), -1)
+    tile, slot = expand_counts(tiles.key_counts)  # [entries] each
+    keys = np.full((len(queries), num_keys), -1)  # [tiles, keys]
     keys[tile, slot] = tiles.keys
     allowed = _allowed(tiles, tile, slot, queries >= 0, num_keys)
     # [tiles, 1, queries, keys], one mask for all heads
@@ -94,16 +94,16 @@ def _tile_batch(group: HeadGroup, tiles: Tiles, num_queries: int, num_keys: int,
 
 
 def _allowed(tiles: Tiles, tile: IntArray, slot: IntArray, is_query: BoolArray, num_keys: int) -> BoolArray:
-    """The mask of the last keys of each tile, bool [tiles, masked keys, queries].
+    """Return the mask of the last keys of each tile, bool [tiles, masked keys, queries].
 
     Args:
         tiles: The tiles.
-        tile: The tile of each key entry.
-        slot: The slot of each key entry in its tile.
+        tile: int64 [entries], the tile of each entry of `tiles.keys`.
+        slot: int64 [entries], the slot of each entry in its tile.
         is_query: bool [tiles, queries], False at padding.
-        num_keys: Slots for keys.
+        num_keys: Number of slots for keys in a tile, padding included.
     """
-    # Slots that hold a certain key in every tile need no mask: certain keys come first.
+    # Certain keys come first in a tile, so the first slots hold a certain key in every tile and need no mask.
     num_certain = int(np.bincount(tile, weights=tiles.certain, minlength=len(is_query)).min())
     allowed = np.zeros((len(is_query), num_keys - num_certain, is_query.shape[1]), dtype=bool)
     masked = (slot >= num_certain) & tiles.certain
@@ -114,15 +114,19 @@ def _allowed(tiles: Tiles, tile: IntArray, slot: IntArray, is_query: BoolArray, 
 
 
 def distance_index(queries: torch.Tensor, keys: torch.Tensor, longest: int) -> torch.Tensor:
-    """The entries of a relative bias table that pairs read: int32 [tiles, queries, keys].
+    """Return the entry of a relative bias table that each pair reads.
 
-    The table [heads, 2 * longest - 1] holds distance 0, key less query, in its middle. Padding reads any entry.
+    The table [heads, 2 * longest - 1] is indexed by the distance from query to key, key - query, and has distance 0 in
+    its middle. Pairs of padding read an arbitrary entry.
 
     Args:
-        queries: int64 [tiles, queries], positions in their example.
-        keys: int64 [tiles, keys], likewise.
-        longest: Tokens of the longest example on either side.
+        queries: int64 [tiles, queries], positions of queries in their example, or -1 at padding.
+        keys: int64 [tiles, keys], positions of keys in their example, or -1 at padding.
+        longest: Number of tokens of the longest example on either side.
+
+    Returns:
+        int32 [tiles, queries, keys].
     """
     distance = keys[:, None, :] - queries[:, :, None]  # [tiles, queries, keys]
-    # int32 halves what the index of a long example takes; tables are short.
+    # The index of a long example takes much memory, which int32 halves; tables are short enough for it.
     return distance.add_(longest - 1).clamp_(0, max(2 * longest - 2, 0)).to(torch.int32)

@@ -1,6 +1,7 @@
-"""What attention costs, in nanoseconds, as far as the selection of a strategy needs to know.
+"""The cost model of attention, by which a strategy is selected.
 
-The constants were fitted by scripts/fit_attention_costs.py on two CPU cores; only their ratios matter.
+Costs are in nanoseconds. Their constants were fitted by scripts/fit_attention_costs.py on two CPU cores; the selection
+depends on their ratios alone.
 """
 
 from __future__ import annotations
@@ -17,14 +18,15 @@ Numbers = npt.NDArray[np.int64] | int
 
 @dataclass(frozen=True)
 class Costs:
-    """Nanoseconds, forward and backward.
+    """The constants of the cost model: nanoseconds of the forward and the backward pass together.
 
     Args:
-        batch: For each batch of tiles, whatever is in it.
-        pair: For each attention weight of one head: softmax and mask.
-        pair_dim: For each attention weight and each number of head_dim: matrix products.
-        spilled: For each attention weight in addition, where those of a tile do not fit the cache.
-        slot_dim: For each slot for a query or key of one head and each number of head_dim: gathering, scattering.
+        batch: Cost of each batch of tiles, whatever its size.
+        pair: Cost of softmax and mask, for each attention weight of each head.
+        pair_dim: Cost of matrix products, for each attention weight and each of head_dim numbers.
+        spilled: Additional cost of each attention weight, where the weights of a tile do not fit the cache.
+        slot_dim: Cost of gathering and scattering, for each slot of a query or key in each head, and each of head_dim
+            numbers.
     """
 
     batch: float
@@ -36,7 +38,15 @@ class Costs:
     def of_batches(
         self, tiles: Numbers, queries: Numbers, keys: Numbers, num_heads: int, head_dim: int
     ) -> npt.NDArray[np.float64]:
-        """Nanoseconds of one batch of so many tiles of this size, in so many heads; of several batches as arrays."""
+        """Return the cost of batches of tiles in nanoseconds, float64 of the common shape of the arguments.
+
+        Args:
+            tiles: Number of tiles of each batch.
+            queries: Number of queries of its tiles, padding included.
+            keys: Number of keys of its tiles, padding included.
+            num_heads: Number of heads in which the tiles are computed.
+            head_dim: Size of one attention head.
+        """
         pairs, slots = np.multiply(queries, keys), np.add(queries, keys)
         spilled = np.where(pairs > CHUNK_WEIGHTS, self.spilled, 0.0)
         tile = (self.pair + self.pair_dim * head_dim + spilled) * pairs + self.slot_dim * head_dim * slots
@@ -45,4 +55,4 @@ class Costs:
 
 
 COSTS = Costs(batch=66_000, pair=2.0, pair_dim=0.058, spilled=1.5, slot_dim=1.64)
-"""Measured."""
+"""The constants that scripts/fit_attention_costs.py fitted."""

@@ -1,5 +1,5 @@
-"""What can be wrong with a plan."""
+"""The error of planning."""
 
 
 class PlanError(ValueError):
-    """A kernel was asked for that does not exist, or that cannot compute this mask here."""
+    """The kernel that was chosen by name does not exist, or does not run on the device."""

@@ -1,7 +1,9 @@
-"""What a plan does and why, in numbers that can be printed."""
+"""`explain`: how attention under a mask is computed, and what that saves, in numbers that can be printed."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,13 +22,15 @@ class Explanation:
 
     Args:
         mask: Who may attend to whom.
-        kernels: The kernel of each run of heads, in words: "blocks of 32 queries".
-        heads: The first and last head of each run.
-        allowed_pairs: Pairs that the mask allows, over all heads and examples.
-        computed_pairs: Pairs that are computed.
-        padded_pairs: Pairs of the padded batch: examples times the longest query side times the longest key side.
-        cost: Estimated by the cost model, in milliseconds of the machine that it was fitted on, forward and backward.
-        padded_cost: The same for the padded batch.
+        kernels: The kernel of each group of neighbouring heads, in words: "blocks of 32 queries".
+        heads: The first and the last head of each group.
+        allowed_pairs: Number of pairs that the mask allows, over all heads and examples.
+        computed_pairs: Number of pairs that are computed, over all heads and examples.
+        padded_pairs: Number of pairs of the padded batch: heads times examples times the longest query side times the
+            longest key side.
+        cost: Milliseconds of the forward and the backward pass, as the cost model estimates them for the machine that
+            it was fitted on.
+        padded_cost: Milliseconds that the padded batch would take, by the same estimate.
     """
 
     mask: Mask
@@ -40,26 +44,26 @@ class Explanation:
 
     @property
     def allowed_share(self) -> float:
-        """Of the padded pairs."""
+        """Allowed pairs as a share of the padded pairs."""
         return self.allowed_pairs / max(self.padded_pairs, 1)
 
     @property
     def computed_share(self) -> float:
-        """Of the padded pairs."""
+        """Computed pairs as a share of the padded pairs."""
         return self.computed_pairs / max(self.padded_pairs, 1)
 
     @property
     def saving(self) -> float:
-        """Share of the padded batch's attention time that is expected to be saved."""
+        """Share of the padded batch's attention time that is saved, by the estimate."""
         return 1 - self.cost / self.padded_cost if self.padded_cost else 0.0
 
     @property
     def kernel(self) -> str:
-        """All kernels in one line."""
+        """All kernels with their heads, in one line."""
         if len(self.kernels) == 1:
             return self.kernels[0]
-        runs = zip(self.heads, self.kernels, strict=True)
-        return ", ".join(f"heads {first}-{last} {kernel}" for (first, last), kernel in runs)
+        groups = zip(self.heads, self.kernels, strict=True)
+        return ", ".join(f"heads {first}-{last} {kernel}" for (first, last), kernel in groups)
 
 
 def explain(
@@ -74,62 +78,77 @@ def explain(
 ) -> Explanation:
     """Explain what `plan` does with the same arguments.
 
+    Args:
+        mask: Who may attend to whom.
+        queries: The stream of the queries.
+        keys: The stream of the keys; the same object in self-attention.
+        num_heads: Number of attention heads.
+        head_dim: Size of one attention head.
+        has_relative_bias: Whether a relative bias is added to the scores.
+        kernel: One of `KERNELS`, in place of the choice by cost.
+
     Raises:
-        MaskError: As `plan`.
-        LayoutError: As `plan`.
-        PlanError: As `plan`.
+        MaskError: The mask cannot be evaluated.
+        LayoutError: Queries and keys have different numbers of examples.
+        PlanError: There is no such kernel, or it does not run on this device.
     """
-    attention_plan = plan(
-        mask, queries, keys, num_heads, head_dim=head_dim, has_relative_bias=has_relative_bias, kernel=kernel
-    )
+    bias = has_relative_bias
+    tiles = plan(mask, queries, keys, num_heads, head_dim=head_dim, has_relative_bias=bias, kernel=kernel)
     groups = select(mask, queries, keys, num_heads, head_dim=head_dim, kernel=kernel)
-    batch, tallest, widest = len(queries.sizes), max(queries.sizes, default=0), max(keys.sizes, default=0)
-    shapes = [batch.shape for batch in attention_plan.batches]
-    cost = sum(
-        float(COSTS.of_batches(tiles, tile_queries, tile_keys, heads, head_dim))
-        for tiles, heads, tile_queries, tile_keys in shapes
-    )
-    padded_cost = float(COSTS.of_batches(batch, tallest, widest, num_heads, head_dim)) if batch else 0.0
+    padded_shape = len(queries.sizes), num_heads, max(queries.sizes, default=0), max(keys.sizes, default=0)
     return Explanation(
         mask=mask,
         kernels=tuple(str(group.strategy) for group in groups),
         heads=tuple((group.heads[0], group.heads[-1]) for group in groups),
         allowed_pairs=allowed_pairs(mask, queries, keys, num_heads),
-        computed_pairs=attention_plan.num_weights,
-        padded_pairs=batch * tallest * widest * num_heads,
-        cost=cost / 1e6,
-        padded_cost=padded_cost / 1e6,
+        computed_pairs=tiles.num_weights,
+        padded_pairs=math.prod(padded_shape),
+        cost=_milliseconds([batch.shape for batch in tiles.batches], head_dim),
+        padded_cost=_milliseconds([padded_shape] if queries.sizes else [], head_dim),
     )
 
 
+def _milliseconds(shapes: Iterable[tuple[int, int, int, int]], head_dim: int) -> float:
+    """Return the estimated time of batches with these numbers of tiles, heads, queries and keys."""
+    nanoseconds = (COSTS.of_batches(tiles, queries, keys, heads, head_dim) for tiles, heads, queries, keys in shapes)
+    return sum(map(float, nanoseconds)) / 1e6
+
+
 def allowed_pairs(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> int:
-    """Pairs that a mask allows over all examples and heads, without ever holding a square.
+    """Count the pairs that a mask allows over all examples and heads, without a whole square in memory.
+
+    Args:
+        mask: Who may attend to whom.
+        queries: The stream of the queries.
+        keys: The stream of the keys; the same object in self-attention.
+        num_heads: Number of attention heads.
 
     Raises:
-        MaskError: The mask cannot be evaluated.
+        MaskError: The mask cannot be evaluated: a column is missing, or the number of heads does not fit.
     """
     total = 0
-    for example, (tall, wide) in enumerate(zip(queries.sizes, keys.sizes, strict=True)):
-        total += count(mask, scope_of_one(queries, keys, example, num_heads), tall, wide)
+    for example, (query_length, key_length) in enumerate(zip(queries.sizes, keys.sizes, strict=True)):
+        total += count(mask, scope_of_one(queries, keys, example, num_heads), query_length, key_length)
     return total
 
 
 def scope_of_one(queries: Ragged, keys: Ragged, example: int, num_heads: int) -> Scope:
-    """The scope of a single example of a stream, on the CPU.
+    """Return the scope of a single example of a stream, on the CPU.
 
     Args:
-        queries: Where the queries of all examples lie.
-        keys: Where the keys lie; the same object in self-attention.
-        example: The number of the example.
-        num_heads: Attention heads.
+        queries: The stream of the queries.
+        keys: The stream of the keys; the same object in self-attention.
+        example: Index of the example in the stream.
+        num_heads: Number of attention heads.
     """
-    features, tall = _features(queries, example), queries.sizes[example]
+    features, query_length = _features(queries, example), queries.sizes[example]
     if keys is queries:
-        return example_scope(tall, None, num_heads, features)
-    return example_scope(tall, keys.sizes[example], num_heads, features, _features(keys, example))
+        return example_scope(query_length, None, num_heads, features)
+    return example_scope(query_length, keys.sizes[example], num_heads, features, _features(keys, example))
 
 
 def _features(layout: Ragged, example: int) -> ExampleFeatures:
+    """Return the token columns and the values of one example of a stream, on the CPU."""
     starts = np.concatenate([[0], np.cumsum(layout.sizes)])
     tokens = slice(int(starts[example]), int(starts[example + 1]))
     columns = {name: column[tokens].cpu() for name, column in layout.columns.items()}

@@ -1,4 +1,4 @@
-"""Block lists for FlexAttention, from a mask's bounds."""
+"""Block lists for FlexAttention, from the bounds of a mask."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from finetune.attention.planning.tiles import expand_counts
 
 
 def flex_blocks(mask: Mask, groups: list[HeadGroup], queries: Ragged, keys: Ragged) -> FlexBlocks:
-    """Which blocks of the stream's square FlexAttention must look at.
+    """Return the blocks of a stream's score matrix that FlexAttention must compute.
 
     Args:
         mask: Who may attend to whom.
-        groups: The heads by their mask.
+        groups: All heads of the model, grouped by their mask.
         queries: The stream of the queries.
         keys: The stream of the keys; the same object in self-attention.
     """
@@ -40,7 +40,10 @@ def flex_blocks(mask: Mask, groups: list[HeadGroup], queries: Ragged, keys: Ragg
 
 
 def _block_maps(group: HeadGroup) -> tuple[BoolArray, BoolArray]:
-    """Where a block of the stream's square may hold an allowed pair, and where all its pairs are allowed."""
+    """Return where a block of the score matrix may hold an allowed pair, and where all its pairs are allowed.
+
+    Both are bool [blocks of queries, blocks of keys].
+    """
     query_sizes, key_sizes = example_sizes(group.queries), example_sizes(group.keys)
     query_block, query_example, query_first, query_last = _pieces(query_sizes)
     key_block, key_example, key_first, key_last = _pieces(key_sizes)
@@ -60,7 +63,15 @@ def _block_maps(group: HeadGroup) -> tuple[BoolArray, BoolArray]:
 
 
 def _pieces(sizes: IntArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Block, example, first and last position of the pieces into which examples and blocks cut a stream."""
+    """Return the pieces into which the ends of examples and of blocks cut a stream.
+
+    Args:
+        sizes: int64 [examples], number of tokens of each example.
+
+    Returns:
+        Block, example, first position and last position of each piece, int64 [pieces] each; positions count from 0 in
+        the example.
+    """
     starts = np.cumsum(sizes) - sizes
     stops = starts + sizes
     touched = np.where(sizes > 0, (stops - 1) // BLOCK - starts // BLOCK + 1, 0)

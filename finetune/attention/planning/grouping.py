@@ -1,4 +1,4 @@
-"""Which tiles are padded to one size and computed in one batch: those of like sizes, at the least cost."""
+"""Grouping of tiles of similar sizes, which are padded to one size and computed in one batch, at the least cost."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.heads import IntArray
 
 KEY_STEP, LEAST_KEYS = 8, 16
-"""Keys of a tile are LEAST_KEYS, or more in such steps. Vectors of AVX-512 hold 16 numbers; torch's softmax of fewer
-takes ten times as long, and matrix products of 20 keys take as long as of 24."""
+"""The number of keys of a tile is padded to LEAST_KEYS, or to a larger multiple of KEY_STEP. A vector of AVX-512 holds
+16 numbers: torch's softmax takes ten times as long for fewer keys, and matrix products take as long for 20 keys as for
+24."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +21,8 @@ class SizeGroup:
 
     Args:
         members: int64 [tiles], indices of the tiles.
-        queries: Queries of each after padding.
-        keys: Keys of each after padding.
+        queries: Number of queries of each tile after padding.
+        keys: Number of keys of each tile after padding.
     """
 
     members: IntArray
@@ -30,23 +31,24 @@ class SizeGroup:
 
 
 def group_by_size(queries: IntArray, keys: IntArray, num_heads: int, head_dim: int) -> list[SizeGroup]:
-    """The cheapest groups of tiles that have these numbers of queries and keys.
+    """Return the cheapest grouping of tiles.
 
-    In the order of their sizes, neighbours go together: dynamic programming over the different sizes finds the best
-    cuts. Tiles without queries or without keys are left out.
+    Tiles are sorted by their size, and each group is a run of neighbours; dynamic programming over the different sizes
+    finds the cuts of least cost. Tiles without queries or without keys are left out.
 
     Args:
-        queries: int64 [tiles], queries of each.
-        keys: int64 [tiles], keys of each.
-        num_heads: Heads in which they are computed.
+        queries: int64 [tiles], number of queries of each tile.
+        keys: int64 [tiles], number of keys of each tile.
+        num_heads: Number of heads in which the tiles are computed.
         head_dim: Size of one attention head.
     """
     filled = np.flatnonzero((queries > 0) & (keys > 0))
     if not len(filled):
         return []
     queries, keys = queries[filled], rounded_keys(keys[filled])
-    order = np.lexsort((queries, keys))  # by keys, then by queries
+    order = np.lexsort((queries, keys))  # by keys, then by queries: lexsort takes the last array first
     queries, keys = queries[order], keys[order]
+    # Where tiles of another size begin.
     starts = np.flatnonzero((np.diff(queries, prepend=-1) != 0) | (np.diff(keys, prepend=-1) != 0))
     ends = np.append(starts[1:], len(order))
     groups = []
@@ -58,20 +60,23 @@ def group_by_size(queries: IntArray, keys: IntArray, num_heads: int, head_dim: i
 
 
 def rounded_keys(keys: IntArray) -> IntArray:
-    """Numbers of keys rounded up to KEY_STEP; large ones by up to an eighth, so that few different ones remain."""
+    """Return numbers of keys rounded up: small ones to a multiple of KEY_STEP, large ones by up to an eighth.
+
+    So tiles have few different sizes, and the search for the best cuts stays small.
+    """
     step = np.maximum(KEY_STEP, 2 ** np.maximum(0, np.log2(keys).astype(np.int64) - 4))
     rounded: IntArray = np.maximum(LEAST_KEYS, -(-keys // step) * step)
     return rounded
 
 
 def _cuts(queries: IntArray, keys: IntArray, counts: IntArray, num_heads: int, head_dim: int) -> list[tuple[int, int]]:
-    """Runs of sizes that are padded to one, as first and stop.
+    """Return the runs of sizes that are padded to one size, as pairs of the first and one past the last index.
 
     Args:
-        queries: int64 [sizes], queries of tiles of each size.
-        keys: int64 [sizes], ascending, keys of them.
-        counts: int64 [sizes], tiles of each size.
-        num_heads: Heads in which they are computed.
+        queries: int64 [sizes], number of queries of the tiles of each size.
+        keys: int64 [sizes], number of keys of the tiles of each size, ascending.
+        counts: int64 [sizes], number of tiles of each size.
+        num_heads: Number of heads in which the tiles are computed.
         head_dim: Size of one attention head.
     """
     ends = np.cumsum(counts)

@@ -1,4 +1,4 @@
-"""Heads that share a mask, with what a plan asks about it: the mask evaluated for chosen pairs, in bounded memory."""
+"""Groups of heads that share a mask, and the evaluation of that mask for chosen pairs or blocks, in bounded memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 PAIRS_AT_ONCE = 2**17
-"""Pairs, or blocks of pairs, that are evaluated together, so that intermediate results stay in the cache."""
+"""Number of pairs, or of blocks of pairs, that are evaluated together, so that intermediate results fit the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,12 +27,13 @@ class HeadGroup:
     """Neighbouring heads with the same mask, and how their attention is computed.
 
     Args:
-        mask: The mask of these heads, free of per_head. Where it still differs between heads, the group is one head.
+        mask: The mask of these heads, in which no per_head remains. If it still differs between heads, as a custom
+            mask can, the group is a single head.
         heads: The heads.
-        num_heads: Heads of the model.
+        num_heads: Number of heads of the model.
         queries: The stream of the queries, on the CPU.
         keys: The stream of the keys, on the CPU; the same object in self-attention.
-        strategy: How attention is computed; None until it is chosen.
+        strategy: How attention is computed; None until it is selected.
     """
 
     mask: Mask
@@ -44,13 +45,13 @@ class HeadGroup:
 
 
 def head_groups(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> list[HeadGroup]:
-    """The heads of a model by their mask, in order, without strategies.
+    """Group the heads of a model by their mask, in order and without strategies.
 
     Args:
         mask: The mask of all heads.
         queries: The stream of the queries, on the CPU.
         keys: The stream of the keys, on the CPU; the same object in self-attention.
-        num_heads: Heads of the model.
+        num_heads: Number of heads of the model.
 
     Raises:
         MaskError: The number of heads does not fit.
@@ -59,7 +60,7 @@ def head_groups(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> li
         return [HeadGroup(mask, range(num_heads), num_heads, queries, keys)]
     masks = [mask.at_head(head, num_heads) for head in range(num_heads)]
     groups = []
-    # A custom mask may read the head's number: then no two heads are alike.
+    # A custom mask may read the number of the head: then no two heads have the same mask.
     for _, members in groupby(range(num_heads), lambda head: (masks[head], masks[head].needs.by_head and head)):
         heads = list(members)
         groups.append(HeadGroup(masks[heads[0]], range(heads[0], heads[-1] + 1), num_heads, queries, keys))
@@ -67,19 +68,23 @@ def head_groups(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> li
 
 
 def example_sizes(layout: Ragged) -> IntArray:
-    """Tokens of each example, int64 [examples]."""
+    """Return the number of tokens of each example, int64 [examples]."""
     return np.asarray(layout.sizes, dtype=np.int64)
 
 
 def example_starts(layout: Ragged) -> IntArray:
-    """Index of each example's first token in the stream, int64 [examples]."""
+    """Return the index in the stream of the first token of each example, int64 [examples]."""
     sizes = example_sizes(layout)
     starts: IntArray = np.cumsum(sizes) - sizes
     return starts
 
 
 def check_evaluable(group: HeadGroup) -> None:
-    """Evaluate one pair. Raises MaskError where a column is missing, which `mask_bounds` would take for unknown."""
+    """Evaluate one pair, so that a missing column is an error; in `mask_bounds` it only makes blocks unknown.
+
+    Raises:
+        MaskError: The mask cannot be evaluated.
+    """
     first = np.zeros(min(1, len(group.queries.sizes)), dtype=np.int64)
     allowed_pairs(group, first, first, first)
 
@@ -93,17 +98,21 @@ def mask_bounds(
     last_key: IntArray,
     steps: tuple[int, int] = (1, 1),
 ) -> tuple[BoolArray, BoolArray]:
-    """Which blocks of pairs hold any possible pair, and which hold allowed pairs alone: bool [blocks, ...], twice.
+    """Return the bounds of a mask in blocks of pairs.
+
+    All arrays are int64, have the same number of dimensions, and broadcast to one shape [blocks, ...].
 
     Args:
         group: The heads.
-        examples: The example of each block, int64 [blocks, ...]. All arrays have as many dimensions as the answers and
-            broadcast to their shape.
-        first_query: Position of each block's first query in its example.
-        last_query: Of its last query.
-        first_key: Of its first key.
-        last_key: Of its last key.
-        steps: Distance between neighbouring queries, and keys, of a block; see `Span`.
+        examples: The example of each block.
+        first_query: Position of the first query of each block in its example.
+        last_query: Position of the last query of each block.
+        first_key: Position of the first key of each block.
+        last_key: Position of the last key of each block.
+        steps: Distance between neighbouring queries of a block, and between neighbouring keys; see `Span`.
+
+    Returns:
+        Whether each block may hold an allowed pair, and whether all its pairs are allowed, bool [blocks, ...] each.
     """
 
     def evaluate(example: Tensor, *ends: Tensor) -> Tensor:
@@ -119,14 +128,15 @@ def mask_bounds(
 
 
 def allowed_pairs(group: HeadGroup, examples: IntArray, queries: IntArray, keys: IntArray) -> BoolArray:
-    """Which pairs the mask allows: bool [rows, ...].
+    """Return which pairs a mask allows, bool [rows, ...].
+
+    All arrays are int64, have the same number of dimensions, and broadcast to one shape [rows, ...].
 
     Args:
         group: The heads.
-        examples: The example of each pair, int64 [rows, ...]. All arrays have as many dimensions as the answer and
-            broadcast to its shape.
-        queries: Position of each pair's query in its example.
-        keys: Position of each pair's key.
+        examples: The example of each pair.
+        queries: Position of the query of each pair in its example.
+        keys: Position of the key of each pair in its example.
 
     Raises:
         MaskError: The mask cannot be evaluated.
@@ -137,8 +147,8 @@ def allowed_pairs(group: HeadGroup, examples: IntArray, queries: IntArray, keys:
         allowed = group.mask.allowed(scope, torch.tensor(group.heads.start), q, k)
         return allowed.expand(_shape(example, q, k))[None]
 
-    answer: BoolArray = _in_portions(evaluate, examples, queries, keys)[0]
-    return answer
+    allowed: BoolArray = _in_portions(evaluate, examples, queries, keys)[0]
+    return allowed
 
 
 def _shape(*tensors: Tensor) -> torch.Size:
@@ -146,12 +156,20 @@ def _shape(*tensors: Tensor) -> torch.Size:
 
 
 def _in_portions(evaluate: Callable[..., Tensor], *arguments: IntArray) -> BoolArray:
-    """[answers, rows, ...] of arguments [rows, ...], evaluated a few rows at a time."""
+    """Evaluate a function of arguments [rows, ...] a few rows at a time.
+
+    Args:
+        evaluate: Takes a tensor for each argument, and returns bool [results, rows, ...].
+        *arguments: int64, broadcastable to [rows, ...].
+
+    Returns:
+        bool [results, rows, ...].
+    """
     shape = np.broadcast_shapes(*(argument.shape for argument in arguments))
     rows = max(1, PAIRS_AT_ONCE // max(1, int(np.prod(shape[1:]))))
     tensors = [torch.from_numpy(argument).expand(shape[0], *argument.shape[1:]) for argument in arguments]
     portions = [
         evaluate(*(tensor[start : start + rows] for tensor in tensors)) for start in range(0, max(shape[0], 1), rows)
     ]
-    answers: BoolArray = torch.cat(portions, dim=1).numpy()
-    return answers
+    results: BoolArray = torch.cat(portions, dim=1).numpy()
+    return results

@@ -1,4 +1,4 @@
-"""Which keys the queries of a tile may attend to, found from a mask's bounds without looking at the whole square."""
+"""The keys that the queries of a tile may attend to, found from the bounds of a mask, without the whole square."""
 
 from __future__ import annotations
 
@@ -16,18 +16,24 @@ from finetune.attention.planning.heads import (
 from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, offsets, without_keys
 
 KEY_BLOCK = 64
-"""Keys whose bounds are asked for together before they are asked for one by one."""
+"""Number of neighbouring keys whose bounds are computed together before those of single keys."""
 SAMPLED_KEYS = 128
-"""Keys that tell whether a query's row of the mask is dense."""
+"""Number of keys by which the row of a query in the mask is found to be dense."""
 USUAL_BLOCKS = 4
-"""Rows are dense only where tiles reach more blocks of keys than a window does."""
+"""Number of blocks of keys that tiles reach under a usual window; tiles that reach more are searched for dense rows."""
 
 
 def dense_rows(group: HeadGroup) -> BoolArray:
-    """Which queries of the stream may attend to many more keys than their neighbours: bool [queries].
+    """Return which queries of a stream may attend to many more keys than their neighbours, bool [queries].
 
-    Those of global tokens are such rows. In a tile with their neighbours they would make it hold every key. A dense row
-    that is not found costs time, nothing else.
+    The rows of global tokens are dense. A tile that holds such a query beside its neighbours would hold every key. A
+    dense row that is not found costs time but changes no result.
+
+    Args:
+        group: The heads, with their mask and streams.
+
+    Raises:
+        MaskError: The mask cannot be evaluated.
     """
     found = np.zeros(group.queries.total, dtype=bool)
     starts = example_starts(group.queries)
@@ -36,7 +42,7 @@ def dense_rows(group: HeadGroup) -> BoolArray:
     tile, _, _ = _possible_blocks(group, tiles.examples, tiles.queries[:, 0], last)
     num_blocks = np.bincount(tile, minlength=len(tiles.examples))
     candidates = np.argsort(-num_blocks, kind="stable")[: np.count_nonzero(num_blocks > USUAL_BLOCKS)]
-    # Where no row stands out in a few of the candidates, it is assumed that none does: most masks have no such rows.
+    # Most masks have no dense rows: where there is none in a few of the candidates, the others are not examined.
     for chosen in (candidates[_spread(len(candidates))], candidates):
         positions, examples = tiles.queries[chosen], tiles.examples[chosen]
         counts = _sampled_counts(group, examples, positions)  # [chosen tiles, queries]
@@ -50,13 +56,13 @@ def dense_rows(group: HeadGroup) -> BoolArray:
 
 
 def _spread(count: int) -> IntArray:
-    """Indices below `count`: the first few, and some of the others."""
+    """Return some indices below `count`: the first few, and a few of the others at even distances."""
     others = np.linspace(0, max(count - 1, 0), min(count, 4)).astype(np.int64)
     return np.unique(np.concatenate([np.arange(min(count, 4)), others]))
 
 
 def _sampled_counts(group: HeadGroup, examples: IntArray, positions: IntArray) -> IntArray:
-    """How many of some keys, drawn at random, each query may attend to: int64 [tiles, queries]."""
+    """Return how many of some keys that are drawn at random each query may attend to, int64 [tiles, queries]."""
     shares = np.random.default_rng(0).random(SAMPLED_KEYS)
     keys = (example_sizes(group.keys)[examples][:, None, None] * shares).astype(np.int64)  # [tiles, 1, SAMPLED_KEYS]
     queries = positions.clip(0)[:, :, None]  # [tiles, queries, 1]
@@ -65,10 +71,10 @@ def _sampled_counts(group: HeadGroup, examples: IntArray, positions: IntArray) -
 
 
 def without_dense_rows(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> Tiles:
-    """The tiles, whose keys are not known yet, without the queries of dense rows."""
+    """Return tiles, whose keys are not known yet, without the queries of dense rows."""
     if not dense.any():
         return tiles
-    tokens = example_starts(group.queries)[tiles.examples][:, None] + tiles.queries
+    tokens = example_starts(group.queries)[tiles.examples][:, None] + tiles.queries  # [tiles, queries]
     remaining = np.where(dense[tokens], -1, tiles.queries)
     # A stable sort by "is padding" moves the padding to the end and leaves the queries in order.
     remaining = np.take_along_axis(remaining, np.argsort(remaining < 0, axis=1, kind="stable"), 1)
@@ -77,27 +83,28 @@ def without_dense_rows(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> Tile
 
 
 def separate_dense_rows(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> Tiles:
-    """The tiles without the queries of dense rows, followed by tiles of those alone."""
+    """Return the tiles without the queries of dense rows, followed by tiles of dense rows alone."""
     if not dense.any():
         return tiles
     sparse = without_dense_rows(group, tiles, dense)
     tokens, starts = np.flatnonzero(dense), example_starts(group.queries)
     examples = np.searchsorted(starts, tokens, side="right") - 1
     members = np.bincount(examples, minlength=len(starts))  # dense rows of each example
-    own = cut_queries(members, tiles.queries.shape[1])  # positions count the dense rows of an example
+    own = cut_queries(members, tiles.queries.shape[1])  # its positions count the dense rows of an example
+    # Index in `tokens` of each dense row: that of the example's first one, and the number within the example.
     index = (np.cumsum(members) - members)[own.examples][:, None] + own.queries
     positions = np.where(own.queries >= 0, (tokens - starts[examples])[index.clip(0)], -1)
     return without_keys(np.concatenate([sparse.examples, own.examples]), np.concatenate([sparse.queries, positions]))
 
 
 def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> Tiles:
-    """The tiles with the keys that any of their queries may attend to.
+    """Return tiles with the keys that any of their queries may attend to.
 
     Args:
-        group: The mask.
-        tiles: Made by `separate_dense_rows`, or without dense rows.
-        dense: The dense rows. Bounds are asked for about runs of queries, ends included; a run must not cross a dense
-            row that is in another tile.
+        group: The heads, with their mask and streams.
+        tiles: Tiles without keys, from `separate_dense_rows` or `without_dense_rows`.
+        dense: bool [queries], the dense rows. Bounds are those of runs of queries from the first to the last, and a run
+            must not include a dense row that is in another tile.
         step: Distance between neighbouring queries of a tile.
 
     Raises:
@@ -115,7 +122,11 @@ def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> Ti
 
 
 def _possible_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> tuple[IntArray, IntArray, BoolArray]:
-    """Tile, key and whether it is certain, of all keys that are possible by the mask's bounds; by tile, then key."""
+    """Return the keys that are possible by the bounds of the mask, sorted by tile, then by key.
+
+    Returns:
+        The tile of each entry, int64; its key, int64; and whether it is certain for all queries of the tile, bool.
+    """
     runs, examples, first, last = _runs(group, tiles, dense)
     run, start, stop = _possible_blocks(group, examples, first, last)
     keys = start[:, None] + np.arange(KEY_BLOCK)  # [blocks, KEY_BLOCK]
@@ -129,7 +140,17 @@ def _possible_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) 
 def _possible_blocks(
     group: HeadGroup, examples: IntArray, first: IntArray, last: IntArray
 ) -> tuple[IntArray, IntArray, IntArray]:
-    """Run, first and last key of the blocks of keys that runs of queries may attend to."""
+    """Return the blocks of keys that runs of queries may attend to.
+
+    Args:
+        group: The heads, with their mask and streams.
+        examples: int64 [runs], the example of each run.
+        first: int64 [runs], position of the first query of each run.
+        last: int64 [runs], position of the last query of each run.
+
+    Returns:
+        The run, the first and the last key of each block, int64 [blocks] each.
+    """
     key_sizes = example_sizes(group.keys)
     run, number = expand_counts(-(-key_sizes[examples] // KEY_BLOCK))
     start = number * KEY_BLOCK
@@ -139,11 +160,15 @@ def _possible_blocks(
 
 
 def _runs(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Tile, example, first and last query of the runs of each tile's queries that no dense row interrupts."""
+    """Cut the queries of each tile into runs, between which there are dense rows that are in other tiles.
+
+    Returns:
+        Tile, example, and positions of the first and the last query of each run, int64 [runs] each.
+    """
     positions = tiles.queries
     is_query = positions >= 0
     tokens = (example_starts(group.queries)[tiles.examples][:, None] + positions).clip(0)
-    # Neighbours in a tile with a dense row between them differ in the number of dense rows up to them.
+    # The number of dense rows up to a query increases from one query of a tile to the next if a dense row is between.
     num_dense = np.cumsum(dense)[tokens]
     begins = is_query.copy()
     begins[:, 1:] &= np.diff(num_dense, axis=1) > 0
@@ -156,7 +181,17 @@ def _runs(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> tuple[IntArray, I
 def _merge_runs(
     tile: IntArray, keys: IntArray, certain: BoolArray, num_runs: IntArray
 ) -> tuple[IntArray, IntArray, BoolArray]:
-    """Entries of several runs of a tile as one each; a key is certain where it is for all `num_runs` of the tile."""
+    """Merge the entries of the runs of each tile.
+
+    Args:
+        tile: int64 [entries], the tile of each entry.
+        keys: int64 [entries], its key.
+        certain: bool [entries], whether the key is certain for all queries of the run.
+        num_runs: int64 [tiles], number of runs of each tile.
+
+    Returns:
+        As `_possible_keys`; a key is certain if it is certain for all runs of the tile.
+    """
     radix = int(keys.max(initial=0)) + 1
     codes, member = np.unique(tile * radix + keys, return_inverse=True)  # one code for each tile and key, in order
     merged, merged_keys = codes // radix, codes % radix

@@ -1,8 +1,9 @@
-"""`plan`: from a mask and two streams to the tiles that are computed, at the least cost."""
+"""`plan`: which tiles are computed for a mask and two streams, at the least cost."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,6 +18,9 @@ from finetune.attention.planning.key_sets import dense_rows
 from finetune.attention.planning.selection import select_strategy
 from finetune.attention.planning.strategies import KERNELS, WHOLE
 from finetune.attention.planning.whole import whole_examples
+
+if TYPE_CHECKING:
+    from finetune.attention.kernels.flex import FlexBlocks
 
 
 def plan(
@@ -36,41 +40,32 @@ def plan(
         mask: Who may attend to whom.
         queries: The stream of the queries.
         keys: The stream of the keys; the same object in self-attention.
-        num_heads: Attention heads.
+        num_heads: Number of attention heads.
         head_dim: Size of one attention head.
-        has_relative_bias: Whether a relative bias is added, from a table [heads, 2 * longest - 1] whose middle is
-            distance 0; longest is the number of tokens of the longest example on either side.
+        has_relative_bias: Whether a relative bias is added, from a table [heads, 2 * longest - 1] with distance 0 in
+            its middle; longest is the number of tokens of the longest example on either side.
         kernel: One of `KERNELS`, in place of the choice by cost.
-        padded_lengths: Tokens of the query and key tensors, with padding after the streams' own; None where the
-            tensors have none.
+        padded_lengths: Number of tokens of the query tensor and of the key tensor, where they have padding after the
+            tokens of the streams; None where they have none.
 
     Returns:
-        What `tiled_attention` takes, on the streams' device.
+        The plan that `tiled_attention` takes, on the device of the streams.
 
     Raises:
         MaskError: The mask cannot be evaluated: a column is missing, or the number of heads does not fit.
-        LayoutError: The sides have different numbers of examples.
-        PlanError: There is no such kernel, or not on this device.
+        LayoutError: Queries and keys have different numbers of examples.
+        PlanError: There is no such kernel, or it does not run on this device.
     """
     _check(queries, keys, kernel)
     groups = select(mask, queries, keys, num_heads, head_dim=head_dim, kernel=kernel)
-    if all(group.strategy == WHOLE for group in groups):
-        # All heads in one product, even where their masks differ.
-        batches = whole_examples(
-            mask, range(num_heads), queries, keys, num_heads, head_dim=head_dim, has_relative_bias=has_relative_bias
-        )
-    else:
-        batches = [batch for group in groups for batch in _batches(group, queries, keys, head_dim, has_relative_bias)]
-    flex = None
-    if kernel == "flex":
-        from finetune.attention.planning.flex import flex_blocks  # its imports take a second
-
-        flex = flex_blocks(mask, groups, queries, keys)
+    batches = _batches(mask, groups, queries, keys, head_dim, has_relative_bias)
+    flex = _flex_blocks(mask, groups, queries, keys) if kernel == "flex" else None
     num_queries, num_keys = padded_lengths or (queries.total, keys.total)
     return compile_plan(batches, num_queries, num_keys, num_heads, flex)
 
 
 def _check(queries: Ragged, keys: Ragged, kernel: str | None) -> None:
+    """Raise PlanError or LayoutError where `plan` cannot use these arguments."""
     if kernel is not None and kernel not in KERNELS:
         known = ", ".join(KERNELS)
         raise PlanError(f"there is no kernel {kernel!r}; there are {known}{did_you_mean(kernel, KERNELS)}")
@@ -83,12 +78,20 @@ def _check(queries: Ragged, keys: Ragged, kernel: str | None) -> None:
 def select(
     mask: Mask, queries: Ragged, keys: Ragged, num_heads: int, *, head_dim: int = 64, kernel: str | None = None
 ) -> list[HeadGroup]:
-    """The heads by their mask, each group with the strategy that `plan` takes; the arguments are those of `plan`.
+    """Group the heads by their mask, and select the strategy that `plan` uses for each group.
+
+    Args:
+        mask: Who may attend to whom.
+        queries: The stream of the queries.
+        keys: The stream of the keys; the same object in self-attention.
+        num_heads: Number of attention heads.
+        head_dim: Size of one attention head.
+        kernel: One of `KERNELS`, in place of the choice by cost.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
-    # Masks are evaluated on the CPU, where many small steps do not wait for each other.
+    # Masks are evaluated on the CPU: on a GPU, each of the many small steps would cost a launch and a wait.
     queries_here = _on_cpu(queries)
     keys_here = queries_here if keys is queries else _on_cpu(keys)
     kernel = None if kernel == "flex" else kernel  # with dropout, flex falls back to the cheapest tiles
@@ -98,14 +101,33 @@ def select(
     ]
 
 
+def _flex_blocks(mask: Mask, groups: list[HeadGroup], queries: Ragged, keys: Ragged) -> FlexBlocks:
+    from finetune.attention.planning.flex import flex_blocks  # its imports take a second
+
+    return flex_blocks(mask, groups, queries, keys)
+
+
 def _on_cpu(layout: Ragged) -> Ragged:
     return layout if layout.cu_seqlens.device.type == "cpu" else layout.to(torch.device("cpu"))
 
 
 def _batches(
+    mask: Mask, groups: list[HeadGroup], queries: Ragged, keys: Ragged, head_dim: int, has_relative_bias: bool
+) -> list[TileBatch]:
+    """Return the tiles of all heads, on the device of the streams."""
+    if all(group.strategy == WHOLE for group in groups):
+        # One batch for all heads, even where their masks differ, takes fewer matrix products than one for each group.
+        num_heads = groups[0].num_heads
+        return whole_examples(
+            mask, range(num_heads), queries, keys, num_heads, head_dim=head_dim, has_relative_bias=has_relative_bias
+        )
+    return [batch for group in groups for batch in _group_batches(group, queries, keys, head_dim, has_relative_bias)]
+
+
+def _group_batches(
     group: HeadGroup, queries: Ragged, keys: Ragged, head_dim: int, has_relative_bias: bool
 ) -> list[TileBatch]:
-    """The tiles of a group of heads, on the streams' device."""
+    """Return the tiles of a group of heads, on the device of the streams."""
     if group.strategy is None or group.strategy == WHOLE:
         return whole_examples(
             group.mask,

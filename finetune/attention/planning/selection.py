@@ -1,4 +1,4 @@
-"""The selection of the cheapest strategy for heads that share a mask."""
+"""Selection of the cheapest strategy for heads that share a mask."""
 
 from __future__ import annotations
 
@@ -13,47 +13,49 @@ from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block
 from finetune.attention.planning.tiles import cut_queries
 
 SAMPLE = 16
-"""Tiles whose cost stands for that of all."""
+"""Number of tiles from which the cost of all is estimated."""
 WORTHWHILE = 0.9
-"""Share of the cost of whole examples that blocks must stay below: finding the tiles costs too."""
+"""Share of the cost of whole examples that the cost of blocks must not exceed; for finding the tiles takes time too."""
 REMEMBERED = 4096
-"""Strategies that are kept for batches like those that they were selected for."""
+"""Number of selections that are kept, to be used again for batches of similar lengths."""
 
 _selected: dict[tuple[object, ...], Strategy] = {}
 
 
 def select_strategy(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
-    """The cheapest strategy for these heads; batches of like lengths share one selection.
+    """Return the cheapest strategy for a group of heads; batches of similar lengths share one selection.
 
     Args:
-        group: The heads.
+        group: The heads, with their mask and streams.
         head_dim: Size of one attention head.
-        kernel: "whole" or "blocks" to allow no other, whatever it costs; None allows both.
+        kernel: "whole" or "blocks", to allow this kernel only, whatever it costs; None allows both.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
     sizes = (*group.queries.sizes, *group.keys.sizes)
     longest = max(sizes, default=0)
-    if kernel is None and longest <= SIZES[0]:
+    if kernel is None and longest <= SIZES[0]:  # the smallest tile holds a whole example
         return WHOLE
     check_evaluable(group)
     if kernel == WHOLE.kernel:
         return WHOLE
-    like = group.mask, group.heads, group.num_heads, head_dim, kernel, _magnitude(longest), _magnitude(sum(sizes))
-    if like not in _selected:
+    case = group.mask, group.heads, group.num_heads, head_dim, kernel, _magnitude(longest), _magnitude(sum(sizes))
+    if case not in _selected:
         if len(_selected) == REMEMBERED:
             _selected.clear()
-        _selected[like] = _cheapest(group, head_dim, kernel)
-    return _selected[like]
+        _selected[case] = _cheapest(group, head_dim, kernel)
+    return _selected[case]
 
 
 def _magnitude(number: int) -> int:
-    """Equal for most numbers within a fifth of each other: 2 ** (1 / 4) is 1.19."""
+    """Return four times the binary logarithm, rounded: numbers within a fifth of each other mostly have the same."""
+    # 2 ** (1 / 4) is 1.19.
     return round(4 * float(np.log2(max(number, 1))))
 
 
 def _cheapest(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
+    """Return the strategy of least cost; blocks if `kernel` is "blocks"."""
     dense = dense_rows(group)
     strategies = block_strategies(group.mask, max(group.queries.sizes, default=1))
     costs = {strategy: cost_of_blocks(group, dense, strategy, head_dim) for strategy in strategies}
@@ -64,7 +66,15 @@ def _cheapest(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
 
 
 def cost_of_whole(group: HeadGroup, head_dim: int) -> float:
-    """Nanoseconds for the whole squares of the examples."""
+    """Return the cost of computing the whole squares of the examples.
+
+    Args:
+        group: The heads, with their mask and streams.
+        head_dim: Size of one attention head.
+
+    Returns:
+        Nanoseconds of the forward and the backward pass.
+    """
     num_heads = len(group.heads)
     sizes = group_by_size(example_sizes(group.queries), example_sizes(group.keys), num_heads, head_dim)
     return sum(
@@ -73,7 +83,17 @@ def cost_of_whole(group: HeadGroup, head_dim: int) -> float:
 
 
 def cost_of_blocks(group: HeadGroup, dense: BoolArray, strategy: Strategy, head_dim: int) -> float:
-    """Nanoseconds for tiles of this size and step, estimated from some of them."""
+    """Return the cost of computing tiles of a size and step, estimated from some of the tiles.
+
+    Args:
+        group: The heads, with their mask and streams.
+        dense: bool [queries], the dense rows, which are computed in tiles of their own.
+        strategy: The size and the step of the tiles.
+        head_dim: Size of one attention head.
+
+    Returns:
+        Nanoseconds of the forward and the backward pass.
+    """
     num_heads = len(group.heads)
     num_tiles = len(cut_queries(example_sizes(group.queries), strategy.size, strategy.step).examples)
     counts = find_tiles(group, dense, strategy.size, strategy.step, SAMPLE).key_counts

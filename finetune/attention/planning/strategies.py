@@ -12,9 +12,9 @@ from finetune.attention.masks.operators import Junction, Not
 from finetune.attention.masks.strided import Strided
 
 KERNELS = ("whole", "blocks", "flex")
-"""Names by which a kernel can be asked for; `flex` is never chosen unasked."""
+"""Names of the kernels that a user can choose; `flex` is used only where it is chosen."""
 SIZES = (32, 64, 128, 256)
-"""Queries of a tile, of which one number is chosen."""
+"""Numbers of queries of a tile, one of which is selected by cost."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Strategy:
 
     Args:
         kernel: "whole" or "blocks".
-        size: Queries of a tile; 0 for whole examples.
+        size: Number of queries of a tile; 0 for whole examples.
         step: Distance between neighbouring queries of a tile.
     """
 
@@ -38,15 +38,17 @@ class Strategy:
 
 
 WHOLE = Strategy("whole")
-"""Each example is one tile: every query with every key."""
+"""The strategy under which each example is one tile: every query with every key."""
 
 
 def block_strategies(mask: Mask, longest: int) -> list[Strategy]:
-    """Tiles of several sizes, and those that go with the steps and blocks in the mask.
+    """Return the strategies of tiles that can be worthwhile for a mask.
+
+    They have several sizes, those of blocks in the mask among them, and the steps of dilated and strided masks in it.
 
     Args:
         mask: The mask.
-        longest: Queries of the longest example.
+        longest: Number of queries of the longest example.
     """
     parts = list(_parts(mask))
     steps = {1} | {part.step for part in parts if isinstance(part, Dilated | Strided) and part.step < longest}
@@ -61,7 +63,7 @@ def block_strategies(mask: Mask, longest: int) -> list[Strategy]:
 
 
 def _parts(mask: Mask) -> Iterator[Mask]:
-    """A mask and the masks that it is made of."""
+    """Yield a mask and the masks that it is made of."""
     yield mask
     members = mask.members if isinstance(mask, Junction) else (mask.mask,) if isinstance(mask, Not) else ()
     for member in members:

@@ -12,15 +12,15 @@ from finetune.attention.planning.heads import BoolArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
-    """Tiles of the heads of one group, as plain arrays; keys are stored one tile after the other.
+    """Tiles of the heads of one group, as plain arrays; the keys of all tiles lie one tile after the other.
 
     Args:
         examples: int64 [tiles], the example of each tile.
-        queries: int64 [tiles, size], positions of its queries in the example, ascending; -1 at padding, which comes
-            last.
-        key_offsets: int64 [tiles + 1], where each tile's keys begin in `keys`, and their number at the end, as
-            cu_seqlens has it for tokens.
-        keys: int64 [entries], positions of keys in the example. Those that are certain come first in each tile.
+        queries: int64 [tiles, size], positions in the example of the queries of each tile, ascending; -1 at padding,
+            which comes last.
+        key_offsets: int64 [tiles + 1], index in `keys` of the first key of each tile, and at the end the number of
+            keys, in the manner of cu_seqlens.
+        keys: int64 [entries], positions of keys in the example; in each tile, keys that are certain come first.
         certain: bool [entries], whether every query of the tile may attend to the key, so that the mask need not be
             evaluated.
         allowed: bool [entries that are not certain, size], which queries of the tile may attend to the key.
@@ -35,19 +35,24 @@ class Tiles:
 
     @property
     def query_counts(self) -> IntArray:
-        """Queries of each tile."""
+        """Number of queries of each tile, int64 [tiles]."""
         counts: IntArray = (self.queries >= 0).sum(1)
         return counts
 
     @property
     def key_counts(self) -> IntArray:
-        """Keys of each tile."""
+        """Number of keys of each tile, int64 [tiles]."""
         counts: IntArray = np.diff(self.key_offsets)
         return counts
 
 
 def without_keys(examples: IntArray, queries: IntArray) -> Tiles:
-    """Tiles whose keys are not known yet."""
+    """Return tiles whose keys are not known yet.
+
+    Args:
+        examples: int64 [tiles], the example of each tile.
+        queries: int64 [tiles, size], positions of the queries of each tile, -1 at padding.
+    """
     return Tiles(
         examples,
         queries,
@@ -59,7 +64,12 @@ def without_keys(examples: IntArray, queries: IntArray) -> Tiles:
 
 
 def split_tiles(tiles: Tiles, members: Sequence[IntArray]) -> list[Tiles]:
-    """The tiles of each index array of `members`."""
+    """Split tiles into parts.
+
+    Args:
+        tiles: The tiles.
+        members: For each part int64 [tiles of the part], the indices of its tiles.
+    """
     counts = tiles.key_counts
     # The row of `allowed` of an entry that is not certain is the number of such entries before it.
     row = np.cumsum(~tiles.certain) - 1
@@ -82,7 +92,11 @@ def split_tiles(tiles: Tiles, members: Sequence[IntArray]) -> list[Tiles]:
 
 
 def merge_tiles(parts: Sequence[Tiles]) -> Tiles:
-    """All tiles one after the other; at least one part, and all of one size."""
+    """Return the tiles of several parts as one.
+
+    Args:
+        parts: At least one part; all have tiles of the same size.
+    """
     if len(parts) == 1:
         return parts[0]
     return Tiles(
@@ -96,32 +110,38 @@ def merge_tiles(parts: Sequence[Tiles]) -> Tiles:
 
 
 def cut_queries(sizes: IntArray, size: int, step: int = 1) -> Tiles:
-    """Tiles, without keys, that hold every query of each example once.
+    """Return tiles without keys that hold every query of each example once.
 
     Args:
-        sizes: int64 [examples], queries of each example.
-        size: Queries of a tile; the last tile of an example may have fewer.
+        sizes: int64 [examples], number of queries of each example.
+        size: Number of queries of a tile; the last tile of an example may have fewer.
         step: Distance between neighbouring queries of a tile. With step 3 the tiles of an example of 9 queries hold
-            0, 3, 6, then 1, 4, 7, then 2, 5, 8, as strided and dilated masks want it.
+            0, 3, 6, then 1, 4, 7, then 2, 5, 8, so that under a strided or dilated mask they have their keys in common.
     """
-    # A residue class modulo `step` is cut like an example of its own.
+    # The queries of an example with the same remainder modulo `step` are cut like an example of their own.
     examples = np.repeat(np.arange(len(sizes)), step)
     residues = np.tile(np.arange(step), len(sizes))
     members = np.maximum(0, -(-(sizes[examples] - residues) // step))  # [examples * step], queries of each class
-    source, number = expand_counts(-(-members // size))
-    index = number[:, None] * size + np.arange(size)  # [tiles, size], in the residue class
+    source, number = expand_counts(-(-members // size))  # -(-a // b) is a / b rounded up
+    index = number[:, None] * size + np.arange(size)  # [tiles, size], number of each query in its residue class
     positions = residues[source][:, None] + step * index
     return without_keys(examples[source], np.where(index < members[source][:, None], positions, -1))
 
 
 def expand_counts(counts: IntArray) -> tuple[IntArray, IntArray]:
-    """For counts 2, 0, 3 the owners 0 0 2 2 2, and the index of each within its owner, 0 1 0 1 2."""
+    """Return the owner of each of several runs of elements, and the index of each element in its run.
+
+    For counts 2, 0, 3 the owners are 0 0 2 2 2, and the indices are 0 1 0 1 2.
+
+    Args:
+        counts: int64 [owners], number of elements of each owner.
+    """
     owner = np.repeat(np.arange(len(counts)), counts)
     return owner, np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
 
 
 def offsets(counts: IntArray) -> IntArray:
-    """0 and the sums of the first 1, 2, ... counts."""
+    """Return 0 and the sums of the first 1, 2, ... counts, int64 [counts + 1]."""
     found = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=found[1:])
     return found

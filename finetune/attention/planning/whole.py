@@ -1,4 +1,4 @@
-"""Tiles of whole examples: every query of an example with all its keys, examples of like lengths in one batch."""
+"""Tiles of whole examples: every query of an example with all its keys, examples of similar lengths in one batch."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def whole_examples(
     head_dim: int = 64,
     has_relative_bias: bool = False,
 ) -> list[TileBatch]:
-    """The batches that compute each example's whole square, on the streams' device.
+    """Return the batches that compute the whole square of each example, on the device of the streams.
 
     Args:
-        mask: Who may attend to whom; with per_head only where `heads` are all heads.
+        mask: Who may attend to whom. It may differ between heads only if `heads` are all heads of the model.
         heads: The heads that are computed.
         queries: The stream of the queries.
         keys: The stream of the keys; the same object in self-attention.
-        num_heads: Heads of the model.
+        num_heads: Number of heads of the model.
         head_dim: Size of one attention head.
-        has_relative_bias: Whether a relative bias is added, see `plan`.
+        has_relative_bias: Whether a relative bias is added to the scores.
 
     Raises:
         MaskError: The mask cannot be evaluated.
@@ -52,7 +52,17 @@ def _batch(
     num_heads: int,
     longest: int | None,
 ) -> TileBatch:
-    """One batch; `longest` is given where a relative bias is added."""
+    """Return the batch of some examples.
+
+    Args:
+        size: The examples, and the numbers of queries and keys to which they are padded.
+        mask: Who may attend to whom.
+        heads: The heads that are computed.
+        queries: The stream of the queries.
+        keys: The stream of the keys; the same object in self-attention.
+        num_heads: Number of heads of the model.
+        longest: Number of tokens of the longest example of the streams; None where no relative bias is added.
+    """
     device = queries.cu_seqlens.device
     query_tokens, queries_full = _padded_tokens(queries, size.members, size.queries)  # [tiles, queries]
     key_tokens, keys_full = _padded_tokens(keys, size.members, size.keys)  # [tiles, keys]
@@ -60,7 +70,7 @@ def _batch(
     if mask == full():
         allowed = None if queries_full and keys_full else (key_tokens >= 0)[:, None, None, :]
     elif mask == causal() and keys is queries:
-        # Padding comes after every token of the example, and no query attends to what comes after it.
+        # Padded keys come after all tokens of an example, so the triangle excludes them for every query.
         allowed = torch.ones(1, 1, size.queries, size.keys, dtype=torch.bool, device=device).tril()
     else:
         allowed = ragged_mask(
@@ -68,7 +78,7 @@ def _batch(
         )
     bias_index = None
     if longest is not None:
-        # Positions count from 0 in every example: one index serves all tiles.
+        # Positions count from 0 in every example, so one index serves all tiles.
         query_positions, key_positions = (torch.arange(n, device=device)[None] for n in (size.queries, size.keys))
         bias_index = distance_index(query_positions, key_positions, longest)  # [1, queries, keys]
     return TileBatch(query_tokens, key_tokens, allowed, heads, bias_index)
@@ -77,14 +87,17 @@ def _batch(
 def plan_cls_only(
     mask: Mask, stream: Ragged, num_heads: int, *, head_dim: int = 64, padded_length: int | None = None
 ) -> AttentionPlan:
-    """Plan self-attention of each example's first token ([CLS]) alone; query i is that of example i.
+    """Plan self-attention in which the first token of each example ([CLS]) is the only query.
+
+    The query tensor has one row for each example, in the order of the examples.
 
     Args:
         mask: Who may attend to whom.
         stream: The stream of queries and keys.
-        num_heads: Attention heads.
+        num_heads: Number of attention heads.
         head_dim: Size of one attention head.
-        padded_length: Tokens of the key tensor, with padding after the stream's own; None where it has none.
+        padded_length: Number of tokens of the key tensor, where it has padding after the tokens of the stream; None
+            where it has none.
 
     Raises:
         MaskError: The mask cannot be evaluated.
@@ -106,7 +119,16 @@ def plan_cls_only(
 
 
 def _padded_tokens(layout: Ragged, examples: IntArray, padded_length: int) -> tuple[Tensor, bool]:
-    """Tokens of some examples as rows, int64 [examples, padded_length], -1 at padding; and whether there is none."""
+    """Return the tokens of some examples as padded rows, and whether there is no padding.
+
+    Args:
+        layout: The stream.
+        examples: int64 [examples], indices of the examples.
+        padded_length: Number of positions of a row.
+
+    Returns:
+        Indices of tokens in the stream, int64 [examples, padded_length], -1 at padding; and whether none is -1.
+    """
     lengths = example_sizes(layout)[examples][:, None]
     position = np.arange(padded_length)
     is_token = position < lengths

@@ -12,7 +12,7 @@ HEADS, WIDTH = 2, 4
 
 
 def random_inputs(examples: int, beams: int, keys: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Query, key, value, and a bias."""
+    """Return query, key, value and bias."""
     generator = torch.Generator().manual_seed(seed)
     shapes = (
         (examples * beams, HEADS, 1, WIDTH),

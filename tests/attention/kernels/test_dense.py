@@ -13,7 +13,7 @@ lengths = st.integers(0, 5)
 
 
 def random_inputs(queries: int, keys: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Query, key, value, a random mask with an empty row where there is one, a bias."""
+    """Return query, key, value, a random mask whose first row, if any, is empty, and a bias."""
     generator = torch.Generator().manual_seed(seed)
     shapes = [(BATCH, HEADS, queries, WIDTH), (BATCH, HEADS, keys, WIDTH), (BATCH, HEADS, keys, 3)]
     query, key, value = (torch.randn(s, generator=generator, dtype=torch.float64).requires_grad_() for s in shapes)

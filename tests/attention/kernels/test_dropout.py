@@ -1,4 +1,4 @@
-"""Dropout draws each number independently, with the right probability, and again where a seed is given."""
+"""Dropout draws each number independently, with the right probability, and the same again for the same seed."""
 
 import pytest
 import torch

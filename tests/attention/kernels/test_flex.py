@@ -1,4 +1,4 @@
-"""FlexAttention's forward pass, without compilation: all that torch can do on every CPU."""
+"""The forward pass of FlexAttention without compilation, which is all that torch has on every CPU."""
 
 import warnings
 

@@ -15,7 +15,7 @@ lengths = st.integers(0, 5)
 
 
 def random_inputs(queries: int, keys: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Query, key, value, and a bias."""
+    """Return query, key, value and bias."""
     generator = torch.Generator().manual_seed(seed)
     shapes = (
         (BATCH, HEADS, queries, WIDTH),
@@ -28,7 +28,7 @@ def random_inputs(queries: int, keys: int, seed: int) -> tuple[Tensor, Tensor, T
 
 
 def random_mask(queries: int, keys: int, seed: int, heads: int) -> Tensor:
-    """Some rows of it are empty."""
+    """Return a random mask, some of whose rows are empty."""
     generator = torch.Generator().manual_seed(seed)
     allowed = torch.rand(BATCH, heads, queries, keys, generator=generator) > 0.5
     allowed[0, :, :1] = False
@@ -36,7 +36,7 @@ def random_mask(queries: int, keys: int, seed: int, heads: int) -> Tensor:
 
 
 def outcome(attend: Callable[..., Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """Output and gradients of query, key, value and bias."""
+    """Return the output, and the gradients of query, key, value and bias."""
     leaves = [tensor.clone().requires_grad_() for tensor in inputs]
     output = attend(*leaves)
     weighted = output * torch.linspace(1, 2, output.numel(), dtype=output.dtype).view_as(output)

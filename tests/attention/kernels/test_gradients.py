@@ -1,4 +1,4 @@
-"""The backward pass by hand against finite differences and against autograd."""
+"""The hand-written backward pass equals finite differences and autograd."""
 
 import pytest
 import torch

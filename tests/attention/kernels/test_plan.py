@@ -1,4 +1,4 @@
-"""Compiling a plan: chunks cover every tile and head once, and masks become what the softmax adds."""
+"""Compiling a plan: chunks cover every tile and head once, and boolean masks become additive."""
 
 import math
 
@@ -14,7 +14,7 @@ HEADS = 4
 def batch(
     allowed: torch.Tensor | None = None, heads: range = range(1, 4), bias: torch.Tensor | None = None
 ) -> TileBatch:
-    """5 tiles of 3 queries and 7 keys; the tokens of each tile are its own."""
+    """Return 5 tiles of 3 queries and 7 keys, which share no tokens."""
     return TileBatch(torch.arange(15).view(5, 3), torch.arange(35).view(5, 7), allowed, heads, bias)
 
 

@@ -21,7 +21,7 @@ SEVERAL = [torch.tensor([[0, 3], [2, 3]]), torch.tensor([[3, -1]])]
 
 
 def indices(tokens: list[Tensor], unique: bool = False) -> SlotIndices:
-    """Of 5 tokens, of which token 4 is nowhere, in 2 heads: the first chunk in both, the second in head 1."""
+    """Return the slots of 5 tokens, of which token 4 has none, in 2 heads: one chunk in both, another in head 1."""
     return index_slots(tokens, [range(2), range(1, 2)], 5, 2, unique=unique)
 
 

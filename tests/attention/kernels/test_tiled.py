@@ -29,7 +29,7 @@ by_kernel = pytest.mark.parametrize("kernel", KERNELS)
 
 
 def inputs(layout: Ragged, dtype: torch.dtype = torch.float64, seed: int = 0) -> Inputs:
-    """Query, key, value and output gradient."""
+    """Return query, key, value and output gradient."""
     generator = torch.Generator().manual_seed(seed)
     query, key, value, gradient = (
         torch.randn(layout.total, HEADS, HEAD_DIM, generator=generator, dtype=torch.float64).to(dtype) for _ in range(4)
@@ -38,14 +38,14 @@ def inputs(layout: Ragged, dtype: torch.dtype = torch.float64, seed: int = 0) ->
 
 
 def outcome(attend: Callable[..., Tensor], query: Tensor, key: Tensor, value: Tensor, gradient: Tensor) -> list[Tensor]:
-    """The output, and the gradients of query, key and value."""
+    """Return the output, and the gradients of query, key and value."""
     leaves = [tensor.clone().requires_grad_() for tensor in (query, key, value)]
     output = attend(*leaves)
     return [output.detach(), *torch.autograd.grad(output, leaves, gradient)]
 
 
 def dense(mask: Mask, layout: Ragged, factors: Tensor | None = None) -> Callable[..., Tensor]:
-    """The reference over streams [tokens, heads, width]; factors are those of dropout, [heads, tokens, tokens]."""
+    """Compute the reference over streams [tokens, heads, head_dim], with dropout factors [heads, tokens, tokens]."""
     allowed = ragged_mask(mask, layout, num_heads=HEADS)
 
     def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
@@ -142,7 +142,7 @@ def test_dropout_is_the_same_in_both_passes(text: str, kernel: str) -> None:
 
 
 def spread(attention_plan: AttentionPlan, dropout: float, seed: int) -> Tensor:
-    """The dropout factors of a plan's weights where these stand in the whole matrix: [heads, queries, keys]."""
+    """Return the dropout factors of a plan's weights at their places in the whole matrix, [heads, queries, keys]."""
     num_tokens = attention_plan.keys.num_rows // HEADS
     found = torch.zeros(attention_plan.queries.num_rows, num_tokens, dtype=torch.float64)
     is_query = torch.ones(len(attention_plan.queries.rows), dtype=torch.bool)
@@ -223,7 +223,7 @@ def test_bfloat16_is_no_worse_than_sdpa(kernel: str) -> None:
 
 
 def errors(found: list[Tensor], exact: list[Tensor]) -> Tensor:
-    """Of output and gradients, as root mean squares."""
+    """Return the root mean square errors of output and gradients."""
     pairs = zip(found, exact, strict=True)
     return torch.stack([(one.double() - other).square().mean().sqrt().float() for one, other in pairs])
 

@@ -20,7 +20,7 @@ def _seed() -> None:
 
 
 def as_torch(attention: MaskedMultiHeadAttention) -> torch.nn.MultiheadAttention:
-    """torch's module with the same weights."""
+    """Return torch's module with the same weights."""
     theirs = torch.nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
     projections = (attention.query, attention.key, attention.value)
     theirs.in_proj_weight.data = torch.cat([each.weight.data for each in projections])
@@ -70,9 +70,9 @@ def widths(name: str, width: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["d_k", "d_v"])
 def test_widths_that_the_heads_do_not_divide_are_refused(name: str) -> None:
-    with pytest.raises(LayerError, match=f"{name} is the total width of all heads.*multiple of n_head 2, got 7"):
+    with pytest.raises(LayerError, match=f"{name} is the size of all heads together.*multiple of n_head 2, got 7"):
         MaskedMultiHeadAttention(WIDTH, HEADS, **widths(name, 7))
-    with pytest.raises(LayerError, match="d_k is the total width"):
+    with pytest.raises(LayerError, match="d_k is the size of all heads"):
         MaskedMultiHeadAttention(7, HEADS)
     with pytest.raises(LayerError, match=f"{name} must be at least 1, got 0"):
         MaskedMultiHeadAttention(WIDTH, HEADS, **widths(name, 0))

@@ -1,4 +1,4 @@
-"""What is often done in place of masked attention, and that it gives something else."""
+"""Common mistakes in masked attention: each gives another result than this package."""
 
 import math
 
@@ -34,7 +34,7 @@ IGNORE_2 = torch.tensor([True, True, False, True, True])[None, None, None]
 
 
 def test_the_worked_example() -> None:
-    """Inputs 0 to 4 as queries, keys and values, width 4, position 2 ignored. It is in the package's README."""
+    """Inputs 0 to 4 as queries, keys and values, d_model 4, position 2 ignored; the example of the package's README."""
     width = 4
     inputs = torch.zeros(1, 1, TOKENS, width)  # [batch, heads, tokens, width]
     inputs[..., 0] = torch.arange(TOKENS)  # the number i is the vector (i, 0, 0, 0)
@@ -49,7 +49,7 @@ def test_the_worked_example() -> None:
 
 
 def parts(attention: MaskedMultiHeadAttention, hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Query, key and value by head, [batch, heads, tokens, width of a head], written out."""
+    """Return query, key and value by head, [batch, heads, tokens, head_dim], in the plainest code."""
     projected = (attention.query(hidden), attention.key(hidden), attention.value(hidden))
     query, key, value = (torch.stack(each.chunk(HEADS, dim=-1), dim=1) for each in projected)
     return query, key, value
@@ -105,7 +105,7 @@ def test_splitting_heads_along_the_wrong_axis(attention: MaskedMultiHeadAttentio
 
 @pytest.mark.parametrize("width", [WIDTH, 4 * WIDTH])
 def test_scaling_by_the_wrong_width(hidden: Tensor, width: int) -> None:
-    """By d_model, or by d_k over all heads."""
+    """Scores are divided by the root of d_model, or of d_k, in place of that of head_dim."""
     torch.manual_seed(0)
     attention = MaskedMultiHeadAttention(WIDTH, HEADS, d_k=4 * WIDTH)
     query, key, _ = parts(attention, hidden)

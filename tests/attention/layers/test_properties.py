@@ -1,4 +1,4 @@
-"""Layers under any mask: against dense attention in float64, written out."""
+"""Layers under any mask equal dense attention in float64, computed in the plainest code."""
 
 import math
 
@@ -19,7 +19,7 @@ sides = st.sampled_from(["left", "right"])
 
 
 def rows(lengths: list[int], side: str, seed: int) -> Padded:
-    """Examples of these lengths with every column and value that the masks read."""
+    """Return examples of these lengths with every column and value that the masks read."""
     width = max(lengths)
     columns = torch.arange(width)
     count = torch.tensor(lengths)[:, None]
@@ -33,7 +33,7 @@ def rows(lengths: list[int], side: str, seed: int) -> Padded:
 def written_out(
     attention: MaskedMultiHeadAttention, query: Tensor, key: Tensor, allowed: Tensor, bias: Tensor | None
 ) -> Tensor:
-    """Head by head and query by query."""
+    """Compute attention head by head and query by query."""
     projected = (attention.query(query), attention.key(key), attention.value(key))
     heads = [each.chunk(NUM_HEADS, dim=-1) for each in projected]
     outputs = []

@@ -1,4 +1,4 @@
-"""Work and plans follow the pairs that a mask allows."""
+"""The number of computed pairs is close to that of the pairs that a mask allows."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ by_mask = pytest.mark.parametrize("text", SPARSE)
 
 
 def stream(*lengths: int) -> Ragged:
-    """Examples with sentences of 40 tokens, some of which begin with a marked token."""
+    """Return examples with sentences of 40 tokens, some of which begin with a marked token."""
     total = sum(lengths)
     columns = {"sentence": torch.arange(total) // 40, "is_cls": (torch.arange(total) % 300 == 7).long()}
     return Ragged.from_lengths(lengths, columns)

@@ -1,4 +1,4 @@
-"""What the cost model must say for selections to make sense."""
+"""Properties of the cost model on which selections depend."""
 
 import numpy as np
 

@@ -31,7 +31,7 @@ def test_pairs_are_those_of_the_mask_and_of_the_square(mask: Mask, sizes: list[t
     assert 0 <= found.allowed_share <= 1
 
 
-def test_a_sparse_mask_over_long_examples_is_said_to_save_nearly_all() -> None:
+def test_a_sparse_mask_over_long_examples_saves_nearly_all() -> None:
     layout = Ragged.from_lengths([4096, 1000])
     found = explain(parse("window(64) | global_tokens(0)"), layout, layout, 12)
     assert found.kernel.startswith("blocks of ")
@@ -47,18 +47,18 @@ def test_examples_of_one_length_that_see_everything_save_nothing() -> None:
     assert found.saving == pytest.approx(0)
 
 
-def test_heads_with_masks_of_their_own_are_told_apart() -> None:
+def test_heads_with_masks_of_their_own_are_explained_apart() -> None:
     layout = Ragged.from_lengths([1024])
     found = explain(parse("per_head(window(8), none(), full())"), layout, layout, 12)
     assert found.heads == ((0, 3), (4, 7), (8, 11))
     assert found.kernel.startswith("heads 0-3 blocks of ")
 
 
-def test_a_kernel_asked_for_is_explained() -> None:
+def test_a_kernel_that_is_chosen_is_explained() -> None:
     layout = Ragged.from_lengths([1024])
     assert explain(parse("window(8)"), layout, layout, 12, kernel="whole").kernel == "whole examples"
 
 
-def test_steps_are_told() -> None:
+def test_steps_are_named() -> None:
     layout = Ragged.from_lengths([2048])
     assert "queries 8 apart" in explain(parse("strided(8)"), layout, layout, 12).kernel

@@ -1,4 +1,4 @@
-"""Block lists for FlexAttention: what is skipped, what is promised."""
+"""Block lists for FlexAttention: the blocks that are skipped, and those that need no mask."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Tiles of like sizes are padded to one, at the least cost."""
+"""Tiles of similar sizes are padded to one size, at the least cost."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Heads by their mask, and the mask evaluated for chosen pairs."""
+"""Heads are grouped by their mask, and the mask is evaluated for chosen pairs."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def test_heads_that_masks_cannot_share_are_refused() -> None:
         head_groups(parse("per_head(full(), none(), causal())"), LAYOUT, LAYOUT, NUM_HEADS)
 
 
-def test_a_missing_column_is_told_before_bounds_are_asked() -> None:
+def test_a_missing_column_is_an_error_although_bounds_are_unknown() -> None:
     (group,) = head_groups(parse("same(word)"), LAYOUT, LAYOUT, NUM_HEADS)
     with pytest.raises(MissingColumn, match="'word'"):
         check_evaluable(group)

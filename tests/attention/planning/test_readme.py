@@ -1,4 +1,4 @@
-"""The README draws one batch at each stage; what it shows is computed again."""
+"""The README shows one batch at each stage, and its examples run as shown."""
 
 import doctest
 from pathlib import Path

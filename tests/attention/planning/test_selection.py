@@ -1,4 +1,4 @@
-"""The strategy that is selected, and when the selection is made anew."""
+"""The strategy that is selected, and the batches that share a selection."""
 
 import pytest
 import torch
@@ -39,7 +39,7 @@ def test_the_cheapest_by_the_cost_model_is_taken() -> None:
     assert costs[found] < cost_of_whole(group, 64)
 
 
-def test_a_kernel_that_is_asked_for_is_taken_whatever_it_costs() -> None:
+def test_a_kernel_that_is_chosen_is_taken_whatever_it_costs() -> None:
     assert select_strategy(group_of("window(64)", 4096), 64, "whole") == WHOLE
     assert select_strategy(group_of("full()", 20), 64, "blocks").kernel == "blocks"
 

@@ -26,7 +26,7 @@ def test_sizes_and_steps_follow_the_mask(text: str, longest: int, sizes: set[int
     assert all(one.step == 1 or one.size * one.step <= longest for one in found)
 
 
-def test_strategies_are_said_in_words() -> None:
+def test_strategies_are_described_in_words() -> None:
     assert str(WHOLE) == "whole examples"
     assert str(Strategy("blocks", 64)) == "blocks of 64 queries"
     assert str(Strategy("blocks", 64, 4)) == "blocks of 64 queries 4 apart"

@@ -24,7 +24,7 @@ def random_tiles(key_counts: list[int], seed: int, size: int = 3) -> Tiles:
 
 
 def content(tiles: Tiles) -> list[tuple[object, ...]]:
-    """What each tile holds, tile by tile."""
+    """Return the contents of each tile, tile by tile."""
     rows = iter(tiles.allowed.tolist())
     found: list[tuple[object, ...]] = []
     for tile, (start, stop) in enumerate(zip(tiles.key_offsets[:-1], tiles.key_offsets[1:], strict=True)):

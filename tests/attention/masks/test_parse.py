@@ -4,10 +4,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from finetune.attention.layout import Ragged
 from finetune.attention.masks import (
+    MaskError,
     MaskSyntaxError,
     causal,
     global_tokens,
+    mask_names,
     parse,
     per_head,
     prefix,
@@ -15,6 +18,9 @@ from finetune.attention.masks import (
     same,
     window,
 )
+from finetune.attention.masks.base import MAX_DEPTH
+from finetune.attention.masks.scope import ExampleFeatures
+from finetune.attention.planning import plan
 
 
 def test_not_binds_tightest_then_and_then_or() -> None:
@@ -88,6 +94,17 @@ def test_any_text_gives_a_mask_or_a_syntax_error(text: str) -> None:
         ("per_head(causal(), 7)", "7", "per_head: an argument must be a mask, got 7; it is written per_head(*masks)"),
         ("per_head()", "per_head", "per_head needs at least one mask"),
         ("global_tokens()", "global", "at least one position or name"),
+        (
+            "window(99999999999999999999)",
+            "99999999999999999999",
+            "window: left must be below 2**62, got 99999999999999999999",
+        ),
+        ("causal() & blocks(4611686018427387904)", "461168", "blocks: size must be below 2**62, got 46116860184273"),
+        ("global_tokens(0, -4611686018427387905)", "-46116", "a token must be at least -2**62, got -461168601842738"),
+        ("random_keys(3, 2147483648)", "2147483648", "random_keys: seed must be below 2**31, got 2147483648"),
+        (f"prefix(1{'0' * 50})", "1000", "prefix: size must be below 2**62, got a number of about 51 digits"),
+        ('same("wo\\qrd")', "\\q", "the string is not written as in JSON: Invalid \\escape"),
+        ("window(left=1, left=2)", "left", "the argument left is given twice"),
         ("custom(evry_third)", "evry", "no predicate is registered as 'evry_third'"),
     ],
 )
@@ -103,12 +120,87 @@ def test_an_error_points_at_its_place(text: str, at: str, problem: str) -> None:
     assert isinstance(caught.value, ValueError)
 
 
+def test_a_number_that_python_does_not_read_is_refused_at_its_place() -> None:
+    with pytest.raises(MaskSyntaxError, match="a number of 5000 digits is too large") as caught:
+        parse(f"causal() | prefix({'9' * 5000})")
+    assert caught.value.position == len("causal() | prefix(")
+
+
 def test_only_the_line_at_fault_is_shown() -> None:
     with pytest.raises(MaskSyntaxError) as caught:
         parse("causal()\n  | widow(3)\n  | full()")
     assert str(caught.value).split("\n")[1:] == ["    | widow(3)", "      ^"]
 
 
-def test_nesting_beyond_all_measure_is_refused() -> None:
-    with pytest.raises(MaskSyntaxError, match="nested too deeply"):
-        parse("(" * 5000 + "causal()" + ")" * 5000)
+@pytest.mark.parametrize(
+    ("opening", "closing"), [("(", ")"), ("per_head(none(), ", ")"), ("~(full() & window(1) & ", ")"), ("(~", ")")]
+)
+def test_nesting_beyond_a_limit_is_refused_where_it_begins(opening: str, closing: str) -> None:
+    text = opening * 5000 + "causal()" + closing * 5000
+    with pytest.raises(MaskSyntaxError, match="the mask is nested too deeply") as caught:
+        parse(text)
+    assert text[: caught.value.position].count("(") == pytest.approx(MAX_DEPTH * opening.count("("), abs=4)
+
+
+def test_a_mask_that_operators_nest_too_deeply_is_shown() -> None:
+    text = "causal()"
+    for level in range(MAX_DEPTH // 2):
+        text = f"~({text} & window({level}) | prefix({level}))"
+    with pytest.raises(MaskSyntaxError, match="nested too deeply: masks may have 64 levels, this one has 65") as caught:
+        parse(text)
+    assert 0 < caught.value.position < len(text)
+
+
+def test_long_texts_are_read_without_recursion() -> None:
+    number = 3000
+    assert parse("~" * number + "causal()") == causal()
+    assert parse("~" * (number + 1) + "causal()") == ~causal()
+    alternatives = " | ".join(f"window({n}) & prefix({n})" for n in range(number))
+    assert len(parse(alternatives).alternatives()) == number
+    heads = parse(f"per_head({', '.join(f'window({n})' for n in range(number))})")
+    assert heads.at_head(7, number) == window(7)
+    assert parse(str(heads)) == heads
+
+
+def test_plans_of_long_expressions_are_those_of_short_ones() -> None:
+    stream = Ragged.from_lengths([150, 5])
+    long = parse(" | ".join(f"window({n % 9}) & prefix({n})" for n in range(1100)))
+    for kernel in ("blocks", "whole"):
+        planned = plan(long, stream, stream, 2, kernel=kernel)
+        assert planned.num_weights == plan(window(8) & prefix(1099), stream, stream, 2, kernel=kernel).num_weights
+
+
+numbers = st.one_of(
+    st.integers(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([2**31, 2**53, 2**62, 2**63, 2**64]).flatmap(lambda n: st.integers(n - 2, n + 1)),
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda number: f"{number:f}"),
+    st.just("9" * 4301),
+).map(str)
+values = st.one_of(numbers, st.sampled_from(["word", "n", "cls", "none", '"\\ud800"', '"\\q"', "causal()", "size = 3"]))
+calls = st.builds(
+    "{}({})".format,
+    st.sampled_from([*mask_names(), "no_mask"]),
+    st.lists(values, max_size=3).map(", ".join),
+)
+fuzzed = st.recursive(
+    calls,
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(" | ".join),
+        st.tuples(inner, inner).map(" & ".join),
+        inner.map("~({})".format),
+        st.lists(inner, min_size=1, max_size=3).map(lambda masks: f"per_head({', '.join(masks)})"),
+    ),
+    max_leaves=5,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(text=fuzzed | st.text(alphabet='causl()&|~,"= -0123window.\\\n', max_size=20))
+def test_whatever_the_text_nothing_but_a_mask_error_comes_out(text: str) -> None:
+    with suppress(MaskError):
+        mask = parse(text)
+        assert parse(str(mask)) == mask
+        features: ExampleFeatures = {"word": [0, 1, 1], "n": 2, "is_cls": [1, 0, 0]}
+        assert mask.dense(3, num_heads=6, features=features).sum() == mask.count(3, num_heads=6, features=features)
+        mask.key_ranges(range(1, 3), 3, num_heads=6)

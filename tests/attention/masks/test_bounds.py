@@ -1,5 +1,3 @@
-"""Bounds of runs of positions with gaps; those without are tested with the masks."""
-
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,7 +9,7 @@ from tests.attention.expressions import NUM_HEADS, Example, examples, masks
 
 
 def run(first: int, step: int, count: int) -> tuple[Span, torch.Tensor]:
-    """A run, and its positions."""
+    """Return a run, and its positions."""
     positions = first + step * torch.arange(count)
     return Span(positions[0], positions[-1], step), positions
 
@@ -58,3 +56,28 @@ def test_distances_keep_the_step_that_both_sides_share() -> None:
     at = torch.tensor(0)
     for query_step, key_step, expected in [(4, 0, 4), (4, 1, 1), (4, 6, 2), (0, 0, 0)]:
         assert distance(Span(at, at, query_step), Span(at, at, key_step)).step == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(mask=masks, example=examples(), with_columns=st.booleans())
+def test_bounds_never_skip_an_allowed_pair_nor_promise_a_forbidden_one(
+    mask: Mask, example: Example, with_columns: bool
+) -> None:
+    known = example.arguments if with_columns else {**example.arguments, "features": None, "key_features": None}
+    q, k = all_runs(example.query_length), all_runs(example.keys)
+    queries, keys = Span(q.first[:, None], q.last[:, None]), k  # every run of queries with every run of keys
+    head = torch.arange(NUM_HEADS)[:, None, None]
+    bounds = mask.bounds(example_scope(**known), head, queries, keys)
+    sums = torch.nn.functional.pad(mask.dense(**example.arguments).long().cumsum(1).cumsum(2), (1, 0, 1, 0))
+    rows = sums[:, q.last + 1] - sums[:, q.first]  # [heads, runs of queries, keys + 1]
+    allowed = rows[..., k.last + 1] - rows[..., k.first]  # [heads, runs of queries, runs of keys]
+    area = (queries.last - queries.first + 1) * (keys.last - keys.first + 1)
+    assert not ((allowed > 0) & ~bounds.possible).any()
+    assert not ((allowed < area) & bounds.certain).any()
+
+
+def all_runs(length: int) -> Span:
+    """Return all runs of neighbouring positions."""
+    ends = torch.tensor([(first, last) for last in range(length) for first in range(last + 1)], dtype=torch.int64)
+    first, last = ends.reshape(-1, 2).unbind(1)
+    return Span(first, last)

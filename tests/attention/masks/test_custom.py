@@ -1,6 +1,3 @@
-"""Masks and predicates that others bring."""
-
-from dataclasses import dataclass
 from importlib import metadata
 from importlib.metadata import EntryPoint, EntryPoints
 
@@ -9,41 +6,16 @@ import torch
 from torch import Tensor
 
 from finetune.attention.masks import (
-    Mask,
     MaskArgumentError,
     MaskError,
-    MaskSyntaxError,
     Needs,
-    causal,
     custom,
-    mask_names,
     parse,
-    register_mask,
     register_predicate,
 )
 from finetune.attention.masks.scope import Scope
 from tests.packages import Brings
 from tests.packages import brings as brings
-
-
-@dataclass(frozen=True, repr=False)
-class Previous(Mask):
-    """Only the key `back` positions before; a third party's mask that defines the least it can."""
-
-    name = "previous"
-    back: int
-
-    def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        return k == q - self.back
-
-
-@register_mask
-def previous(back: int) -> Mask:
-    return Previous(back)
-
-
-def from_a_package(back: int) -> Mask:
-    return Previous(back)
 
 
 @register_predicate("even_keys", length=False, by_head=False)
@@ -67,28 +39,9 @@ def packaged_predicate(scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tens
 
 @pytest.fixture
 def package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An installed package that brings a mask and a predicate as entry points."""
-    brought = EntryPoints(
-        [
-            EntryPoint("brought", f"{__name__}:from_a_package", "finetune.masks"),
-            EntryPoint("first_key", f"{__name__}:packaged_predicate", "finetune.predicates"),
-        ]
-    )
-    monkeypatch.setattr(metadata, "entry_points", brought.select)
-
-
-def test_a_registered_mask_is_part_of_the_language() -> None:
-    mask = parse("previous(2) | ~previous(1) & causal()")
-    assert parse(str(mask)) == mask
-    assert mask.count(70) == mask.dense(70).sum()
-    assert Previous(3).key_ranges(range(5), 9) == [range(9)]
-    with pytest.raises(MaskSyntaxError, match="did you mean 'previous'"):
-        parse("previus(1)")
-
-
-def test_a_mask_of_an_entry_point_is_found_by_name(package: None) -> None:
-    assert parse("brought(2)") == Previous(2)
-    assert "brought" in mask_names()
+    """Install a package that has a predicate as an entry point."""
+    offered = EntryPoints([EntryPoint("first_key", f"{__name__}:packaged_predicate", "finetune.predicates")])
+    monkeypatch.setattr(metadata, "entry_points", offered.select)
 
 
 def test_a_predicate_of_an_entry_point_is_found_by_name(package: None) -> None:
@@ -120,40 +73,31 @@ def test_needs_of_a_predicate_are_those_it_was_registered_with() -> None:
     assert torch.equal(dense[0], torch.tensor([[False, False], [True, False]]))
 
 
-def test_names_are_given_once() -> None:
+def test_a_name_is_given_once() -> None:
     with pytest.raises(MaskError, match="there is a predicate named 'even_keys' already"):
         register_predicate("even_keys")(own_word)
-
-    def causal_again() -> Mask:
-        return causal()
-
-    causal_again.__name__ = "causal"
-    with pytest.raises(MaskError, match="there is a mask named 'causal' already"):
-        register_mask(causal_again)
 
 
 def test_the_same_definition_may_run_twice_as_in_a_notebook() -> None:
     register_predicate("even_keys", length=False, by_head=False)(even_keys)
-    assert register_mask(previous) is previous
+    assert custom(even_keys).dense(2).sum() == 2
 
 
-def test_a_predicate_must_answer_yes_or_no() -> None:
+def test_a_predicate_must_return_booleans() -> None:
     with pytest.raises(
         MaskError, match=r"the predicate 'not_boolean' must return a tensor of torch\.bool, got torch\.int64"
     ):
         custom(not_boolean).dense(3)
 
 
-@pytest.mark.parametrize(("group", "text"), [("masks", "broken()"), ("predicates", "custom(broken)")])
-def test_a_package_that_cannot_be_imported_is_named(brings: Brings, group: str, text: str) -> None:
-    brings("more-masks", f"finetune.{group}", broken="no_such_module:broken")
+def test_a_package_that_cannot_be_imported_is_named(brings: Brings) -> None:
+    brings("more-masks", "finetune.predicates", broken="no_such_module:broken")
     with pytest.raises(MaskError, match=r"comes from the package more-masks, .* ModuleNotFoundError"):
-        parse(text)
+        parse("custom(broken)")
 
 
-@pytest.mark.parametrize(("group", "text"), [("masks", "twice()"), ("predicates", "custom(twice)")])
-def test_a_name_that_two_packages_bring_is_refused(brings: Brings, group: str, text: str) -> None:
+def test_a_name_that_two_packages_have_is_refused(brings: Brings) -> None:
     for name in ("one", "two"):
-        brings(name, f"finetune.{group}", twice=f"{__name__}:packaged_predicate")
+        brings(name, "finetune.predicates", twice=f"{__name__}:packaged_predicate")
     with pytest.raises(MaskError, match=r"several packages .*: one, two; uninstall all but one"):
-        parse(text)
+        parse("custom(twice)")
