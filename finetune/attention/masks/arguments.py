@@ -3,6 +3,9 @@
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.errors import MaskArgumentError
 
+LARGEST_INTEGER = 2**53
+"""The largest argument: sums of several such numbers and positions fit into int64."""
+
 
 def integer(where: str, given: object, minimum: int | None = None) -> int:
     """`given` as a whole number. Raises MaskArgumentError, which opens with `where` ("blocks: size")."""
@@ -10,6 +13,8 @@ def integer(where: str, given: object, minimum: int | None = None) -> int:
         raise MaskArgumentError(f"{where} must be a whole number, got {describe(given)}", given)
     if minimum is not None and given < minimum:
         raise MaskArgumentError(f"{where} must be at least {minimum}, got {given}", given)
+    if abs(given) > LARGEST_INTEGER:
+        raise MaskArgumentError(f"{where} must be from -{LARGEST_INTEGER:,} to {LARGEST_INTEGER:,}, got {given}", given)
     return given
 
 
