@@ -8,7 +8,10 @@ import importlib
 
 from finetune import recipe
 from finetune.errors import UserError
-from finetune.tasks.base import Batch, EvaluationRecord, Prediction, Task, TaskContext
+from finetune.tasks.base import Task
+from finetune.tasks.batch import Batch
+from finetune.tasks.context import TaskContext
+from finetune.tasks.predictions import EvaluationRecord, Prediction
 
 __all__ = ["Batch", "EvaluationRecord", "Prediction", "Task", "TaskContext", "create"]
 

@@ -12,7 +12,7 @@ from finetune.errors import UserError
 from finetune.models import load_model
 from finetune.recipe import Attention, TextToText, Translation
 from finetune.tasks import create
-from finetune.tasks.base import IGNORE_INDEX
+from finetune.tasks.batch import IGNORE_INDEX
 from finetune.tasks.tensors import example_rows
 
 ROWS = {"source": ["the red dog", "a house"], "target": ["der rote hund", "ein haus"], "id": [0, 1]}

@@ -13,7 +13,7 @@ from finetune.data import load_data as load_data
 from finetune.errors import UserError
 from finetune.recipe import Data, TokenClassification
 from finetune.tasks import EvaluationRecord, Prediction
-from finetune.tasks.base import IGNORE_INDEX
+from finetune.tasks.batch import IGNORE_INDEX
 
 WORDS = [["the", "extraordinarily", "red", "dog"], ["unbelievable"], [], ["a"] * 40]
 LABELS = [["O", "B-X", "I-X", "O"], ["B-X"], [], ["O"] * 40]
