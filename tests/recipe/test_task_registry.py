@@ -132,7 +132,7 @@ def test_an_implementation_that_cannot_be_imported_is_told() -> None:
     ("kind", "value", "problem"),
     [
         ("broken", "no_such_module:SECTION", "from the package more-tasks, .* ModuleNotFoundError"),
-        ("none", f"{__name__}:NO_TASK", "an entry point is no task"),
+        ("none", f"{__name__}:NO_TASK", "an entry point is not a task"),
         ("wrong", f"{__name__}:Added", "another kind than its entry point"),
         ("text_classification", f"{__name__}:Again", "two tasks of the kind 'text_classification'"),
         ("other_head", f"{__name__}:OtherHead", "two heads named 'token_classification'"),
