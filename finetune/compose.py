@@ -21,6 +21,8 @@ from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Recipe, TaskSection, find_task, task_sections
 
 DEFAULT_RECIPE = "sentiment_sample"
+_LONGEST_VALUE = 200
+"""Characters of a wrong value that a message shows."""
 _PACKAGE = Path(__file__).resolve().parent
 # An installed wheel carries the recipes inside; beside it, other distributions have a package `recipes` of their own.
 _RECIPES = _PACKAGE / "recipes" if (_PACKAGE / "recipes").is_dir() else _PACKAGE.parent / "recipes"
@@ -135,7 +137,7 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     unknown = [key for key in overrides if not _key_exists(key)]
     errors += [_unknown_key(key, overrides[key]) for key in unknown]
     try:
-        resolved = Recipe.model_validate(tree)
+        resolved = _validate(tree)
     except ValidationError as error:
         errors += [wrong for wrong in _translate(error) if not _is_told(wrong.where or "", unknown)]
     raise_all(errors)
@@ -338,15 +340,43 @@ def from_tree(tree: Mapping[str, Any], name: str, where: str | None = None) -> R
         UserError: Unknown keys or wrong values, all at once.
     """
     try:
-        return Recipe.model_validate({**tree, "name": tree.get("name") or name})
+        return _validate({**tree, "name": tree.get("name") or name})
     except ValidationError as error:
         raise_all(_translate(error, where=where))
         raise
 
 
+def _validate(tree: Mapping[str, Any]) -> Recipe:
+    """Return the recipe of a tree of keys.
+
+    Raises:
+        ValidationError: Keys are unknown or values wrong.
+        UserError: A text holds half of a surrogate pair, at which pydantic's messages fail.
+    """
+    try:
+        return Recipe.model_validate(tree)
+    except UnicodeEncodeError as error:
+        half = error.object[error.start : error.end]
+        raise UserError(
+            "a value holds characters that no text can hold",
+            expected="characters of Unicode, without halves of surrogate pairs",
+            found=ascii(half),
+            fix="write the character itself in place of its \\u escapes",
+        ) from error
+
+
 def _translate(error: ValidationError, where: str | None = None) -> list[UserError]:
     """Each of pydantic's complaints in the words of this project."""
     return [_translate_one(dict(detail), where) for detail in error.errors()]
+
+
+def _shown(value: object) -> str:
+    """Return a value for a message, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to write integers of more than 4,300 digits
+        return "a number of more than 4,300 digits"
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}..."
 
 
 def _translate_one(detail: dict[str, Any], where: str | None) -> UserError:
@@ -362,7 +392,7 @@ def _translate_one(detail: dict[str, Any], where: str | None) -> UserError:
             f"{key} does not go with this recipe's task", found=f"{key}={detail['input']}", where=where or key
         )
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    found = "" if detail["type"] == "missing" or isinstance(detail["input"], dict) else repr(detail["input"])
+    found = "" if detail["type"] == "missing" or isinstance(detail["input"], dict) else _shown(detail["input"])
     if detail["type"] == "value_error":
         return UserError(f"{key}: {message}" if key else message, where=where)
     return UserError(f"{key} is wrong", expected=message, found=found, where=where or key)

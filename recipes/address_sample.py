@@ -2,10 +2,11 @@
 
     accelerate launch finetune/run.py recipe=address_sample
 
-Hand-labelled addresses of the United States, 29 kinds of part. What a word is shows from its neighbours: tokens see
-four to each side, and the whole through [CLS]. Test F1 of whole parts 0.879, 0.874 and 0.884 with three seeds; all
-tokens seen (attention.encoder=null) 0.888, 0.874 and 0.886, so the window costs 0.4 points on average. The most
-frequent label of each word gets 0.61 of the words right. 1 to 2 minutes on 2 CPU cores, in bf16.
+The data are hand-labelled addresses of the United States, with 29 kinds of parts. The label of a word depends on its
+neighbours: each token attends to four tokens on each side, and to the whole address through [CLS]. The test F1 of whole
+parts is 0.879, 0.874 and 0.884 with three seeds. Without the mask (attention.encoder=null) it is 0.888, 0.874 and
+0.886, so the window costs 0.4 points on average. Labelling each word by its most frequent label is right for 0.61 of
+the words. The run takes 1 to 2 minutes on 2 CPU cores, in bf16.
 """
 
 from finetune.recipe import Attention, Data, Model, Recipe, TokenClassification, Training

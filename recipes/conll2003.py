@@ -8,8 +8,8 @@ On local files in CoNLL columns, with a small model that needs no Hub:
         data.dev_path=emerging.dev.conll data.test_path=emerging.test.annotated model.name=null model.sample=minilm \
         training.learning_rate=2e-4 training.group_by_length=true
 
-with the three files of WNUT-17, whose test entities do not occur in train: test F1 0.431 after 3 minutes on 2 CPU
-cores, in bf16.
+with the three files of WNUT-17, whose test entities do not occur in train. The test F1 is 0.431 after 3 minutes on 2
+CPU cores, in bf16.
 """
 
 from finetune.recipe import ColumnNames, Data, Model, Recipe, TokenClassification, Training

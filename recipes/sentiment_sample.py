@@ -2,10 +2,11 @@
 
     accelerate launch finetune/run.py recipe=sentiment_sample
 
-Sentences of film reviews whose mean rating by people is clearly positive or negative. Test accuracy 0.864, against
-0.764 for TF-IDF with logistic regression and 0.511 for the majority class; 3 to 6 minutes on 2 CPU cores, in bf16.
-Where the first two layers read neighbours and [CLS] alone, 0.863 (one seed each):
-attention.encoder="{mask: full(), layers: {0-1: window(4) | global_tokens(cls)}}".
+The data are sentences of film reviews whose mean human rating is clearly positive or negative. The test accuracy is
+0.864, that of TF-IDF with logistic regression 0.764, and that of the majority class 0.511. The run takes 3 to 6 minutes
+on 2 CPU cores, in bf16. Where the first two layers attend to neighbours and [CLS] only
+(attention.encoder="{mask: full(), layers: {0-1: window(4) | global_tokens(cls)}}"), the accuracy is 0.863 (one seed
+each).
 """
 
 from finetune.recipe import Data, Evaluation, Model, Recipe, TextClassification, Training

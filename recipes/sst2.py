@@ -2,7 +2,7 @@ r"""SST-2: is a sentence from a film review positive or negative?
 
     accelerate launch finetune/run.py recipe=sst2
 
-The Hub's test split has no labels: its validation split is the test split here, as papers report it, and dev is cut
+The Hub's test split has no labels. Its validation split is the test split here, as in published results, and dev is cut
 from train.
 
 On local files with the same two columns, with a small model that needs no Hub:
@@ -11,8 +11,8 @@ On local files with the same two columns, with a small model that needs no Hub:
         model.name=null model.sample=minilm training.epochs=2 training.learning_rate=1e-4 \
         training.group_by_length=true
 
-where folder holds train.tsv, dev.tsv and test.tsv with SST-2's 6,920, 872 and 1,821 whole sentences: test accuracy
-0.891 after 3 minutes on 2 CPU cores, in bf16.
+where folder holds train.tsv, dev.tsv and test.tsv with the 6,920, 872 and 1,821 whole sentences of SST-2. The test
+accuracy is 0.891 after 3 minutes on 2 CPU cores, in bf16.
 """
 
 from finetune.recipe import ColumnNames, Data, Model, Recipe, SplitNames, TextClassification, Training

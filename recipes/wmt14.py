@@ -2,8 +2,8 @@ r"""WMT14 news translation, English to German or any of its pairs.
 
     accelerate launch finetune/run.py recipe=wmt14
 
-Another pair: data.config=fr-en task.source=en task.target=fr (the configurations are cs-en, de-en, fr-en, hi-en and
-ru-en, each usable in both directions).
+For another pair: data.config=fr-en task.source=en task.target=fr. The configurations are cs-en, de-en, fr-en, hi-en and
+ru-en, each of which can be used in both directions.
 
 On local line-aligned files, with a T5 of 11.5 M weights from scratch:
 
@@ -12,9 +12,8 @@ On local line-aligned files, with a T5 of 11.5 M weights from scratch:
         training.gradient_accumulation=1 training.optimizer=adafactor training.learning_rate=2e-2 \
         training.warmup=800 training.eval_every=null
 
-where multi30k holds the 29,000 sentences of Multi30k's task 1 (train.en.gz, train.de.gz, val.en.gz ...): BLEU 38.1 and
-chrF 62.0 on test 2016 with beam 4, after 45 minutes in bf16 on 2 CPU cores that had other work
-beside.
+where multi30k holds the 29,000 sentences of Multi30k's task 1 (train.en.gz, train.de.gz, val.en.gz ...). With 4 beams,
+BLEU is 38.1 and chrF 62.0 on test 2016, after 45 minutes in bf16 on 2 shared CPU cores.
 """
 
 from finetune.recipe import Data, Model, Recipe, Training, Translation

@@ -136,7 +136,7 @@ def test_all_mistakes_are_told_at_once(mine: str) -> None:
     assert "training.lerning_rate is not a key" in text
     assert "did you mean training.learning_rate?" in text
     assert "training.epochs is wrong" in text
-    assert "greater than 0" in text
+    assert "a whole number from 1 to 2,147,483,647" in text
     assert "'fp32', 'bf16' or 'fp16'" in text
     assert "'few'" in text
     assert text.count("lerning_rate is not a key") == 1

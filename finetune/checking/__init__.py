@@ -1,7 +1,7 @@
-"""Looks before a run leaps: at the data as they are, at their lengths in tokens, and at what a step costs.
+"""`finetune check`: checks of a recipe before its run, of the data, of lengths in tokens, and of time and memory.
 
-Here lives what `finetune check` finds and shows. What makes a run impossible is raised by the packages below, in the
-words in which the run itself would say it; nothing here is needed to train.
+Errors that make a run impossible are raised by the packages that a run uses, with the messages that the run itself
+would show. Training does not depend on this package.
 """
 
 from finetune.checking.check import CheckReport, check_recipe

@@ -1,4 +1,4 @@
-"""Whether a run has enough to learn from and to be scored on: steps of the optimizer, and rows of dev and test."""
+"""Warnings of runs with few optimizer steps, and of dev and test splits with few rows."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -8,18 +8,18 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe
 
 _FEW_STEPS = 100
-"""Steps of a run below which most models have hardly moved from where they started."""
+"""The number of steps below which most models have changed little from their initial weights."""
 _FEW_ROWS = 50
-"""Rows of a split below which one row changes an accuracy by more than two points."""
+"""The number of rows below which a single row changes the accuracy by more than two points."""
 
 
 def few_steps(steps_per_epoch: int, total_steps: int, recipe: Recipe) -> Iterator[UserError]:
-    """A warning of a run of few steps.
+    """Yield a warning where a run has few optimizer steps.
 
     Args:
-        steps_per_epoch: Steps of the optimizer in a pass over the train split.
-        total_steps: Those of the run.
-        recipe: Of the run.
+        steps_per_epoch: The number of optimizer steps in one pass over the train split.
+        total_steps: The number of optimizer steps of the run.
+        recipe: The recipe of the run.
     """
     if total_steps >= _FEW_STEPS:
         return
@@ -38,10 +38,10 @@ def few_steps(steps_per_epoch: int, total_steps: int, recipe: Recipe) -> Iterato
 
 
 def few_rows(rows: Mapping[str, int]) -> Iterator[UserError]:
-    """A warning of splits that are scored and have few rows.
+    """Yield a warning where the dev or the test split has few rows.
 
     Args:
-        rows: How many rows each split has.
+        rows: The number of rows of each split.
     """
     few = {split: rows[split] for split in ("dev", "test") if 0 < rows.get(split, 0) < _FEW_ROWS}
     if not few:

@@ -1,4 +1,4 @@
-"""`finetune check`: everything that can be known before a run, errors and warnings together."""
+"""`finetune check`: errors and warnings that can be found before a run, shown together."""
 
 import math
 import tempfile
@@ -30,23 +30,23 @@ from finetune.training.run import tokenizer_losses
 
 SPLITS = ("train", "dev", "test")
 LABELS = ("label", "label_list", "word_labels")
-"""Kinds of fields that hold classes."""
+"""The kinds of fields that hold classes."""
 
 
 @dataclass
 class CheckReport:
-    """What a check has found, so far as it came.
+    """The findings of a check. Parts that errors prevented are empty.
 
     Args:
-        recipe: The run that was checked.
-        errors: What makes it impossible.
-        warnings: What a user should look at, told as errors are; a run goes on all the same.
-        notes: How the splits came about.
-        columns: The user's columns by the task's names.
-        rows: How many rows each split has.
+        recipe: The recipe that was checked.
+        errors: Errors that make the run impossible.
+        warnings: Findings that a user should look at, in the form of errors. They do not prevent the run.
+        notes: Notes on how the data were read and split.
+        columns: The names of the data set's columns, by the names of the task's fields.
+        rows: The number of rows of each split.
         labels: How often each label occurs in each split, where the task has classes.
-        lengths: Lengths in tokens.
-        trial: What a step costs, where one could be done.
+        lengths: The lengths of inputs and outputs in tokens.
+        trial: The measured time and memory of training steps; None where no step could be computed.
     """
 
     recipe: Recipe
@@ -61,7 +61,7 @@ class CheckReport:
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """Note the errors that are raised inside this block, each once, and go on after it."""
+        """Collect errors that are raised inside this block, each once, and continue after the block."""
         try:
             yield
         except UserErrors as several:
@@ -70,12 +70,15 @@ class CheckReport:
             self._add([error])
 
     def _add(self, errors: Sequence[UserError]) -> None:
-        told = {str(error) for error in self.errors}
-        self.errors += [error for error in errors if str(error) not in told]
+        known = {str(error) for error in self.errors}
+        self.errors += [error for error in errors if str(error) not in known]
 
 
 def check_recipe(recipe: Recipe) -> CheckReport:
-    """Read the data, look at them, and try a step; nothing is left on the disk but what a run would cache."""
+    """Check the data and the model of a recipe, and measure some training steps.
+
+    Nothing is left on the disk but the caches that a run would write, too.
+    """
     report = CheckReport(recipe)
     with report.collecting():
         task = tasks.create(recipe)
@@ -84,16 +87,16 @@ def check_recipe(recipe: Recipe) -> CheckReport:
         given = None
         with report.collecting():
             given = read_sources(recipe.data, fields)
-        loaded = _look_at_data(report, task, given) if given is not None else None
+        loaded = _check_data(report, task, given) if given is not None else None
         if loaded is None:
-            _look_at_model(report, task)
+            _check_model(report, task)
         else:
             _try(report, task, loaded)
     return report
 
 
-def _look_at_data(report: CheckReport, task: Task, given: Sequence[SourceRows]) -> LoadedData | None:
-    """Find what is wrong with the data as read, then as a run will see them; None where it cannot."""
+def _check_data(report: CheckReport, task: Task, given: Sequence[SourceRows]) -> LoadedData | None:
+    """Check the rows as they are read, then the examples of the run; return these, or None where errors prevent it."""
     fields = infer_label_kinds(given[0].fields, given[0].rows["train"])
     for one in given:
         report.warnings += _marked_files(one)
@@ -108,7 +111,7 @@ def _look_at_data(report: CheckReport, task: Task, given: Sequence[SourceRows]) 
     report.warnings += leakage(parts, fields)
     report.rows = {split: part.num_rows for split, part in parts.items()}
     report.labels = _count_labels(parts, fields)
-    report.warnings += [*_look_at_classes(report, fields), *few_rows(report.rows)]
+    report.warnings += [*_check_classes(report, fields), *few_rows(report.rows)]
     return loaded
 
 
@@ -132,7 +135,7 @@ def _count_labels(parts: Mapping[str, SplitView], fields: Sequence[Field]) -> di
     }
 
 
-def _look_at_classes(report: CheckReport, fields: Sequence[Field]) -> Iterator[UserError]:
+def _check_classes(report: CheckReport, fields: Sequence[Field]) -> Iterator[UserError]:
     for one in fields:
         if one.kind in LABELS:
             yield from spellings(sum(report.labels.values(), Counter()), one)
@@ -157,8 +160,8 @@ def _marked_files(given: SourceRows) -> list[UserError]:
     ]
 
 
-def _look_at_model(report: CheckReport, task: Task) -> None:
-    """Whether metrics, tokenizer and model can be had, where the data stand in the way of a trial."""
+def _check_model(report: CheckReport, task: Task) -> None:
+    """Check metrics, tokenizer and model, where errors in the data prevent a trial."""
     model = report.recipe.model
     with report.collecting():
         if report.recipe.evaluation.metrics:
@@ -174,7 +177,7 @@ def _look_at_model(report: CheckReport, task: Task) -> None:
 
 
 def _try(report: CheckReport, task: Task, loaded: LoadedData) -> None:
-    """Set the run up in a folder that does not stay, measure lengths, and compute."""
+    """Prepare the run in a temporary folder, measure lengths, and measure some steps."""
     with tempfile.TemporaryDirectory(prefix="finetune-check-") as folder, report.collecting():
         with silenced():
             run = prepare(report.recipe.model_copy(update={"output_dir": Path(folder)}))
@@ -192,7 +195,7 @@ def _try(report: CheckReport, task: Task, loaded: LoadedData) -> None:
 
 
 def _steps(run: Run) -> tuple[int, int]:
-    """Steps of the optimizer in an epoch and in the run, in as many processes as now."""
+    """Return the number of optimizer steps of an epoch and of the run, with the present number of processes."""
     training = run.recipe.training
     batches_per_step = training.gradient_accumulation * run.accelerator.num_processes
     steps = math.ceil(len(run.plan) / batches_per_step)
@@ -200,7 +203,13 @@ def _steps(run: Run) -> tuple[int, int]:
 
 
 def _cut(lengths: Sequence[Lengths], task: Task, most: int | None) -> list[UserError]:
-    """What is longer than the recipe allows, one warning for each limit; the model reads `most` tokens, if not any."""
+    """Return a warning for each limit of the recipe that some inputs or outputs exceed.
+
+    Args:
+        lengths: The measured lengths.
+        task: The task, which has the limits.
+        most: The largest number of tokens that the model can read; None for no limit.
+    """
     if not task.cuts_inputs:
         return []
     warnings = []
@@ -222,5 +231,5 @@ def _cut(lengths: Sequence[Lengths], task: Task, most: int | None) -> list[UserE
 
 def _longer(key: str, longest: int, most: int | None) -> str:
     if most is None or longest <= most:
-        return f"{key}={longest} leaves all whole"
+        return f"{key}={longest} cuts none"
     return f"{key}={most} is the longest that the model reads; a T5 reads more, or shorten the texts"

@@ -1,4 +1,4 @@
-"""What the classes of the train split say of a run: skewed, or one class written in two ways."""
+"""Warnings of imbalanced classes, and of labels that are one class spelled in two ways."""
 
 import unicodedata
 from collections import Counter
@@ -10,21 +10,22 @@ from finetune.recipe import Recipe
 from finetune.tasks.labelling import OUTSIDE
 
 _COMMON_SHARE = 0.8
-"""Share of the commonest class from which on classes are skewed."""
+"""The share of the most frequent class from which on a warning is given."""
 _RATIO = 10
-"""Or how many times as often as the rarest it occurs."""
+"""The ratio of the most frequent to the rarest class from which on a warning is given."""
 _OUTSIDE_SHARE = 0.97
-"""Share of O from which on labels of words are skewed; it is the commonest label of most data."""
+"""The share of the label O from which on a warning is given. O is the most frequent label of most data."""
 _SHOWN = 5
+"""The number of groups of labels that a message lists."""
 
 
 def skewed(counts: Counter[str], field: Field, recipe: Recipe) -> Iterator[UserError]:
-    """A warning of classes of which some are much rarer than others, where they are not weighted.
+    """Yield a warning where some classes are much rarer than others and the recipe does not weight them.
 
     Args:
         counts: How often each class occurs in the train split.
         field: The field that holds the classes.
-        recipe: Of the run.
+        recipe: The recipe of the run.
     """
     if recipe.training.class_weights is not None or field.kind not in ("label", "word_labels") or len(counts) < 2:
         return
@@ -43,7 +44,7 @@ def skewed(counts: Counter[str], field: Field, recipe: Recipe) -> Iterator[UserE
 
 
 def spellings(counts: Counter[str], field: Field) -> Iterator[UserError]:
-    """A warning of labels that differ in case alone, and one of those that differ in their Unicode form alone.
+    """Yield a warning of labels that differ in case alone, and one of labels that differ in Unicode form alone.
 
     Args:
         counts: How often each label occurs, in all splits.
@@ -68,8 +69,8 @@ def _alike(groups: list[list[str]], counts: Counter[str], field: Field, what: st
     shown = "; ".join(counted[:_SHOWN])
     more = f"; and {len(groups) - _SHOWN:,} more" if len(groups) > _SHOWN else ""
     yield UserError(
-        f"labels that differ in {what} alone are classes of their own",
+        f"labels that differ in {what} alone are separate classes",
         where=f"column {field.column!r}",
         found=shown + more,
-        fix="write them alike, if they mean the same",
+        fix="write them in the same way, if they mean the same",
     )

@@ -1,4 +1,4 @@
-"""Rows that are there twice, that contradict each other, or that the model is trained on and scored on."""
+"""Warnings of duplicate rows, of rows with conflicting labels, and of rows in more than one split."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from finetune.errors import UserError
 
 
 def duplicates(part: SplitView, fields: Sequence[Field]) -> Iterator[UserError]:
-    """Rows whose input an earlier row of the split has; of pairs of texts, whose input and output one has."""
+    """Yield a warning of rows with the input of an earlier row; for text to text, with its input and its output."""
     rows = part.inputs(fields)
     if not has_labels(fields):
         rows = [given + wanted for given, wanted in zip(rows, part.answers(fields), strict=False)]
@@ -21,15 +21,15 @@ def duplicates(part: SplitView, fields: Sequence[Field]) -> Iterator[UserError]:
         seen.add(row)
     if repeated:
         yield UserError(
-            f"{plural(len(repeated), 'duplicate')}: rows that are there before",
+            f"{plural(len(repeated), 'duplicate')}: rows that occur before",
             where=part.where(repeated),
             found=excerpt(rows[repeated[0]]),
-            fix="remove them; they weigh more than others, and a split may put one copy into train and one into test",
+            fix="remove them; they weigh more than others, and one copy may come into train and the other into test",
         )
 
 
 def conflicts(part: SplitView, fields: Sequence[Field]) -> Iterator[UserError]:
-    """Inputs that have one label in one row and another in another."""
+    """Yield a warning of inputs that have different labels in different rows."""
     if not has_labels(fields):
         return
     rows: dict[tuple[str, ...], list[int]] = {}
@@ -45,7 +45,7 @@ def conflicts(part: SplitView, fields: Sequence[Field]) -> Iterator[UserError]:
         first, indices = next(iter(wrong.items()))
         labels = dict.fromkeys(excerpt(answers[index]) for index in indices)
         yield UserError(
-            f"{plural(len(wrong), 'conflict')}: inputs with one label here and another there",
+            f"{plural(len(wrong), 'conflict')}: inputs with different labels in different rows",
             where=part.where(sorted(index for group in wrong.values() for index in group)),
             found=f"{excerpt(first)} is {' and '.join(labels)}",
             fix="decide on one label, or remove these rows",
@@ -53,7 +53,7 @@ def conflicts(part: SplitView, fields: Sequence[Field]) -> Iterator[UserError]:
 
 
 def leakage(parts: Mapping[str, SplitView], fields: Sequence[Field]) -> Iterator[UserError]:
-    """Inputs of dev and test that are in train, and of test that are in dev."""
+    """Yield a warning of inputs of dev and test that are also in train, and of inputs of test that are also in dev."""
     column = next(field.column for field in fields if field.kind in ("text", "words"))
     inputs = {split: part.inputs(fields) for split, part in parts.items()}
     for scored, learned in (("dev", "train"), ("test", "train"), ("test", "dev")):
@@ -71,5 +71,5 @@ def leakage(parts: Mapping[str, SplitView], fields: Sequence[Field]) -> Iterator
 
 
 def has_labels(fields: Sequence[Field]) -> bool:
-    """Whether the task has one right answer, and not a text that can be put in several ways."""
+    """Return whether the answers are labels or numbers, and not texts, of which several can be right."""
     return any(field.kind in ANSWERS for field in fields)

@@ -1,8 +1,7 @@
-"""Text that was damaged on its way: read in the wrong encoding, or with characters that nobody sees.
+"""Warnings of damaged text: text that was decoded with the wrong encoding (mojibake), and invisible characters.
 
-Text in UTF-8 that a program has read as if it were in an older encoding is still there, letter by letter in another
-guise ("SeppÃ¤lÃ¤"). It is found by undoing the mistake: characters that stand for bytes in the old encoding, and whose
-bytes are UTF-8.
+UTF-8 text that was decoded with an older encoding has several characters in place of one ("SeppÃ¤lÃ¤"). It is found by
+reversing the mistake: a sequence of characters is encoded with the old encoding, and the bytes are valid UTF-8.
 """
 
 import re
@@ -17,16 +16,16 @@ from finetune.data.messages import plural
 from finetune.errors import UserError
 
 _UNUSUAL = r"[^\x20-\x7e]"
-"""What a text without damage may have, too; others need no look."""
+"""A pattern of characters beyond printable ASCII. Texts without any are not damaged."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1e\x7f-\x9f]")
-"""C0 and C1, but for tab, line feed, carriage return, and the unit separator between words."""
+"""Control characters (C0 and C1), except tab, line feed, carriage return, and the unit separator between words."""
 
 _LATIN_CONTROL = re.compile(r"[\x80-\x9f]")
-"""Quotation marks, dashes and the euro sign of Windows-1252, where it is read as Latin-1."""
+"""The characters that quotation marks, dashes and the euro sign of Windows-1252 become when decoded as Latin-1."""
 
 
 def damages(part: SplitView) -> Iterator[UserError]:
-    """One finding for each column and sort of damage."""
+    """Yield a warning for each column and kind of damage."""
     for name, column in part.columns.items():
         suspects = pc.indices_nonzero(pc.match_substring_regex(column, _UNUSUAL)).to_pylist()
         texts = {index: column[index].as_py() for index in suspects}
@@ -52,7 +51,7 @@ def _marks(part: SplitView, name: str, texts: Mapping[int, str]) -> Iterator[Use
             f"{plural(len(rows), 'row')} with a byte order mark (U+FEFF) in the {name} itself",
             where=part.where(rows),
             found=_around(texts[rows[0]], texts[rows[0]].index("\ufeff")),
-            fix="remove it; files that begin with one were joined, perhaps",
+            fix="remove it; files that each begin with one may have been joined",
         )
 
 
@@ -88,7 +87,13 @@ def _around(text: str, position: int) -> str:
 
 @dataclass(frozen=True)
 class Mojibake:
-    """A word that was UTF-8 and was read as something else."""
+    """A word of UTF-8 text that was decoded with another encoding.
+
+    Args:
+        found: The word as it is.
+        meant: The word decoded as UTF-8.
+        encoding: The name of the encoding with which it was decoded.
+    """
 
     found: str
     meant: str
@@ -96,7 +101,7 @@ class Mojibake:
 
 
 def misreading(text: str) -> Mojibake | None:
-    """The first word of a text that looks like UTF-8 read in another encoding, or None."""
+    """Return the first word of a text that looks like UTF-8 decoded with another encoding, or None."""
     for encoding, (pattern, table) in _ENCODINGS.items():
         if match := pattern.search(text):
             start = max(text.rfind(" ", 0, match.start()), text.rfind("\x1f", 0, match.start())) + 1
@@ -118,7 +123,7 @@ def _decoded(found: re.Match[str], table: Mapping[str, int]) -> str:
 
 
 def _bytes_of(encoding: str) -> dict[str, int]:
-    """The upper half of an encoding; bytes that it leaves undefined stand for the control characters of Latin-1."""
+    """Return the bytes from 0x80 on by their characters; undefined bytes are the control characters of Latin-1."""
     table = {chr(byte): byte for byte in range(0x80, 0xA0)} if encoding == "cp1252" else {}
     for byte in range(0x80, 0x100):
         character = bytes([byte]).decode(encoding, errors="ignore")
@@ -128,11 +133,16 @@ def _bytes_of(encoding: str) -> dict[str, int]:
 
 
 def _pattern(table: Mapping[str, int], short: str) -> re.Pattern[str]:
-    """Characters that stand for UTF-8.
+    """Return a pattern of characters whose bytes are valid UTF-8.
 
-    A run of two characters or more, whatever they are; one alone where it is punctuation (0xE2), an emoji (0xF0), or
-    begins with one of `short`, which are seldom used otherwise. Any other might be meant: an eszett before a quotation
-    mark, an e with an accent before dots and a guillemet.
+    It matches two or more sequences of UTF-8 in a row. A single sequence matches only where it encodes punctuation
+    (0xE2) or an emoji (0xF0), or begins with one of the characters `short`, which are rare elsewhere. Other single
+    sequences may be correct text: an eszett before a quotation mark, or an e with an accent before an ellipsis and a
+    guillemet.
+
+    Args:
+        table: The bytes of the encoding by their characters.
+        short: Characters that begin a sequence of two bytes and are rare elsewhere.
     """
 
     def group(first: int, last: int) -> str:
@@ -152,11 +162,12 @@ def _encodings() -> Iterator[tuple[str, tuple[re.Pattern[str], Mapping[str, int]
     ):
         table = _bytes_of(encoding)
         yield name, (_pattern(table, short), table)
-    # Cyrillic alone: its letters are the leading bytes of two, which Russian never puts before such signs in a row.
+    # Only Cyrillic: in UTF-8 its letters begin with 0xD0 or 0xD1, which are letters in Windows-1251. Russian text does
+    # not have them before such signs twice in a row.
     cyrillic = _bytes_of("cp1251")
     rest = "".join(re.escape(character) for character, byte in cyrillic.items() if byte < 0xC0)
     yield "Windows-1251", (re.compile(f"(?:[РС][{rest}]){{2,}}"), cyrillic)  # noqa: RUF001
-    # Box-drawing characters that were then written in ASCII: "+ñ" for "├ñ" for "ä".
+    # Box-drawing characters that were later converted to ASCII: "ä" became "├ñ", and then "+ñ".
     dos = _bytes_of("cp850")
     letters = "".join(re.escape(letter) for letter, byte in dos.items() if byte < 0xC0 and letter.isalpha())
     yield "code page 850 (DOS), without its line drawing", (re.compile(rf"(?<!\+)\+[{letters}]"), dos | {"+": 0xC3})

@@ -1,4 +1,4 @@
-"""The rows of one split as strings: as read, or as a run will see them."""
+"""The rows of one split as strings: as they are read, or as the examples of a run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,22 +14,22 @@ from finetune.data.rows import Rows
 from finetune.errors import UserError
 
 _BETWEEN_WORDS = "\x1f"
-"""The ASCII unit separator, so that two lists of words are the same text only where they are the same words."""
+"""The ASCII unit separator, by which words are joined, so that different lists of words are different texts."""
 _INPUTS = ("text", "words")
 ANSWERS = ("label", "label_list", "number", "word_labels")
-"""Kinds of fields of which there is one right value."""
+"""The kinds of fields that hold labels or numbers."""
 _TARGET = "target"
 
 
 @dataclass(frozen=True)
 class SplitView:
-    """Rows of one split.
+    """The rows of one split as strings.
 
     Args:
-        split: train, dev or test.
-        columns: Strings without null by the fields' names; lists of words are joined.
-        where: Tells some rows, by index, as the user knows them.
-        num_rows: How many rows there are.
+        split: The name of the split: train, dev or test.
+        columns: The columns by the names of their fields, as strings without null; lists of words are joined.
+        where: A function that describes the places of rows, given by index, for messages.
+        num_rows: The number of rows.
     """
 
     split: str
@@ -39,7 +39,7 @@ class SplitView:
 
     @classmethod
     def of_rows(cls, split: str, rows: Rows, fields: Sequence[Field]) -> "SplitView":
-        """Rows as read; columns that hold something else than their field wants are left out."""
+        """Return a view of rows as they are read. Columns whose values are invalid for their field are left out."""
         columns = {}
         for field in fields:
             try:
@@ -51,7 +51,7 @@ class SplitView:
 
     @classmethod
     def of_split(cls, split: str, dataset: Dataset, fields: Sequence[Field]) -> "SplitView":
-        """The examples of a run."""
+        """Return a view of the examples of a run."""
         table = dataset.with_format("arrow")[:]
         columns = {field.name: _joined(table[field.name]) for field in fields if field.name in table.column_names}
         ids: list[int] = table["id"].to_pylist()
@@ -62,12 +62,12 @@ class SplitView:
         return cls(split, columns, where, len(dataset))
 
     def inputs(self, fields: Sequence[Field]) -> list[tuple[str, ...]]:
-        """What the model is given of each row; nothing where a column of it is left out."""
+        """Return the input of each row; an empty list where a column of the input is left out."""
         names = [field.name for field in fields if field.kind in _INPUTS and field.name != _TARGET]
         return self._rows(names)
 
     def answers(self, fields: Sequence[Field]) -> list[tuple[str, ...]]:
-        """What the model is to answer to each row; nothing where a column of it is left out."""
+        """Return the reference of each row; an empty list where a column of it is left out."""
         return self._rows([field.name for field in fields if field.kind in ANSWERS or field.name == _TARGET])
 
     def _rows(self, names: Sequence[str]) -> list[tuple[str, ...]]:
@@ -78,7 +78,7 @@ class SplitView:
 
 
 def excerpt(row: Sequence[str], most: int = 60) -> str:
-    """The start of a row's text, for a message."""
+    """Return the start of a row's text, for a message."""
     text = " | ".join(row).replace(_BETWEEN_WORDS, " ")
     return repr(text if len(text) <= most else text[: most - 3] + "...")
 

@@ -1,4 +1,4 @@
-"""A report as tables."""
+"""The report of a check as tables."""
 
 from collections.abc import Iterator
 
@@ -12,10 +12,11 @@ from finetune.checking.trial import TrialSteps
 from finetune.data.messages import plural
 
 _MOST_LABELS = 40
+"""The number of labels that the table lists."""
 
 
 def print_report(report: CheckReport) -> None:
-    """Print what was found to standard output; the errors are left to the caller."""
+    """Print a report to standard output, without its errors, which the caller prints."""
     terminal = Console(highlight=False, markup=False)
     console = terminal if terminal.is_terminal else Console(width=160, highlight=False, markup=False)
     for part in _tables(report):

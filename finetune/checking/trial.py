@@ -1,4 +1,4 @@
-"""What a run will cost, by trying: the largest batch first, then some as they come."""
+"""A trial of a run: the time and the memory of its largest batch and of some others."""
 
 import resource
 import sys
@@ -18,26 +18,28 @@ from finetune.training.loop import Loop
 from finetune.training.micro_batches import StepPlan, of_one_step
 
 _SECONDS = 8.0
-"""Time for each of the two measurements, training and evaluation; a batch that was begun is finished."""
+"""The time in seconds after which each of the two measurements, training and evaluation, begins no other batch."""
 _MOST_BATCHES = 20
+"""The largest number of batches that each of them computes."""
 _EPOCHS = 10
-"""Epochs whose batches are looked through for the largest."""
+"""The number of epochs whose batches are searched for the largest."""
 
 
 @dataclass(frozen=True)
 class TrialSteps:
-    """What was measured.
+    """The measurements of a trial.
 
     Args:
-        examples: Examples of the largest batch.
-        tokens: Its tokens, source and target together, without padding.
-        loss: The untrained model's on it, in nats a target.
-        memory: Most bytes that this process, or its GPU, held at a time.
-        on_gpu: Whether those are the GPU's.
-        batches: Batches of an epoch.
-        epoch_seconds: What an epoch of training takes by the batches measured, in one process.
-        dev_seconds: What scoring the dev split once takes; while generated texts do not end yet, rather less.
-        measured: How many batches the times are from, of train and of dev.
+        examples: The number of examples of the largest batch.
+        tokens: The number of tokens of the largest batch, source and target together, without padding.
+        loss: The loss of the untrained model on the largest batch, the mean over targets in nats.
+        memory: The peak memory of the GPU, or else of this process, in bytes.
+        on_gpu: Whether `memory` is that of the GPU.
+        batches: The number of batches of an epoch.
+        epoch_seconds: The estimated time of an epoch of training in one process, in seconds.
+        dev_seconds: The estimated time of scoring the dev split once, in seconds. A trained model may take less, since
+            the texts that it generates end earlier.
+        measured: The numbers of train and dev batches that were measured.
     """
 
     examples: int
@@ -52,10 +54,12 @@ class TrialSteps:
 
 
 def try_out(run: Run) -> TrialSteps:
-    """Train on the largest batch and on some others, and score some of dev; the model is spent afterwards.
+    """Train on the largest batch and on some others, and score some batches of dev.
+
+    The weights of the model are changed and must not be used afterwards.
 
     Raises:
-        UserError: Memory does not suffice, or the loss is not finite.
+        UserError: There is not enough memory, or the loss is not finite.
     """
     loop = Loop(run)
     largest = _largest(loop)
@@ -89,18 +93,18 @@ def try_out(run: Run) -> TrialSteps:
 
 
 def _largest(loop: Loop) -> Indices:
-    """The batch of the run that takes most memory: that with the most places for tokens, padding included."""
+    """Return the batch that takes most memory: the one with the most positions, padding included."""
     lengths, ragged = loop.plan.lengths, loop.run.context.ragged
 
-    def places(batch: Indices) -> int:
+    def positions(batch: Indices) -> int:
         return int(lengths[batch].sum() if ragged else lengths[batch].max() * len(batch))
 
     epochs = range(min(loop.epochs, _EPOCHS))
-    return max((batch for epoch in epochs for batch in loop.plan.epoch(epoch)), key=places)
+    return max((batch for epoch in epochs for batch in loop.plan.epoch(epoch)), key=positions)
 
 
 def _train(loop: Loop, batches: Sequence[Indices]) -> Iterable[float]:
-    """The loss of each batch, in nats a target, after a step of the optimizer on it alone."""
+    """Yield the loss of each batch, the mean over targets in nats, and take an optimizer step on it alone."""
     targets = loop.run.encoded["train"].targets
     steps = [StepPlan(StepBatches((batch,), 0, batch), int(targets[batch].sum()), len(batch)) for batch in batches]
     with closing(loop.micro_batches(steps)) as prepared:
@@ -110,6 +114,7 @@ def _train(loop: Loop, batches: Sequence[Indices]) -> Iterable[float]:
 
 
 def _seconds_a_token(loop: Loop, batches: Sequence[Indices]) -> tuple[float, int]:
+    """Return the seconds of training for each token, and the number of batches measured."""
     chosen = batches[:_MOST_BATCHES]
     start, tokens, number = time.perf_counter(), 0, 0
     for number, _ in enumerate(_train(loop, chosen), start=1):
@@ -120,10 +125,11 @@ def _seconds_a_token(loop: Loop, batches: Sequence[Indices]) -> tuple[float, int
 
 
 def _score(loop: Loop) -> tuple[float, int]:
-    """Seconds that the dev split takes, and how many batches that was measured on: first the longest, then others."""
+    """Return the estimated seconds of scoring the dev split, and the number of batches measured."""
     run = loop.run
     lengths, evaluation = run.encoded["dev"].lengths, run.recipe.evaluation
     batches = shards(lengths, BatchLimits(evaluation.batch_size, evaluation.tokens_per_batch), 1, 0)
+    # Batches are ordered by length, the longest first. Every seventh comes first here, so that few have all lengths.
     spaced = sorted(range(len(batches)), key=lambda number: (number % 7 != 0, number))[:_MOST_BATCHES]
     chosen = [batches[number] for number in spaced]
     model = loop.unwrapped.train(False)

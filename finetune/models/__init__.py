@@ -1,7 +1,7 @@
-"""From the recipe's `model` section to a transformers model and its tokenizer.
+"""Models and their tokenizers, from the recipe's `model` section.
 
-Here lives what loads pretrained models, builds models from scratch, trains their tokenizers, and says which models fit
-which task. Nothing here knows data sets, batches, losses or attention masks.
+The package loads pretrained models, builds models from scratch, trains their tokenizers, adds adapters, and checks
+which models fit which task. It does not depend on data sets, batches, losses or attention masks.
 """
 
 from finetune.models.adapters import adapt, is_adapted, learns_prefix, merge_adapter

@@ -1,4 +1,4 @@
-"""Adapters of the peft library: made and merged."""
+"""Adapters of the peft library: adding them to models, and merging them into weights."""
 
 import json
 from collections.abc import Sequence
@@ -18,42 +18,48 @@ from finetune.models.quiet import quiet, seeded
 from finetune.models.stored_adapters import import_peft
 
 ALL_LINEAR = ("all-linear",)
+"""The value of adapter.targets by which LoRA adapts every linear layer but the head."""
 
 
 @dataclass(frozen=True)
 class TargetModules:
-    """Ends of the names of modules that an adapter changes, and those among them that are feed-forward layers."""
+    """The modules that an adapter changes.
+
+    Args:
+        names: The endings of their names.
+        feed_forward: Those among them that are feed-forward layers, whose inputs IA3 scales.
+    """
 
     names: tuple[str, ...]
     feed_forward: tuple[str, ...] = ()
 
 
 def is_adapted(model: nn.Module) -> bool:
-    """Whether a model carries an adapter."""
+    """Return whether a model has an adapter."""
     return hasattr(model, "peft_config") and hasattr(model, "get_base_model")
 
 
 def learns_prefix(model: nn.Module) -> bool:
-    """Whether the adapter puts learned keys and values before the text, which masks do not allow."""
+    """Return whether a model's adapter puts learned keys and values before the text, which masks do not support."""
     return bool(getattr(getattr(model, "active_peft_config", None), "is_prompt_learning", False))
 
 
 def adapt(model: PreTrainedModel, adapter: recipe.Adapter | None, head: Head, *, seed: int) -> PreTrainedModel:
-    """The model with a new adapter to train, or without one where the recipe names none.
+    """Add a new adapter to a model, where the recipe has one.
 
-    An adapter that the model was loaded with is merged into it first.
+    An adapter that the model was loaded with is first merged into its weights.
 
     Args:
-        model: What `load_model` gave.
-        adapter: The recipe's adapter.
-        head: The model's head; where it has weights of its own, they are trained too, and saved with the adapter.
-        seed: Fixes the adapter's first weights. The global random generators are left as they were.
+        model: The model, as `load_model` returns it.
+        adapter: The recipe's adapter; None adds none.
+        head: The name of the model's head. The head's own weights are trained, too, and saved with the adapter.
+        seed: The seed of the adapter's new weights. The global random generators keep their state.
 
     Returns:
-        The model itself, or a `peft.PeftModel` around it, which passes on what it is asked.
+        The model itself, or a `peft.PeftModel` that wraps it and has its attributes.
 
     Raises:
-        UserError: The model cannot be adapted so.
+        UserError: The model cannot have this adapter.
         MissingExtra: peft is not installed.
     """
     if is_adapted(model):
@@ -63,7 +69,7 @@ def adapt(model: PreTrainedModel, adapter: recipe.Adapter | None, head: Head, *,
     peft = import_peft()
     if isinstance(model, EncoderDecoderModel) and not model.name_or_path:
         raise UserError(
-            "two encoders put together have new weights between them, which an adapter would leave as they are",
+            "the new cross-attention weights between two encoders would stay untrained with an adapter",
             where="adapter",
             expected="a pretrained encoder-decoder (google-t5/t5-small)",
             fix="train all weights first (adapter=null), then adapt the run's model by model.name",
@@ -74,10 +80,10 @@ def adapt(model: PreTrainedModel, adapter: recipe.Adapter | None, head: Head, *,
 
 
 def merge_adapter(model: PreTrainedModel) -> PreTrainedModel:
-    """The plain model that computes the same: the adapter is multiplied into its weights.
+    """Return the model without its adapter, which is merged into the weights; it computes the same.
 
     Raises:
-        UserError: The adapter is a prefix, which no weights can hold.
+        UserError: The adapter is a prefix, which cannot be merged into weights.
     """
     if not is_adapted(model):
         return model
@@ -90,18 +96,18 @@ def merge_adapter(model: PreTrainedModel) -> PreTrainedModel:
         )
     merged: PreTrainedModel = cast("Any", model).merge_and_unload()
     if hasattr(merged, "peft_config"):
-        del merged.peft_config  # otherwise transformers would save an adapter that is no more
+        del merged.peft_config  # else transformers would save the removed adapter
     return merged.requires_grad_(True)
 
 
 def sort_sets(model: PreTrainedModel, folder: Path) -> None:
-    """Sort what peft keeps as sets in the adapter configurations that it saved in `folder`.
+    """Sort the sets in the adapter configurations that peft has saved in a folder.
 
-    Python orders a set of texts anew in each process, and the files of two equal models are to be equal.
+    Python orders a set of strings differently in each process; sorted, the files of equal models are equal.
 
     Args:
-        model: The adapted model.
-        folder: Where it was saved.
+        model: The model with the adapter.
+        folder: The folder in which it was saved.
     """
     for name, config in cast("Any", model).peft_config.items():
         path = (folder if name == "default" else folder / name) / ADAPTER_CONFIG
@@ -144,21 +150,22 @@ def _config(model: PreTrainedModel, adapter: recipe.Adapter, head: Head) -> Any:
 
 
 def _lora_targets(model: PreTrainedModel) -> TargetModules:
-    """What LoRA changes where the recipe names nothing: queries and values, as Hu et al. 2021 do."""
+    """Return the modules that LoRA adapts by default: queries and values (Hu et al. 2021)."""
     return TargetModules(family(model.config).lora_targets or ())
 
 
 def _ia3_targets(model: PreTrainedModel) -> TargetModules:
-    """What IA3 changes where the recipe names nothing.
-
-    These are keys, values and the inputs of the feed-forward's second layer, as of Liu et al. 2022.
-    """
+    """Return the modules that IA3 adapts by default: keys, values, second feed-forward layer (Liu et al. 2022)."""
     found = family(model.config)
     return TargetModules(found.ia3_targets or (), found.ia3_feed_forward)
 
 
 def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: TargetModules) -> TargetModules:
-    """The named modules, or the usual ones where the model has them all."""
+    """Return the modules that the recipe names, or the usual ones where it names none and the model has them all.
+
+    Raises:
+        UserError: The model has no module of a given name, or the usual modules are not known.
+    """
     modules = [f".{name}" for name, module in model.named_modules() if isinstance(module, nn.Linear)]
 
     def present(target: str) -> bool:
@@ -171,19 +178,21 @@ def _targets(model: PreTrainedModel, named: Sequence[str] | None, usual: TargetM
         ends = sorted({name.rpartition(".")[2] for name in modules})
         near = nearest(missing[0], ends) if missing else None
         raise UserError(
-            f"the model has no module {missing[0]!r} to adapt" if missing else "it is not known what to adapt here",
+            f"the model has no module {missing[0]!r} to adapt"
+            if missing
+            else "the modules to adapt are not known for this model",
             where="adapter.targets",
-            expected=f"ends of names such as {', '.join(ends)}",
+            expected=f"endings of module names, such as {', '.join(ends)}",
             fix=f"did you mean {near}?" if near else "adapter.targets=[...]",
         )
     return TargetModules(tuple(named), tuple(name for name in named if name in usual.feed_forward))
 
 
 def _check_takes_prefix(model: PreTrainedModel, head: Head) -> None:
-    """Refuse models whose attention takes no keys and values from outside.
+    """Raise an error where a model's attention does not accept keys and values from outside.
 
     Raises:
-        UserError: It is such a model.
+        UserError: The model and the head cannot have a prefix.
     """
     both = family(model.config).is_encoder_decoder
     takes = both and not isinstance(model, EncoderDecoderModel) if recipe.find_head(head).writes_text else not both

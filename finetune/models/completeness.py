@@ -1,4 +1,4 @@
-"""Making sure that a checkpoint holds the weights that a model needs: for training its body, for use all of them."""
+"""Checks that a checkpoint holds the weights that a model needs: the body for training, all weights for prediction."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,26 +15,26 @@ from finetune.models.heads import head_names
 from finetune.models.source import PretrainedSource
 
 OPTIONAL = re.compile(r"(^|\.)(pooler|crossattention)\.")
-"""Parts of the body that a checkpoint may lack before training: some encoders were pretrained without a pooler, none
-with cross-attention."""
+"""Parts of the body that a checkpoint may lack before training: some encoders were pretrained without a pooler, and
+none with cross-attention."""
 NUMBERED = re.compile(r"(^|\.)(layer|layers|block|albert_layer_groups)\.\d+\.")
-"""A weight of one of a stack's layers."""
+"""The start of the name of a weight in a numbered layer."""
 
 SHOWN = 5
-"""Names of weights in a message."""
+"""The number of names of weights that a message lists."""
 
 
 @dataclass(frozen=True)
 class LoadingResult:
-    """A model, and how its checkpoint differs from its architecture.
+    """A loaded model, and how its checkpoint differs from its architecture.
 
     Args:
         model: The model.
-        missing: Names of weights that the checkpoint lacks, which the model has at random; of weights that are tied,
-            the one that the others are tied to.
-        mismatched: Names of weights that the checkpoint holds in another shape, with both shapes in words; the model
-            has them at random, too.
-        unexpected: Names of weights that the checkpoint holds and the model has no place for.
+        missing: The names of weights that the checkpoint lacks and that were drawn at random. Of tied weights, only the
+            one that the others are tied to.
+        mismatched: The names of weights that the checkpoint holds in another shape and that were drawn at random, each
+            with a description of both shapes.
+        unexpected: The names of weights in the checkpoint that the model does not have.
     """
 
     model: PreTrainedModel
@@ -44,10 +44,10 @@ class LoadingResult:
 
 
 def check_body(loaded: LoadingResult, source: PretrainedSource) -> None:
-    """Refuse a checkpoint that leaves a part of the pretrained body at random.
+    """Raise an error where a part of the pretrained body was drawn at random.
 
     Raises:
-        UserError: Weights of the body are missing or of another shape.
+        UserError: Weights of the body are missing or have another shape.
     """
     head = head_names(loaded.model)
     absent = sorted(name for name in loaded.missing - head if not OPTIONAL.search(name))
@@ -57,16 +57,17 @@ def check_body(loaded: LoadingResult, source: PretrainedSource) -> None:
 
 
 def check_trained(loaded: LoadingResult, head: Head, source: PretrainedSource, *, replaced: Iterable[str] = ()) -> None:
-    """Refuse a checkpoint that does not give every weight of a model that is to answer, as finite numbers.
+    """Raise an error where a checkpoint does not hold every weight of a model that is to predict, as finite numbers.
 
     Args:
-        loaded: The model.
-        head: What is on top.
-        source: Where the checkpoint is.
-        replaced: Names of modules whose weights come from an adapter, so that the checkpoint may lack them.
+        loaded: The loaded model.
+        head: The name of the model's head.
+        source: The source of the checkpoint.
+        replaced: The names of modules whose weights come from an adapter; the checkpoint may lack them.
 
     Raises:
-        UserError: Weights are missing, of another shape, not finite, or of layers that the configuration does not name.
+        UserError: Weights are missing, have another shape, are not finite, or belong to layers that the configuration
+            does not have.
     """
     inside = tuple(f"{name}." for name in replaced)
     absent = sorted(name for name in loaded.missing if not name.startswith(inside))
@@ -85,10 +86,10 @@ def check_trained(loaded: LoadingResult, head: Head, source: PretrainedSource, *
 
 
 def check_finite(weights: Mapping[str, Tensor], source: PretrainedSource) -> None:
-    """Refuse weights that hold NaN or infinity.
+    """Raise an error where weights hold NaN or infinity.
 
     Raises:
-        UserError: Some do.
+        UserError: Some weights are not finite.
     """
     damaged = [name for name, weight in weights.items() if weight.is_floating_point() and not _is_finite(weight)]
     if damaged:
@@ -101,16 +102,17 @@ def check_finite(weights: Mapping[str, Tensor], source: PretrainedSource) -> Non
 
 
 def check_labels(stored: Mapping[Any, str], labels: Sequence[str], source: PretrainedSource) -> None:
-    """Refuse a trained head of other labels than those that it is to answer with.
+    """Raise an error where a trained head has other labels than those that it is to predict.
+
+    A configuration with transformers' default names (LABEL_0, LABEL_1, ...) fits any labels of the same number.
 
     Args:
-        stored: The labels by the rows of the head, as the checkpoint's configuration names them.
-        labels: Those to answer with, in order.
-        source: Where the checkpoint is.
+        stored: The labels by the rows of the head, from the checkpoint's configuration (id2label).
+        labels: The labels to predict, in order.
+        source: The source of the checkpoint.
 
     Raises:
-        UserError: The labels or their order are others, or a row has none. A configuration that names none of its own
-            (LABEL_0, LABEL_1, ...) goes with as many of any.
+        UserError: The labels or their order differ.
     """
     unnamed = {number: f"LABEL_{number}" for number in range(len(labels))}
     if dict(stored) not in (dict(enumerate(labels)), unnamed):
@@ -124,14 +126,14 @@ def check_labels(stored: Mapping[Any, str], labels: Sequence[str], source: Pretr
 
 
 def bad_weights(source: PretrainedSource, problem: str, found: str, fix: str, expected: str | None = None) -> UserError:
-    """The error to raise for weights that cannot be used."""
+    """Return the error to raise for weights that cannot be used."""
     return UserError(
         f"the weights of {source.path} {problem}", expected=expected, found=found, where=source.key, fix=fix
     )
 
 
 def some(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
+    """Return the first names, and how many more there are, for a message."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
 
@@ -143,7 +145,7 @@ def _check_shapes(shapes: Mapping[str, str], source: PretrainedSource) -> None:
 
 
 def _untrained(loaded: LoadingResult, absent: Sequence[str], head: Head, source: PretrainedSource) -> UserError:
-    """The error to raise for weights that are missing where a model is to answer."""
+    """Return the error to raise for missing weights of a model that is to predict."""
     whole = f"every weight of {type(loaded.model).__name__}"
     if set(absent) <= head_names(loaded.model):
         return UserError(
@@ -161,5 +163,5 @@ def _correct(source: PretrainedSource) -> str:
 
 
 def _is_finite(weight: Tensor) -> bool:
-    # The extremes are NaN or infinite where any number is, and take less memory than a boolean for each.
+    # The minimum and the maximum are NaN or infinite where any value is; isfinite would need a boolean for each value.
     return weight.numel() == 0 or bool(torch.isfinite(torch.stack(weight.aminmax())).all())

@@ -1,4 +1,4 @@
-"""What a run sets in a model's configuration before the model is made."""
+"""Settings of a model's configuration that are written before the model is created."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -10,7 +10,7 @@ from finetune.models.families import Head, family
 from finetune.recipe import find_head
 
 SPECIAL_IDS = ("pad_token_id", "eos_token_id", "decoder_start_token_id")
-"""The ids of the tokens that pad, close and open the outputs of an encoder-decoder."""
+"""The ids of the tokens that pad, end and start the outputs of an encoder-decoder."""
 
 
 def configure(
@@ -24,11 +24,11 @@ def configure(
 
     Args:
         config: The model's configuration.
-        head: What is put on top.
-        tokenizer: Its special tokens become the model's.
+        head: The name of the head.
+        tokenizer: The tokenizer, whose special tokens the model gets.
         labels: The classes in order; None for text to text.
-        problem_type: transformers' name of what a text classifier answers; the one that the configuration has where not
-            given, or else one class.
+        problem_type: The `problem_type` of transformers for text classification. The default is that of the
+            configuration, or else one class.
 
     Raises:
         UserError: The tokenizer has more tokens than the model, or lacks a special token that the model needs.
@@ -39,7 +39,7 @@ def configure(
         config.id2label = dict(enumerate(labels))
         config.label2id = {label: number for number, label in enumerate(labels)}
     if find_head(head).has_problem_type:
-        # Left open, a single class would be trained as a regression.
+        # Without a problem_type, transformers trains a single class as a regression.
         config.problem_type = cast("Any", problem_type or config.problem_type or "single_label_classification")
 
 
@@ -53,12 +53,12 @@ def set_dropout(config: PreTrainedConfig, dropout: float) -> None:
 
 
 def set_special_ids(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Tell an encoder-decoder which tokens pad, open and close its outputs, where it does not know.
+    """Write the ids of the tokens that pad, end and start outputs into the configuration of an encoder-decoder.
 
-    T5 opens with the padding token, two BERTs with [CLS].
+    T5 starts with the padding token, two BERTs start with [CLS]. Ids that the configuration already has are kept.
 
     Raises:
-        UserError: The tokenizer lacks one of these tokens, or pads or closes with others than the model does.
+        UserError: The tokenizer lacks one of these tokens, or pads or ends with another token than the model.
     """
     if not config.is_encoder_decoder:
         return
@@ -72,10 +72,11 @@ def set_special_ids(config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase
 
 
 def complete_generation(model: PreTrainedModel) -> None:
-    """Write the tokens that pad, open and close outputs into the model's generation config, where it lacks them.
+    """Write the ids of the tokens that pad, end and start outputs into the model's generation config.
 
-    A loaded model's generation config is the checkpoint's own file, which may lack what `set_special_ids` wrote into
-    the model's config: `EncoderDecoderModel.from_encoder_decoder_pretrained` saves one without a start token.
+    Ids that it already has are kept. A loaded model's generation config comes from the checkpoint's own file, which may
+    lack what `set_special_ids` wrote into the model's config: that of
+    `EncoderDecoderModel.from_encoder_decoder_pretrained`, for example, has no start token.
     """
     generation = getattr(model, "generation_config", None)
     if generation is None or not model.config.is_encoder_decoder:
@@ -104,5 +105,5 @@ def _other_tokenizer(expected: str, found: str) -> UserError:
         expected=expected,
         found=found,
         where="model.tokenizer",
-        fix="use the model's own (model.tokenizer=null)",
+        fix="use the model's own tokenizer (model.tokenizer=null)",
     )

@@ -1,4 +1,4 @@
-"""How deep in a model each weight lies."""
+"""The depth of each weight in a model, by which learning rates of layers decay."""
 
 import re
 from collections import defaultdict
@@ -6,16 +6,23 @@ from collections import defaultdict
 from torch import nn
 
 _LAYER = re.compile(r"^(?P<stack>(?:[^.]+\.)*?(?:layer|layers|block|albert_layer_groups))\.(?P<number>\d+)\.")
-"""A numbered layer of BERT, DistilBERT (layer), T5 (block) or ALBERT."""
+"""The start of the name of a weight in a numbered layer: of BERT and DistilBERT (layer), T5 (block), ALBERT or
+others."""
 _EMBEDDING = re.compile(r"(^|\.)(embeddings|embed_tokens|shared)\.")
 
 
 def layers_below_top(model: nn.Module) -> dict[str, int]:
-    """For each parameter, how many layers it lies below the head: 0 for the head and what follows the last layer.
+    """Return how many layers each parameter lies below the head.
 
-    The last layer of a stack is 1 below, the first as many as there are layers, embeddings one more (Howard and Ruder
-    2018; Clark et al. 2020, ELECTRA). Encoder and decoder are counted each on its own; embeddings that both share are
-    below the deeper.
+    The depth is 0 for the head and what follows the last layer, 1 for the last layer of a stack, the number of layers
+    for the first, and one more for embeddings (Howard and Ruder 2018; Clark et al. 2020, ELECTRA). The layers of
+    encoder and decoder are counted separately; embeddings lie below the deeper of both.
+
+    Args:
+        model: The model.
+
+    Returns:
+        The depth by the name of the parameter.
     """
     places = {name: _LAYER.match(name) for name, _ in model.named_parameters()}
     sizes: dict[str, int] = defaultdict(int)

@@ -1,4 +1,4 @@
-"""Which pretrained models fit which task, and how long their inputs may be."""
+"""The families of pretrained models: which heads they can have, and how long their inputs may be."""
 
 from collections.abc import Iterable
 
@@ -9,14 +9,14 @@ from finetune.errors import UserError
 from finetune.recipe import find_head, heads
 
 Head = str
-"""What is put on top of the pretrained model: the name of a `finetune.recipe.ModelHead`."""
+"""The name of a `finetune.recipe.ModelHead`."""
 
 
 def family(config: PreTrainedConfig) -> Family:
-    """The family of a model; where two encoders are put together, that of the encoder.
+    """Return the family of a model; that of the encoder for an `EncoderDecoderModel`.
 
     Raises:
-        UserError: The model is of no known family, or the package that brings its family cannot be imported.
+        UserError: The family is not known, or the package that provides it cannot be imported.
     """
     if config.model_type == "encoder-decoder":
         return family(config.encoder)
@@ -30,10 +30,10 @@ def family(config: PreTrainedConfig) -> Family:
 
 
 def check_head(config: PreTrainedConfig, head: Head) -> None:
-    """Make sure that a model can be given a head.
+    """Make sure that a model can have a head.
 
     Raises:
-        UserError: It cannot, or it is of no known family.
+        UserError: The model cannot have the head, or its family is not known.
     """
     found = family(config)
     if found.is_encoder_decoder:
@@ -45,10 +45,10 @@ def check_head(config: PreTrainedConfig, head: Head) -> None:
 
 
 def max_positions(config: PreTrainedConfig) -> int | None:
-    """The longest input in tokens, special tokens included; None where positions are relative (T5).
+    """Return the longest input in tokens, special tokens included; None where positions are relative (T5).
 
     Raises:
-        UserError: The model is of no known family.
+        UserError: The family of the model is not known.
     """
     if config.model_type == "encoder-decoder":
         limits = [limit for half in (config.encoder, config.decoder) if (limit := max_positions(half)) is not None]
@@ -56,20 +56,21 @@ def max_positions(config: PreTrainedConfig) -> int | None:
     positions = family(config).positions
     if positions is None:
         return None
+    # RoBERTa numbers positions from pad_token_id + 1 on.
     unused = config.pad_token_id + 1 if positions == "after_padding" else 0
     return int(config.max_position_embeddings) - unused
 
 
 def check_length(config: PreTrainedConfig, length: int, key: str) -> None:
-    """Make sure that a model has positions for inputs of a length.
+    """Make sure that a model has enough positions for inputs of a length.
 
     Args:
         config: The model's configuration.
-        length: The longest input, in tokens.
+        length: The length of the longest input, in tokens.
         key: The recipe key that sets the length (`task.max_length`).
 
     Raises:
-        UserError: The length is beyond the model's last position.
+        UserError: The length is greater than the model's number of positions.
     """
     limit = max_positions(config)
     if limit is not None and length > limit:

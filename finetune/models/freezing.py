@@ -1,4 +1,4 @@
-"""Which weights are trained."""
+"""Freezing: the choice of the weights that are trained."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -9,15 +9,15 @@ from finetune.errors import UserError, nearest
 
 
 def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
-    """Keep weights as they are, by name.
+    """Freeze parameters, that is set their `requires_grad` to False.
 
     Args:
-        model: Its parameters are named as in state_dict.
-        patterns: Names of parameters or modules (bert.embeddings), or patterns of parameters' names, in which *, ? and
-            [0-5] stand for any characters, one character and one of these.
+        model: The model.
+        patterns: Names of parameters or modules (bert.embeddings), or patterns of parameters' names, in which * stands
+            for any characters, ? for one character and [0-5] for one of these.
 
     Raises:
-        UserError: A pattern fits no parameter, or nothing is left to train.
+        UserError: A pattern matches no parameter, or all parameters are frozen.
     """
     names = [name for name, _ in model.named_parameters()]
     for pattern in patterns:
@@ -36,7 +36,7 @@ def freeze(model: nn.Module, patterns: Sequence[str]) -> None:
 
 
 def trained_share(model: nn.Module) -> str:
-    """How much of a model is trained, in words, and the modules that are frozen as a whole."""
+    """Return how many of a model's weights are trained, for a note."""
     sizes = [(weight.numel(), weight.requires_grad) for weight in model.parameters()]
     trained, everything = sum(size for size, is_trained in sizes if is_trained), sum(size for size, _ in sizes)
     return f"{trained / 1e6:.2f} M of {everything / 1e6:.1f} M weights are trained"

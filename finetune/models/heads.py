@@ -1,4 +1,4 @@
-"""What is put on top of a pretrained model."""
+"""The heads of models: their weights, and new weights of the body."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,16 +12,16 @@ from finetune.recipe import find_head
 
 
 def auto_class(head: Head) -> Any:
-    """The automatic class of transformers that makes and loads models with a head."""
+    """Return the auto class of transformers that builds and loads models with a head."""
     return getattr(transformers, find_head(head).auto_class)
 
 
 NEW_MODULES = "_finetune_new_modules"
-"""The attribute of a model that holds what `note_new_modules` notes."""
+"""The attribute of a model in which `note_new_modules` stores names."""
 
 
 def head_names(model: PreTrainedModel) -> set[str]:
-    """Names of the weights that are not the pretrained body's; empty where the model is all body."""
+    """Return the names of the weights outside of the pretrained body; empty where the model has no head."""
     if model.base_model is model:
         return set()
     body = model.base_model_prefix + "."
@@ -29,28 +29,29 @@ def head_names(model: PreTrainedModel) -> set[str]:
 
 
 def note_new_modules(model: PreTrainedModel, missing: Iterable[str]) -> None:
-    """Note on a model which modules of its body its checkpoint lacks, such as a pooler; see `new_modules`."""
+    """Store on a model which modules of its body its checkpoint lacks, such as a pooler. `new_modules` returns them."""
     body = set(missing) - head_names(model)
     setattr(model, NEW_MODULES, tuple(sorted({name.rpartition(".")[0] for name in body})))
 
 
 def new_modules(model: PreTrainedModel) -> tuple[str, ...]:
-    """Names of the modules of a model's body that no checkpoint gave: whoever trains a part alone must train them."""
+    """Return the modules of a model's body with new weights, which must be trained even where the body is frozen."""
     names: tuple[str, ...] = getattr(model, NEW_MODULES, ())
     return names
 
 
 def renew_head(model: PreTrainedModel) -> None:
-    """Give the head fresh weights from torch's random generator."""
+    """Replace the weights of the head by new ones from PyTorch's random generator."""
     fresh = type(model)(model.config).state_dict()
     model.load_state_dict({name: fresh[name] for name in head_names(model)}, strict=False)
 
 
 def rescale_t5_token_head(model: PreTrainedModel) -> None:
-    """Bring a fresh T5 token classifier to logits of unit size.
+    """Scale the new weights of T5's token classifier so that its logits have about unit variance.
 
-    transformers draws its weights with deviation 1, which on hidden states of unit size makes logits as large as the
-    square root of the width (16 for 256): a confident wrong guess at every token. T5's other heads are divided by it.
+    transformers draws them with a standard deviation of 1. With hidden states of unit variance the logits then have a
+    standard deviation of sqrt(d_model), 16 for 256: a confident wrong prediction for every token. T5's other heads are
+    already scaled.
     """
     classifier = getattr(model, "classifier", None)
     if isinstance(classifier, torch.nn.Linear) and family(model.config).scales_token_head:
@@ -59,9 +60,9 @@ def rescale_t5_token_head(model: PreTrainedModel) -> None:
 
 
 def finalize_model(model: PreTrainedModel) -> PreTrainedModel:
-    """Make a model ready for a run: in evaluation mode, and without weights that are never used."""
+    """Set a model to evaluation mode, and freeze weights that are never used; return it."""
     if isinstance(model, EncoderDecoderModel):
-        # The decoder never reads it, and DistributedDataParallel refuses weights that get no gradient.
+        # The decoder does not read the pooler, and DistributedDataParallel fails on weights without a gradient.
         pooler = getattr(model.encoder, "pooler", None)
         if pooler is not None:
             pooler.requires_grad_(False)

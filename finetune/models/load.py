@@ -1,4 +1,4 @@
-"""The two entrances: a recipe's tokenizer and its model."""
+"""Loading the tokenizer and the model of a recipe."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -21,16 +21,17 @@ TRIAL = "A text, with 1 number and signs that few vocabularies hold: \u4e2d \U00
 def load_tokenizer(
     model: recipe.Model, texts: Callable[[], Iterable[str]], *, split_words: bool = False
 ) -> PreTrainedTokenizerFast:
-    """The tokenizer that `model` asks for: its own, another by name or folder, or one trained on `texts`.
+    """Return the tokenizer of a recipe: the model's own, another one by name or folder, or one trained on `texts`.
 
     Args:
-        model: The recipe's model.
-        texts: Gives the training data; called only where a tokenizer is trained.
-        split_words: The tokenizer will be given single words (is_split_into_words), as token classification does.
+        model: The recipe's model section.
+        texts: A function that returns the training texts; it is only called where a tokenizer is trained.
+        split_words: Whether the tokenizer will be given lists of words (is_split_into_words), as in token
+            classification.
 
     Raises:
-        UserError: There is no such tokenizer, it has no vocabulary, it cannot tell which word a token is from, or it
-            would glue single words together.
+        UserError: There is no such tokenizer, it has no vocabulary, it does not map tokens to words, or it joins words
+            that are given one by one.
     """
     if model.scratch is not None and model.tokenizer is None:
         return train_tokenizer(model.scratch, texts())
@@ -38,10 +39,10 @@ def load_tokenizer(
     with one_message(source.path, "tokenizer"), quiet(), source.access():
         tokenizer = _checked(_from_pretrained(source), source)
         if split_words and not _keeps_words_apart(tokenizer):
-            # RoBERTa's way of marking that a space comes before a word that was given without one.
+            # Tokenizers such as RoBERTa's mark the space before a word, which single words lack without this option.
             tokenizer = _checked(_from_pretrained(source, add_prefix_space=True), source)
             if not _keeps_words_apart(tokenizer):
-                raise _unusable(source, "glues single words together", "no mark between two words")
+                raise _unusable(source, "joins words that are given one by one", "no mark between two words")
     return tokenizer
 
 
@@ -55,24 +56,27 @@ def load_model(
     problem_type: str | None = None,
     is_trained: bool = False,
 ) -> PreTrainedModel:
-    """The model that `model` asks for, in float32 on the CPU and in evaluation mode.
+    """Return the model of a recipe, in float32, on the CPU and in evaluation mode.
 
-    An encoder asked for text to text becomes encoder and decoder of a `transformers.EncoderDecoderModel`. A
-    classification head that the checkpoint has for the same labels in the same order is kept; any other is new.
+    For text to text, an encoder becomes both encoder and decoder of a `transformers.EncoderDecoderModel`. A
+    classification head of the checkpoint is kept where its labels are the same in the same order; otherwise the head is
+    new.
 
     Args:
-        model: The recipe's model.
-        head: What is put on top.
-        tokenizer: What `load_tokenizer` gave.
-        labels: The classes in order, stored in the configuration; None for text to text.
-        seed: Fixes weights that no checkpoint gives. The global random generators are left as they were.
-        problem_type: transformers' name of what a text classifier answers; the checkpoint's own where not given.
-        is_trained: Whether the model is to answer as it is. Its checkpoint, with its adapter, must then give every
-            weight of the architecture in its shape and as a finite number, the head's among them, and name the same
-            labels in the same order; nothing is drawn at random.
+        model: The recipe's model section.
+        head: The name of the head.
+        tokenizer: The tokenizer, as `load_tokenizer` returns it.
+        labels: The classes in order, which are stored in the configuration; None for text to text.
+        seed: The seed of new weights. The global random generators keep their state.
+        problem_type: The `problem_type` of transformers for text classification. The default is that of the checkpoint.
+        is_trained: Whether the model is used for prediction without training. The checkpoint, with its adapter, must
+            then hold every weight of the architecture, the head's included, in its shape and finite, and have the same
+            labels in the same order; no weight is drawn at random.
 
     Raises:
-        UserError: The model cannot be had, cannot have the head, is incomplete, or does not fit the tokenizer.
+        UserError: The model cannot be loaded, cannot have the head, is incomplete, or does not fit the tokenizer.
+        ValueError: `labels` are missing for a head that has labels or given for one that has none, or `is_trained` is
+            True for a model from scratch.
     """
     if is_trained and model.scratch is not None:
         raise ValueError("a model from scratch is not trained")
@@ -90,7 +94,7 @@ def _from_pretrained(source: PretrainedSource, **options: bool) -> PreTrainedTok
         return AutoTokenizer.from_pretrained(source.path, **source.options, **options)
     except Exception as error:  # transformers and tokenizers raise exceptions of every kind for files of another form
         if isinstance(error, OSError) and not source.is_folder:
-            raise  # the Hub's affair
+            raise  # `source.access` reports failures of the Hub
         is_missing = source.is_folder and not (Path(source.path) / "tokenizer.json").is_file()
         found = source.files() if is_missing else first_line(error)
         raise _unusable(source, "cannot be read", found) from error
@@ -98,8 +102,8 @@ def _from_pretrained(source: PretrainedSource, **options: bool) -> PreTrainedTok
 
 def _checked(tokenizer: PreTrainedTokenizerBase, source: PretrainedSource) -> PreTrainedTokenizerFast:
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        raise _unusable(source, "cannot tell which word a token is from", f"{type(tokenizer).__name__}, a slow one")
-    # transformers makes up a tokenizer of special tokens alone where it finds no file.
+        raise _unusable(source, "does not map tokens to words", f"{type(tokenizer).__name__}, a slow one")
+    # transformers returns a tokenizer that has special tokens only where it finds no file.
     special = len(tokenizer.all_special_tokens)
     if len(tokenizer) <= special + 1:
         raise _unusable(source, "has no vocabulary", f"{special} special tokens and nothing else")

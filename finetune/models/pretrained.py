@@ -1,4 +1,4 @@
-"""Loading pretrained weights, and making sure that they are all there."""
+"""Loading of pretrained weights, with checks that none is missing."""
 
 import copy
 import logging
@@ -48,35 +48,28 @@ def load_pretrained(
     *,
     is_trained: bool = False,
 ) -> PreTrainedModel:
-    """Load the model that `model` names; what the checkpoint lacks is drawn from torch's random generator.
-
-    Weights are in float32, whatever the checkpoint holds.
+    """Load a pretrained model in float32; weights of a new head are drawn from PyTorch's random generator.
 
     Args:
-        model: The recipe's model.
-        head: What is put on top.
-        tokenizer: Its special tokens become the model's.
+        model: The recipe's model section.
+        head: The name of the head.
+        tokenizer: The tokenizer, whose special tokens the model gets.
         labels: The classes in order; None for text to text.
-        problem_type: transformers' name of what a text classifier answers; the checkpoint's own where not given.
-        is_trained: Whether the model is to answer as it is, so that nothing may be drawn at random.
+        problem_type: The `problem_type` of transformers for text classification. The default is that of the checkpoint.
+        is_trained: Whether the model is used for prediction without training, so that no weight may be new.
 
     Raises:
-        UserError: There is no such model, it is of a family that cannot have the head, its weights are incomplete, of
-            the wrong shape, not in the safetensors format or damaged, or the tokenizer does not fit it.
+        UserError: There is no such model, it cannot have the head, it does not fit the tokenizer, or its weights are
+            incomplete, of another shape, damaged or not in the safetensors format.
     """
     source = model_source(model)
     with source.access():
-        config = read_config(source.path, **source.options)
-        check_head(config, head)
-        if model.dropout is not None:
-            set_dropout(config, model.dropout)
+        config = _read_config(model, head, source)
         if recipe.find_head(head).writes_text and not config.is_encoder_decoder:
             if is_trained:
-                raise _no_writer(source, config)
-            return finalize_model(_put_together(source, config, head, tokenizer))
-        if is_trained and labels is not None:
-            check_labels(config.id2label or {}, labels, source)
-        stored_labels = tuple(label for _, label in sorted((config.id2label or {}).items()))
+                raise _cannot_generate(source, config)
+            return finalize_model(_combine_encoders(source, config, head, tokenizer))
+        stored_labels = _stored_labels(config, labels if is_trained else None, source)
         configure(config, head, tokenizer, labels, problem_type)
         if (adapter := find_adapter(source)) is not None:
             return _load_adapted(source, base_of(adapter, source), config, head, is_trained=is_trained)
@@ -84,15 +77,31 @@ def load_pretrained(
     if is_trained:
         check_trained(loaded, head, source)
     elif labels is not None:
-        _settle_head(loaded, stored_labels, tuple(labels), source)
-        note_new_modules(loaded.model, loaded.missing)
+        _prepare_training(loaded, stored_labels, tuple(labels), source)
     return finalize_model(loaded.model)
+
+
+def _read_config(model: recipe.Model, head: Head, source: PretrainedSource) -> PreTrainedConfig:
+    """Return the stored configuration, with the recipe's dropout, of a model that can have the head."""
+    config = read_config(source.path, **source.options)
+    check_head(config, head)
+    if model.dropout is not None:
+        set_dropout(config, model.dropout)
+    return config
+
+
+def _stored_labels(config: PreTrainedConfig, expected: Sequence[str] | None, source: PretrainedSource) -> LabelNames:
+    """Return the labels in a configuration; raise an error where they are not the expected ones."""
+    stored = config.id2label or {}
+    if expected is not None:
+        check_labels(stored, expected, source)
+    return tuple(label for _, label in sorted(stored.items()))
 
 
 def _load_adapted(
     source: PretrainedSource, base: PretrainedSource, config: PreTrainedConfig, head: Head, *, is_trained: bool
 ) -> PreTrainedModel:
-    """The model at `base` with the adapter of `source`, in evaluation mode."""
+    """Return the model at `base` with the adapter of `source`, in evaluation mode."""
     with base.access():
         loaded = _load_weights(auto_class(head), base, config)
     adapted = load_adapter(loaded.model, source)
@@ -101,20 +110,20 @@ def _load_adapted(
     return adapted
 
 
-def _no_writer(source: PretrainedSource, config: PreTrainedConfig) -> UserError:
+def _cannot_generate(source: PretrainedSource, config: PreTrainedConfig) -> UserError:
     return UserError(
-        f"the model {source.path} was not trained to write text",
-        expected="an encoder-decoder: a T5, or two encoders that were put together and trained",
+        f"the model {source.path} was not trained to generate text",
+        expected="an encoder-decoder: a T5, or two encoders that were combined and trained",
         found=", ".join(config.architectures or ()) or f"a model of type {config.model_type!r}",
         where=source.key,
         fix="fine-tune it first (finetune run recipe=... model.name=...)",
     )
 
 
-def _put_together(
+def _combine_encoders(
     source: PretrainedSource, config: PreTrainedConfig, head: Head, tokenizer: PreTrainedTokenizerBase
 ) -> EncoderDecoderModel:
-    """An encoder-decoder of two copies of one encoder, the second with new cross-attention (Rothe et al. 2020)."""
+    """Return an encoder-decoder of two copies of an encoder, with new cross-attention (Rothe et al. 2020)."""
     decoder_config = copy.deepcopy(config)
     both = EncoderDecoderConfig.from_encoder_decoder_configs(config, decoder_config, vocab_size=config.vocab_size)
     configure(both, head, tokenizer, None)
@@ -123,8 +132,16 @@ def _put_together(
     return EncoderDecoderModel(config=both, encoder=encoder, decoder=decoder)
 
 
-def _settle_head(loaded: LoadingResult, stored: LabelNames, labels: LabelNames, source: PretrainedSource) -> None:
-    """Keep a head that the checkpoint has for these very labels; otherwise it is a new one."""
+def _prepare_training(loaded: LoadingResult, stored: LabelNames, labels: LabelNames, source: PretrainedSource) -> None:
+    """Give a model its head for the labels, and note the modules that are new."""
+    _keep_or_renew_head(loaded, stored, labels, source)
+    note_new_modules(loaded.model, loaded.missing)
+
+
+def _keep_or_renew_head(
+    loaded: LoadingResult, stored: LabelNames, labels: LabelNames, source: PretrainedSource
+) -> None:
+    """Keep the checkpoint's head where its labels are the same; otherwise replace it by a new one, with a warning."""
     head = head_names(loaded.model)
     complete = not head & loaded.missing
     same = stored in (labels, tuple(f"LABEL_{number}" for number in range(len(labels))))
@@ -152,7 +169,7 @@ def _load_weights(loader: Any, source: PretrainedSource, config: PreTrainedConfi
             **source.options,
         )
     except SafetensorError as error:
-        raise bad_weights(source, "are damaged", str(error), "fetch or copy them again") from error
+        raise bad_weights(source, "are damaged", str(error), "download or copy them again") from error
     except OSError as error:
         if "safetensors" not in str(error) or error.__cause__ is not None:
             raise

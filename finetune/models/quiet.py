@@ -1,4 +1,4 @@
-"""Loading without transformers' own tables and progress bars, and without touching the caller's random numbers."""
+"""Context managers for loading: without transformers' reports, and without changes to the caller's random state."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -11,9 +11,9 @@ from transformers.utils import logging as transformers_logging
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep transformers from reporting below errors; the Hub's download bars stay.
+    """Silence transformers' warnings and progress bars inside this block; errors and the Hub's download bars are shown.
 
-    What its loading report tells in a table is checked by `finetune.models.pretrained` instead.
+    What transformers would report of loaded weights is checked by `finetune.models.pretrained`.
     """
     verbosity = transformers_logging.get_verbosity()
     hook = transformers_logging.set_tqdm_hook(_without_bar)
@@ -27,7 +27,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw random numbers on the CPU from `seed` inside this block, and leave the caller's generator as it was."""
+    """Seed PyTorch's CPU generator inside this block, and restore its state afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield

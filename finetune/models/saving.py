@@ -1,4 +1,4 @@
-"""Writing a model so that `load_model` reads it."""
+"""Saving of models in the form that `load_model` reads."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,20 +11,20 @@ from finetune.models.adapters import is_adapted, sort_sets
 
 
 def save_weights(model: PreTrainedModel, folder: Path, weights: Mapping[str, Any] | None = None) -> None:
-    """Write a model's configuration and weights in the safetensors format; of an adapted model the adapter alone.
+    """Write a model's configuration, and its weights in the safetensors format; of an adapted model only the adapter.
 
-    A model with masks gets the code that obeys them beside it, see `finetune.attention.standalone`.
+    For a model with masks, the code that applies them is written, too (`finetune.attention.standalone`).
 
     Args:
-        model: The model, without accelerate's wrapping.
-        folder: Made where it is not there.
-        weights: The model's state_dict, where it is spread over processes.
+        model: The model, without accelerate's wrapper.
+        folder: The folder, which is created where it does not exist.
+        weights: The gathered state_dict of a model that is sharded over processes; None for other models.
     """
     model.save_pretrained(folder, state_dict=cast("Any", weights))
     if is_adapted(model):
         sort_sets(model, folder)
-        # peft leaves the class there that the body was pretrained as, which does not tell the head.
+        # peft leaves the architecture of the pretrained body there, which does not name the head.
         model.config.architectures = [type(cast("Any", model).get_base_model()).__name__]
         model.config.save_pretrained(folder)  # the labels, and the masks
-        (folder / "README.md").unlink(missing_ok=True)  # peft's empty form
+        (folder / "README.md").unlink(missing_ok=True)  # peft's template of a model card
     stand_alone(folder)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
+import psutil
 from transformers import (
     BertConfig,
     EncoderDecoderConfig,
@@ -21,12 +22,17 @@ from finetune.models.heads import auto_class, finalize_model, rescale_t5_token_h
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Widths and depth of a transformer."""
+    """The sizes of a transformer, by the names of the keys of `model.scratch`."""
 
     hidden_size: int
     num_layers: int
     num_heads: int
     intermediate_size: int
+
+    def num_weights(self, vocab_size: int) -> int:
+        """Return about how many weights an encoder has: matrices of attention and feed-forward, and embeddings."""
+        of_layer = 4 * self.hidden_size**2 + 2 * self.hidden_size * self.intermediate_size
+        return self.num_layers * of_layer + vocab_size * self.hidden_size
 
 
 SIZES = {
@@ -35,7 +41,7 @@ SIZES = {
     "small": ModelSize(hidden_size=512, num_layers=6, num_heads=8, intermediate_size=2048),
     "base": ModelSize(hidden_size=768, num_layers=12, num_heads=12, intermediate_size=3072),
 }
-"""Turc et al. 2019 (BERT Miniatures), with heads of 64; `small` has the six layers of t5-small."""
+"""The sizes of the BERT miniatures (Turc et al. 2019), whose head_dim is 64; `small` has 6 layers, as t5-small."""
 
 
 def new_model(
@@ -46,19 +52,20 @@ def new_model(
     dropout: float | None,
     problem_type: str | None = None,
 ) -> PreTrainedModel:
-    """Make the model that `scratch` describes, with weights from torch's random generator.
+    """Return the model that `scratch` describes, with weights drawn from PyTorch's random generator.
 
     Args:
-        scratch: Architecture and size.
-        head: What is put on top.
-        tokenizer: Its vocabulary becomes the model's.
+        scratch: The architecture and the size.
+        head: The name of the head.
+        tokenizer: The tokenizer, whose vocabulary the model gets.
         labels: The classes in order; None for text to text.
-        dropout: Comes before `scratch.dropout` where given.
-        problem_type: transformers' name of what a text classifier answers; one class where not given.
+        dropout: The dropout probability, in place of `scratch.dropout` where given.
+        problem_type: The `problem_type` of transformers for text classification; one class where not given.
 
     Raises:
-        UserError: The width is not a multiple of the number of heads.
+        UserError: hidden_size is not a multiple of num_heads, or the weights do not fit into memory.
     """
+    _check_memory(resolve_size(scratch), len(tokenizer))
     config = scratch_config(scratch, head, tokenizer)
     configure(config, head, tokenizer, labels, problem_type)
     if dropout is not None:
@@ -69,10 +76,10 @@ def new_model(
 
 
 def scratch_config(scratch: recipe.Scratch, head: Head, tokenizer: PreTrainedTokenizerBase) -> PreTrainedConfig:
-    """The configuration of a model from scratch, for the vocabulary of `tokenizer`.
+    """Return the configuration of a model from scratch, for the vocabulary of `tokenizer`.
 
     Raises:
-        UserError: The width is not a multiple of the number of heads.
+        UserError: hidden_size is not a multiple of num_heads.
     """
     size = resolve_size(scratch)
     if scratch.architecture == "t5":
@@ -84,16 +91,16 @@ def scratch_config(scratch: recipe.Scratch, head: Head, tokenizer: PreTrainedTok
 
 
 def resolve_size(scratch: recipe.Scratch) -> ModelSize:
-    """The named size, with what `scratch` gives one by one.
+    """Return the named size, with the sizes that `scratch` gives one by one in place of its own.
 
     Raises:
-        UserError: The width is not a multiple of the number of heads.
+        UserError: hidden_size is not a multiple of num_heads.
     """
     given = {field.name: getattr(scratch, field.name) for field in fields(ModelSize)}
     size = replace(SIZES[scratch.size], **{name: value for name, value in given.items() if value is not None})
     if size.hidden_size % size.num_heads:
         raise UserError(
-            "the model's width cannot be shared evenly by its heads",
+            "the model's hidden_size cannot be divided evenly among its heads",
             expected="a hidden_size that is a multiple of num_heads",
             found=f"hidden_size {size.hidden_size}, num_heads {size.num_heads}",
             where="model.scratch",
@@ -102,9 +109,23 @@ def resolve_size(scratch: recipe.Scratch) -> ModelSize:
     return size
 
 
+def _check_memory(size: ModelSize, vocab_size: int) -> None:
+    """Raise an error where the weights, in float32, need more than all of the machine's memory."""
+    needed, memory = 4 * size.num_weights(vocab_size), psutil.virtual_memory().total
+    if needed > memory:
+        raise UserError(
+            "the model is larger than this machine's memory",
+            expected=f"weights of at most {memory / 2**30:,.0f} GiB in float32",
+            found=f"about {needed / 2**30:,.0f} GiB",
+            where="model.scratch",
+            fix="a smaller hidden_size, intermediate_size or num_layers, or model.scratch.size=base",
+        )
+
+
 def _t5_config(scratch: recipe.Scratch, size: ModelSize, tokenizer: PreTrainedTokenizerBase) -> T5Config:
-    # Embeddings keep transformers' deviation of 1, whose first loss is 0.6 above log(vocabulary). Drawn with deviation
-    # hidden_size**-0.5 they start at log(vocabulary) and learn more slowly, with Adafactor and with AdamW.
+    # Embeddings keep transformers' standard deviation of 1, with which the first loss is log(vocab_size) + 0.6. With a
+    # standard deviation of hidden_size**-0.5 it is log(vocab_size), but the model learns more slowly, with Adafactor
+    # and with AdamW.
     return T5Config(
         vocab_size=len(tokenizer),
         d_model=size.hidden_size,

@@ -1,9 +1,9 @@
 """A tokenizer trained on the training data.
 
-Both families get byte-pair encoding (Sennrich et al. 2016) over words whose leading space is part of them, as in
-SentencePiece, so that decoding gives back the very spaces of the text. WordPiece is not used for BERT: its decoder
-guesses spaces (wrong in one German sentence of twelve, and in most Chinese ones), one unknown character makes a whole
-word unknown, and its trainer numbers the tokens differently in every run.
+Both architectures use byte-pair encoding (Sennrich et al. 2016) of words with their leading space, as in
+SentencePiece, so that decoding restores the spaces of the text. WordPiece is not used for BERT: its decoder guesses
+spaces (wrong in one of twelve German sentences, and in most Chinese ones), one unknown character makes a whole word
+unknown, and its trainer numbers the tokens differently in every run.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,8 @@ from transformers import PreTrainedTokenizerFast
 from finetune.recipe import Scratch
 
 PUNCTUATION = r"▁?[\p{P}$+<=>^`|~]|[\n\r\t]"
-"""What no word reaches across: a punctuation mark or ASCII symbol, with the space before it, or a line's end."""
+"""A pattern of what separates words: a punctuation mark or ASCII symbol with the space before it, or a line break or
+tab."""
 
 T5_TOKENS = {"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"}
 BERT_TOKENS = {
@@ -27,13 +28,14 @@ BERT_TOKENS = {
 
 
 def train_tokenizer(scratch: Scratch, texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """Train a tokenizer; the same texts give the same one.
+    """Train a tokenizer; equal texts give equal tokenizers.
 
-    Characters beyond `scratch.vocab_size`, the rarest, and those that the texts lack are unknown.
+    Characters that do not occur in the texts are unknown, and so are the rarest characters where there are more than
+    `scratch.vocab_size` allows.
 
     Args:
-        scratch: Architecture, size of the vocabulary, whether to fold case.
-        texts: The training data; read once.
+        scratch: The recipe's section: architecture, size of the vocabulary, and whether texts are lower-cased.
+        texts: The training texts, which are read once.
     """
     special = T5_TOKENS if scratch.architecture == "t5" else BERT_TOKENS
     tokenizer = _untrained(special["unk_token"], scratch.lowercase)

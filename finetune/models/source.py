@@ -1,4 +1,4 @@
-"""Where a pretrained model or tokenizer comes from: a name on the Hub, a folder, or a sample."""
+"""The source of a pretrained model or tokenizer: a name on the Hub, a folder, or a sample."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +13,13 @@ from finetune.hub_access import hub_access
 
 @dataclass(frozen=True)
 class PretrainedSource:
-    """Something that `from_pretrained` loads.
+    """The source of a model or tokenizer for `from_pretrained`.
 
     Args:
-        path: A Hub name or a folder.
+        path: A name on the Hub, or a folder.
         key: The recipe key that names it.
-        revision: Branch, tag or commit on the Hub.
-        cache_dir: Where downloads are kept; the Hub's own cache if None.
+        revision: The branch, tag or commit on the Hub.
+        cache_dir: The folder in which downloads are kept; the Hub's own cache folder where None.
     """
 
     path: str
@@ -29,33 +29,33 @@ class PretrainedSource:
 
     @property
     def is_folder(self) -> bool:
-        """Whether it lies on this machine."""
+        """Whether the source is a folder on this machine."""
         return Path(self.path).is_dir()
 
     @property
     def options(self) -> dict[str, Any]:
-        """Keyword arguments of every `from_pretrained`; code that comes with a model is never run."""
+        """The keyword arguments of `from_pretrained`. Code that comes with a model is never run."""
         return {"revision": self.revision, "cache_dir": self.cache_dir, "trust_remote_code": False}
 
     def files(self) -> str:
-        """The first files in the folder, for a message."""
+        """Return the names of the first files in the folder, for a message."""
         return ", ".join(sorted(path.name for path in Path(self.path).iterdir())[:10]) or "an empty folder"
 
     @contextmanager
     def access(self) -> Iterator[None]:
-        """Load inside this block; the Hub's troubles become a `UserError`."""
+        """Load inside this block: failures of the Hub are raised as `UserError`."""
         with hub_access("model", self.path, self.key):
             yield
 
 
 def model_source(model: recipe.Model) -> PretrainedSource:
-    """Where the weights come from.
+    """Return the source of a recipe's model.
 
     Raises:
-        UserError: A folder is named that is none or holds no model, or the sample cannot be fetched.
+        UserError: The named folder does not exist or holds no model, or the sample cannot be downloaded.
     """
     if model.name is None:
-        from finetune.data.samples import minilm_folder  # brings the data sets' libraries, needed for nothing else here
+        from finetune.data.samples import minilm_folder  # imported here, since it imports `datasets`
 
         return PretrainedSource(str(minilm_folder()), "model.sample", "main", None)
     source = _source(model.name, "model.name", model.revision, model.cache_dir)
@@ -65,10 +65,10 @@ def model_source(model: recipe.Model) -> PretrainedSource:
 
 
 def tokenizer_source(model: recipe.Model) -> PretrainedSource:
-    """Where the tokenizer comes from.
+    """Return the source of a recipe's tokenizer.
 
     Raises:
-        UserError: A folder is named that is none, or the sample cannot be fetched.
+        UserError: The named folder does not exist, or the sample cannot be downloaded.
     """
     if model.tokenizer is None:
         return model_source(model)
@@ -76,10 +76,10 @@ def tokenizer_source(model: recipe.Model) -> PretrainedSource:
 
 
 def base_source(name: str, key: str, revision: str, cache_dir: Path | None) -> PretrainedSource:
-    """Where the weights are that an adapter belongs to, as its configuration names them.
+    """Return the source of the base model of an adapter, as the adapter's configuration names it.
 
     Raises:
-        UserError: A folder is named that is none.
+        UserError: The named folder does not exist.
     """
     return _source(name, key, revision, cache_dir)
 

@@ -1,7 +1,7 @@
-"""Adapters of the peft library, read from where they are stored.
+"""Loading of stored adapters of the peft library.
 
-A folder with an adapter holds adapter_config.json and adapter_model.safetensors, beside the config.json of the whole
-model. The model that it belongs to is loaded from where it came.
+A folder with an adapter holds adapter_config.json and adapter_model.safetensors, and the config.json of the whole
+model. The base model is loaded from its own source.
 """
 
 import warnings
@@ -27,7 +27,7 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 
 
 def import_peft() -> Any:
-    """The peft library.
+    """Import and return the peft library.
 
     Raises:
         MissingExtra: It is not installed.
@@ -40,7 +40,11 @@ def import_peft() -> Any:
 
 
 def find_adapter(source: PretrainedSource) -> "PeftConfig | None":
-    """The configuration of the adapter that a folder or a place on the Hub holds; None where it holds none."""
+    """Return the configuration of the adapter in a folder or a Hub repository; None where it holds no adapter.
+
+    Raises:
+        UserError: The configuration cannot be read.
+    """
     found = cached_file(
         source.path,
         ADAPTER_CONFIG,
@@ -55,21 +59,21 @@ def find_adapter(source: PretrainedSource) -> "PeftConfig | None":
     stored, peft = read_json(Path(found)), import_peft()
     try:
         return cast("PeftConfig", peft.PeftConfig.from_peft_type(**unlocked(stored)))
-    except Exception as error:  # what peft raises for values of other types than it expects is of any kind
+    except Exception as error:  # peft raises errors of many types for wrong values
         raise UserError(
             f"the adapter of {source.path} cannot be read",
             expected=f"an {ADAPTER_CONFIG} as peft {peft.__version__} writes it",
             found=first_line(error),
             where=source.key,
-            fix="fetch its files again, or install the peft that wrote it",
+            fix="download its files again, or install the version of peft that wrote it",
         ) from error
 
 
 def base_of(config: "PeftConfig", source: PretrainedSource) -> PretrainedSource:
-    """Where the model is that an adapter belongs to.
+    """Return the source of the base model that an adapter belongs to.
 
     Raises:
-        UserError: The adapter names none, or a folder that is not there.
+        UserError: The adapter names no base model, or a folder that does not exist.
     """
     key = f"base_model_name_or_path of {source.path}/{ADAPTER_CONFIG}"
     if not config.base_model_name_or_path:
@@ -78,16 +82,16 @@ def base_of(config: "PeftConfig", source: PretrainedSource) -> PretrainedSource:
 
 
 def load_adapter(model: PreTrainedModel, source: PretrainedSource) -> PreTrainedModel:
-    """A model with the trained adapter of `source`, in evaluation mode.
+    """Return a model with the trained adapter of `source`, in evaluation mode.
 
     Raises:
-        UserError: The adapter does not fit the model, its file lacks weights, or holds some that the model has no
-            place for or that are not finite.
+        UserError: The adapter does not fit the model, or its file lacks weights or holds weights that the model does
+            not have or that are not finite.
     """
-    _stored_names(source)  # before peft looks for pickled weights
+    _stored_names(source)  # raises an error before peft looks for pickled weights
     try:
         adapted = _from_pretrained(model, source)
-    except KeyError as error:  # peft's, of a module that the adapter brings whole
+    except KeyError as error:  # raised by peft for a module that is stored whole, such as the head
         raise _incomplete(source, [str(error.args[0])]) from error
     except (RuntimeError, ValueError) as error:
         raise UserError(
@@ -104,7 +108,7 @@ def load_adapter(model: PreTrainedModel, source: PretrainedSource) -> PreTrained
 
 def _from_pretrained(model: PreTrainedModel, source: PretrainedSource) -> Any:
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Found missing adapter keys")  # which `_check_adapter` refuses
+        warnings.filterwarnings("ignore", "Found missing adapter keys")  # `_check_adapter` raises an error
         return import_peft().PeftModel.from_pretrained(
             model,
             source.path,
@@ -116,17 +120,19 @@ def _from_pretrained(model: PreTrainedModel, source: PretrainedSource) -> Any:
 
 
 def replaced_modules(model: PreTrainedModel) -> tuple[str, ...]:
-    """Names of the modules of the plain model that a model's adapter brings whole, such as the head."""
+    """Return the names of the modules of the base model that the adapter replaces as a whole, such as the head."""
     wrapper = import_peft().utils.ModulesToSaveWrapper
     inner: PreTrainedModel = cast("Any", model).get_base_model()
     return tuple(name for name, module in inner.named_modules() if isinstance(module, wrapper))
 
 
 def _check_adapter(adapted: Any, source: PretrainedSource) -> None:
-    """Make sure that an adapter's file gave all of the adapter: peft draws at random what it lacks, and only warns.
+    """Make sure that an adapter's file holds all weights of the adapter.
+
+    peft draws missing weights at random, and only warns.
 
     Raises:
-        UserError: It did not, or what it gave are not numbers.
+        UserError: Weights are missing, unexpected or not finite.
     """
     needed = import_peft().get_peft_model_state_dict(adapted, save_embedding_layers=False)
     found = _stored_names(source)
@@ -149,7 +155,11 @@ def _correct(source: PretrainedSource) -> str:
 
 
 def _stored_names(source: PretrainedSource) -> set[str]:
-    """Names of the weights in an adapter's file."""
+    """Return the names of the weights in an adapter's file.
+
+    Raises:
+        UserError: The file is absent or damaged.
+    """
     path = cached_file(
         source.path,
         ADAPTER_WEIGHTS,
@@ -168,4 +178,4 @@ def _stored_names(source: PretrainedSource) -> set[str]:
         with safe_open(path, framework="pt") as file:
             return set(file.keys())
     except SafetensorError as error:
-        raise bad_weights(source, "are damaged", str(error), "fetch or copy them again") from error
+        raise bad_weights(source, "are damaged", str(error), "download or copy them again") from error

@@ -1,4 +1,4 @@
-"""Configurations as they are stored, read within limits and without running code."""
+"""Reading of stored configurations, within limits of size and without running code."""
 
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,15 @@ CONFIG = "config.json"
 
 
 def read_config(name: str, **options: Any) -> PreTrainedConfig:
-    """The configuration of a model; of one with masks its stock configuration, and its masks are in it still.
+    """Return the configuration of a model; for a model with masks the stock configuration, which still holds the masks.
 
     Args:
-        name: A folder or a Hub name.
-        options: What `from_pretrained` takes beside it: revision, cache_dir.
+        name: A folder or a name on the Hub.
+        options: Keyword arguments of `from_pretrained`: revision, cache_dir and trust_remote_code.
 
     Raises:
-        UserError: There is none, or it is no configuration of an architecture that transformers knows by itself.
-        OSError: The Hub cannot give it.
+        UserError: There is no configuration, or its architecture is not part of transformers.
+        OSError: The Hub cannot be reached, or refuses access.
     """
     fetched = {key: value for key, value in options.items() if key != "trust_remote_code"}
     path = cached_file(name, CONFIG, **fetched)
@@ -39,13 +39,13 @@ def read_config(name: str, **options: Any) -> PreTrainedConfig:
             config = CONFIG_MAPPING[stock["model_type"]].from_dict(stock)
             config.name_or_path = name
     except OSError:
-        raise  # the Hub's affair: the file is there
-    except Exception as error:  # what transformers raises for values of other types than it expects is of any kind
+        raise  # the file exists, so this is a failure of the Hub
+    except Exception as error:  # transformers raises errors of many types for wrong values
         raise UserError(
             f"the configuration of {name} cannot be read",
-            expected="a config.json of an architecture that transformers knows by itself",
+            expected="a config.json of an architecture that is part of transformers",
             found=first_line(error),
             where=str(path),
-            fix="choose another model, or fetch its files again; code that comes with a model is never run",
+            fix="choose another model, or download its files again; code that comes with a model is never run",
         ) from error
     return config

@@ -1,7 +1,7 @@
 """`Recipe`: the one typed description of a run, a module for each of its sections.
 
-Everything a run depends on is a field here; the resolved recipe, stored in the run folder, repeats it. Nothing heavy is
-imported, so that `--help`, `list` and `show` answer at once.
+Everything that a run depends on is a field of the recipe. The resolved recipe, which is stored in the run folder,
+repeats the run. No heavy library is imported here, so that `--help`, `list` and `show` take less than a second.
 """
 
 import warnings
@@ -70,7 +70,7 @@ __all__ = [
 ]
 
 _FORMER_NAMES = {"Columns": "ColumnNames", "Source": "MixtureSource", "Splits": "SplitNames"}
-"""Sections that recipes written for versions before 0.2 import under another name."""
+"""The present names of sections that recipes written before version 0.2 import by another name."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,38 +1,42 @@
-"""The recipe's `adapter`: a few new weights trained beside a model whose own stay as they are."""
+"""The recipe's `adapter`: a few new weights that are trained while the model's own weights stay as they are."""
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import PositiveFloat, PositiveInt, model_validator
+from pydantic import model_validator
 
-from finetune.recipe.base import Section, Share
+from finetune.recipe.base import Positive, Section, Share, whole_numbers
 
 _KEYS = {
     "lora": {"rank", "alpha", "dropout", "targets", "merge"},
     "ia3": {"targets", "merge"},
     "prefix_tuning": {"num_virtual_tokens"},
 }
-"""Which keys go with which kind."""
+"""The keys that each kind takes."""
 
 
 class Adapter(Section):
     """An adapter of the peft library, trained with the head while the model's own weights are frozen."""
 
     kind: Literal["lora", "ia3", "prefix_tuning"] = "lora"
-    """lora: low-rank updates of matrices (Hu et al. 2021). ia3: scales of keys, values and feed-forward activations
-    (Liu et al. 2022). prefix_tuning: keys and values before the text (Li and Liang 2021), without masks."""
-    rank: PositiveInt | None = None
-    """lora: rank of the updates; 8 where not given."""
-    alpha: PositiveFloat | None = None
-    """lora: updates are scaled by alpha / rank; twice the rank where not given."""
+    """The method. lora adds low-rank updates to weight matrices (Hu et al. 2021). ia3 scales keys, values and
+    feed-forward activations (Liu et al. 2022). prefix_tuning puts learned keys and values before the text (Li and Liang
+    2021), and cannot be combined with masks."""
+    rank: Annotated[int, whole_numbers(1, 2**16)] | None = None
+    """The rank of LoRA's updates. The default is 8."""
+    alpha: Positive | None = None
+    """LoRA's updates are multiplied by alpha / rank. The default is twice the rank."""
     dropout: Share | None = None
-    """lora: share of an update's inputs that is dropped in training; 0 where not given."""
+    """The probability with which inputs of LoRA's updates are dropped in training. The default is 0."""
     targets: tuple[str, ...] | None = None
-    """lora, ia3: names, or ends of names, of the modules that are adapted; where not given the attention's queries and
-    values (lora), or keys, values and the feed-forward's second layer (ia3). lora also takes [all-linear]."""
-    num_virtual_tokens: PositiveInt | None = None
-    """prefix_tuning: keys and values put before the text in each layer; 20 where not given."""
+    """The modules that lora and ia3 adapt: their names, or the ends of their names. The default is the attention's
+    queries and values for lora, and keys, values and the second feed-forward layer for ia3. lora also takes
+    [all-linear]."""
+    num_virtual_tokens: Annotated[int, whole_numbers(1, 2**16)] | None = None
+    """The number of learned keys and values that prefix_tuning puts before the text in each layer. The default is
+    20."""
     merge: bool = False
-    """lora, ia3: save the whole model with the adapter multiplied in, which any program loads, not the adapter."""
+    """Whether lora and ia3 are multiplied into the weights when the model is saved, so that any program loads it.
+    Otherwise the adapter alone is saved."""
 
     @model_validator(mode="after")
     def _keys_of_its_kind(self) -> Self:

@@ -9,14 +9,16 @@ from finetune.recipe.base import Section
 
 
 class SiteSection(Section):
-    """The masks of one site of a model; a text alone is the mask of all its layers."""
+    """The masks of one site of a model. A text in its place is the mask of all layers."""
 
     mask: str = "full()"
-    """Who may attend to whom, as an expression: window(64) | global_tokens(cls)."""
+    """The mask of the site's layers, as an expression such as window(64) | global_tokens(cls)."""
     layers: dict[str, str] = Field(default_factory=dict)
-    """Other masks for some layers: {"0-3": "window(32)", "-1": "full()"}."""
+    """Masks of single layers or ranges of layers, which replace `mask` there: {"0-3": "window(32)", "-1": "full()"}.
+    Layers are counted from 0, or from the end with -1."""
     bidirectional: bool = False
-    """Decoder only: take the masks as they stand. Otherwise one that does not name causal() is made causal."""
+    """Whether the decoder's masks are used as they are written. Otherwise causal() is added to each mask that does not
+    name it. For the decoder only."""
 
     @model_validator(mode="before")
     @classmethod
@@ -32,17 +34,19 @@ class SiteSection(Section):
 
 
 class Attention(Section):
-    """Who may attend to whom, by site; see finetune/attention/README.md for the language."""
+    """Who may attend to whom, by site. finetune/attention/README.md describes the language of masks."""
 
     encoder: SiteSection | None = None
-    """Self-attention of the encoder; full() where not given."""
+    """The masks of the encoder's self-attention. The default is full()."""
     decoder: SiteSection | None = None
-    """Self-attention of the decoder; causal() where not given."""
+    """The masks of the decoder's self-attention. The default is causal()."""
     cross: SiteSection | None = None
-    """From the decoder to the encoder's output, queries in the target, keys in the source; full() where not given."""
+    """The masks of the attention from the decoder to the encoder's output: queries are target tokens, keys are source
+    tokens. The default is full()."""
     kernel: Literal["whole", "blocks", "flex"] | None = None
-    """How attention is computed in ragged batches, in place of the choice by cost: whole examples, or blocks that skip
-    what a mask excludes; flex is for GPUs. Results are the same; `finetune explain` shows the choice."""
+    """The method by which attention is computed in ragged batches: whole computes all pairs of an example, blocks skips
+    blocks of pairs that the mask excludes, flex is PyTorch's FlexAttention, for GPUs. The results are the same. By
+    default the cheapest method is chosen; `finetune explain` shows which."""
 
     _program: Program = PrivateAttr()
 
@@ -53,5 +57,5 @@ class Attention(Section):
 
     @property
     def program(self) -> Program:
-        """The masks as the models take them, parsed when the recipe was read."""
+        """The masks of all sites, parsed."""
         return self._program

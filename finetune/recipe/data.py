@@ -1,108 +1,114 @@
-"""The recipe's `data`: where examples come from."""
+"""The recipe's `data`: where examples come from, and how they are split."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PositiveFloat, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from finetune.recipe.base import Section
+from finetune.recipe.base import LARGEST_COUNT, InnerShare, Positive, Section, Seed, in_range, is_amount
 
 
 class ColumnNames(Section):
-    """What the data set calls the columns that a task reads; dots reach into nested columns (translation.de)."""
+    """The names of the data set's columns that a task reads. A dot names a nested column (translation.de)."""
 
     text: str = "text"
-    """Text classification: the text."""
+    """Text classification: the column of the text."""
     text_pair: str | None = None
-    """Text classification: the second text of a pair."""
+    """Text classification: the column of the second text of a pair. By default inputs are single texts."""
     label: str | Annotated[tuple[str, ...], Field(min_length=2)] = "label"
-    """Text classification: the class, by name or number. Columns of 0 and 1 are a label each: [toxic, insult]."""
+    """Text classification: the column of the class, by name or number. A list of columns that hold 0 and 1 makes each
+    of them a label: [toxic, insult]."""
     tokens: str = "tokens"
-    """Token classification: the words."""
+    """Token classification: the column of the words, a list in each row."""
     labels: str = "labels"
-    """Token classification: one label a word."""
+    """Token classification: the column of the labels, one for each word."""
     sentence: str | None = None
-    """Token classification of files with one word a row: what tells the sentence that a row is of, in each row or in a
-    sentence's first row alone."""
+    """Token classification of files with one word in each row: the column that names the row's sentence, in each row or
+    in the first row of a sentence alone. By default each row is a sentence."""
     source: str | None = None
-    """Text to text: the input. For translation, the source language where not given."""
+    """Text to text: the column of the input. The default is source; for translation, the source language."""
     target: str | None = None
-    """Text to text: the output. For translation, the target language where not given."""
+    """Text to text: the column of the output. The default is target; for translation, the target language."""
 
 
 class SplitNames(Section):
-    """Names of the Hub data set's splits; null where it has none, which is then cut from train."""
+    """The names of the splits of a data set on the Hub. A split whose name is null is cut from train."""
 
     train: str = "train"
+    """The name of the train split."""
     dev: str | None = "validation"
+    """The name of the dev split."""
     test: str | None = "test"
-
-
-def _amount(value: float) -> float:
-    if value < 1:
-        return value
-    if value != int(value):
-        raise ValueError("a whole number, or a share below 1")
-    return int(value)
+    """The name of the test split."""
 
 
 Paths = str | tuple[str, ...]
 """A file or a pattern (news/*.csv), or several of them."""
 
-Amount = Annotated[float, Field(gt=0.0), AfterValidator(_amount)]
+Amount = Annotated[
+    float,
+    in_range(f"a whole number of examples from 1 to {LARGEST_COUNT:,}, or a share above 0 and below 1", is_amount),
+    AfterValidator(lambda value: value if value < 1 else int(value)),
+]
 """A number of examples, or below 1 a share of them."""
 
 
 class DataSource(Section):
-    """Where rows are read from, and which of them."""
+    """Where rows are read from, and which of them are kept."""
 
     function: str | None = None
-    """A Python function that gives the rows: path/to/mine.py:load, package.module:load, or the name of an entry point
-    of the group finetune.data. Called with train, dev and test in turn, it gives dictionaries (a list, a generator), a
-    DataFrame or a datasets.Dataset, or None or nothing where there is no such split. Comes before `path`, `name` and
-    `sample`."""
+    """A Python function that returns the rows: path/to/mine.py:load, package.module:load, or the name of an entry point
+    of the group finetune.data. It is called with train, dev and test in turn, and returns dictionaries (a list or a
+    generator), a DataFrame or a datasets.Dataset, or None where there is no such split. It takes precedence over
+    `path`, `name` and `sample`."""
     path: Paths | None = None
     """A file, a folder that holds train, dev and test files, or the common start of line-aligned files
-    (path=data/train for data/train.en and data/train.de); a pattern (news/*.csv) or a list of these is read as one.
-    Comes before `name` and `sample`."""
+    (path=data/train for data/train.en and data/train.de). A pattern (news/*.csv) or a list of files is read as one. It
+    takes precedence over `name` and `sample`."""
     dev_path: Paths | None = None
-    """The dev split's file or files where `path` is not a folder that holds one."""
+    """The file or files of the dev split. By default the dev split is taken from the folder `path`, or cut from
+    train."""
     test_path: Paths | None = None
-    """The test split's file or files where `path` is not a folder that holds one."""
+    """The file or files of the test split. By default the test split is taken from the folder `path`, or cut from
+    train."""
     format: Literal["csv", "tsv", "json", "jsonl", "parquet", "conll", "parallel", "tmx", "xliff"] | None = None
-    """The files' format; told by the file name where not given."""
+    """The format of the files. By default it is determined by their names."""
     encoding: str | None = None
-    """The files' text encoding; a byte order mark is skipped. Where not given, UTF-8, UTF-16 and Windows-1252 are told
-    from the file and said, and any other is asked for."""
+    """The text encoding of the files; a byte order mark is skipped. By default UTF-8, UTF-16 and Windows-1252 are
+    detected, with a note, and a file in any other encoding is refused."""
     delimiter: str | None = None
-    """What separates columns (\\t is a tab); comma, tab or blanks by format where not given, or what the header of a
-    table shows, which is said."""
+    """The character that separates columns (\\t is a tab). The default is comma, tab or blanks, by the format, or the
+    character that the header of a table shows, with a note."""
     column_names: tuple[str, ...] | None = None
-    """Names of the columns, in order, for csv, tsv and conll files without a header."""
+    """The names of the columns, in order, for csv, tsv and conll files without a header. By default the first row of
+    csv and tsv files holds them."""
     name: str | None = None
-    """Hub name of a data set (stanfordnlp/sst2)."""
+    """The name of a data set on the Hub (stanfordnlp/sst2). It takes precedence over `sample`."""
     config: str | None = None
-    """Configuration of the Hub data set (de-en)."""
+    """The configuration of the data set on the Hub (de-en). By default its only or default one is read."""
     revision: str = "main"
-    """Branch, tag or commit of the Hub data set."""
+    """The branch, tag or commit of the data set on the Hub."""
     splits: SplitNames = SplitNames()
-    """The Hub data set's split names."""
+    """The names of the splits of the data set on the Hub."""
     sample: Literal["sentiment", "address", "interface", "licence"] | None = None
-    """A small data set that needs no Hub, fetched once from a package for Python."""
+    """A small data set that does not come from the Hub; it is downloaded once, as part of a Python package."""
     streaming: bool = False
-    """For data larger than memory: rows of csv, tsv, jsonl, parquet and line-aligned files and of functions are written
-    to the cache folder as they are read, and mapped into memory from there. Data of the Hub always are."""
+    """Whether rows are written to the cache folder while they are read, and memory-mapped from there, for data larger
+    than memory: csv, tsv, jsonl, parquet and line-aligned files, and functions. Data of the Hub are always
+    memory-mapped."""
     filter: str | None = None
-    """Rows to keep, of every split: an expression over columns (stars != 3 and len(review) > 20), or a Python function
-    whose arguments are named as the columns that it reads (path/to/mine.py:keep)."""
+    """The rows of every split that are kept: an expression over columns (stars != 3 and len(review) > 20), or a Python
+    function whose arguments are named like the columns that it reads (path/to/mine.py:keep). By default all rows are
+    kept."""
 
     on_empty: Literal["refuse", "skip"] = "refuse"
-    """Rows that hold nothing in a column that is read: refused with their places, or left out and counted."""
+    """What happens with rows that are empty in a column that is read: refuse ends the run with an error that names the
+    rows, skip leaves them out with a note that counts them."""
 
     @property
     def is_of_hub(self) -> bool:
-        """Whether the rows come from a data set on the Hub."""
+        """Whether the rows are read from a data set on the Hub."""
         return self.function is None and self.path is None and self.name is not None
 
     @field_validator("function", "path", "dev_path", "test_path", "name")
@@ -123,9 +129,10 @@ class MixtureSource(DataSource):
     """One of several data sets that are mixed."""
 
     columns: dict[str, str] = Field(default_factory=dict)
-    """Columns that this source calls otherwise than data.columns says: {text: body, label: verdict}."""
-    weight: PositiveFloat | None = None
-    """Share of the train examples, relative to the other sources' weights; given for all sources or for none."""
+    """The names of columns that differ from those of data.columns in this source: {text: body, label: verdict}."""
+    weight: Positive | None = None
+    """The share of the train examples that come from this source, relative to the weights of the other sources. Weights
+    are given for all sources or for none."""
 
     @field_validator("columns")
     @classmethod
@@ -146,33 +153,35 @@ class Data(DataSource):
     """Where examples come from: a Python function, files, a data set on the Hub, a sample, or several of these."""
 
     sources: tuple[MixtureSource, ...] = ()
-    """Several data sets, mixed: [{path: a.csv, weight: 3}, {name: owner/b, weight: 1}]. Comes before all others, whose
-    keys here then do not count. With weights, an epoch is as long as it takes to read every train example of every
-    source at least once in these proportions; without, each is read once. dev and test are those of all sources."""
+    """Several data sets that are mixed: [{path: a.csv, weight: 3}, {name: owner/b, weight: 1}]. They replace the
+    section's own function, path, name and sample. With weights, an epoch is so long that every train example of every
+    source is read at least once in these proportions. Without weights, every train example is read once. The dev and
+    test splits of all sources are joined."""
     cache_dir: Path | None = None
-    """Where downloads are kept; the Hub's own cache if not given."""
+    """The folder in which downloads are kept. The default is the Hub's own cache folder."""
     columns: ColumnNames = ColumnNames()
-    """Which column is which."""
+    """The names of the columns that the task reads."""
     labels: tuple[str, ...] | None = None
-    """The classes, in order; collected from the data where not given."""
-    dev_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
-    """Share of train that becomes dev where there is no dev split."""
-    test_share: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
-    """Share of train that becomes test where there is no test split."""
-    split_seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Seed of that cut, apart from the run's seed so that runs of several seeds share their splits; also of what
-    `sources` and `subset` draw."""
+    """The classes, in order. By default they are collected from the data."""
+    dev_share: InnerShare = 0.1
+    """The share of train examples that become the dev split where there is none."""
+    test_share: InnerShare = 0.1
+    """The share of train examples that become the test split where there is none."""
+    split_seed: Seed = 0
+    """The seed by which dev and test are cut from train, `sources` are mixed and `subset` is drawn. It is independent
+    of the run's seed, so that runs with other seeds have the same splits."""
     group_column: str | None = None
-    """Rows with the same value here stay in the same split when dev or test are cut from train (an author, a document,
-    the text itself)."""
+    """A column, such as an author, a document or the text itself, whose equal values stay in one split when dev or test
+    are cut from train. By default rows are cut one by one."""
     max_train_examples: Amount | None = None
-    """Keep this many train examples, or below 1 this share of them."""
+    """The number of train examples that are kept, or below 1 the share of them. The default is all."""
     max_dev_examples: Amount | None = None
-    """Keep this many dev examples, or this share."""
+    """The number of dev examples that are kept, or below 1 the share of them. The default is all."""
     max_test_examples: Amount | None = None
-    """Keep this many test examples, or this share."""
+    """The number of test examples that are kept, or below 1 the share of them. The default is all."""
     subset: Literal["first", "random"] = "first"
-    """Which ones those are: the first, or some drawn by split_seed (in their own order)."""
+    """Which examples max_train_examples and the like keep: the first, or random ones, drawn by split_seed and kept in
+    their order."""
 
     @field_validator("labels")
     @classmethod

@@ -2,23 +2,25 @@
 
 from typing import Self
 
-from pydantic import PositiveInt, model_validator
+from pydantic import model_validator
 
-from finetune.recipe.base import Section
+from finetune.recipe.base import Count, Section
 
 
 class Evaluation(Section):
     """How models are scored."""
 
     metrics: tuple[str, ...] | None = None
-    """Names of our own metrics or of Hub metrics; the task's own where not given."""
-    tokens_per_batch: PositiveInt | None = 4096
-    """Most tokens, without padding, source and target together, in one forward pass of one process."""
-    batch_size: PositiveInt | None = None
-    """Most examples in one forward pass of one process, where that is fewer."""
+    """The names of metrics, finetune's own or the Hub's. The default is the metrics of the task."""
+    tokens_per_batch: Count | None = 4096
+    """The largest number of tokens in one forward pass of one process. Source and target tokens count together, padding
+    does not. null sets no limit, and needs batch_size."""
+    batch_size: Count | None = None
+    """The largest number of examples in one forward pass of one process. By default tokens_per_batch is the only
+    limit."""
     baselines: bool = False
-    """Score simple baselines beside the model on the same splits (text classification: the majority class, and
-    TF-IDF with logistic regression)."""
+    """Whether simple baselines are scored on the same splits: the majority class, and TF-IDF with logistic regression.
+    For text classification with one class a text."""
 
     @model_validator(mode="after")
     def _some_limit(self) -> Self:

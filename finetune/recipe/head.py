@@ -1,21 +1,22 @@
-"""What a task puts on top of a pretrained model."""
+"""Heads: the layers that a task puts on top of a pretrained model."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class ModelHead:
-    """A head, in the names that transformers and peft give it.
+    """A head, and the names that transformers and peft have for it.
 
     Args:
-        name: What this project calls it: the name of the task that it was made for. Several tasks can share a head.
-        auto_class: The automatic class of transformers that makes and loads models with it.
-        architectures: Ends of the names of the classes that have it.
-        peft_task_type: peft's name of it.
-        pipeline: The pipeline of transformers that runs models with it; None where there is none.
-        has_labels: Whether the model's configuration names its outputs (id2label), so that it is made for labels.
-        has_problem_type: Whether the configuration's problem_type says what its outputs are.
-        writes_text: Whether it writes text, for which the model needs an encoder and a decoder.
+        name: The head's name in this project: the name of the task that it was made for. Several tasks can share a
+            head.
+        auto_class: The name of the auto class of transformers that builds and loads models with this head.
+        architectures: Endings of the names of the model classes that have this head.
+        peft_task_type: The head's TaskType in peft.
+        pipeline: The name of the transformers pipeline that runs models with this head; None where there is none.
+        has_labels: Whether the head has an output for each label, which the model's configuration names (id2label).
+        has_problem_type: Whether the configuration's problem_type says how the head's outputs are to be read.
+        writes_text: Whether the head generates text, so that the model needs an encoder and a decoder.
     """
 
     name: str

@@ -7,21 +7,24 @@ from pydantic import field_validator
 from finetune.recipe.base import Section
 
 NAME = re.compile(r"[\w\-][\w.\-]*/[\w\-][\w.\-]*")
+"""The name of a repository on the Hub: user/name."""
 
 
 class Hub(Section):
-    """Publishing on the Hugging Face Hub, and what the model card says that no run can know."""
+    """Publishing on the Hugging Face Hub, and what the model card cannot learn from the run."""
 
     push: str | None = None
-    """Repository, user/name, to which the model is pushed at the end; `finetune push` does it later."""
+    """The Hub repository (user/name) to which the model is pushed when it is trained. By default it is not pushed;
+    `finetune push` does so later."""
     private: bool = False
-    """Whether a new repository is private."""
+    """Whether the repository is private, where the push creates it."""
     every_checkpoint: bool = False
-    """Push each checkpoint too, as a commit of its own."""
+    """Whether each checkpoint is pushed during training too, as one commit."""
     license: str | None = None
-    """Licence in the model card (apache-2.0); the pretrained model's where not given and known."""
+    """The licence that the model card names (apache-2.0). The default is the pretrained model's, where it is known."""
     languages: tuple[str, ...] | None = None
-    """Languages in the model card (ISO 639); the task's or the data set's where not given and known."""
+    """The languages that the model card names, as ISO 639 codes. The default is those of the task or the data set,
+    where they are known."""
 
     @field_validator("push")
     @classmethod

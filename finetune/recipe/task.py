@@ -1,11 +1,13 @@
-"""The recipe's `task`: what is learnt. The sections of the tasks that come with finetune."""
+"""The recipe's `task`: what the model learns. Here are the sections of the tasks that come with finetune."""
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
-
+from finetune.recipe.base import Count, CountOrZero, InnerShare, in_range, whole_numbers
 from finetune.recipe.head import SEQUENCE_HEAD, TEXT_HEAD, TOKEN_HEAD, ModelHead
 from finetune.recipe.task_registry import TaskSection, register_task
+
+Beams = Annotated[int, whole_numbers(1, 1000)]
+"""A number of beams of a search."""
 
 _SENTENCE = "It works as well as it should."
 
@@ -19,15 +21,16 @@ class TextClassification(TaskSection):
     pipeline_tag: ClassVar[str] = "text-classification"
     example: ClassVar[str] = _SENTENCE
     kind: Literal["text_classification"] = "text_classification"
-    max_length: PositiveInt = 128
-    """Tokens kept of each input; the rest is cut, and the number of cut inputs is said."""
+    max_length: Count = 128
+    """The number of tokens to which each input is cut, special tokens included. A note counts the inputs that are
+    cut."""
     problem_type: Literal["auto", "single_label", "multi_label", "regression"] = "auto"
-    """What the label column holds: one class, several labels, or a number. auto: several where it holds lists, a number
-    where it holds numbers of which one is fractional."""
+    """What the label column holds: one class, any number of labels, or a number to predict. auto means multi_label
+    where the column holds lists, regression where it holds numbers of which one is fractional, else single_label."""
     label_separator: str = ","
-    """What parts several labels that are written as one text, with problem_type=multi_label."""
-    threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
-    """Probability from which a label counts as predicted, where there may be several."""
+    """The text between the labels of an example that are written as one text, with problem_type=multi_label."""
+    threshold: InnerShare = 0.5
+    """The probability from which on a label is predicted, with problem_type=multi_label."""
 
 
 @register_task
@@ -42,18 +45,18 @@ class TokenClassification(TaskSection):
     scheme: Literal[
         "auto", "iob1", "iob2", "ioe1", "ioe2", "bios", "bioe", "iobes", "bmes", "bilou", "bmewo", "plain"
     ] = "auto"
-    """How labels mark entities; told from the labels where auto, and noted. bmes, bilou and bmewo are iobes with other
-    letters, bios has no ends, and bioe no single words. Labels can be B-PER, B_PER, PER-B, PER_B or B. Plain labels are
-    classes of words, and mark no entities."""
-    max_length: PositiveInt = 128
-    """Tokens of one window; longer inputs are read in several."""
-    stride: NonNegativeInt = 32
-    """Tokens that neighbouring windows share as context."""
+    """The label scheme, by which labels mark entities. auto determines it from the labels, with a note. bmes, bilou and
+    bmewo are iobes with other letters; bios has no label for the end of an entity, bioe none for a single word. Labels
+    can be spelled B-PER, B_PER, PER-B, PER_B or B. With plain, each label is a class of words and marks no entity."""
+    max_length: Count = 128
+    """The number of tokens of one window, special tokens included. Longer sentences are read in several windows."""
+    stride: CountOrZero = 32
+    """The number of tokens that neighbouring windows share as context."""
 
 
 @register_task
 class TextToText(TaskSection):
-    """A text from a text."""
+    """An output text for each input text."""
 
     implementation: ClassVar[str] = "finetune.tasks.text_to_text:TextToTextTask"
     head: ClassVar[ModelHead] = TEXT_HEAD
@@ -62,33 +65,37 @@ class TextToText(TaskSection):
     input_length: ClassVar[str] = "max_source_length"
     kind: Literal["text_to_text"] = "text_to_text"
     prefix: str = ""
-    """Put before every input, as T5 was trained ("translate English to German: ")."""
+    """A text that is put before every input, such as the one T5 was trained with ("translate English to German: "). For
+    translation, {source} and {target} in it stand for the languages' names."""
     target_prompt: str = ""
-    """What every output begins with, given to the decoder and not learned: the loss leaves it out, generation goes on
-    from it, and it is cut off what is scored. Its tokens come on top of max_target_length. Of P prompt tokens a mask of
-    the decoder may show all: causal() | prefix(P + 1), which counts the start token."""
+    """A text with which every output begins. The decoder is given it: the loss leaves it out, generation continues it,
+    and it is removed before outputs are scored. Its tokens are not counted in max_target_length. A mask of the decoder
+    may show all of its P tokens to one another: causal() | prefix(P + 1), which counts the start token."""
     target: str | None = None
-    """Language of the output (ISO 639), by which BLEU cuts texts into tokens; the references tell where not given."""
-    max_source_length: PositiveInt = 128
-    """Tokens kept of each input."""
-    max_target_length: PositiveInt = 128
-    """Tokens kept of each output, and the longest that is generated."""
-    num_beams: PositiveInt = 4
-    """Beams of the search that generates the test split's outputs."""
-    dev_num_beams: PositiveInt = 1
-    """Beams of the search that generates the dev split's outputs while training; 1 is greedy and fast."""
-    length_penalty: float = 1.0
-    """Exponent of the length by which a beam's score is divided."""
+    """The language of the output, as an ISO 639 code, which chooses the tokenizer of BLEU. By default the tokenizer is
+    chosen by the references."""
+    max_source_length: Count = 128
+    """The number of tokens to which each input is cut, special tokens included."""
+    max_target_length: Count = 128
+    """The number of tokens to which each reference output is cut, and the largest number that is generated."""
+    num_beams: Beams = 4
+    """The number of beams of the search that generates the outputs of the test split."""
+    dev_num_beams: Beams = 1
+    """The number of beams of the search that generates the outputs of the dev split during training. 1 is greedy
+    search, the fastest."""
+    length_penalty: Annotated[float, in_range("a number from -100 to 100", lambda number: -100 <= number <= 100)] = 1.0
+    """The exponent of the output's length by which the score of a beam is divided. Greater values favour longer
+    outputs."""
 
 
 @register_task
 class Translation(TextToText):
-    """A text in one language from a text in another."""
+    """A text in one language for each text in another."""
 
     implementation: ClassVar[str] = "finetune.tasks.translation:TranslationTask"
     pipeline_tag: ClassVar[str] = "translation"
     kind: Literal["translation"] = "translation"  # type: ignore[assignment]
     source: str = "en"
-    """Language of the input (ISO 639)."""
+    """The language of the input, as an ISO 639 code."""
     target: str = "de"
-    """Language of the output, by which BLEU cuts texts into tokens."""
+    """The language of the output, as an ISO 639 code. It also chooses the tokenizer of BLEU."""

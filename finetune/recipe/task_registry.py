@@ -1,9 +1,9 @@
-"""The tasks that are known, open to other packages.
+"""The registry of tasks, to which other packages can add theirs.
 
-A task is registered by its section of the recipe, a `TaskSection`, whose class variables say all that the rest of the
-program must know of it. A package adds one by the decorator `register_task`, or by an entry point of the group
-`finetune.tasks` whose name is the task's kind and whose object is the section. Its module is imported when a recipe
-names the kind; what the section names as its implementation, when a run begins.
+A task is registered by its section of the recipe, a `TaskSection`, whose class variables hold what the rest of the
+program needs to know of the task. A package adds a task by the decorator `register_task`, or by an entry point of the
+group `finetune.tasks` whose name is the task's kind and whose object is the section. The entry point is imported when a
+recipe names the kind, and the task's implementation when a run begins.
 """
 
 from collections.abc import Mapping
@@ -22,19 +22,20 @@ ENTRY_POINT_GROUP = "finetune.tasks"
 
 
 class TaskSection(Section):
-    """The recipe's keys of a task, and in class variables what is known of the task."""
+    """The keys of a task in a recipe. Its class variables describe the task to the rest of the program."""
 
     implementation: ClassVar[str]
-    """The `finetune.tasks.Task` that does the task, as module:Class."""
+    """The subclass of `finetune.tasks.Task` that implements the task, as module:Class."""
     head: ClassVar[ModelHead]
-    """What it puts on top of the pretrained model."""
+    """The head that the task puts on top of the pretrained model."""
     pipeline_tag: ClassVar[str]
-    """What the Hub calls the task."""
+    """The name of the task on the Hub."""
     example: ClassVar[str]
-    """An input, for the model card."""
+    """An example input for the model card."""
     input_length: ClassVar[str] = "max_length"
-    """The key that says how many tokens of an input are read."""
+    """The key of the section that sets the longest input in tokens."""
     kind: str
+    """The name of the task, by which recipes choose it."""
 
 
 SectionT = TypeVar("SectionT", bound=TaskSection)
@@ -43,13 +44,19 @@ _sections: dict[str, type[TaskSection]] = {}
 
 
 def register_task(section: type[SectionT]) -> type[SectionT]:
-    """Make a task known by its section; usable as a decorator of the class.
+    """Register a task by its section; usable as a decorator of the class.
 
-    A class that is defined anew, as a notebook does, takes the place of the one before.
+    A class that is defined again, as in a notebook, replaces the earlier one.
+
+    Args:
+        section: The section of the task.
+
+    Returns:
+        The section itself.
 
     Raises:
         UserError: The section lacks a class variable or a default of `kind`, another task has this kind, or another
-            head has the name of the section's.
+            head has the same name.
     """
     where = f"{section.__module__}:{section.__qualname__}"
     needed = ("implementation", "head", "pipeline_tag", "example")
@@ -69,7 +76,7 @@ def register_task(section: type[SectionT]) -> type[SectionT]:
         )
     if heads().get(section.head.name, section.head) != section.head:
         raise UserError(
-            f"there are two heads named {section.head.name!r}", where=where, fix="name the new one otherwise"
+            f"there are two heads named {section.head.name!r}", where=where, fix="give the new one another name"
         )
     _sections[kind] = section
     return section
@@ -80,26 +87,27 @@ def _kind(section: type[TaskSection]) -> object:
 
 
 def unregister_task(kind: str) -> None:
-    """Forget a task that was registered."""
+    """Remove a task from the registry, if it is there."""
     _sections.pop(kind, None)
 
 
 def task_sections() -> Mapping[str, type[TaskSection]]:
-    """Return the sections of the tasks that are known so far, by kind, in the order of their registration."""
+    """Return the sections of the tasks that are registered so far, by kind, in the order of their registration."""
     return dict(_sections)
 
 
 def task_kinds() -> tuple[str, ...]:
-    """Return the kinds of all tasks, those of installed packages included; nothing is imported."""
+    """Return the kinds of all tasks, with those of installed packages, which are not imported."""
     brought = (name for name in entry_point_names(ENTRY_POINT_GROUP) if name not in _sections)
     return (*_sections, *brought)
 
 
 def find_task(kind: str) -> type[TaskSection] | None:
-    """Return the section of a kind: one that is known, or one that an installed package brings; None where none is.
+    """Return the section of a kind, which is registered or comes from an installed package; None where there is none.
 
     Raises:
-        UserError: The package's entry point cannot be imported, is no such section, or two packages bring this kind.
+        UserError: The package's entry point cannot be imported or is not a section of this kind, or two packages have
+            an entry point of this name.
     """
     packages = packages_with(ENTRY_POINT_GROUP, kind)
     if not packages:
@@ -108,9 +116,9 @@ def find_task(kind: str) -> type[TaskSection] | None:
     try:
         brought = load_entry_point(ENTRY_POINT_GROUP, kind)
     except EntryPointError as error:
-        raise UserError(f"the task {kind!r} cannot be had: {error}", where="task.kind") from error
+        raise UserError(f"the task {kind!r} cannot be loaded: {error}", where="task.kind") from error
     if not isinstance(brought, type) or not issubclass(brought, TaskSection):
-        raise UserError("an entry point is no task", where=where, expected="a TaskSection", found=f"{brought!r:.80}")
+        raise UserError("an entry point is not a task", where=where, expected="a TaskSection", found=f"{brought!r:.80}")
     if (found := _kind(brought)) != kind:
         raise UserError("a task has another kind than its entry point", where=where, expected=kind, found=repr(found))
     try:
@@ -126,7 +134,7 @@ def find_task(kind: str) -> type[TaskSection] | None:
 
 
 def heads() -> Mapping[str, ModelHead]:
-    """Return the heads of the tasks that are known so far, by name."""
+    """Return the heads of the tasks that are registered so far, by name."""
     return {section.head.name: section.head for section in _sections.values()}
 
 
@@ -143,7 +151,7 @@ def find_head(name: str) -> ModelHead:
 
 
 def head_of_class(name: str) -> ModelHead | None:
-    """Return the head that a class of transformers has, by the end of its name; None where no task has such a head."""
+    """Return the head of a model class of transformers, by the end of its name; None where no task has such a head."""
     return next((head for head in heads().values() if name.endswith(head.architectures)), None)
 
 
@@ -154,7 +162,7 @@ def _adapter(sections: tuple[type[TaskSection], ...]) -> TypeAdapter[TaskSection
 
 
 def _validated(value: Any, handler: ValidatorFunctionWrapHandler) -> TaskSection:
-    """Validate a section by the class of its kind; the complaints are those of a union of all of them."""
+    """Validate a section by the class of its kind, with the error messages of a union of all sections."""
     kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
     if isinstance(kind, str):
         section = find_task(kind)
@@ -169,4 +177,4 @@ def _validated(value: Any, handler: ValidatorFunctionWrapHandler) -> TaskSection
 
 
 AnyTaskSection = Annotated[SerializeAsAny[TaskSection], WrapValidator(_validated)]
-"""The recipe's `task`: the section of any task that is known."""
+"""The recipe's `task`: the section of any task that is registered or comes from an installed package."""

@@ -1,111 +1,129 @@
-"""The recipe's `training`: how the weights are fitted."""
+"""The recipe's `training`: how the weights are trained."""
 
-import math
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-    PositiveInt,
-    field_validator,
-    model_validator,
-)
+from pydantic import field_validator, model_validator
 
-from finetune.recipe.base import Section, Share
+from finetune.recipe.base import (
+    LARGEST_NUMBER,
+    Count,
+    CountOrZero,
+    NotNegative,
+    Positive,
+    Section,
+    Share,
+    in_range,
+)
 
 
 class Training(Section):
-    """How the weights are fitted."""
+    """How the weights are trained."""
 
-    epochs: PositiveInt = 3
-    """Passes over the train split."""
-    steps: PositiveInt | None = None
-    """Optimizer steps instead of epochs; the last pass may be partial."""
-    batch_size: PositiveInt = 32
-    """Examples in one forward pass of one process."""
-    tokens_per_batch: PositiveInt | None = None
-    """Instead of batch_size: about this many tokens, without padding, source and target together."""
+    epochs: Count = 3
+    """The number of passes over the train split."""
+    steps: Count | None = None
+    """The number of optimizer steps, in place of epochs. The last pass over the train split may then be partial. By
+    default epochs counts."""
+    batch_size: Count = 32
+    """The number of examples in one forward pass of one process."""
+    tokens_per_batch: Count | None = None
+    """The approximate number of tokens in one forward pass of one process, in place of batch_size. Source and target
+    tokens count together, padding does not. By default batch_size counts."""
     group_by_length: bool = False
-    """Batch examples of like length: less padding, at the price of less random batches."""
+    """Whether batches are made of examples of similar length. There is less padding then, and batches are less
+    random."""
     layout: Literal["ragged", "padded"] = "ragged"
-    """How a batch lies in memory: ragged, one stream of tokens without padding; or padded rows. Same results."""
-    gradient_accumulation: PositiveInt = 1
-    """Batches summed into one optimizer step; the gradient is that of their union."""
+    """How a batch is laid out in memory: ragged is one stream of tokens without padding, padded is one row for each
+    example. The results are the same."""
+    gradient_accumulation: Count = 1
+    """The number of batches of each process in one optimizer step. The gradient is that of one batch of all their
+    examples."""
     freeze: tuple[str, ...] = ()
-    """Weights that are not trained, by name or pattern: [bert.embeddings, "*.layer.[0-5].*"]."""
+    """The weights that are not trained, by names or patterns: [bert.embeddings, "*.layer.[0-5].*"]."""
     optimizer: Literal["adamw", "adafactor", "sgd", "schedule_free"] = "adamw"
-    """adamw (fused); adafactor with steps scaled by each weight's size: for T5 from scratch; sgd with a momentum of
-    0.9; schedule_free, AdamW that needs no schedule (Defazio et al. 2024; takes schedule=constant)."""
-    learning_rate: PositiveFloat = 5e-5
-    """Peak rate."""
-    layer_decay: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
-    """Rate of each layer as a share of the rate of the layer above it, embeddings the lowest; the head has the full
-    rate."""
-    weight_decay: NonNegativeFloat = 0.01
-    """Decay of weights, decoupled but for sgd; biases and norms are left alone."""
+    """The optimizer: adamw, in its fused form; adafactor, whose steps are scaled by the size of each weight, for T5
+    from scratch; sgd, with a momentum of 0.9; or schedule_free, an AdamW that needs schedule=constant (Defazio et al.
+    2024)."""
+    learning_rate: Positive = 5e-5
+    """The learning rate after the warm-up, from which the schedule lowers it."""
+    layer_decay: Annotated[float, in_range("a number above 0, at most 1", lambda number: 0 < number <= 1)] = 1.0
+    """The factor between the learning rates of a layer and of the layer above it. The head has the full rate and the
+    embeddings have the lowest."""
+    weight_decay: NotNegative = 0.01
+    """The weight decay, which is decoupled from the gradient except for sgd. Biases and the weights of norms do not
+    decay."""
     schedule: Literal["linear", "cosine", "constant", "polynomial", "inverse_sqrt", "wsd"] = "linear"
-    """How the rate falls after the warm-up: to 0 by a line, a cosine or a power; by the square root of the step; not at
-    all; or wsd, not at all until the last `cooldown` steps, then to 0."""
-    warmup: NonNegativeFloat = 0.1
-    """Warm-up of the rate: a share of all steps below 1, a number of steps from 1 on."""
-    cooldown: NonNegativeFloat = 0.2
-    """schedule=wsd: the fall at the end, counted like the warm-up."""
-    power: PositiveFloat = 2.0
-    """schedule=polynomial: exponent of the share of steps that are left."""
+    """How the learning rate changes after the warm-up. linear, cosine and polynomial lower it to 0, inverse_sqrt
+    divides it by the square root of the step, and constant keeps it. wsd (warm-up, stable, decay) keeps it until the
+    last `cooldown` steps, in which it falls to 0."""
+    warmup: NotNegative = 0.1
+    """The length of the warm-up, in which the learning rate rises from 0: below 1 a share of all steps, from 1 on a
+    number of steps."""
+    cooldown: NotNegative = 0.2
+    """The length of the decay at the end with schedule=wsd: below 1 a share of all steps, from 1 on a number of
+    steps."""
+    power: Positive = 2.0
+    """The exponent of the share of steps that are left, with schedule=polynomial."""
     ema: Share = 0.0
-    """Score and save a moving average of the weights, which keeps this share of itself in each step (0.999, say); in
-    the first steps less. 0: the weights themselves."""
-    max_grad_norm: PositiveFloat | None = 1.0
-    """Longest gradient; longer ones are scaled down to it. null: never."""
+    """The decay of an exponential moving average of the weights, such as 0.999, which is scored and saved in place of
+    the weights themselves. In the first steps the decay is smaller. 0 keeps no average."""
+    max_grad_norm: Positive | None = 1.0
+    """The norm to which longer gradients are scaled down. null leaves gradients as they are."""
     label_smoothing: Share = 0.0
-    """Share of each target's probability spread over all classes."""
+    """The share of each target's probability that is spread evenly over all classes in the loss."""
     class_weights: Literal["balanced"] | dict[str, float] | None = None
-    """What an example counts in the loss by its class, scaled to 1 in the mean over train: {spam: 5}, others 1; or
-    balanced, as if each class had as many. Classification only. Dev and test losses are unweighted."""
+    """The weights of classes in the training loss, for classification: {spam: 5}, where other classes have the weight
+    1; or balanced, which gives all classes the same total weight. Weights are scaled to a mean of 1 over the train
+    split. Dev and test losses are not weighted. By default all classes weigh the same."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] | None = "auto"
-    """Of the matrix products. auto: accelerate's --mixed_precision, else bf16 where the hardware is fast at it, else
-    fp32. null: what accelerate was told."""
+    """The precision of matrix products. auto is accelerate's --mixed_precision where it is set, else bf16 where the
+    hardware is fast at it, else fp32. null is accelerate's setting alone."""
     fp32_matmul: Literal["auto", "default", "onednn"] = "auto"
-    """Library of fp32 products on a CPU. auto: oneDNN where a trial of a moment finds it faster and no less exact."""
+    """The library that computes fp32 matrix products on a CPU: default is PyTorch's choice. auto is oneDNN where a
+    short measurement finds it faster and no less exact, else default."""
     cpu_tuning: bool = True
-    """On a CPU: freed memory is kept, a lone launched process uses all cores, fp32_matmul=auto tries libraries, dropout
-    draws faster, gradients of embeddings are gathered, streams are padded to sizes that repeat. false: all of it as
-    torch does by itself; the results differ by rounding and by what dropout draws."""
-    eval_every: PositiveInt | None = None
-    """Steps between evaluations on dev; once an epoch where not given."""
+    """Whether training on a CPU is tuned: freed memory is kept for reuse, a single launched process uses all cores,
+    fp32_matmul=auto measures libraries, dropout uses a faster random generator, gradients of embeddings are gathered,
+    and streams are padded to sizes that repeat. false leaves all of this as PyTorch does it; the results then differ by
+    rounding and by the random numbers of dropout."""
+    eval_every: Count | None = None
+    """The number of steps between evaluations on the dev split. By default it is scored after each epoch."""
     best_metric: str | None = None
-    """Dev metric that chooses the best checkpoint, the task's own where not given. Of equal values the one with the
-    lower dev loss is better, then the later one."""
+    """The dev metric that chooses the best checkpoint. The default is that of the task. Of equal values the one with
+    the lower dev loss is better, then the later one."""
     greater_is_better: bool | None = None
-    """Whether a greater best_metric is better, to be given for a metric whose name does not tell."""
-    patience: PositiveInt | None = None
-    """Stop after this many evaluations in a row without a better best_metric. Those that only tie do not count before
-    the first gain: while it is 0, or while the dev loss still falls."""
-    log_every: PositiveInt = 50
-    """Steps between entries in metrics.jsonl."""
+    """Whether a greater value of best_metric is better. By default this is known of the metric; it has to be given for
+    metrics of which it is not."""
+    patience: Count | None = None
+    """The number of evaluations in a row without a better best_metric after which training stops. Before the first
+    gain, evaluations with an equal value do not count while that value is 0 or the dev loss still falls. By default
+    training does not stop early."""
+    log_every: Count = 50
+    """The number of steps between entries in metrics.jsonl."""
     trackers: tuple[Literal["tensorboard", "wandb", "mlflow", "trackio"], ...] = ()
-    """Where the entries of metrics.jsonl also go."""
-    prefetch: NonNegativeInt = 4
-    """Batches that a thread prepares ahead; 0 prepares each when it is needed."""
-    save_every: PositiveInt | None = None
-    """Steps between checkpoints, beside the one that each evaluation leaves."""
-    keep_checkpoints: PositiveInt = 2
-    """How many of the newest checkpoints are kept; of the best, the model is kept too."""
+    """The experiment trackers to which the entries of metrics.jsonl are also sent."""
+    prefetch: CountOrZero = 4
+    """The number of batches that a thread prepares in advance. 0 prepares each batch when it is needed."""
+    save_every: Count | None = None
+    """The number of steps between checkpoints, which are saved in addition to the one at each evaluation. By default
+    checkpoints are saved at evaluations only."""
+    keep_checkpoints: Count = 2
+    """The number of newest checkpoints that are kept. The model of the best one is always kept, too."""
     finished_checkpoints: Literal["models", "all", "none"] = "models"
-    """What stays of them when the run is complete, that is trained, scored and published: their models; all, that is
-    also the weights and the optimizer's state to go on from, about three times as large, which a complete run never
-    reads again; or none. The best model is in model/ in any case."""
+    """What is kept of the checkpoints when a run is complete, that is trained, scored and published. models keeps their
+    models. all also keeps the weights and the state of the optimizer, about three times as large, which only resuming
+    needs. none deletes the checkpoints. The best model is in model/ in any case."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
-    """What a loss or gradient that is infinite or not a number does to the run: stop it, or leave out the step."""
-    max_left_out: PositiveInt = 10
-    """Steps that on_nonfinite=skip may leave out before the run is stopped."""
+    """What happens when the loss or the gradient is infinite or not a number: stop ends the run, skip leaves out the
+    step."""
+    max_left_out: Count = 10
+    """The number of steps that on_nonfinite=skip may leave out before the run is stopped."""
     gradient_checkpointing: bool = False
-    """Compute activations a second time in place of keeping them: less memory, about a third more time."""
+    """Whether activations are computed a second time in the backward pass in place of being stored, which takes less
+    memory and about a third more time."""
     compile: bool = False
-    """Compile the model by torch.compile: all of it with layout=padded; of ragged streams what computes tokens one by
-    one, not attention. The first steps take longer, minutes where padded; gains are on GPUs."""
+    """Whether the model is compiled by torch.compile: the whole model with layout=padded, and all but attention with
+    layout=ragged. The first steps take longer, with layout=padded by minutes. It pays on GPUs."""
 
     @field_validator("class_weights", mode="before")
     @classmethod
@@ -116,10 +134,10 @@ class Training(Section):
             raise ValueError(f"expected balanced, or a weight for each class such as {{spam: 5}}, found {given!r}")
         for label, weight in given.items():
             is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
-            if not (is_number and 0 < weight < math.inf):
+            if not (is_number and 0 < weight <= LARGEST_NUMBER):
                 raise ValueError(
-                    f"the weight of {label!r} is {weight!r}, expected a number above 0; to leave a class out of "
-                    "training, drop its rows by data.filter"
+                    f"the weight of {label!r} is {repr(weight)[:40]}, expected a number above 0, at most "
+                    f"{LARGEST_NUMBER:g}; to leave a class out of training, drop its rows by data.filter"
                 )
         return {str(label): weight for label, weight in given.items()}
 

@@ -1,20 +1,23 @@
-"""Tasks: what turns examples into features, model outputs into a loss, predictions and scores. One file a task.
+"""Tasks: they convert examples to features, and model outputs to a loss, predictions and scores. One file a task.
 
-Here belongs what differs between tasks. What does not (the loop, the optimizer, checkpoints) lives in
-`finetune.training`; reading files in `finetune.data`; the scores' formulas in `finetune.metrics`.
+This package holds what differs between tasks. The training loop, the optimizer and checkpoints, which do not, are in
+`finetune.training`; reading of files is in `finetune.data`, and the computation of scores in `finetune.metrics`.
 """
 
 import importlib
 
 from finetune import recipe
 from finetune.errors import UserError
-from finetune.tasks.base import Batch, EvaluationRecord, Prediction, Task, TaskContext
+from finetune.tasks.base import Task
+from finetune.tasks.batch import Batch
+from finetune.tasks.context import TaskContext
+from finetune.tasks.predictions import EvaluationRecord, Prediction
 
 __all__ = ["Batch", "EvaluationRecord", "Prediction", "Task", "TaskContext", "create"]
 
 
 def create(config: recipe.Recipe) -> Task:
-    """The task object that a recipe's `task` section names.
+    """Return the task that a recipe's `task` section names.
 
     Raises:
         UserError: A key of the recipe is wrong, or the implementation of a task of another package cannot be imported.

@@ -1,167 +1,50 @@
-"""What the training loop asks of a task."""
+"""`Task`: the interface between a task and the training loop."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune import metrics
-from finetune.attention.layout import Ragged
 from finetune.data import Field, LoadedData
 from finetune.data.encoding import encode
 from finetune.data.features import Features
 from finetune.errors import UserError
 from finetune.recipe import Recipe
+from finetune.tasks.batch import Batch
+from finetune.tasks.context import TaskContext
+from finetune.tasks.predictions import EvaluationRecord, Prediction
+from finetune.tasks.scoring import TaskScoring
 from finetune.tasks.tokenizer_losses import unknown_inputs
 
-IGNORE_INDEX = -100
-"""Label id of a position that has no target (torch's cross-entropy leaves it out)."""
-
-FeatureValues = Mapping[str, Any]
-"""One encoded input: token ids and the like by the tokenizer's names; `label_ids`; `feature` and `example`, its and its
-example's number; `length`, its input and target tokens; `targets`, its label ids that are not IGNORED. Without a
-reference all label ids are IGNORED, or there are none."""
-
-
 Tokenize = Callable[[Mapping[str, Any]], list[list[int]]]
-"""Gives the token ids of a batch of examples."""
-
-Pair = tuple[Sequence[Any], Sequence[Any]]
-"""Predictions and references."""
+"""A function from the columns of a batch of examples to the token ids of each example."""
 
 
-@dataclass(frozen=True)
-class TaskContext:
-    """What a task needs beside its own configuration once the model is there."""
+class Task(TaskScoring):
+    """A task, which is configured by the recipe and has no state of its own.
 
-    tokenizer: PreTrainedTokenizerBase
-    config: PreTrainedConfig
-    labels: tuple[str, ...] | None = None
-    ragged: bool = False
-    """Whether batches are streams of tokens; padded rows otherwise."""
-    weights: Callable[[Tensor], Tensor] | None = None
-    """What targets count in training, from a batch's label ids; all alike where None."""
-    has_words: bool = True
-    """Whether spaces cut the references into words, which chooses how metrics of texts cut them."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Features put into tensors.
-
-    Args:
-        inputs: The model's keyword arguments: int64 tensors, [batch, length] each with an attention mask, or
-            [1, tokens] each with the layout of the stream.
-        label_ids: int64, [batch] for one target an input, or for one a position [batch, length] or [1, tokens];
-            IGNORED where none. float32 for numbers, [batch], and for several labels an input, [batch, labels].
-        features: Index of each row in the split's features.
-        examples: Index of each row's example in the split.
-        mask_features: What masks read of the source's tokens: name -> int64 [batch, length] or [1, tokens], or [batch]
-            for values of examples.
-        words: Token classification: for each row and position the word whose label is read there, or IGNORED.
-        weights: What targets count in training: float32, as label_ids; all alike where None.
-    """
-
-    inputs: dict[str, Any]
-    label_ids: Tensor
-    features: tuple[int, ...]
-    examples: tuple[int, ...]
-    mask_features: dict[str, Tensor] = field(default_factory=dict)
-    words: tuple[tuple[int, ...], ...] = ()
-    weights: Tensor | None = None
-
-    @property
-    def source(self) -> dict[str, Any]:
-        """The keyword arguments of a model, or of an encoder: inputs, and what its masks read."""
-        return self.inputs | ({"mask_features": self.mask_features} if self.mask_features else {})
-
-    @property
-    def target_layout(self) -> Ragged | None:
-        """Where examples lie in the stream that the targets are of; None for padded rows."""
-        layout: Ragged | None = self.inputs.get("decoder_layout", self.inputs.get("layout"))
-        return layout
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on `device`."""
-
-        def move(inputs: dict[str, Any]) -> dict[str, Any]:
-            return {
-                name: given.to(device) if isinstance(given, Ragged) else given.to(device, non_blocking=True)
-                for name, given in inputs.items()
-            }
-
-        label_ids = self.label_ids.to(device, non_blocking=True)
-        weights = None if self.weights is None else self.weights.to(device, non_blocking=True)
-        return replace(
-            self,
-            inputs=move(self.inputs),
-            mask_features=move(self.mask_features),
-            label_ids=label_ids,
-            weights=weights,
-        )
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says to one feature; plain Python, so that processes can exchange it.
-
-    Args:
-        feature: The feature's index in its split.
-        example: The example's index in its split.
-        loss: Sum of the negative log-likelihood over the feature's targets, in nats.
-        num_targets: How many targets that sum has.
-        output: What the task makes of the model's output.
-        scores: How sure the model is of it, where that was asked for.
-    """
-
-    feature: int
-    example: int
-    loss: float
-    num_targets: int
-    output: Any
-    scores: Any = None
-
-
-@dataclass(frozen=True)
-class EvaluationRecord:
-    """One example with its reference, if it has one, and the model's prediction, as predictions.jsonl shows it."""
-
-    id: int
-    input: Any
-    reference: Any
-    prediction: Any
-    extra: dict[str, Any] = field(default_factory=dict)
-    """Scores of single classes and the like, shown."""
-    hidden: dict[str, Any] = field(default_factory=dict)
-    """What only metrics need, not shown."""
-
-
-class Task(ABC):
-    """A task: configured by the recipe, without state of its own.
-
-    The order of calls: `fields` (to read the data), `prepare`, `texts` (to train a tokenizer from scratch), `encode`,
-    then for each batch `collate` and `loss` or `predict`, and at the end `records` and `score`.
+    Its methods are called in this order: `fields` (to read the data), `prepare`, `texts` (to train a tokenizer from
+    scratch), `encode`, then for each batch `collate` and `loss` or `predict`, and at the end `records` and `score`.
     """
 
     reads_words: ClassVar[bool] = False
-    """Whether inputs are lists of words, of which the tokenizer must keep each apart."""
+    """Whether inputs are lists of words, which the tokenizer must keep apart (is_split_into_words)."""
     reads_pairs: ClassVar[bool] = False
-    """Whether an input can have a second text."""
+    """Whether an input can be a pair of texts."""
     cuts_inputs: ClassVar[bool] = True
-    """Whether what is beyond the longest length allowed is lost; False for a task that reads it in several windows."""
+    """Whether inputs longer than the longest length allowed are cut; False for a task that reads them in windows."""
     pipeline_options: ClassVar[Mapping[str, str]] = {}
-    """Options of the transformers pipeline that the model card shows."""
+    """Keyword arguments of the transformers pipeline that the model card shows."""
     label_field: ClassVar[str | None] = None
-    """The field whose values are the classes, if there are classes."""
+    """The name of the field whose values are the classes; None where there are no classes."""
     reference_field: ClassVar[str]
-    """The field that predictions are compared with. Examples that are only predicted lack it."""
+    """The name of the field that predictions are compared with. It is absent from examples without references."""
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -169,45 +52,41 @@ class Task(ABC):
 
     @property
     def head(self) -> str:
-        """The name of what `finetune.models.load_model` puts on top of the pretrained model."""
+        """The name of the head that `finetune.models.load_model` puts on top of the pretrained model."""
         return self.recipe.task.head.name
 
     @property
     def writes_text(self) -> bool:
-        """Whether the model writes text, in place of choosing among labels."""
+        """Whether the model generates text, in place of choosing among labels."""
         return self.recipe.task.head.writes_text
 
     @property
     @abstractmethod
     def fields(self) -> tuple[Field, ...]:
-        """Columns that the task reads."""
+        """The fields that the task reads of each example."""
 
     @property
     def input_fields(self) -> tuple[Field, ...]:
-        """Columns that a prediction needs."""
+        """The fields that a prediction needs: all but the reference."""
         return tuple(field for field in self.fields if field.name != self.reference_field)
 
-    @abstractmethod
-    def metric_names(self, context: TaskContext) -> tuple[str, ...]:
-        """Names of the metrics that score the task where the recipe names none."""
-
-    @abstractmethod
-    def best_metric(self, context: TaskContext) -> str:
-        """The dev value that chooses the best checkpoint where the recipe names none."""
-
     def prepare(self, loaded: LoadedData) -> LoadedData:
-        """The data as the task wants it; called once, before anything is encoded."""
+        """Return the data in the form in which the task encodes them. It is called once, before `encode`."""
         return loaded
 
     def problem_type(self, loaded: LoadedData) -> str | None:
-        """What a text classifier answers, by transformers' name; None for other tasks."""
+        """Return the `problem_type` of transformers for a text classifier; None for other tasks."""
         return None
 
     def weighted(self, train: Features, context: TaskContext) -> TaskContext:
-        """The context with the weights of classes that the recipe asks for.
+        """Return the context with the class weights of the recipe.
+
+        Args:
+            train: The encoded train split, in which classes are counted.
+            context: The context without weights.
 
         Raises:
-            UserError: There are no classes, or not these.
+            UserError: The task has no classes, or a weight is given for a class that does not exist.
         """
         if self.recipe.training.class_weights is not None:
             raise UserError(
@@ -222,25 +101,28 @@ class Task(ABC):
     @property
     @abstractmethod
     def lengths(self) -> Mapping[str, int]:
-        """Longest inputs and outputs in tokens, by the recipe key that sets them."""
+        """The longest inputs, and outputs where the task has them, in tokens, by the recipe key that sets them."""
 
     @property
     def length_note(self) -> str:
-        """What the model card says of the longest inputs, a sentence."""
+        """A sentence of the model card on the longest inputs."""
         return f"It was trained on at most {next(iter(self.lengths.values()))} tokens at a time."
 
     def uncut(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize, ...]:
-        """For each of `lengths` in turn, what gives the token ids of a batch of examples before anything is cut.
+        """Return a function for each of `lengths`, in their order, that tokenizes examples without cutting them.
 
-        `finetune check` measures by them; a length without one is not measured.
+        `finetune check` measures lengths by these functions; a length without a function is not measured.
+
+        Args:
+            tokenizer: The model's tokenizer.
         """
         return ()
 
     def check_baselines(self, context: TaskContext) -> None:
-        """Make sure that the task has simple baselines to compare with.
+        """Make sure that there are simple baselines for the task.
 
         Raises:
-            UserError: It has none.
+            UserError: There are none.
         """
         raise UserError(
             "there are no baselines for this task",
@@ -252,15 +134,19 @@ class Task(ABC):
 
     @abstractmethod
     def texts(self, split: Dataset) -> Iterator[str]:
-        """Every text that a tokenizer of the task must be able to write."""
+        """Yield the texts of a split that a tokenizer from scratch is trained on."""
 
     def encode(self, split: Dataset, context: TaskContext) -> Dataset:
-        """Features of a split; each row is a `FeatureValues`. Read back where the same split was encoded before."""
+        """Return the features of a split, or read them from the cache where the same split was encoded before.
+
+        Returns:
+            A data set with the columns of `encode_batch` and `feature`, the number of each feature.
+        """
         encode_batch = partial(self.encode_batch, context=context)
         return numbered(encode(split, encode_batch, context.tokenizer, *self.encoding_settings(context)))
 
     def encode_some(self, examples: Dataset, context: TaskContext) -> Dataset:
-        """Features of a few examples that will not be seen again, with or without references."""
+        """Return the features of a few examples, with or without references. They are not cached."""
         columns = {name: examples[name][:] for name in examples.column_names}
         return numbered(Dataset.from_dict(self.encode_batch(columns, list(range(len(examples))), context)))
 
@@ -268,12 +154,18 @@ class Task(ABC):
     def encode_batch(
         self, batch: Mapping[str, list[Any]], indices: list[int], context: TaskContext
     ) -> dict[str, list[Any]]:
-        """Columns of the features of some examples, without their own numbers.
+        """Return the columns of the features of some examples.
 
         Args:
-            batch: The examples' columns, of which that of the references may be missing.
-            indices: The examples' numbers.
-            context: The tokenizer and the labels.
+            batch: The columns of the examples. The column of the references may be absent.
+            indices: The index of each example in its split.
+            context: The context, which has the tokenizer and the labels.
+
+        Returns:
+            The columns, one value for each feature: those of the tokenizer, such as `input_ids`; `label_ids`;
+            `example`, the index of the feature's example; `length`, its number of tokens, of input and target;
+            `targets`, the number of its label ids that are not IGNORE_INDEX. Without references all label ids are
+            IGNORE_INDEX, or the column is absent.
 
         Raises:
             UserError: An example cannot be encoded.
@@ -281,99 +173,94 @@ class Task(ABC):
 
     @abstractmethod
     def encoding_settings(self, context: TaskContext) -> tuple[Any, ...]:
-        """All that features depend on beside the examples and the tokenizer."""
+        """Return everything that features depend on beside the examples and the tokenizer; it identifies the cache."""
 
     @abstractmethod
     def collate(self, features: Features, context: TaskContext) -> Batch:
-        """Put features into one batch, laid out as the context says."""
+        """Return features as one batch, ragged or padded as the context says."""
 
     @abstractmethod
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        """Sum of the loss over the batch's targets, a scalar; divide by the number of targets for the mean."""
+        """Return the loss of a batch.
+
+        Args:
+            model: The model.
+            batch: The batch, on the model's device.
+            label_smoothing: The share of each target's probability that is spread over all classes.
+
+        Returns:
+            The sum of the loss over the targets of the batch, a scalar; divided by their number it is the mean.
+        """
 
     @abstractmethod
     def predict(
         self, model: PreTrainedModel, batch: Batch, context: TaskContext, *, final: bool, scores: bool = False
     ) -> list[Prediction]:
-        """Predictions of a batch.
+        """Return the predictions of a batch.
 
         Args:
-            model: The model, without accelerate's wrapping.
-            batch: Examples, with or without references.
-            context: As of `encode`.
-            final: Ask for the test split's settings, such as the full beam.
-            scores: Ask how sure the model is; records then show it.
+            model: The model, without accelerate's wrapper.
+            batch: A batch of examples with or without references, on the model's device.
+            context: The context.
+            final: Whether to generate with the settings of the test split, such as the number of beams; with those of
+                the dev split otherwise.
+            scores: Whether predictions hold scores that say how certain the model is, which records then show.
+
+        Returns:
+            One prediction for each feature, in the order of the batch.
         """
 
     @abstractmethod
     def records(
         self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
     ) -> list[EvaluationRecord]:
-        """One record an example, in the split's order, from the predictions of all features in order."""
+        """Return one record for each example.
+
+        Args:
+            split: The examples.
+            predictions: The predictions of all features of the split, in their order.
+            context: The context.
+
+        Returns:
+            The records in the order of the examples.
+        """
 
     @property
     def label_separator(self) -> str:
-        """What parts several labels of one example in a table."""
+        """The text between several labels of one example in a table."""
         return " "
 
     @property
     def example_input(self) -> str | dict[str, str]:
-        """An input of the pipeline, or of the tokenizer of a model that writes text, for the model card."""
+        """An example input for the model card: of the pipeline, or of the tokenizer where the model generates text."""
         return self.recipe.task.example
 
     @property
     def generation_options(self) -> Mapping[str, int | float]:
-        """Keyword arguments of `generate` by which the test split is scored; nothing where no text is written."""
+        """The keyword arguments of `generate` for the test split; empty where the model does not generate text."""
         return {}
 
     def answer(self, record: EvaluationRecord, context: TaskContext) -> dict[str, Any]:
-        """What a user is told of a prediction: `prediction`, and what the task adds to it."""
+        """Return the answer that a user is given: `prediction`, and what the task adds to it."""
         return {"prediction": record.prediction}
 
     def blank_answer(self, context: TaskContext) -> dict[str, None]:
-        """The answer where there is no prediction: every name, and None."""
+        """Return the answer for an input without a prediction: the names of `answer`, each with None."""
         return {"prediction": None}
 
     def blank_scores(self, context: TaskContext) -> dict[str, Any]:
-        """What answers say of how sure the model is, with None in the place of numbers; nothing where nothing does."""
+        """Return the scores of an answer with None in place of numbers; empty where the task has no scores."""
         return {}
-
-    @abstractmethod
-    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
-        """Scores of a whole split."""
-
-    def compute(self, special: Mapping[str, Pair], ordinary: Pair, context: TaskContext) -> metrics.Scores:
-        """Compute the recipe's metrics, or the task's own.
-
-        Args:
-            special: Predictions and references of the metrics that need a form of their own.
-            ordinary: Predictions and references of all other metrics.
-            context: Tells the labels.
-        """
-        names = self.recipe.evaluation.metrics or self.metric_names(context)
-        pairs = [special.get(name, ordinary) for name in names]
-        return metrics.merge_scores(
-            metrics.score([name], *pair, options=self.options_of(name, context))
-            for name, pair in zip(names, pairs, strict=True)
-        )
-
-    def options_of(self, metric: str, context: TaskContext) -> metrics.MetricOptions:
-        """What one metric must know, where that differs from what the others must know."""
-        return self.metric_options(context)
-
-    def metric_options(self, context: TaskContext) -> metrics.MetricOptions:
-        """What metrics must know of the task."""
-        return metrics.MetricOptions(context.labels, self.target_language, context.has_words)
 
     def tokenizer_losses(
         self, examples: Mapping[str, Dataset], features: Mapping[str, Features], context: TaskContext
     ) -> list[UserError]:
-        """Return warnings of what the tokenizer loses: inputs with unknown tokens, targets that it cannot write.
+        """Return warnings of inputs with unknown tokens, and of targets that the tokenizer cannot write.
 
         Args:
             examples: The examples of each split.
-            features: What they are encoded as.
-            context: The tokenizer.
+            features: The encoded examples of each split.
+            context: The context, which has the tokenizer.
         """
         inputs = [field.name for field in self.input_fields if field.kind in ("text", "words")]
 
@@ -385,21 +272,8 @@ class Task(ABC):
         warning = unknown_inputs(features, context.tokenizer, text_of)
         return [] if warning is None else [warning]
 
-    @property
-    def target_language(self) -> str | None:
-        """Language of the predictions, where it matters to the metrics."""
-        return None
-
-    def has_words(self, split: Dataset) -> bool:
-        """Whether spaces cut a split's references into words; True of what is no text."""
-        return True
-
-    def metric_notes(self, context: TaskContext) -> list[str]:
-        """What a user should know of how the metrics are computed."""
-        return []
-
     def notes(self, encoded: Mapping[str, Dataset]) -> list[str]:
-        """What a user should know of the encoded splits, such as how many inputs were cut."""
+        """Return notes for the user on the encoded splits, such as how many inputs were cut."""
         cut = {name: sum(split["cut"]) for name, split in encoded.items() if "cut" in split.column_names}
         return [
             f"{number:,} of {len(encoded[name]):,} {name} inputs are cut at the longest length allowed"
@@ -409,10 +283,5 @@ class Task(ABC):
 
 
 def numbered(features: Dataset) -> Dataset:
-    """Features with their numbers."""
+    """Return features with a column `feature`, which holds the index of each."""
     return features.add_column("feature", np.arange(len(features)))
-
-
-def references(split: Dataset, name: str) -> Sequence[Any]:
-    """The references of a split by the name of their column, or as many None."""
-    return cast(Sequence[Any], split[name]) if name in split.column_names else [None] * len(split)

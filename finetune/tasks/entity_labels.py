@@ -1,4 +1,4 @@
-"""The labels of a data set: their scheme is told, said and checked, and every labelled word belongs to an entity."""
+"""The labels of a data set of entities: their scheme is detected and noted, and mistakes in it are reported."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,8 +34,8 @@ class _Found:
     Args:
         label: The label.
         word: The word.
-        number: Its number in its sentence, from 1.
-        where: The sentence's place.
+        number: The number of the word in its sentence, from 1.
+        where: The place of the sentence, as the user knows it: file and row.
     """
 
     label: str
@@ -45,17 +45,17 @@ class _Found:
 
 
 def read_labels(loaded: LoadedData, named: str) -> LoadedData:
-    """Write the labels of all splits as their scheme writes them, and note which scheme that is.
+    """Return the examples with all entities labelled as their scheme labels them, and a note on the scheme.
 
-    Labels that are well-formed stay as they are.
+    Labels of well-formed entities stay as they are.
 
     Args:
-        loaded: The examples, with the columns `tokens` and `labels`, a list of strings each.
+        loaded: The examples, with the columns `tokens` and `labels`, each a list of strings.
         named: The recipe's `task.scheme`.
 
     Raises:
-        UserError: Some labels are of no scheme, or not of the one that is named or that most are of, or belong to no
-            entity as their scheme counts them.
+        UserError: Some labels do not belong to the scheme that is named or that most labels follow, or mark no entity
+            that the scheme counts.
     """
     if named == "plain":
         return _plain(loaded, "as task.scheme=plain asks for")
@@ -74,27 +74,27 @@ def read_labels(loaded: LoadedData, named: str) -> LoadedData:
 
 
 class _Labels:
-    """The labels of all splits, and where they are."""
+    """The labels of all splits, with counts, and with the places of words."""
 
     def __init__(self, loaded: LoadedData) -> None:
         self.loaded = loaded
         self.words = {split: _counts(getattr(loaded, split)) for split in SPLITS}
-        """How many words of each split have each label."""
+        """The number of words with each label, by split."""
         for counts in self.words.values():
             del counts[NO_TARGET]
 
     @cached_property
     def whole(self) -> Counter[str]:
-        """How many words of all splits have each label."""
+        """The number of words with each label in all splits."""
         return sum(self.words.values(), Counter[str]())
 
     def patterns(self, spelling: Spelling, *, whole: bool) -> dict[str, Counter[Pattern]]:
-        """How often each split has each pattern of roles, of the labels that are spelled so.
+        """Return how often each pattern of roles occurs in each split.
 
         Args:
-            spelling: How labels are spelled.
-            whole: Leave out sentences with words without a target, of whose entities the first word can be one. Else
-                such words alone are left out.
+            spelling: The spelling of the labels that are counted.
+            whole: Whether sentences that have words without a target are left out, since the first word of an entity
+                may be such a word. Otherwise only these words are left out.
         """
         return {
             split: patterns(Labelling("iob2", spelling), map(_targets, filter(_is_whole if whole else None, rows)))
@@ -102,12 +102,16 @@ class _Labels:
         }
 
     def rows(self, split: str) -> Iterator[list[str]]:
-        """The labels of each sentence of a split."""
+        """Yield the labels of each sentence of a split."""
         for batch in getattr(self.loaded, split).select_columns(["labels"]).with_format("arrow").iter(1000):
             yield from batch["labels"].to_pylist()
 
     def first(self, wrong: Callable[[Sequence[str]], int | None]) -> _Found:
-        """The first word that `wrong` finds in the labels of a sentence."""
+        """Return the first word with a wrong label.
+
+        Args:
+            wrong: A function that returns the index of the first word with a wrong label in a sentence, or None.
+        """
         for split in SPLITS:
             for index, labels in enumerate(self.rows(split)):
                 word = wrong(labels)
@@ -136,7 +140,11 @@ def _plain(loaded: LoadedData, why: str) -> LoadedData:
 
 
 def _without_spelling(data: _Labels, named: str) -> LoadedData:
-    """Labels none of which marks an entity, or of which that is not sure."""
+    """Return the examples with a note that no label marks an entity for certain.
+
+    Raises:
+        UserError: The recipe names a scheme, and the labels do not belong to it.
+    """
     labels = sorted(set(data.whole) - {OUTSIDE})
     if not labels:
         reason = f"since there is no label but {OUTSIDE}"
@@ -154,7 +162,7 @@ def _without_spelling(data: _Labels, named: str) -> LoadedData:
 
 
 def _scheme(data: _Labels, spelling: Spelling, named: str) -> Scheme:
-    """The scheme that the recipe names, or that the labels are in."""
+    """Return the scheme that the recipe names, or else the one that is detected."""
     if named != "auto":
         return NAMED[named]
     found = data.patterns(spelling, whole=False)
@@ -176,7 +184,7 @@ def _read_entities(data: _Labels, labelling: Labelling, named: str) -> LoadedDat
 
 
 def _names(data: _Labels, labelling: Labelling) -> tuple[tuple[str, ...], list[str]]:
-    """The labels of the model, and a note on declared ones that are not among them."""
+    """Return the labels of the model, and a note on declared labels that are left out."""
     declared = data.loaded.labels["labels"]
     names = labelling.label_names(labelling.types([*declared, *data.whole]))
     unused = [label for label in declared if label not in data.whole and not labelling.has(label)]
@@ -197,7 +205,7 @@ def _rewritten_row(labels: list[str], labelling: Labelling) -> list[str]:
 
 
 def _examples(labelling: Labelling, names: Sequence[str]) -> str:
-    """The labels of one type: `B-PER, I-PER`."""
+    """Return the labels of one type for a message: `B-PER, I-PER`."""
     return ", ".join(names[1 : 1 + len(ROLES[labelling.scheme])])
 
 
@@ -210,7 +218,7 @@ def _rewritten(data: _Labels, labelling: Labelling, wrong: int, count: int) -> s
 
 
 def _first_unformed(labels: Sequence[str], labelling: Labelling) -> int | None:
-    """The first word whose label is another than that of the scheme."""
+    """Return the index of the first word whose label differs from that of the scheme, or None."""
     if not _is_whole(labels):
         return None
     right = labelling.write(labelling.read(labels), len(labels))
@@ -218,7 +226,7 @@ def _first_unformed(labels: Sequence[str], labelling: Labelling) -> int | None:
 
 
 def _not_counted(data: _Labels, labelling: Labelling, wrong: int) -> UserError:
-    """Labels that belong to no entity that would be counted."""
+    """Return the error to raise for labelled words that belong to no entity that would be counted."""
     first = data.first(lambda labels: _first_unformed(labels, labelling))
     long, short = (labelling.write([("X", 0, length)], length) for length in (3, 1))
     return UserError(
@@ -232,7 +240,7 @@ def _not_counted(data: _Labels, labelling: Labelling, wrong: int) -> UserError:
 
 
 def _outside_scheme(data: _Labels, odd: Sequence[str], labelling: Labelling, named: str) -> UserError:
-    """Labels that the scheme does not have."""
+    """Return the error to raise for labels that the scheme does not have."""
     first = data.first(lambda labels: next((word for word, label in enumerate(labels) if label in odd), None))
     count = sum(data.whole[label] for label in odd)
     labelled = data.whole.total() - data.whole[OUTSIDE]

@@ -1,4 +1,4 @@
-"""Which label scheme labels are in: told from how they are spelled and from the entities that they make up."""
+"""Detection of the label scheme, from the spelling of labels and from the entities that they mark."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,41 +8,48 @@ from typing import get_args
 from finetune.tasks.labelling import OUTSIDE, ROLE_OF, ROLES, Labelling, Scheme, Spelling, roles_of, touching
 
 MOST_STRAYS = 0.25
-"""Share of the labelled words up to which labels without a letter are taken for mistakes among labels of entities."""
+"""The share of labelled words up to which labels of another spelling are reported as mistakes. Where there are more,
+the labels are taken for plain ones."""
 
 _SPELLINGS = (Spelling("-"), Spelling("_"), Spelling("-", is_suffix=True), Spelling("_", is_suffix=True), Spelling(""))
 
 NAMED: dict[str, Scheme] = {scheme: scheme for scheme in get_args(Scheme)} | dict.fromkeys(
     ("bmes", "bilou", "bmewo"), "iobes"
 )
-"""The schemes by the names that recipes can give them."""
+"""The schemes by the names that `task.scheme` can have."""
 
 Pattern = tuple[str, bool, bool]
-"""Roles of an entity's words as labelled, whether one of its type ends right before it, and begins right after it."""
+"""The roles by which an entity's words are labelled, whether an entity of the same type ends right before it, and
+whether one begins right after it."""
 
 
 @dataclass(frozen=True)
 class Spelled:
-    """How most labels are spelled, and the share of the words labelled other than O whose labels are not."""
+    """The spelling of most labels.
+
+    Args:
+        spelling: The spelling.
+        strays: The share of words whose labels are spelled in another way, among words with another label than O.
+    """
 
     spelling: Spelling
     strays: float
 
 
 def find_spelling(words: Mapping[str, int], *, named: bool = False) -> Spelled | None:
-    """Tell how labels are spelled, from how many words each label has.
+    """Find the spelling of labels.
 
     Args:
-        words: How often each label occurs.
-        named: Whether the labels are known to mark entities. Else labels of a single letter are taken to do so only
-            where they have beginnings and either insides or ends: anything can be called B.
+        words: The number of words with each label.
+        named: Whether the labels are known to mark entities. Otherwise labels of a single letter are taken for labels
+            of entities only where there is B, and I, M, E or L: a plain class may be called B.
 
     Returns:
-        The spelling that most words have; None where no label other than O is spelled in any way that is known.
+        The spelling that most words have; None where no label but O has a known spelling.
     """
     labelled = {label: count for label, count in words.items() if label != OUTSIDE}
     found = [(spelling, _letters(spelling, labelled)) for spelling in _SPELLINGS]
-    spelling, letters = max(found, key=lambda one: one[1].total())  # the first of several
+    spelling, letters = max(found, key=lambda one: one[1].total())  # of equal counts the first
     if not letters or (not spelling.separator and not named and not ("B" in letters and set("IMEL") & set(letters))):
         return None
     whole = Spelling(spelling.separator, spelling.is_suffix, _alphabet(letters))
@@ -51,7 +58,7 @@ def find_spelling(words: Mapping[str, int], *, named: bool = False) -> Spelled |
 
 
 def _letters(spelling: Spelling, words: Mapping[str, int]) -> Counter[str]:
-    """How many words have each letter, of the labels that are spelled so."""
+    """Return the number of words with each letter, among the labels with this spelling."""
     letters: Counter[str] = Counter()
     for label, count in words.items():
         if found := spelling.letter_and_type(label):
@@ -60,7 +67,7 @@ def _letters(spelling: Spelling, words: Mapping[str, int]) -> Counter[str]:
 
 
 def _alphabet(letters: Counter[str]) -> str:
-    """The letters for B, I, E and S: of each role the one that most words have, else what goes with the others."""
+    """Return the letters for B, I, E and S: the most frequent of each role, or the one that goes with the others."""
     single = max("SUW", key=lambda letter: letters[letter])
     end = max("EL", key=lambda letter: letters[letter])
     inside = max("IM", key=lambda letter: letters[letter])
@@ -74,7 +81,7 @@ def _alphabet(letters: Counter[str]) -> str:
 
 
 def patterns(labelling: Labelling, sentences: Iterable[Sequence[str]]) -> Counter[Pattern]:
-    """How often each pattern of roles occurs; the labelling's spelling alone counts, not its scheme."""
+    """Return how often each pattern of roles occurs. Only the spelling of the labelling matters, not its scheme."""
     found: Counter[Pattern] = Counter()
     for labels in sentences:
         spans = labelling.spans(labels)
@@ -84,15 +91,18 @@ def patterns(labelling: Labelling, sentences: Iterable[Sequence[str]]) -> Counte
 
 
 def is_well_formed(pattern: Pattern, scheme: Scheme) -> bool:
-    """Whether the scheme labels such an entity so."""
+    """Return whether an entity with this pattern is labelled as the scheme labels it."""
     roles, follows, is_followed = pattern
     return roles == roles_of(scheme, len(roles), follows=follows, is_followed=is_followed)
 
 
 def find_scheme(train: Mapping[Pattern, int], whole: Mapping[Pattern, int]) -> Scheme:
-    """The scheme in which the fewest words of train are in entities that are not well-formed, then of all splits.
+    """Return the scheme in which the fewest words belong to entities that are not well-formed.
 
-    Of several the first of `Scheme`.
+    Args:
+        train: How often each pattern of roles occurs in the train split, which is decisive.
+        whole: How often each pattern occurs in all splits, which decides between equal schemes; after that the order of
+            `Scheme` does.
     """
 
     def wrong(counts: Mapping[Pattern, int], scheme: Scheme) -> int:
@@ -103,9 +113,9 @@ def find_scheme(train: Mapping[Pattern, int], whole: Mapping[Pattern, int]) -> S
 
 
 def labelling_of_names(names: Iterable[str], scheme: str = "auto") -> Labelling | None:
-    """What the labels of a model mark, by their names alone; None where they are plain.
+    """Return the labelling of a model's labels, by their names alone; None where they are plain.
 
-    IOB1 is not told from IOB2, nor IOE1 from IOE2: predictions in them are read alike.
+    IOB1 cannot be distinguished from IOB2 by names, nor IOE1 from IOE2; predictions in them are read in the same way.
 
     Args:
         names: All labels of the model.

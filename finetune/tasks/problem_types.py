@@ -1,6 +1,6 @@
-"""What the answer to a text may be: one class, any number of labels, or a number.
+"""Problem types of text classification: one class, any number of labels, or a number for each text.
 
-Each is one of transformers' `problem_type`s, which the model's configuration keeps.
+Each corresponds to a `problem_type` of transformers, which is stored in the model's configuration.
 """
 
 from abc import ABC, abstractmethod
@@ -13,50 +13,61 @@ from torch.nn import functional as F
 from transformers import PreTrainedConfig
 
 from finetune.data.features import Column
-from finetune.tasks.base import IGNORE_INDEX
+from finetune.tasks.batch import IGNORE_INDEX
 
 
 class ProblemType(ABC):
-    """How answers become tensors, and outputs become answers."""
+    """A problem type: converts answers to tensors, and the model's outputs to answers."""
 
     name: ClassVar[str]
-    """transformers' problem_type."""
+    """The `problem_type` of transformers."""
     metric_names: ClassVar[tuple[str, ...]]
+    """The names of the metrics that score it by default."""
     best_metric: ClassVar[str]
+    """The dev value that chooses the best checkpoint by default."""
 
     @abstractmethod
     def label_ids(self, answers: Sequence[Any] | None, count: int, labels: Sequence[str]) -> list[Any]:
-        """A feature's column: of the answers of so many examples, or of unknown ones where there are none."""
+        """Return the column `label_ids` of features.
+
+        Args:
+            answers: The answers of the examples; None where they are unknown.
+            count: The number of examples.
+            labels: The classes in order.
+        """
 
     @abstractmethod
     def tensor(self, column: Column) -> Tensor:
-        """The label ids of a batch: int64 [batch], float32 [batch, labels] or float32 [batch]."""
+        """Return the label ids of a batch: int64 [batch], float32 [batch, labels] or float32 [batch]."""
 
     @abstractmethod
     def losses(self, logits: Tensor, label_ids: Tensor, label_smoothing: float = 0.0) -> Tensor:
-        """Loss of each example's targets, in float32: [batch], or [batch, labels], of which the mean is the example's.
+        """Return the losses of targets.
 
         Args:
-            logits: [batch, labels].
-            label_ids: As `tensor` gives them.
-            label_smoothing: Share of each target's probability that is spread over all its values.
+            logits: float [batch, labels].
+            label_ids: The label ids, shaped as `tensor` returns them.
+            label_smoothing: The share of each target's probability that is spread over all its values.
+
+        Returns:
+            float32 [batch], or [batch, labels], whose mean over labels is the loss of the example.
         """
 
     @abstractmethod
     def outputs(self, logits: Tensor) -> list[Any]:
-        """A plain value for each example, from which `answer` tells its answer; logits are [batch, labels]."""
+        """Return each example's output as Python objects, from logits [batch, labels]; `answer` reads it."""
 
     @abstractmethod
     def answer(self, output: Any, labels: Sequence[str], threshold: float) -> Any:
-        """The answer that an output means."""
+        """Return the answer of an output; labels with a probability of at least `threshold` are predicted."""
 
     def shown(self, output: Any, labels: Sequence[str]) -> Mapping[str, Any]:
-        """What predictions show beside the answer."""
+        """Return the values that predictions show with the answer."""
         return {"probabilities": dict(zip(labels, output, strict=True))}
 
 
 class SingleLabelProblem(ProblemType):
-    """One class: softmax and cross-entropy, in nats."""
+    """One class for each text: softmax and cross-entropy, in nats."""
 
     name = "single_label_classification"
     metric_names = ("accuracy", "precision_recall_f1")
@@ -83,7 +94,7 @@ class SingleLabelProblem(ProblemType):
 
 
 class MultiLabelProblem(ProblemType):
-    """Any number of labels, each there or not: sigmoids and binary cross-entropy, the mean over labels, in nats."""
+    """Any number of labels for each text: sigmoids and binary cross-entropy, the mean over labels, in nats."""
 
     name = "multi_label_classification"
     metric_names = ("multi_label",)
@@ -99,6 +110,7 @@ class MultiLabelProblem(ProblemType):
         return torch.from_numpy(column.values).view(len(column.offsets) - 1, -1).float()
 
     def losses(self, logits: Tensor, label_ids: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        # Smoothing spreads probability over the two values of each label.
         smoothed = label_ids * (1 - label_smoothing) + label_smoothing / 2
         losses = F.binary_cross_entropy_with_logits(logits.float(), smoothed, reduction="none")
         return losses.where(label_ids != IGNORE_INDEX, 0.0)
@@ -112,7 +124,7 @@ class MultiLabelProblem(ProblemType):
 
 
 class RegressionProblem(ProblemType):
-    """A number: squared error."""
+    """A number for each text: squared error."""
 
     name = "regression"
     metric_names = ("mse", "pearsonr", "spearmanr")
@@ -144,17 +156,17 @@ PROBLEM_TYPES: Mapping[str, ProblemType] = {
     "multi_label": MultiLabelProblem(),
     "regression": RegressionProblem(),
 }
-"""By the recipe's task.problem_type."""
+"""The problem types by the value of task.problem_type."""
 
 
 def problem_type_of(config: PreTrainedConfig) -> ProblemType:
-    """The problem that a model's configuration names; one class where it names none."""
+    """Return the problem type of a model's configuration; one class where it has none."""
     names = {problem.name: problem for problem in PROBLEM_TYPES.values()}
     return names.get(config.problem_type or "", PROBLEM_TYPES["single_label"])
 
 
 def problem_with(label_ids: Tensor) -> ProblemType:
-    """The problem whose label ids these are."""
+    """Return the problem type that label ids of this dtype and shape belong to."""
     if not label_ids.is_floating_point():
         return PROBLEM_TYPES["single_label"]
     return PROBLEM_TYPES["multi_label" if label_ids.ndim > 1 else "regression"]

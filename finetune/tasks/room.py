@@ -1,35 +1,36 @@
-"""Whether the lengths that a recipe allows leave room for text beside special tokens, prefix and target prompt."""
+"""Whether the lengths that a recipe allows leave room for text beside special tokens, prefix and prompt."""
 
 from finetune import models
 from finetune.data.messages import plural
 from finetune.errors import UserError
-from finetune.tasks.base import Task, TaskContext
+from finetune.tasks.base import Task
+from finetune.tasks.context import TaskContext
 from finetune.tasks.special_tokens import marks
 from finetune.tasks.text_to_text import TextToTextTask
 
 
 def check_room(task: Task, context: TaskContext) -> None:
-    """Refuse lengths within which nothing of a text is left.
+    """Raise an error where a length leaves no room for text.
 
     Args:
-        task: Tells the lengths by the recipe's keys.
-        context: The tokenizer, which adds the special tokens, and the model's configuration.
+        task: The task, which has the lengths.
+        context: The context, which has the tokenizer and the model's configuration.
 
     Raises:
         UserError: A length is used up by special tokens, or by these and the task's prefix; or the target's prompt
-            holds special tokens or does not fit the model's positions.
+            holds special tokens or is longer than the model's positions allow.
     """
     tokenizer = context.tokenizer
     is_pair = any(field.name == "text_pair" for field in task.fields)
     special = tokenizer.num_special_tokens_to_add(pair=is_pair)
     prefix = str(getattr(task, "prefix", ""))
-    of_prefix = len(tokenizer(prefix, add_special_tokens=False)["input_ids"]) if prefix else 0
+    prefix_length = len(tokenizer(prefix, add_special_tokens=False)["input_ids"]) if prefix else 0
     for key, length in task.lengths.items():
         is_input = "target" not in key
-        used = special + of_prefix * is_input
+        used = special + prefix_length * is_input
         needed = used + 1 + is_pair
         if length < needed:
-            beside = f" and {of_prefix} of task.prefix" if of_prefix and is_input else ""
+            beside = f" and {prefix_length} of task.prefix" if prefix_length and is_input else ""
             raise UserError(
                 f"{key} leaves no room for text",
                 where=key,

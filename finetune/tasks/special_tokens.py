@@ -1,4 +1,4 @@
-"""Names of special tokens in texts, which a tokenizer takes for the tokens."""
+"""Names of special tokens in texts, such as [SEP], which a tokenizer converts to the special tokens."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ _ROLES = ("eos", "bos", "pad", "cls", "sep")
 
 
 def marks(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
-    """The tokens that begin, end, separate and pad texts: their names by their ids."""
+    """Return the names of the tokens that begin, end, separate and pad texts, by their ids."""
     named = {getattr(tokenizer, f"{role}_token_id"): getattr(tokenizer, f"{role}_token") for role in _ROLES}
     return {number: str(name) for number, name in named.items() if number is not None}
 
@@ -19,17 +19,17 @@ def marks(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
 def refuse_marks(
     noun: str, rows: Sequence[Sequence[int]], usual: Sequence[int], tokens: Mapping[int, str], numbers: Sequence[int]
 ) -> None:
-    """Refuse texts that hold the name of a token which the tokenizer adds itself.
+    """Raise an error where a text holds the name of a special token that the tokenizer adds itself.
 
     Args:
-        noun: What the texts are, for the message.
-        rows: Token ids of each text.
-        usual: Token ids of an ordinary text.
-        tokens: Names of the tokens by their ids.
-        numbers: Each text's example.
+        noun: What the message calls a text: "text" or "target".
+        rows: The token ids of each text.
+        usual: The token ids of an ordinary text, which has each special token as often as the tokenizer adds it.
+        tokens: The names of the special tokens, by their ids.
+        numbers: The number of each text's example, for the message.
 
     Raises:
-        UserError: One of these tokens is in a text more often than in the ordinary one.
+        UserError: One of the special tokens occurs in a text more often than in the ordinary one.
     """
     most = Counter(usual)
     odd = [

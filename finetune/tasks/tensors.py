@@ -1,4 +1,4 @@
-"""Small tensor functions that tasks share."""
+"""Functions on tensors that several tasks use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +11,12 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from finetune.attention.layout import Ragged, pad
 from finetune.data.batches import Indices
 from finetune.data.features import Column, Features
-from finetune.tasks.base import IGNORE_INDEX, TaskContext
+from finetune.tasks.batch import IGNORE_INDEX
+from finetune.tasks.context import TaskContext
 
 
 def input_columns(encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase) -> dict[str, list[Any]]:
-    """The columns of encoded inputs that are kept: the model's, their length in tokens, and whether text was cut."""
+    """Return the columns of encoded inputs: the model's own, `length` in tokens, and `cut`, whether text was cut."""
     names = [name for name in tokenizer.model_input_names if name in encoding and name != "attention_mask"]
     columns: dict[str, list[Any]] = {name: encoding[name] for name in names}
     columns["length"] = [len(row) for row in encoding["input_ids"]]
@@ -24,10 +25,10 @@ def input_columns(encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase) -
 
 
 def lay_out(column: Column, fill: int, *, ragged: bool) -> Tensor:
-    """A column of lists as one stream, or as rows filled up with `fill` on the right.
+    """Return a column of lists as one stream, or as rows that are padded with `fill` on the right.
 
     Returns:
-        int64, [1, tokens] or [rows, longest].
+        int64 [1, tokens] or [rows, longest].
     """
     values = torch.from_numpy(column.values)
     if ragged:
@@ -37,14 +38,14 @@ def lay_out(column: Column, fill: int, *, ragged: bool) -> Tensor:
 
 
 def layout_of(column: Column) -> Ragged:
-    """Where each example lies in a stream."""
+    """Return the layout of a stream: where each example lies in it."""
     return Ragged.from_lengths(np.diff(_offsets(column)).tolist())
 
 
 def valid_rows(column: Column) -> Tensor:
-    """Where padded rows hold a token: bool [rows, longest]."""
+    """Return where padded rows hold a token: bool [rows, longest]."""
     lengths = np.diff(_offsets(column))
-    return torch.from_numpy(np.arange(lengths.max(initial=0)) < lengths[:, None])
+    return torch.from_numpy(np.arange(lengths.max(initial=0)) < lengths[:, None])  # [longest] < [rows, 1]
 
 
 def _offsets(column: Column) -> Indices:
@@ -53,7 +54,7 @@ def _offsets(column: Column) -> Indices:
 
 
 def lay_out_inputs(features: Features, context: TaskContext) -> dict[str, Any]:
-    """The tokenizer's own columns, laid out, with the layout of a stream or the attention mask of padded rows."""
+    """Return the model's inputs as tensors, with the layout of the stream or the attention mask of padded rows."""
     tokenizer = context.tokenizer
     fill: Mapping[str, int] = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
     names = [name for name in tokenizer.model_input_names if name in features.columns]
@@ -65,20 +66,20 @@ def lay_out_inputs(features: Features, context: TaskContext) -> dict[str, Any]:
 
 
 def column_values(features: Features, name: str) -> tuple[int, ...]:
-    """A column of one number a feature."""
+    """Return a column that holds one number for each feature."""
     return tuple(features.columns[name].values.tolist())
 
 
 def cross_entropy(
     logits: Tensor, label_ids: Tensor, *, label_smoothing: float = 0.0, weights: Tensor | None = None
 ) -> Tensor:
-    """Cross-entropy summed over targets that are not IGNORED, in float32.
+    """Return the cross-entropy summed over targets that are not IGNORE_INDEX, a float32 scalar in nats.
 
     Args:
-        logits: [..., classes].
-        label_ids: int64, [...].
-        label_smoothing: Share of each target's probability that is spread over all classes.
-        weights: What each target counts; [...].
+        logits: float [..., classes].
+        label_ids: int64 [...].
+        label_smoothing: The share of each target's probability that is spread over all classes.
+        weights: The weight of each target, float32 [...]; None where all weigh the same.
     """
     losses = torch.nn.functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(),
@@ -91,17 +92,17 @@ def cross_entropy(
 
 
 def example_losses(logits: Tensor, label_ids: Tensor, layout: Ragged | None = None) -> list[float]:
-    """Cross-entropy of each example, summed over its targets.
+    """Return the cross-entropy of each example, summed over its targets, in nats.
 
     Args:
-        logits: [batch, classes] or [batch, length, classes]; of a stream [1, tokens, classes].
-        label_ids: int64, [batch] or [batch, length]; of a stream [1, tokens].
-        layout: Where examples lie in the stream.
+        logits: float [batch, classes] or [batch, length, classes]; of a stream [1, tokens, classes].
+        label_ids: int64 [batch] or [batch, length]; of a stream [1, tokens].
+        layout: The layout of the stream; None for padded rows.
     """
     losses = torch.nn.functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(), label_ids.reshape(-1), ignore_index=IGNORE_INDEX, reduction="none"
     )
-    rows = losses.view(len(label_ids), -1) if layout is None else _padded(losses, layout)
+    rows = losses.view(len(label_ids), -1) if layout is None else _padded(losses, layout)  # [batch, length]
     sums: list[float] = rows.sum(dim=1).tolist()
     return sums
 
@@ -111,7 +112,7 @@ def _padded(values: Tensor, layout: Ragged) -> Tensor:
 
 
 def example_rows(values: Tensor, layout: Ragged | None = None) -> list[list[int]]:
-    """The values of each example: those of [batch, length], or of a stream [1, tokens]."""
+    """Return the values of each example, from padded rows [batch, length] or from a stream [1, tokens]."""
     if layout is None:
         rows: list[list[int]] = values.tolist()
         return rows

@@ -16,18 +16,12 @@ from finetune.data.features import Features
 from finetune.data.fields import FieldKind
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
-from finetune.tasks.base import (
-    IGNORE_INDEX,
-    Batch,
-    EvaluationRecord,
-    Prediction,
-    Task,
-    TaskContext,
-    Tokenize,
-    references,
-)
+from finetune.tasks.base import Task, Tokenize
+from finetune.tasks.batch import IGNORE_INDEX, Batch
 from finetune.tasks.class_weights import of_classes, of_label_sets
+from finetune.tasks.context import TaskContext
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.predictions import EvaluationRecord, Prediction, references
 from finetune.tasks.problem_types import PROBLEM_TYPES, problem_type_of, problem_with
 from finetune.tasks.special_tokens import refuse_marks
 from finetune.tasks.tensors import column_values, input_columns, lay_out_inputs
@@ -38,11 +32,11 @@ KINDS: Mapping[str, FieldKind] = {
     "multi_label": "label_list",
     "regression": "number",
 }
-"""What the label column is read as, by task.problem_type."""
+"""The kind of field that the label column is read as, by task.problem_type."""
 
 
 class TextClassificationTask(Task):
-    """The answer is predicted from the pooled output (BERT) or the end-of-sequence state (T5)."""
+    """Text classification, by BERT's pooled output or T5's hidden state at the end-of-sequence token."""
 
     reads_pairs = True
     label_field = "label"
@@ -61,17 +55,17 @@ class TextClassificationTask(Task):
 
     @property
     def _label(self) -> Field:
-        """The field of the answers.
+        """The field of the labels.
 
         Raises:
-            UserError: Several columns are named, and the recipe asks for one class or a number.
+            UserError: Several label columns are named, and the recipe's problem_type allows one class or a number only.
         """
         column, problem = self.recipe.data.columns.label, self.config.problem_type
         if isinstance(column, str):
             return Field("label", KINDS[problem], column, problem == "auto", self.config.label_separator)
         if problem not in ("auto", "multi_label"):
             raise UserError(
-                "several columns of labels are any number of labels an example",
+                "several label columns make a multi-label problem",
                 where=f"task.problem_type={problem}",
                 found=f"data.columns.label=[{', '.join(column)}]",
                 fix="task.problem_type=multi_label, or name one column",
@@ -85,10 +79,10 @@ class TextClassificationTask(Task):
         return PROBLEM_TYPES["regression" if kind.dtype.startswith("float") else "single_label"].name
 
     def prepare(self, loaded: LoadedData) -> LoadedData:
-        """Name the one output of a regression, and say what the labels were taken for.
+        """Name the single output of a regression, and note which problem type the labels were taken for.
 
         Raises:
-            UserError: A key of the recipe is for classes, and the labels are numbers.
+            UserError: The labels are numbers, and the recipe has a key that is for classes only.
         """
         problem = self.problem_type(loaded)
         if problem == PROBLEM_TYPES["single_label"].name:
@@ -152,10 +146,13 @@ class TextClassificationTask(Task):
         return (self.config, needs.columns, needs.values, context.labels, context.config.is_encoder_decoder, problem)
 
     def _check_ends(self, encoding: BatchEncoding, ids: Sequence[int], context: TaskContext, *, is_pair: bool) -> None:
-        """T5's classifier reads the state at the last end-of-sequence token and wants as many of them in each input.
+        """Raise an error where a text contains an end-of-sequence token.
+
+        T5's classifier reads the hidden state at the last end-of-sequence token, and requires that all inputs of a
+        batch have the same number of them.
 
         Raises:
-            UserError: A text has the token's name in it, which the tokenizer takes for the token.
+            UserError: A text holds the token's name, which the tokenizer converts to the token.
         """
         end = context.tokenizer.eos_token_id
         if not context.config.is_encoder_decoder or end is None:
@@ -186,7 +183,8 @@ class TextClassificationTask(Task):
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        losses = problem_with(batch.label_ids).losses(model(**batch.source).logits, batch.label_ids, label_smoothing)
+        logits = model(**batch.source).logits  # [batch, labels]
+        losses = problem_with(batch.label_ids).losses(logits, batch.label_ids, label_smoothing)
         weighted = losses if batch.weights is None else losses * batch.weights
         return weighted.sum() if losses.ndim == 1 else weighted.mean(dim=1).sum()
 
@@ -234,7 +232,7 @@ class TextClassificationTask(Task):
         return {"text": text, "text_pair": "It works."} if self.recipe.data.columns.text_pair else text
 
     def blank_scores(self, context: TaskContext) -> dict[str, Any]:
-        """Nothing says how sure the model is of a number."""
+        """Return the probabilities' place; a regression has none."""
         if problem_type_of(context.config) is PROBLEM_TYPES["regression"]:
             return {}
         return {"probabilities": dict.fromkeys(context.labels or ())}

@@ -1,13 +1,12 @@
-"""Text to text: a text from a text, by an encoder-decoder."""
+"""Text to text: an encoder-decoder generates an output text for each input text."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 from datasets import Dataset
 from torch import Tensor
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils.generic import ModelOutput
 
 from finetune import metrics, models
@@ -17,23 +16,17 @@ from finetune.data.features import Column, Features
 from finetune.errors import UserError
 from finetune.generation import generate
 from finetune.recipe import Recipe, TextToText
-from finetune.tasks.base import (
-    IGNORE_INDEX,
-    Batch,
-    EvaluationRecord,
-    Prediction,
-    Task,
-    TaskContext,
-    Tokenize,
-    references,
-)
+from finetune.tasks.base import Task, Tokenize
+from finetune.tasks.batch import IGNORE_INDEX, Batch
+from finetune.tasks.context import TaskContext
+from finetune.tasks.decoding import decoder_start, ignore_prompt, score_targets, shift_right, up_to_end
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.predictions import EvaluationRecord, Prediction, references
 from finetune.tasks.special_tokens import marks, refuse_marks
 from finetune.tasks.tensors import (
     column_values,
     cross_entropy,
     example_losses,
-    example_rows,
     input_columns,
     lay_out,
     lay_out_inputs,
@@ -44,7 +37,7 @@ from finetune.tasks.tokenizer_losses import lost_targets
 
 
 class TextToTextTask(Task):
-    """Trained with the right words before each word (teacher forcing), scored on what beam search generates."""
+    """Text to text. The model is trained with teacher forcing, and scored on the texts that beam search generates."""
 
     reference_field = "target"
 
@@ -63,11 +56,11 @@ class TextToTextTask(Task):
 
     @property
     def prefix(self) -> str:
-        """What is put before every input."""
+        """The text that is put before every input."""
         return self.config.prefix
 
     def prompt_ids(self, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-        """The tokens that every target begins with and that are not learned, after the decoder's start token."""
+        """Return the token ids of the prompt, which follow the decoder's start token and are not learned."""
         if not self.config.target_prompt:
             return []
         ids: list[int] = tokenizer(text_target=self.config.target_prompt, add_special_tokens=False)["input_ids"]
@@ -148,14 +141,14 @@ class TextToTextTask(Task):
         columns = input_columns(encoding, context.tokenizer)
         columns |= token_columns(self.program, encoding, range(len(indices)), batch)
         columns["example"] = indices
-        if "target" not in batch:  # what will be written counts as long as what is read
+        if "target" not in batch:  # batches are made as if outputs were as long as inputs
             return columns | {"targets": [0] * len(indices), "length": [2 * length for length in columns["length"]]}
         targets = context.tokenizer(
             text_target=batch["target"], truncation=True, max_length=self.config.max_target_length
         )
         usual = context.tokenizer(text_target="a")["input_ids"]
         refuse_marks("target", targets["input_ids"], usual, marks(context.tokenizer), batch.get("id", indices))
-        # BERT's tokenizer opens with [CLS], which the decoder is given as its start and must not learn to say.
+        # BERT's tokenizer begins with [CLS], which is the decoder's start token and must not be learned as a target.
         start = decoder_start(context)
         prompt = self.prompt_ids(context.tokenizer)
         label_ids = [prompt + (ids[1:] if ids[0] == start else ids) for ids in targets["input_ids"]]
@@ -173,7 +166,7 @@ class TextToTextTask(Task):
 
     def collate(self, features: Features, context: TaskContext) -> Batch:
         inputs, labels = lay_out_inputs(features, context), features.columns.get("label_ids")
-        learned = None if labels is None else _after_prompt(labels, len(self.prompt_ids(context.tokenizer)))
+        learned = None if labels is None else ignore_prompt(labels, len(self.prompt_ids(context.tokenizer)))
         return Batch(
             inputs=inputs if labels is None else inputs | self._decoder_inputs(labels, context),
             mask_features=lay_out_columns(features, ragged=context.ragged),
@@ -183,7 +176,7 @@ class TextToTextTask(Task):
         )
 
     def _decoder_inputs(self, labels: Column, context: TaskContext) -> dict[str, Any]:
-        shifted = _after_start(labels, decoder_start(context))
+        shifted = shift_right(labels, decoder_start(context))
         inputs: dict[str, Any] = {
             "decoder_input_ids": lay_out(shifted, context.tokenizer.pad_token_id, ragged=context.ragged)
         }
@@ -195,43 +188,43 @@ class TextToTextTask(Task):
 
     @property
     def _shows_padding(self) -> bool:
-        """Whether a mask could show a target its padding, which is on the right and never seen by causal masks."""
+        """Whether masks let a target attend to its padding, which is on the right, where causal masks never see it."""
         return not (self.program.is_standard_at("decoder") and self.program.is_standard_at("cross"))
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        logits = model(**batch.source, use_cache=False).logits  # [batch, length, vocabulary] or [1, tokens, ...]
+        logits = model(**batch.source, use_cache=False).logits  # [batch, length, vocab_size] or [1, tokens, vocab_size]
         return cross_entropy(logits, batch.label_ids, label_smoothing=label_smoothing)
 
     def predict(
         self, model: PreTrainedModel, batch: Batch, context: TaskContext, *, final: bool, scores: bool = False
     ) -> list[Prediction]:
-        of_decoder = {name: given for name, given in batch.inputs.items() if name.startswith("decoder_")}
-        of_encoder = {name: given for name, given in batch.source.items() if name not in of_decoder}
-        encoded = model.get_encoder()(**of_encoder)
-        # peft counts the examples of a prefix by them.
-        of_place = ("attention_mask", "layout", *(("input_ids",) if models.learns_prefix(model) else ()))
-        place: dict[str, Any] = {name: of_encoder[name] for name in of_place if name in of_encoder}
-        losses, forced = _forced(model, encoded, place | of_decoder, batch)
-        if "layout" in place:
-            encoded, attention_mask = pretrained.to_rows(encoded, place["layout"])
-            place = {"attention_mask": attention_mask}
+        decoder_inputs = {name: given for name, given in batch.inputs.items() if name.startswith("decoder_")}
+        encoder_inputs = {name: given for name, given in batch.source.items() if name not in decoder_inputs}
+        encoded = model.get_encoder()(**encoder_inputs)
+        # peft reads the number of examples from input_ids, to repeat its prefix for each of them.
+        names = ("attention_mask", "layout", *(("input_ids",) if models.learns_prefix(model) else ()))
+        layout: dict[str, Any] = {name: encoder_inputs[name] for name in names if name in encoder_inputs}
+        losses, forced = score_targets(model, encoded, layout | decoder_inputs, batch)
+        if "layout" in layout:  # beam search computes padded rows
+            encoded, attention_mask = pretrained.to_rows(encoded, layout["layout"])
+            layout = {"attention_mask": attention_mask}
         prompt = self.prompt_ids(context.tokenizer)
-        begun = torch.tensor([decoder_start(context), *prompt], device=model.device).expand(len(batch.features), -1)
-        generated = self._generate(model, encoded, place, begun, final=final)  # [batch, longest], begun with these
-        written = generated[:, begun.shape[1] :]
-        texts: list[str] = context.tokenizer.batch_decode(written, skip_special_tokens=True)
-        sure: list[float | None] = [None] * len(texts)
+        start = torch.tensor([decoder_start(context), *prompt], device=model.device)
+        begun = start.expand(len(batch.features), -1)  # [batch, 1 + prompt]
+        generated = self._generate(model, encoded, layout, begun, final=final)  # [batch, longest], with these first
+        texts: list[str] = context.tokenizer.batch_decode(generated[:, begun.shape[1] :], skip_special_tokens=True)
+        log_probabilities: list[float | None] = [None] * len(texts)
         if scores:
-            sure = self._log_probabilities(model, encoded, place, generated, len(prompt))
+            log_probabilities = self._log_probabilities(model, encoded, layout, generated, len(prompt))
         outputs = [{"text": text.strip(), **of_text} for text, of_text in zip(texts, forced, strict=True)]
         targets = [len(of_text.get("labels", ())) for of_text in forced]
-        rows = zip(batch.features, batch.examples, losses, targets, outputs, sure, strict=True)
+        rows = zip(batch.features, batch.examples, losses, targets, outputs, log_probabilities, strict=True)
         return [Prediction(*row) for row in rows]
 
     def _generate(
-        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], begun: Tensor, *, final: bool
+        self, model: PreTrainedModel, encoded: ModelOutput, layout: Mapping[str, Any], begun: Tensor, *, final: bool
     ) -> Tensor:
-        # Without a prompt the start token is left to `generate`, which PEFT's prefix tuning needs.
+        # Without a prompt no decoder_input_ids are given, since peft's prefix tuning does not accept them.
         prompt = {"decoder_input_ids": begun} if begun.shape[1] > 1 else {}
         return generate(
             model,
@@ -240,19 +233,27 @@ class TextToTextTask(Task):
             max_new_tokens=self.config.max_target_length,
             length_penalty=self.config.length_penalty,
             **prompt,
-            **place,
+            **layout,
         )
 
     def _log_probabilities(
-        self, model: PreTrainedModel, encoded: ModelOutput, place: Mapping[str, Any], generated: Tensor, prompt: int
+        self, model: PreTrainedModel, encoded: ModelOutput, layout: Mapping[str, Any], generated: Tensor, prompt: int
     ) -> list[float | None]:
-        """Mean log-probability of each generated text's tokens, its end among them, after so many of the prompt."""
-        shifted, label_ids = generated[:, :-1], generated[:, 1:]
-        valid = _up_to_end(label_ids, model.generation_config)
-        of_decoder = {"decoder_input_ids": shifted}
+        """Return the mean log-probability of the tokens of each generated text, in nats.
+
+        Args:
+            model: The model.
+            encoded: The output of the encoder, padded.
+            layout: The attention mask of the source.
+            generated: int64 [batch, longest], with the start token and the prompt.
+            prompt: The number of tokens of the prompt, which are left out. The end-of-sequence token counts.
+        """
+        shifted, label_ids = generated[:, :-1], generated[:, 1:]  # [batch, longest - 1]
+        valid = up_to_end(label_ids, model.generation_config)
+        decoder_inputs = {"decoder_input_ids": shifted}
         if self._shows_padding:
-            of_decoder["decoder_attention_mask"] = valid.long()
-        logits = model(encoder_outputs=encoded, **place, **of_decoder, use_cache=False).logits
+            decoder_inputs["decoder_attention_mask"] = valid.long()
+        logits = model(encoder_outputs=encoded, **layout, **decoder_inputs, use_cache=False).logits
         scored = valid & (torch.arange(valid.shape[1], device=valid.device) >= prompt)
         losses = example_losses(logits, label_ids.masked_fill(~scored, IGNORE_INDEX))
         return [-loss / max(count, 1) for loss, count in zip(losses, scored.sum(dim=1).tolist(), strict=True)]
@@ -260,7 +261,7 @@ class TextToTextTask(Task):
     def records(
         self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
     ) -> list[EvaluationRecord]:
-        """Records show the mean log-probability of the text's tokens, in nats, where scores were asked for."""
+        """Return the records. With scores they show the mean log-probability of the generated tokens, in nats."""
         rows = zip(split["id"], split["source"], references(split, "target"), predictions, strict=True)
         return [
             EvaluationRecord(
@@ -281,49 +282,3 @@ class TextToTextTask(Task):
         texts = [record.prediction for record in records], [record.reference for record in records]
         forced = [record.hidden["guessed"] for record in records], [record.hidden["labels"] for record in records]
         return self.compute({"token_accuracy": forced}, texts, context)
-
-
-def decoder_start(context: TaskContext) -> int:
-    """Id of the token that every output starts after."""
-    start: int = context.config.decoder_start_token_id
-    return start
-
-
-def _forced(
-    model: PreTrainedModel, encoded: ModelOutput, inputs: Mapping[str, Any], batch: Batch
-) -> tuple[list[float], list[dict[str, list[int]]]]:
-    """Losses of the targets, the tokens guessed after the right ones, and the right ones; nothing without targets."""
-    if "decoder_input_ids" not in inputs:
-        return [0.0] * len(batch.features), [{} for _ in batch.features]
-    logits = model(encoder_outputs=encoded, **inputs, use_cache=False).logits
-    losses = example_losses(logits, batch.label_ids, batch.target_layout)
-    guessed = example_rows(logits.argmax(dim=-1), batch.target_layout)
-    labels = example_rows(batch.label_ids, batch.target_layout)
-    learned = [[at for at, label in enumerate(row) if label != IGNORE_INDEX] for row in labels]
-    rows = zip(guessed, labels, learned, strict=True)
-    return losses, [
-        {"guessed": [guess[at] for at in places], "labels": [row[at] for at in places]} for guess, row, places in rows
-    ]
-
-
-def _up_to_end(ids: Tensor, config: GenerationConfig | None) -> Tensor:
-    """Where rows of generated tokens hold text: up to their first end token and with it. Bool, [rows, longest]."""
-    ends = torch.isin(ids, torch.tensor(getattr(config, "eos_token_id", None) or [], device=ids.device))
-    return ends.cumsum(dim=1) - ends.long() == 0
-
-
-def _after_start(labels: Column, start: int) -> Column:
-    """What the decoder reads to say the labels: each example's one place later, after the start token."""
-    assert labels.offsets is not None
-    values = np.roll(labels.values, 1)
-    values[labels.offsets[:-1]] = start
-    return Column(values, labels.offsets)
-
-
-def _after_prompt(labels: Column, prompt: int) -> Column:
-    """The label ids of examples with those of so many tokens of the prompt IGNORED."""
-    assert labels.offsets is not None
-    values = labels.values.copy()
-    for place in range(prompt):
-        values[labels.offsets[:-1] + place] = IGNORE_INDEX
-    return Column(values, labels.offsets)

@@ -1,4 +1,4 @@
-"""Token classification: one label for each word."""
+"""Token classification: the model predicts one label for each word."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,21 +17,15 @@ from finetune.data import Field, LoadedData
 from finetune.data.features import Features
 from finetune.data.labels import NO_TARGET
 from finetune.recipe import Recipe, TokenClassification
-from finetune.tasks.base import (
-    IGNORE_INDEX,
-    Batch,
-    EvaluationRecord,
-    Prediction,
-    Task,
-    TaskContext,
-    Tokenize,
-    references,
-)
+from finetune.tasks.base import Task, Tokenize
+from finetune.tasks.batch import IGNORE_INDEX, Batch
 from finetune.tasks.class_weights import of_classes
+from finetune.tasks.context import TaskContext
 from finetune.tasks.entity_labels import read_labels
 from finetune.tasks.label_schemes import labelling_of_names
 from finetune.tasks.labelling import OUTSIDE, Labelling
 from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.predictions import EvaluationRecord, Prediction, references
 from finetune.tasks.tensors import (
     column_values,
     cross_entropy,
@@ -45,15 +39,15 @@ from finetune.tasks.windows import first_pieces
 
 
 class TokenClassificationTask(Task):
-    """A word's label is predicted at its first piece.
+    """Token classification, with the label of a word predicted at its first piece.
 
-    A sentence longer than `max_length` is read in overlapping windows; each word is trained and scored in exactly
-    one of them. A word that the tokenizer drops altogether (a control character, say) counts as predicted O, or as
-    the first label where labels are plain, so that it is scored too.
+    A sentence longer than `max_length` is read in overlapping windows; each word is trained on and scored in exactly
+    one of them. A word of which the tokenizer makes no token (a control character, for example) counts as predicted O,
+    or as the first label where labels are plain, so that it is scored, too.
     """
 
     reads_words = True
-    cuts_inputs = False  # what is longer is read in several windows
+    cuts_inputs = False  # longer sentences are read in several windows
     pipeline_options: ClassVar[Mapping[str, str]] = {"aggregation_strategy": "simple"}
     label_field = "labels"
     reference_field = "labels"
@@ -75,15 +69,15 @@ class TokenClassificationTask(Task):
         return "f1"
 
     def prepare(self, loaded: LoadedData) -> LoadedData:
-        """Tell the scheme of the labels, and write every entity as the scheme writes it.
+        """Determine the label scheme, and rewrite the labels of entities that are not well-formed in it.
 
         Raises:
-            UserError: Labels are not of the scheme that the recipe names or that most labels are of.
+            UserError: Some labels do not belong to the scheme that the recipe names or that most labels follow.
         """
         return read_labels(loaded, self.config.scheme)
 
     def labelling(self, context: TaskContext) -> Labelling | None:
-        """What the model's labels mark; None where they are plain."""
+        """Return the label scheme and the spelling of the model's labels; None where labels are plain."""
         return _labelling(context.labels or (), self.config.scheme)
 
     @property
@@ -109,7 +103,7 @@ class TokenClassificationTask(Task):
             return_overflowing_tokens=True,
         )
         samples = encoding["overflow_to_sample_mapping"]
-        words: list[list[int]] = []  # for each position the word whose label is read there, or IGNORED
+        words: list[list[int]] = []  # the word whose label is predicted at each position, or IGNORE_INDEX
         for _, rows in groupby(range(len(samples)), key=samples.__getitem__):
             windows = [encoding.word_ids(row) for row in rows]
             for window, given in zip(windows, first_pieces(windows, stride), strict=True):
@@ -131,7 +125,7 @@ class TokenClassificationTask(Task):
         return (self.config, self.program.needs.columns, self.program.needs.values, context.labels)
 
     def _stride(self, context: TaskContext) -> int:
-        """Tokens that windows share, fewer than they hold."""
+        """Return how many tokens neighbouring windows share: fewer than a window holds, so that reading advances."""
         capacity = self.config.max_length - context.tokenizer.num_special_tokens_to_add()
         return min(self.config.stride, max(capacity - 1, 0))
 
@@ -148,7 +142,7 @@ class TokenClassificationTask(Task):
         )
 
     def loss(self, model: torch.nn.Module, batch: Batch, label_smoothing: float) -> Tensor:
-        logits = model(**batch.source).logits
+        logits = model(**batch.source).logits  # [batch, length, classes] or [1, tokens, classes]
         return cross_entropy(logits, batch.label_ids, label_smoothing=label_smoothing, weights=batch.weights)
 
     def weighted(self, train: Features, context: TaskContext) -> TaskContext:
@@ -168,14 +162,14 @@ class TokenClassificationTask(Task):
         targets = [
             sum(label != IGNORE_INDEX for label in row) for row in example_rows(batch.label_ids, batch.target_layout)
         ]
-        sure = _by_word(logits.float().softmax(dim=-1).amax(dim=-1), batch) if scores else [None] * len(labels)
-        rows = zip(batch.features, batch.examples, losses, targets, labels, sure, strict=True)
+        probabilities = _by_word(logits.float().softmax(dim=-1).amax(dim=-1), batch) if scores else [None] * len(labels)
+        rows = zip(batch.features, batch.examples, losses, targets, labels, probabilities, strict=True)
         return [Prediction(*row) for row in rows]
 
     def records(
         self, split: Dataset, predictions: Sequence[Prediction], context: TaskContext
     ) -> list[EvaluationRecord]:
-        """Records show the probability of each word's label where scores were asked for; None for dropped words."""
+        """Return the records. With scores they show the probability of each word's label, None without tokens."""
         labels = context.labels or ()
         default = labels.index(OUTSIDE) if OUTSIDE in labels else 0
         by_example: list[dict[int, int]] = [{} for _ in range(len(split))]
@@ -197,7 +191,7 @@ class TokenClassificationTask(Task):
         ]
 
     def answer(self, record: EvaluationRecord, context: TaskContext) -> dict[str, Any]:
-        """Entities are told beside the labels that mark them."""
+        """Return the labels, and the entities that they mark."""
         answer = {"prediction": record.prediction}
         marked = self.labelling(context)
         if marked is not None:
@@ -211,10 +205,11 @@ class TokenClassificationTask(Task):
         return {"probabilities": None}
 
     def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
-        """Score the labels; seqeval is given the entities that they mark, written in a scheme that it reads.
+        """Return the scores of the labels.
 
-        Words without a target are left out. Entities of the references all count, predicted ones as
-        `Labelling.is_strict` says.
+        Words without a target are left out. seqeval is given the entities that the labels mark, rewritten in a scheme
+        that seqeval reads. All entities of the references count; predicted ones that are not well-formed count unless
+        `Labelling.is_strict`.
         """
         pairs = [_targets(record.prediction, record.reference, context.labels or ()) for record in records]
         predictions, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
@@ -244,7 +239,7 @@ def _labelling(labels: tuple[str, ...], scheme: str) -> Labelling | None:
 def _entities(
     words: Sequence[str], labels: Sequence[str], labelling: Labelling, probabilities: Sequence[float | None] | None
 ) -> list[dict[str, Any]]:
-    """Entities by words, the end not included; `probability` is the mean over the words."""
+    """Return the entities of a sentence: words from `start` up to, not including, `end`; the mean `probability`."""
     found = []
     for kind, start, end in labelling.read_predicted(labels):
         entity = {"type": kind, "start": start, "end": end, "text": " ".join(words[start:end])}
@@ -258,7 +253,7 @@ def _entities(
 def _label_ids(
     words: Sequence[Sequence[int]], samples: Sequence[int], labels: Sequence[Sequence[str]] | None, names: Sequence[str]
 ) -> list[list[int]]:
-    """Ids of the labels of the words that are read at each position of each window; IGNORED where there are none."""
+    """Return the label id at each position of each window, IGNORE_INDEX where no word is predicted."""
     if labels is None:
         return [[IGNORE_INDEX] * len(row) for row in words]
     ids = {NO_TARGET: IGNORE_INDEX} | {name: index for index, name in enumerate(names)}
@@ -269,7 +264,7 @@ def _label_ids(
 
 
 def _targets(prediction: list[str], reference: list[str], names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The labels of the words of one sentence that have a target."""
+    """Return prediction and reference without the words of the sentence that have no target."""
     if NO_TARGET in names or NO_TARGET not in reference:
         return prediction, reference
     words = [word for word, label in enumerate(reference) if label != NO_TARGET]
@@ -277,7 +272,7 @@ def _targets(prediction: list[str], reference: list[str], names: Sequence[str]) 
 
 
 def _by_word(values: Tensor, batch: Batch) -> list[dict[int, Any]]:
-    """For each feature the value of each word that is read in it, from [batch, length] or [1, tokens]."""
+    """Return, for each feature, the value of each word that is predicted in it, from [batch, length] or [1, tokens]."""
     return [
         {word: value for word, value in zip(words, row, strict=False) if word != IGNORE_INDEX}
         for words, row in zip(batch.words, example_rows(values, batch.target_layout), strict=True)

@@ -1,4 +1,4 @@
-"""What a tokenizer loses: characters of inputs that it does not know, and targets that it cannot write."""
+"""Warnings of text that a tokenizer loses: unknown characters of inputs, and targets that it cannot write."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,14 +11,16 @@ from finetune.errors import UserError
 from finetune.models.quiet import quiet
 
 _MOST = 2000
-"""Targets of a split that are encoded and decoded; of more, as many evenly spaced ones."""
+"""The largest number of targets of a split that are encoded and decoded; they are evenly spaced."""
 _EXAMPLES = 100
-"""Inputs with unknown tokens whose characters are looked at."""
+"""The largest number of inputs of a split in which unknown characters are counted."""
 _SHOWN = 12
+"""The number of characters or words that a message lists."""
 _LONGEST = 80
+"""The length of a text in a message, in characters."""
 
 Score = Callable[[Sequence[str], Sequence[str]], Mapping[str, float]]
-"""Scores of predictions against references, by name."""
+"""A function from predictions and references to scores by name."""
 
 
 def unknown_inputs(
@@ -31,7 +33,7 @@ def unknown_inputs(
     Args:
         features: The encoded inputs of each split, with the columns `input_ids` and `example`.
         tokenizer: The tokenizer that encoded them.
-        text_of: Gives the text of an example by its split and its index in the split.
+        text_of: A function from a split and the index of an example in it to the example's text.
     """
     unknown = _unknown_id(tokenizer)
     if unknown is None:
@@ -43,7 +45,7 @@ def unknown_inputs(
     texts = [text_of(split, int(example)) for split, rows in found.items() for example in rows[:_EXAMPLES]]
     lost = _unknown_parts(texts, tokenizer, unknown)
     return UserError(
-        f"inputs hold what the tokenizer does not know, and the model reads {tokenizer.unk_token} there: "
+        f"inputs hold characters that the tokenizer does not know, and the model reads {tokenizer.unk_token} there: "
         + ", ".join(shares),
         found=f"{_shown(lost)} in {_excerpt(texts[0])}" if lost else _excerpt(texts[0]),
         fix="a model whose tokenizer knows them, or other characters in the data",
@@ -53,14 +55,15 @@ def unknown_inputs(
 def lost_targets(
     targets: Mapping[str, Sequence[str]], tokenizer: PreTrainedTokenizerBase, score: Score
 ) -> UserError | None:
-    """Return a warning of targets that the tokenizer does not give back, or None where it gives all of them back.
+    """Return a warning of targets that change when they are encoded and decoded, or None where none does.
 
-    A model can generate nothing but what its tokenizer decodes. Runs of spaces count as one space.
+    A model can only generate what its tokenizer decodes. Runs of spaces count as one space.
 
     Args:
         targets: The targets of each split.
         tokenizer: The model's tokenizer.
-        score: Scores what is given back against the targets of the last split that has changed ones.
+        score: A function that scores the decoded targets against the targets. The message shows the scores of the last
+            split in which some targets change: no model can exceed them.
     """
     shares: list[str] = []
     best: Mapping[str, float] = {}
@@ -84,23 +87,24 @@ def lost_targets(
 
 
 def _unknown_id(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The id of the unknown token; None where there is none, or where a token with another role stands in for it."""
+    """Return the id of the unknown token; None where there is none, or where a token with another role serves as it."""
     unknown: int | None = tokenizer.unk_token_id
     others = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id, tokenizer.sep_token_id)
     return None if unknown in others else unknown
 
 
 def _with_token(features: Features, token: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The examples of the features whose inputs hold a token, in order; int64."""
+    """Return the indices of the examples whose inputs hold a token, in order; int64."""
     inputs = features.columns["input_ids"]
     assert inputs.offsets is not None
     places = np.flatnonzero(inputs.values == token)
+    # offsets[i] is where row i begins, so the row of a place is the last one that begins at it or before it.
     rows = np.unique(np.searchsorted(inputs.offsets, places, side="right") - 1)
     return np.unique(features.columns["example"].values[rows]).astype(np.int64)
 
 
 def _unknown_parts(texts: Iterable[str], tokenizer: PreTrainedTokenizerBase, unknown: int) -> list[str]:
-    """The characters that the tokenizer does not know, the most frequent first; words where it knows the characters."""
+    """Return the unknown characters, the most frequent first; whole words where each of their characters is known."""
     words = Counter(word for text in texts for word in text.split())
     with quiet():
         bad = [word for word, _ in words.most_common() if unknown in _ids(word, tokenizer)]
@@ -114,14 +118,14 @@ def _ids(text: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
 
 
 def _round_trip(texts: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    with quiet():  # transformers warns of texts that are longer than the model reads, and they are cut later
+    with quiet():  # transformers would warn of long texts, which are cut in training
         ids = tokenizer(text_target=list(texts))["input_ids"]
         written: list[str] = tokenizer.batch_decode(ids, skip_special_tokens=True)
     return [text.strip() for text in written]
 
 
 def _lost_characters(changed: Sequence[tuple[str, str]]) -> str:
-    """The characters that are rarer in what is given back, the most frequent first, for a message."""
+    """Return the characters that are lost in decoded texts, the most frequent first, for a message."""
     lost: Counter[str] = Counter()
     for text, back in changed:
         lost += Counter(text) - Counter(back)
@@ -138,13 +142,13 @@ def _share(count: int, total: int, split: str) -> str:
 
 
 def _shown(parts: Sequence[str]) -> str:
-    """Characters or words for a message, those that nobody sees as escapes."""
+    """Return characters or words for a message; those that cannot be printed are escaped."""
     shown = [part if part.isprintable() else repr(part)[1:-1] for part in parts[:_SHOWN]]
     return " ".join(shown) + (f" and {len(parts) - _SHOWN:,} more" if len(parts) > _SHOWN else "")
 
 
 def _change(text: str, back: str) -> str:
-    """A text and what it becomes, from shortly before they differ."""
+    """Return a text and its decoded form for a message, from shortly before the place where they differ."""
     text, back = _spaced(text), _spaced(back)
     same = next((at for at, pair in enumerate(zip(text, back, strict=False)) if pair[0] != pair[1]), len(back))
     start = max(same - _LONGEST // 2, 0)

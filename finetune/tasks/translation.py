@@ -1,4 +1,4 @@
-"""Translation: a text in one language from a text in another."""
+"""Translation: text to text from one language to another."""
 
 from string import Formatter
 from typing import cast
@@ -13,7 +13,7 @@ from finetune.tasks.text_to_text import TextToTextTask
 
 
 class TranslationTask(TextToTextTask):
-    """Text to text whose columns are named by language."""
+    """Translation, whose columns are by default named by the languages."""
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
@@ -37,10 +37,10 @@ class TranslationTask(TextToTextTask):
 
 
 def _check_prefix(prefix: str) -> None:
-    """Refuse a prefix that cannot be filled in.
+    """Raise an error where a prefix cannot be filled in.
 
     Raises:
-        UserError: It holds a brace alone, or something else in braces than source and target.
+        UserError: The prefix holds a single brace, or another name in braces than source and target.
     """
     try:
         parts = list(Formatter().parse(prefix))
@@ -62,5 +62,5 @@ def _wrong_prefix(prefix: str, found: str) -> UserError:
 
 
 def _name(language: str) -> str:
-    """`German` for `de`; a code that is not known stands for itself."""
+    """Return the English name of a language by its code: `German` for `de`; of unknown codes the code itself."""
     return LANGUAGES.get(language, language).title()

@@ -1,8 +1,9 @@
-"""What the representations that a model's head reads can know of the input, under the recipe's masks.
+"""Which tokens influence the representations that a model's head reads, under the recipe's masks.
 
-Masks are followed through all layers (`finetune.attention.reachability`). Two mistakes are found before training: a
-decoder that can be influenced by the tokens that it is to predict, which looks wonderful in training and is worthless
-afterwards, is refused; and text that is hidden from the token which the head reads is warned of.
+Masks are followed through all layers (`finetune.attention.reachability`). Two mistakes are found before training. A
+decoder whose predictions can be influenced by the very tokens that are to be predicted raises an error: its training
+loss would be low, and it could not generate. Text that does not reach the representations which the head reads gives a
+warning.
 """
 
 from __future__ import annotations
@@ -22,35 +23,38 @@ from finetune.attention.reachability import SitePairs, reached_by_decoder, reach
 from finetune.data.batches import Indices
 from finetune.data.features import Features
 from finetune.errors import UserError
-from finetune.tasks.base import IGNORE_INDEX, Batch, Task, TaskContext
+from finetune.tasks.base import Task
+from finetune.tasks.batch import IGNORE_INDEX, Batch
+from finetune.tasks.context import TaskContext
 from finetune.tasks.mask_columns import PREFIX
 from finetune.tasks.tensors import example_rows
 
 FEW_TOKENS = 8
-"""A position that is influenced by fewer tokens than this, and by less than half of its text, sees next to nothing."""
+"""The number of tokens below which a position counts as poorly informed, if they are less than half of its text."""
 _POOR_SHARE = 0.1
-"""Share of such positions from which on a warning is given."""
+"""The share of poorly informed positions from which on a warning is given."""
 _EXAMPLES = 8
-"""Examples that are looked at."""
+"""The number of examples that are examined."""
 _LONG = 512
+"""The length in tokens of the longest example that is examined, where there are shorter ones."""
 _LONGEST = 8192
-"""Tokens of the longest example that is looked at: of the usual ones, and where all are long, of the shortest alone."""
+"""The length in tokens of the longest example that is examined at all: masks need memory of length x length."""
 _SHOWN = 8
-"""Hidden tokens that a message shows."""
+"""The number of hidden tokens that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What the final representations of one example, those that the head reads, can know.
+    """The tokens of one example that influence the representations which the head reads.
 
     Args:
-        example: Number of the example in its split.
-        readers: int64 [readers], positions of the representations: in the encoder's output, or in the decoder's where
-            there is a decoder.
-        pairs: The pairs that each layer allows.
+        example: The index of the example in its split.
+        readers: The positions of the representations that the head reads, in the output of the decoder, or of the
+            encoder where there is no decoder. int64 [readers]
+        pairs: The pairs of positions that the masks of each layer allow.
         tokens: The tokens of the source.
-        is_text: bool [tokens], False at special tokens.
-        reader: What a message calls a representation: "[CLS]", "a labelled token", "a target position".
+        is_text: Whether each token of the source is text, and not a special token. bool [tokens]
+        reader: The name of a reader in messages: "[CLS]", "a labelled token" or "a target position".
     """
 
     example: int
@@ -61,14 +65,14 @@ class View:
     reader: str
 
     def reached(self, depth: int | None = None) -> dict[SiteName, Tensor]:
-        """The tokens that influence each reader after the first `depth` layers of the stack that the head reads.
+        """Return the tokens that influence each reader after the first layers of the stack that the head reads.
 
         Args:
-            depth: Number of layers; all where not given.
+            depth: The number of layers; all where not given.
 
         Returns:
-            By site bool [readers, tokens]: "encoder" where there is no decoder; else "decoder", which is the decoder's
-            own input, and "cross", the source.
+            A mask bool [readers, tokens] for each site: "encoder" where there is no decoder; otherwise "decoder", over
+            the decoder's inputs, and "cross", over the tokens of the source.
         """
         if not self.pairs.decoder:
             return {"encoder": reached_tokens(self.readers, self.pairs.encoder[:depth])}
@@ -78,30 +82,31 @@ class View:
 
     @cached_property
     def final(self) -> Mapping[SiteName, Tensor]:
-        """`reached` after all layers."""
+        """The result of `reached` after all layers."""
         return self.reached()
 
     def available(self, site: SiteName) -> Tensor:
-        """How many tokens of the site might influence each reader: int64 [readers]; in a decoder those not after it."""
+        """Return how many tokens could influence each reader, in a decoder those up to it: int64 [readers]."""
         if site == "decoder":
             return self.readers + 1
         return torch.full_like(self.readers, len(self.tokens))
 
     @property
     def depth(self) -> int:
-        """Layers of the stack that the head reads."""
+        """The number of layers of the stack that the head reads."""
         return len(self.pairs.decoder or self.pairs.encoder)
 
 
 def choose_examples(lengths: Indices, features: Features) -> Indices:
-    """A few examples of all lengths, and those with the greatest values that masks such as prefix(column) read.
+    """Choose a few examples of all lengths, and those with the greatest values that masks like prefix(column) read.
 
     Args:
-        lengths: int64 [examples], tokens of each example, source and target together.
-        features: The examples.
+        lengths: The number of tokens of each example, source and target together. int64 [examples]
+        features: The encoded examples.
 
     Returns:
-        int64 [chosen], their numbers. Examples of more than 512 tokens are left out, where there are shorter ones.
+        The indices of the chosen examples, int64 [chosen]. Examples of more than 512 tokens are left out where there
+        are shorter ones.
     """
     order = np.argsort(lengths, kind="stable")
     short = order[: max(int((lengths <= _LONG).sum()), 1)]
@@ -117,13 +122,13 @@ def choose_examples(lengths: Indices, features: Features) -> Indices:
 
 
 def view_examples(task: Task, context: TaskContext, model: PreTrainedModel, batch: Batch) -> tuple[View, ...]:
-    """The views of the examples of a batch that have a target; encoders are not computed for it.
+    """Return the views of the examples of a batch that have a target.
 
     Args:
-        task: Tells what the head reads.
-        context: Of the task.
+        task: The task, whose head reads the representations.
+        context: The context of the task.
         model: A model to which masks were applied.
-        batch: Examples with references, on the model's device.
+        batch: A batch of examples with references, on the model's device.
 
     Raises:
         ValueError: The model cannot compute under its masks.
@@ -149,12 +154,12 @@ def view_examples(task: Task, context: TaskContext, model: PreTrainedModel, batc
 
 
 def refuse_label_leak(views: Sequence[View], program: Program) -> None:
-    """Refuse a decoder in which the prediction of a target token can be influenced by that token or a later one.
+    """Raise an error where the prediction of a target token can be influenced by that token or a later one.
 
-    The decoder reads token p - 1 of the target at position p, and predicts token q at position q.
+    At position p the decoder reads token p - 1 of the target, and predicts token p.
 
     Args:
-        views: Examples of a task whose decoder is trained on its own labels.
+        views: The views of examples of a task whose decoder is trained on its own labels.
         program: The recipe's masks.
 
     Raises:
@@ -168,8 +173,8 @@ def refuse_label_leak(views: Sequence[View], program: Program) -> None:
             token, last = int(view.readers[row]) + 1, int(ahead[row].nonzero().max())
             seen = "itself" if last == token else f"itself and by tokens up to number {last}"
             raise UserError(
-                "the decoder can see the labels that it is to predict: training would look wonderful, and the model "
-                "could not write",
+                "the decoder can see the labels that it is to predict: its training loss would be low, but the model "
+                "could not generate text",
                 where=f"attention.decoder={program.decoder.to_config()}",
                 expected="each target token predicted from the tokens before it alone, through all layers",
                 found=f"token {token} of {target.shape[1]} can be influenced by {seen} "
@@ -181,10 +186,10 @@ def refuse_label_leak(views: Sequence[View], program: Program) -> None:
 
 
 def hidden_text(views: Sequence[View], program: Program) -> Iterator[UserError]:
-    """Warnings of text that is hidden from the representations that the head reads.
+    """Yield warnings of text that does not influence the representations which the head reads.
 
     Args:
-        views: A few examples of typical lengths.
+        views: The views of a few examples of typical lengths.
         program: The recipe's masks.
     """
     if not views:
@@ -199,7 +204,7 @@ def hidden_text(views: Sequence[View], program: Program) -> Iterator[UserError]:
 
 
 def _hidden_from_one(views: Sequence[View], program: Program) -> Iterator[UserError]:
-    """Text that does not reach the one token that the head reads."""
+    """Yield a warning of text that does not influence the single token which the head reads."""
     reached = [_of_text(view) for view in views]
     partial = [(view, seen) for view, seen in zip(views, reached, strict=True) if bool((view.is_text & ~seen).any())]
     if not partial:
@@ -218,7 +223,7 @@ def _hidden_from_one(views: Sequence[View], program: Program) -> Iterator[UserEr
 
 
 def _of_text(view: View) -> Tensor:
-    """Tokens of the text that influence the one reader: bool [tokens]. T5's classifier reads them on both sides."""
+    """Return which tokens influence the single reader: bool [tokens]. T5's classifier has the text on both sides."""
     if "encoder" in view.final:
         return view.final["encoder"].any(0)
     seen = view.final["cross"].any(0)
@@ -228,8 +233,8 @@ def _of_text(view: View) -> Tensor:
 
 
 def _few(views: Sequence[View], site: SiteName, program: Program, what: str) -> Iterator[UserError]:
-    """Readers that see next to nothing, where they are not rare."""
-    counts = np.concatenate([view.final[site].sum(1).numpy() for view in views])
+    """Yield a warning of readers that few tokens influence, where such readers are not rare."""
+    counts = np.concatenate([view.final[site].sum(1).numpy() for view in views])  # [readers of all views]
     available = np.concatenate([view.available(site).numpy() for view in views])
     poor = (counts < FEW_TOKENS) & (2 * counts < available)
     if poor.mean() < _POOR_SHARE:
@@ -262,7 +267,7 @@ def _wider(site: SiteName) -> str:
 
 
 def _source_ids(batch: Batch) -> list[list[int]]:
-    """The input ids of each example, without padding."""
+    """Return the input ids of each example, without padding."""
     layout = batch.inputs.get("layout")
     rows = example_rows(batch.inputs["input_ids"], layout)
     if layout is not None:
@@ -273,7 +278,7 @@ def _source_ids(batch: Batch) -> list[list[int]]:
 def _readers(
     task: Task, context: TaskContext, model: PreTrainedModel, batch: Batch, ids: Sequence[Sequence[int]]
 ) -> tuple[list[list[int]], str]:
-    """For each example the positions that the head reads, and what to call one of them."""
+    """Return the positions that the head reads in each example, and the name of one of them in messages."""
     if task.head != "text_classification":
         labels = example_rows(batch.label_ids, batch.target_layout)
         positions = [[at for at, label in enumerate(row) if label != IGNORE_INDEX] for row in labels]

@@ -1,25 +1,26 @@
-"""Reading long sentences in overlapping windows, with each word scored once."""
+"""Overlapping windows of long sentences, in which each word is predicted once."""
 
 from collections.abc import Sequence
 
 WordIds = Sequence[int | None]
-"""For each position of a window the word it is a piece of; None at special tokens."""
+"""The index of the word at each position of a window; None at special tokens."""
 
 
 def first_pieces(windows: Sequence[WordIds], stride: int) -> list[dict[int, int]]:
-    """Give every word to one window of its sentence.
+    """Assign every word of a sentence to one of its windows.
 
-    A word may occur in two neighbouring windows, and a window may begin in the middle of a word. Each word goes to
-    the window that holds its first piece with the most context on the narrower side; the earlier one on a tie.
+    A word may occur in two neighbouring windows, and a window may begin in the middle of a word. Each word is assigned
+    to a window that holds its first piece; of several, to the one in which the smaller of the numbers of pieces before
+    and after it is largest; of equal ones, to the first.
 
     Args:
-        windows: The windows of one sentence in order; neighbours share `stride` pieces.
-        stride: Pieces that neighbours share.
+        windows: The word at each position, for each window of the sentence in order.
+        stride: The number of pieces that neighbouring windows share.
 
     Returns:
-        For each window, the position of the first piece of each word it was given.
+        For each window, the position of the first piece of each word that is assigned to it, by the word's index.
     """
-    chosen: dict[int, tuple[int, int, int]] = {}  # word -> (piece in the sentence, margin, window)
+    chosen: dict[int, tuple[int, int, int]] = {}  # word -> (first piece, context on the narrower side, window)
     positions: dict[tuple[int, int], int] = {}
     start = 0
     for number, word_ids in enumerate(windows):

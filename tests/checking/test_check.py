@@ -1,50 +1,19 @@
 """`finetune check`: what it finds, what it measures, and how it ends."""
 
-import csv
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from finetune import cli
-from finetune.checking import CheckReport, check_recipe, trial
-from finetune.checking.lengths import Lengths
-from finetune.compose import compose, override
-from finetune.errors import UserError
-from finetune.hardware import embeddings
-from finetune.hardware.embeddings import SparseEmbeddingGradients
+from finetune.checking import check_recipe, trial
+from finetune.compose import compose
 from finetune.recipe import Recipe
-from finetune.training.loop import Loop
-from finetune.training.run import prepare
+from tests.checking.files import SCRATCH, check_file, clean, problems, write
 
 PHRASEBANK = Path(__file__).parents[3] / "shared" / "data" / "financial_phrasebank" / "Sentences_50Agree.txt"
-SCRATCH = [
-    "model.name=null",
-    "model.scratch.architecture=bert",
-    "model.scratch.size=tiny",
-    "model.scratch.vocab_size=200",
-]
-
-
-def write(path: Path, rows: list[tuple[str, str]]) -> Path:
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        csv.writer(file).writerows([("sentence", "label"), *rows])
-    return path
-
-
-def clean(count: int = 30) -> list[tuple[str, str]]:
-    return [(f"{word} film number {number}", word) for number in range(count) for word in ("good", "bad")]
-
-
-def check_file(path: Path, *words: str) -> CheckReport:
-    return check_recipe(compose(["recipe=sst2", f"data.path={path}", *SCRATCH, *words]))
-
-
-def problems(findings: list[UserError]) -> str:
-    return "\n".join(map(str, findings))
 
 
 def test_a_dirty_file_is_told_in_full_and_tried_all_the_same(tmp_path: Path) -> None:
@@ -124,51 +93,6 @@ def test_other_tasks_are_looked_at_too(
     keys = 1 if kind == "token_classification" else 2
     assert len(report.lengths) == 3 * keys
     assert bool(report.labels) == (kind == "token_classification")
-
-
-def test_steps_on_trial_are_those_of_a_run(
-    toy: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With gradients of embeddings that are gathered as in a run, which change nothing but the time."""
-    monkeypatch.setattr(embeddings, "_LEAST", 1)
-    losses = []
-    keys: dict[str, object] = {"training.learning_rate": 1e-2, "training.warmup": 0.0}
-    for gathers in (True, False):
-        keys["output_dir"] = str(tmp_path / str(gathers))
-        run = prepare(override(toy("text_classification", "bert", train=40), keys))
-        loop = Loop(run)
-        assert loop.gradients.embeddings._modules
-        if not gathers:
-            loop.gradients.embeddings = SparseEmbeddingGradients(run.model, enabled=False)
-        torch.manual_seed(0)
-        with loop.computing():
-            losses.append(list(trial._train(loop, loop.plan.epoch(0) * 2)))
-    assert len(losses[0]) > 4
-    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
-    assert losses[0][0] != pytest.approx(losses[0][-1], rel=1e-3)
-
-
-def test_memory_that_does_not_suffice_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(trial, "_train", fail)
-    report = check_file(write(tmp_path / "my.csv", clean()))
-    assert "memory does not suffice for the largest batch, of 32 examples" in problems(report.errors)
-
-
-def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trial, "_train", lambda *_: [float("nan")])
-    report = check_file(write(tmp_path / "my.csv", clean()))
-    assert "not finite" in problems(report.errors)
-
-
-def test_percentiles_are_lengths_that_occur() -> None:
-    tokens = np.array([1, 2, 3, 100])
-    lengths = Lengths("train", "task.max_length", 3, tokens, num_examples=4)
-    assert set(lengths.percentiles) <= set(tokens.tolist())
-    assert (lengths.percentiles[0], lengths.percentiles[-1]) == (1, 100)
-    assert lengths.share_beyond == 1 / 4
 
 
 @pytest.mark.skipif(not PHRASEBANK.is_file(), reason="the published file is not beside the checkout")

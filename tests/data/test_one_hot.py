@@ -68,7 +68,7 @@ def test_the_recipe_names_the_columns() -> None:
         data=Data.model_validate({"path": "a.csv", "columns": {"label": COLUMNS}}),
         model=recipe.model,
     )
-    with pytest.raises(UserError, match="several columns of labels are any number of labels"):
+    with pytest.raises(UserError, match="several label columns make a multi-label problem"):
         _ = create(asked).fields
     with pytest.raises(UserError, match=r"data\.columns\.label"):
         compose(["recipe=sst2", "data.columns.label=[]"])

@@ -75,7 +75,7 @@ def test_a_tokenizer_that_would_glue_words_is_refused(pretrained: recipe.Model, 
     PreTrainedTokenizerFast(tokenizer_object=trained._tokenizer).save_pretrained(tmp_path)  # type: ignore[no-untyped-call]
     model = recipe.Model(name=pretrained.name, tokenizer=str(tmp_path))
     load_tokenizer(model, not_asked)
-    with pytest.raises(UserError, match="glues single words"):
+    with pytest.raises(UserError, match="joins words that are given one by one"):
         load_tokenizer(model, not_asked, split_words=True)
 
 

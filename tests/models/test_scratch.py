@@ -77,3 +77,11 @@ def test_a_single_class_is_no_regression(section: Section, tokenizers: dict[str,
     model = load_model(section("bert"), "text_classification", tokenizers["bert"], labels=("only",), seed=0)
     inputs = tokenizers["bert"]("a file", return_tensors="pt")
     assert model(**inputs, labels=torch.tensor([0])).loss.item() == 0.0
+
+
+def test_a_model_larger_than_memory_is_refused_before_it_is_made(tokenizer: PreTrainedTokenizerFast) -> None:
+    scratch = recipe.Scratch(architecture="bert", hidden_size=2**16, num_heads=2**10, num_layers=1000)
+    model = recipe.Model(scratch=scratch)
+    with pytest.raises(UserError, match="larger than this machine's memory") as caught:
+        load_model(model, "text_classification", tokenizer, labels=["a", "b"], seed=0)
+    assert "GiB" in str(caught.value.found)

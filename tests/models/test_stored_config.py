@@ -31,7 +31,7 @@ def test_a_configuration_is_read(tmp_path: Path) -> None:
         ({"num_hidden_layers": "two"}, "cannot be read"),
         ({"id2label": {"first": "good"}}, "cannot be read"),
         ({"id2label": ["good"]}, "cannot be read"),
-        ({"model_type": "unheard-of"}, "an architecture that transformers knows by itself"),
+        ({"model_type": "unheard-of"}, "an architecture that is part of transformers"),
         ({"model_type": "finetune_masks_unheard-of"}, "cannot be read"),
         ({"model_type": ["bert"]}, "cannot be read"),
     ],

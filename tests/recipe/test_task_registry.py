@@ -93,7 +93,9 @@ def test_no_other_module_names_a_kind_of_task() -> None:
     named = re.compile(rf"[\"']({'|'.join(BUILT_IN)})[\"']")
     sources = (path for path in (ROOT / "finetune").rglob("*") if path.suffix in (".py", ".jinja"))
     own = (ROOT / "finetune" / "tasks", ROOT / "finetune" / "recipe")
-    assert [path for path in sources if path.parent not in own and named.search(path.read_text())] == []
+    column = ROOT / "finetune" / "data" / "dict_rows.py"  # the Hub's data sets have a column named translation
+    found = [path for path in sources if path.parent not in own and named.search(path.read_text())]
+    assert [path for path in found if path != column] == []
 
 
 def test_a_registered_task_is_a_task_of_recipes() -> None:
@@ -130,7 +132,7 @@ def test_an_implementation_that_cannot_be_imported_is_told() -> None:
     ("kind", "value", "problem"),
     [
         ("broken", "no_such_module:SECTION", "from the package more-tasks, .* ModuleNotFoundError"),
-        ("none", f"{__name__}:NO_TASK", "an entry point is no task"),
+        ("none", f"{__name__}:NO_TASK", "an entry point is not a task"),
         ("wrong", f"{__name__}:Added", "another kind than its entry point"),
         ("text_classification", f"{__name__}:Again", "two tasks of the kind 'text_classification'"),
         ("other_head", f"{__name__}:OtherHead", "two heads named 'token_classification'"),

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune.errors import UserError
-from finetune.tasks.base import IGNORE_INDEX
+from finetune.tasks.batch import IGNORE_INDEX
 from finetune.tasks.class_weights import of_classes, of_label_sets
 
 LABELS = ("a", "b", "c")
