@@ -1,8 +1,6 @@
-"""Files that survive a power cut, and checksums by which damage to them is found."""
+"""Checksums by which damage to the files of a folder is found."""
 
-import errno
 import json
-import os
 import zlib
 from pathlib import Path
 
@@ -51,22 +49,3 @@ def file_figures(path: Path) -> list[int]:
         while block := file.read(_BLOCK):
             checksum = zlib.crc32(block, checksum)
     return [path.stat().st_size, checksum]
-
-
-def flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # folders of some file systems
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def flush_tree(folder: Path) -> None:
-    """Wait until a folder and all that is in it are on the disk."""
-    for path in folder.rglob("*"):
-        flush(path)
-    flush(folder)

@@ -11,14 +11,13 @@ import errno
 import itertools
 import re
 import shutil
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune import checksums
+from finetune import atomic, checksums
 from finetune.errors import UserError
 from finetune.models import save_weights
 from finetune.models.quiet import quiet
@@ -67,7 +66,7 @@ def save_model(
     with enough_room(folder):
         shutil.rmtree(written, ignore_errors=True)
         write_model(model, tokenizer, written, weights)
-        replace(folder)
+        atomic.move_into_place(written, folder)
 
 
 def write_model(
@@ -77,16 +76,6 @@ def write_model(
     with quiet():
         save_weights(model, folder, weights)
         tokenizer.save_pretrained(folder)
-
-
-def replace(folder: Path) -> None:
-    """Put what was written aside in the folder's place, once it is on the disk."""
-    written = aside(folder)
-    _follow_umask(written)
-    checksums.flush_tree(written)
-    shutil.rmtree(folder, ignore_errors=True)
-    written.rename(folder)
-    checksums.flush(folder.parent)
 
 
 def seal(folder: Path) -> None:
@@ -256,15 +245,3 @@ def _set_apart(folder: Path) -> Path:
     kept = next(path for name in names if not (path := folder.with_name(name)).exists())
     folder.rename(kept)
     return kept
-
-
-def _follow_umask(folder: Path) -> None:
-    """Give all files in a folder the permissions of a new file there: safetensors writes its own for the user alone."""
-    probe = folder / ".permissions"  # os.umask cannot be read without being set, for all threads
-    probe.touch()
-    usual = stat.S_IMODE(probe.stat().st_mode)
-    probe.unlink()
-    for path in folder.rglob("*"):
-        if path.is_file() and stat.S_IMODE(path.stat().st_mode) != usual:
-            with contextlib.suppress(PermissionError):  # file systems without permissions
-                path.chmod(usual)

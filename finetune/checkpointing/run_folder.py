@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from finetune import compose
+from finetune import atomic, compose
 from finetune.checkpointing.run_lock import RunLock
 from finetune.errors import UserError
 from finetune.progress import warn
@@ -67,7 +67,7 @@ class RunFolder:
             if lock is not None:
                 lock.take(folder.path)
             # Written aside, so that a run killed now leaves a whole recipe or none.
-            _write(folder.recipe, compose.to_yaml(_resolved(recipe, chosen or {})))
+            atomic.write_text(folder.recipe, compose.to_yaml(_resolved(recipe, chosen or {})))
         except OSError as error:
             raise UserError(
                 f"the run folder {path} cannot be written",
@@ -132,7 +132,8 @@ class RunFolder:
 
     def write_results(self, results: Mapping[str, Any]) -> None:
         """Write results.json, the final scores; until `mark_complete` the run is known as not yet published."""
-        _write(self.path / _UNPUBLISHED, f"to write the card and push the model: finetune run resume={self.path}\n")
+        note = f"to write the card and push the model: finetune run resume={self.path}\n"
+        atomic.write_text(self.path / _UNPUBLISHED, note)
         self._write_json(_RESULTS, results)
 
     def test_scores(self) -> dict[str, float]:
@@ -158,7 +159,7 @@ class RunFolder:
                 file.write(json.dumps(shown | record.extra, ensure_ascii=False) + "\n")
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        atomic.write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 class Results(BaseModel):
@@ -215,16 +216,6 @@ def runs_of(recipe: Recipe) -> Path:
     if problem := name_problem(recipe.name):
         raise UserError(problem, where="name", found=repr(recipe.name), fix="name=my_run, say")
     return recipe.output_dir / recipe.name
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that is never half there."""
-    written = path.with_name(path.name + ".tmp")
-    with written.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    written.rename(path)
 
 
 def _resolved(recipe: Recipe, chosen: Mapping[str, Any]) -> Recipe:

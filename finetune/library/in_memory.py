@@ -6,8 +6,6 @@ one of the content: the same rows have the same folder, in which a run with `res
 """
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,6 +15,7 @@ import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from finetune import atomic
 from finetune.data.messages import shorten_list
 from finetune.errors import UserError, nearest
 
@@ -59,8 +58,8 @@ def keep_data(data: InMemory, folder: Path) -> tuple[Path, dict[str, int]]:
     tables = tables_of(data)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as name:
-            written = Path(name) / "data"
+        with atomic.folder_aside(folder) as aside:
+            written = aside / "data"
             written.mkdir()
             for split, table in tables.items():
                 pq.write_table(table, written / f"{split}.parquet")
@@ -82,20 +81,14 @@ def _move(written: Path, kept: Path) -> None:
     Raises:
         UserError: The one that has it was changed.
     """
-    try:
-        written.rename(kept)
-        return
-    except OSError:
-        if not kept.is_dir():
-            raise
-    if _hash(kept) != _hash(written):
+    atomic.move_into_place(written, kept, keep_existing=True)
+    if written.is_dir() and _hash(kept) != _hash(written):
         raise UserError(
             "the folder of these data was changed since it was made",
             where=str(kept),
             expected="the files as finetune wrote them",
             fix="move the folder away, or train on its files: data.path=...",
         )
-    shutil.rmtree(written)
 
 
 def _hash(folder: Path) -> str:

@@ -12,13 +12,13 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
 from pydantic import BaseModel, NonNegativeInt
 
+from finetune import atomic
 from finetune.checkpointing.checkpoint import (
     STATE,
     aside,
     enough_room,
     newest_whole,
     prune_checkpoints,
-    replace,
     seal,
     step_name,
     write_model,
@@ -69,7 +69,7 @@ def save(loop: "Loop") -> None:
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             seal(written)
-            replace(folder)
+            atomic.move_into_place(written, folder)
             prune_checkpoints(folder.parent, keep=loop.training.keep_checkpoints, best=loop.best_checkpoint.name)
             if run.on_checkpoint is not None:
                 run.on_checkpoint(folder, loop.state)
