@@ -34,7 +34,8 @@ from transformers import AutoTokenizer, T5ForConditionalGeneration
 from finetune.data.batches import BatchLimits, shards
 from scripts.benchmark_models import MAX_LENGTH, shape, write
 from scripts.benchmarking import Spread, interleave, machine, print_table
-from scripts.training_variants import Ours, Prepared, quiet
+from scripts.training_variants import LoopVariant
+from scripts.variant import Prepared, quiet
 
 BEAMS = 4
 BATCH_SIZE = 32
@@ -153,7 +154,7 @@ def _peers(prepared: Prepared, translations: dict[str, list[str]]) -> dict[str, 
 
 
 def _ours(prepared: Prepared, translations: dict[str, list[str]]) -> dict[str, Callable[[], object]]:
-    def translate(name: str, way: Ours) -> None:
+    def translate(name: str, way: LoopVariant) -> None:
         run = way.run
         limits = BatchLimits(run.recipe.evaluation.batch_size, run.recipe.evaluation.tokens_per_batch)
         batches = shards(run.encoded["test"].lengths, limits, processes=1, rank=0)
@@ -171,7 +172,7 @@ def _ours(prepared: Prepared, translations: dict[str, list[str]]) -> dict[str, C
         translations[name] = [found[number] for number in range(len(found))]
 
     precisions: tuple[Literal["fp32"], Literal["bf16"]] = ("fp32", "bf16")
-    ways = {f"finetune, {precision}": Ours(precision, prepared, precision) for precision in precisions}
+    ways = {f"finetune, {precision}": LoopVariant(precision, prepared, precision) for precision in precisions}
     return {name: partial(translate, name, way) for name, way in ways.items()}
 
 

@@ -40,7 +40,8 @@ from finetune.training.nonfinite import step_where_finite
 from finetune.training.optimizer import build_optimizer
 from scripts.benchmark_models import Shape, recipe, shape, write
 from scripts.benchmarking import Spread, interleave, machine, print_table
-from scripts.training_variants import BATCH_SIZE, Ours, Prepared, TrainingOnly, quiet
+from scripts.training_variants import LoopVariant, TrainingOnly
+from scripts.variant import BATCH_SIZE, Prepared, quiet
 
 CLI = "import sys; sys.argv[0] = 'finetune'; from finetune.cli import main; main()"
 COMMANDS = {
@@ -82,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write(chosen, Path(folder), args.examples)
         figures = {"seconds": commands(args.rounds) | first_steps(chosen, Path(folder), args.rounds)}
         with quiet():
-            ours = Ours("finetune", Prepared(chosen, Path(folder), args.examples), "bf16" if args.bf16 else "fp32")
+            ours = LoopVariant(
+                "finetune", Prepared(chosen, Path(folder), args.examples), "bf16" if args.bf16 else "fp32"
+            )
         figures["shares"] = loop_shares(ours, args.rounds)
     rows = [[name, str(spread)] for name, spread in figures["seconds"].items()]
     print_table("From the start of a process", ["", "seconds"], rows)
@@ -122,7 +125,7 @@ def first_steps(shape: Shape, folder: Path, rounds: int) -> dict[str, Spread]:
     return {name: Spread.of(seconds) for name, seconds in parts.items()}
 
 
-def loop_shares(ours: Ours, rounds: int) -> dict[str, Spread]:
+def loop_shares(ours: LoopVariant, rounds: int) -> dict[str, Spread]:
     """How much longer the loop takes than a bare one, and how much of it is waiting, as shares of an epoch."""
     waits: list[float] = []
     run = ours.run
@@ -147,7 +150,7 @@ def loop_shares(ours: Ours, rounds: int) -> dict[str, Spread]:
     }
 
 
-def bare(ours: Ours, batches: Sequence[Batch]) -> None:
+def bare(ours: LoopVariant, batches: Sequence[Batch]) -> None:
     """An epoch in a few lines, computed in the same ways: nothing is looked after, told or kept."""
     run: Run = ours.run
     with ours.at_work():

@@ -36,7 +36,8 @@ import torch
 from finetune.hardware.matmul import choose_matmul
 from scripts.benchmark_models import shape, write
 from scripts.benchmarking import Spread, Timings, interleave, machine, peak_memory, print_table, synchronize
-from scripts.training_variants import VARIANTS, Amount, Prepared, Variant
+from scripts.training_variants import VARIANTS
+from scripts.variant import Amount, Prepared, Variant
 
 PEERS = {"(a)": "(a) Trainer, padded to 128", "(b)": "(b) Trainer, dynamic padding", "(c)": "(c) Trainer, tuned"}
 HEADINGS = {"share": "of the largest product", "memory": "peak MiB"}

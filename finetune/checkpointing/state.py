@@ -41,7 +41,7 @@ class TrainingState:
     skipped_steps: int = 0
     """Steps that were skipped because their gradient was not finite."""
     overflows: int = 0
-    """Steps in a row that fp16's gradient scaling has left out."""
+    """Steps in a row that fp16's gradient scaling has skipped."""
 
     def restore(self, stored: Mapping[str, Any]) -> None:
         """Take over stored values, except how many steps there are."""

@@ -1,4 +1,8 @@
-"""Trying again where the Hub or the way to it is troubled for a moment."""
+"""Repeats requests that failed because the Hub, or the connection to it, was in trouble for a moment."""
+
+# The loop in `retry` is written out because a library would not make it shorter: tenacity needs the same predicate, the
+# same message and the same waits as arguments, and is one more dependency. huggingface_hub's `http_backoff` repeats
+# single HTTP requests, whereas a commit consists of several, some of which its client does not repeat.
 
 import time
 from collections.abc import Callable

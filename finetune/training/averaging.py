@@ -52,7 +52,7 @@ class Averaging:
 class ExponentialAverage(Averaging):
     """An exponential moving average (Polyak and Juditsky 1992; in this form Szegedy et al. 2016).
 
-    It follows each step that the optimizer takes, and none that is left out.
+    It follows each step that the optimizer takes, and none that is skipped.
 
     Args:
         model: As accelerate prepared it.

@@ -220,7 +220,7 @@ def training_state(loop: "Loop") -> TrainerState:
         max_steps=state.total_steps,
         epoch=state.epoch + state.position / loop.steps_per_epoch,
         num_train_epochs=loop.epochs,
-        learning_rate=float(loop.schedule.get_last_lr()[0]),
+        learning_rate=loop.learning_rate,
         best_metric=state.best_value,
         best_loss=state.best_loss,
         best_global_step=state.best_step,

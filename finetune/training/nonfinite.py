@@ -20,7 +20,7 @@ from finetune.training.run import Run
 _SHOWN = 10
 """Examples named in a message."""
 MOST_OVERFLOWS = 20
-"""Steps in a row that fp16's gradient scaling may leave out: its scale, 65,536 at first, is far below 1 by then."""
+"""Steps in a row that fp16's gradient scaling may skip: its scale, 65,536 at first, is far below 1 by then."""
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,7 @@ def guarded_step(
 ) -> Tensor:
     """Step the optimizer unless the loss or the gradient is not finite on some process.
 
-    Under fp16, accelerate's gradient scaler decides by the gradient alone, and halves its scale where it leaves out a
-    step.
+    Under fp16, accelerate's gradient scaler decides by the gradient alone, and halves its scale where it skips a step.
 
     Args:
         accelerator: The accelerator of the run.
@@ -177,13 +176,13 @@ def nonfinite_error(run: Run, flags: StepFlags, rate: float, skipped_steps: int)
         run: The run.
         flags: The step's flags.
         rate: The learning rate of the step.
-        skipped_steps: Number of steps left out before it.
+        skipped_steps: Number of steps that were skipped before it.
     """
     odd = [not bool(loss.isfinite()) for loss in flags.losses]
     in_loss = any(odd)
     indices = [one for one, is_odd in zip(flags.indices, odd, strict=True) if is_odd or not in_loss]
     limit = run.recipe.training.max_left_out
-    after = f", after {skipped_steps} that were left out (training.max_left_out={limit})" if skipped_steps else ""
+    after = f", after {skipped_steps} that were skipped (training.max_left_out={limit})" if skipped_steps else ""
     values = ", ".join(sorted({str(loss.item()) for loss in flags.losses}))
     return UserError(
         f"the {'loss' if in_loss else 'gradient'} is not finite at step {flags.step}{after}",
@@ -208,4 +207,4 @@ def _cause(run: Run, rate: float) -> str:
         return "training.precision=bf16 (or fp32): fp16 ends at 65,504, which T5's activations exceed"
     lower = f"training.learning_rate={rate / 10:.1g} (it was {rate:.1e} at this step)"
     clip = "" if run.recipe.training.max_grad_norm else ", or training.max_grad_norm=1"
-    return f"{lower}{clip}; training.on_nonfinite=skip leaves such steps out"
+    return f"{lower}{clip}; training.on_nonfinite=skip skips such steps"

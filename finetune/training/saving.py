@@ -100,8 +100,8 @@ def restore(loop: "Loop") -> None:
     loop.state.restore(shared["state"])
     mine = torch.load(folder / STATE / _process_file(accelerator), weights_only=True, map_location="cpu")
     loop.schedule.load_state_dict(mine["schedule"])
-    loop.epoch_mean.load_state_dict(mine["epoch_mean"])
-    loop.log_mean.load_state_dict(mine["log_mean"])
+    loop.monitor.epoch_mean.load_state_dict(mine["epoch_mean"])
+    loop.monitor.log_mean.load_state_dict(mine["log_mean"])
     if loop.state.best_value is not None and not loop.best_checkpoint.is_dir():
         # It gave way to a better one, which was damaged and is left out.
         loop.state.best_value = None
@@ -117,8 +117,8 @@ def _of_process(loop: "Loop") -> dict[str, Any]:
     """What each process has of its own, and the schedule, whose numbers JSON could not keep."""
     return {
         "schedule": loop.schedule.state_dict(),
-        "epoch_mean": loop.epoch_mean.state_dict(),
-        "log_mean": loop.log_mean.state_dict(),
+        "epoch_mean": loop.monitor.epoch_mean.state_dict(),
+        "log_mean": loop.monitor.log_mean.state_dict(),
         "random": random_states(),
     }
 

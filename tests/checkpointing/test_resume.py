@@ -25,6 +25,7 @@ from finetune.training import saving
 from finetune.training.evaluation import EvaluationResult
 from finetune.training.gradient import Gradients
 from finetune.training.loop import Loop
+from finetune.training.monitor import Monitor
 from finetune.training.run import prepare
 from tests.training.processes import finish, free_port, start, together
 
@@ -183,14 +184,14 @@ def test_two_processes_go_on_with_the_same_bits(toy: Toy, tmp_path: Path) -> Non
 def interrupted(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, steps: int) -> Path:
     """Leave a run as a kill after so many steps would; gives its folder."""
     with monkeypatch.context() as patched:
-        original = Loop._after_step
+        original = Monitor.after_step
 
-        def after_step(loop: Loop, *arguments: Any) -> None:
-            original(loop, *arguments)
-            if loop.state.step == steps:
+        def after_step(monitor: Monitor, *arguments: Any) -> None:
+            original(monitor, *arguments)
+            if monitor.state.step == steps:
                 raise ZeroDivisionError
 
-        patched.setattr(Loop, "_after_step", after_step)
+        patched.setattr(Monitor, "after_step", after_step)
         with pytest.raises(ZeroDivisionError):
             run_recipe(recipe)
     return only_run(recipe)
@@ -225,7 +226,7 @@ def test_without_a_checkpoint_it_begins_again(toy: Toy, monkeypatch: pytest.Monk
 def test_the_newest_and_the_best_are_kept(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     values = iter([0.9, 0.1, 0.2, 0.3])
     evaluated = (EvaluationResult(Scores(values={"accuracy": value}), 1.0, ()) for value in values)
-    monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: next(evaluated))
+    monkeypatch.setattr("finetune.training.monitor.evaluate", lambda *_, **__: next(evaluated))
     loop = training.fit(prepare(small(toy, **{"training.keep_checkpoints": 2})))
     kept = {path.name: (path / "state").is_dir() for path in loop.run.folder.checkpoints.iterdir()}
     assert kept == {"step-000003": False, "step-000010": True, "step-000012": True}

@@ -70,7 +70,7 @@ def test_the_best_checkpoint_is_the_one_that_is_tested(toy: Toy, monkeypatch: py
         scores = Scores(values={"accuracy": next(values)})
         return EvaluationResult(scores, 1.0, ())
 
-    monkeypatch.setattr("finetune.training.loop.evaluate", fake)
+    monkeypatch.setattr("finetune.training.monitor.evaluate", fake)
     loop = training.fit(run)
     assert loop.state.best_step == 8
     assert sorted(path.name for path in run.folder.checkpoints.iterdir()) == ["step-000008", "step-000012"]
@@ -80,7 +80,7 @@ def test_the_best_checkpoint_is_the_one_that_is_tested(toy: Toy, monkeypatch: py
 def test_a_best_metric_that_no_score_gives_is_told(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     run = prepare(toy("text_classification", "bert", train=32, held_out=8))
     evaluated = EvaluationResult(Scores(values={"something": 0.5}), 1.0, ())
-    monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
+    monkeypatch.setattr("finetune.training.monitor.evaluate", lambda *_, **__: evaluated)
     with pytest.raises(UserError, match="no 'accuracy'") as caught:
         training.fit(run)
     assert "loss, something" in str(caught.value)
@@ -93,7 +93,7 @@ def test_patience_ends_the_run(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> Non
     def fake(run: Any, model: Any, split: str, *, final: bool = False) -> Any:
         return EvaluationResult(Scores(values={"accuracy": 0.5}), 1.0, ())
 
-    monkeypatch.setattr("finetune.training.loop.evaluate", fake)
+    monkeypatch.setattr("finetune.training.monitor.evaluate", fake)
     assert training.fit(run).state.epoch == 2
 
 
@@ -156,9 +156,9 @@ def test_baselines_are_for_text_classification(toy: Toy) -> None:
 def test_baselines_stand_beside_the_model(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
     recipe = toy("text_classification", "bert", train=200, **{"training.epochs": 1, "evaluation.baselines": True})
     run_recipe(recipe)
-    peers = json.loads((only_run(recipe) / "results.json").read_text())["baselines"]
-    assert 0.3 < peers["majority class"]["accuracy"] < 0.7
-    assert peers["TF-IDF + logistic regression"]["accuracy"] > 0.9
+    baselines = json.loads((only_run(recipe) / "results.json").read_text())["baselines"]
+    assert 0.3 < baselines["majority class"]["accuracy"] < 0.7
+    assert baselines["TF-IDF + logistic regression"]["accuracy"] > 0.9
     assert "TF-IDF" in capfd.readouterr().out
 
 
@@ -189,7 +189,7 @@ def test_no_thread_stays_behind(toy: Toy, monkeypatch: pytest.MonkeyPatch, overr
     run = prepare(toy("text_classification", "bert", train=200, held_out=8, **overrides))
     if overrides:
         evaluated = EvaluationResult(Scores(values={"accuracy": 0.5}), 1.0, ())
-        monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
+        monkeypatch.setattr("finetune.training.monitor.evaluate", lambda *_, **__: evaluated)
         assert training.fit(run).state.step == 2
     else:
         monkeypatch.setattr(run.task, "loss", lambda *_: 1 / 0)
@@ -211,7 +211,7 @@ def test_a_run_has_as_many_steps_as_it_says(toy: Toy, monkeypatch: pytest.Monkey
     settings = {"training.epochs": 2, "training.gradient_accumulation": 3}
     run = prepare(toy("text_classification", "bert", train=50, held_out=8, **settings, **overrides))
     evaluated = EvaluationResult(Scores(values={"accuracy": 0.5}), 1.0, ())
-    monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: evaluated)
+    monkeypatch.setattr("finetune.training.monitor.evaluate", lambda *_, **__: evaluated)
     loop = training.fit(run)
     assert loop.state.step == loop.state.total_steps
     assert plans == [0, 1]  # each made once
