@@ -1,4 +1,4 @@
-"""Which run goes on: the newest unfinished one of the same recipe, or the one that is named."""
+"""Resuming: `resume=auto` finds the newest unfinished run of the same recipe, and `resume=FOLDER` names one."""
 
 import os
 import shlex
@@ -38,13 +38,13 @@ HARMLESS = (
     "training.on_nonfinite",
     "training.max_left_out",
 )
-"""Keys, and sections of them, that a run which goes on may change: none of them changes the weights."""
+"""Keys and sections that may be changed when a run is resumed, because none of them changes the weights."""
 
 CHOSEN = ("training.precision", "training.fp32_matmul")
-"""Keys that `auto` leaves to the machine; a run that goes on keeps what was chosen."""
+"""Keys whose value `auto` is resolved for each machine; a run that is resumed keeps the value that was chosen."""
 
 Difference = tuple[str, Any, Any]
-"""A key, its value in the run, and the one that is asked for now."""
+"""A key, its value in the run, and its value now."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Start:
     """Where a run starts.
 
     Args:
-        recipe: The recipe, with what the run that goes on chose for the machine.
-        folder: The folder of the run that goes on; None for a new run.
-        lock: The hold of the main process on that folder.
+        recipe: The recipe, with the values that a resumed run chose for its machine.
+        folder: The folder of the run that is resumed; None for a new run.
+        lock: The lock of that folder, which the main process holds.
     """
 
     recipe: Recipe
@@ -63,15 +63,19 @@ class Start:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run that goes on is trained and scored, so that it is only to be published."""
+        """Whether the run that is resumed is trained and evaluated, so that it has only to be published."""
         return self.folder is not None and self.folder.is_finished
 
 
 def find_start(recipe: Recipe) -> Start:
-    """Find the run that goes on and lock it before anything of it is read; called by all processes.
+    """Find the run to resume, and lock it before anything of it is read; called by all processes.
+
+    Args:
+        recipe: The recipe, whose key `resume` is read: None for a new run, `auto`, or a folder.
 
     Raises:
-        UserError: The named folder holds no run, or a complete one, one at work, or one of another recipe.
+        UserError: The named folder holds no run, or a run that is complete, that another process has locked, or that
+            belongs to another recipe.
     """
     lock = RunLock()
     if recipe.resume is None:
@@ -94,7 +98,7 @@ def _found(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
 
 
 def differences(stored: Recipe, asked: Recipe) -> list[Difference]:
-    """Keys in which two recipes of one run must not differ, and do."""
+    """Return the keys in which two recipes differ although a run that is resumed must not change them."""
     before, now = _flat(stored.model_dump(mode="json")), _flat(asked.model_dump(mode="json"))
     return [
         (key, before.get(key), now.get(key))
@@ -104,7 +108,12 @@ def differences(stored: Recipe, asked: Recipe) -> list[Difference]:
 
 
 def command(folder: Path, processes: int) -> str:
-    """The command that goes on with a run."""
+    """Return the command that resumes a run.
+
+    Args:
+        folder: The run folder.
+        processes: Number of processes of the run.
+    """
     words = f"resume={shlex.quote(str(folder))}"
     if processes == 1:
         return f"finetune run {words}"
@@ -123,7 +132,7 @@ def _newest(recipe: Recipe, lock: RunLock) -> RunFolder | None:
 
 
 def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
-    """Lock a run, and return in words why this process cannot go on with it; None where it can."""
+    """Lock a run, and return the reason why this process cannot resume it, or None."""
     try:
         if not lock.take(folder.path):
             return "at work in another process"
@@ -137,7 +146,7 @@ def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
 
 def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
     paths = [path.parent for path in runs_of(recipe).glob("*/recipe.yaml")]
-    # By time, and those of one second by number.
+    # Sorted by time; runs that started in the same second are numbered.
     for path in sorted(paths, key=lambda path: (path.name[:19], len(path.name), path.name), reverse=True):
         folder = RunFolder(path)
         if not folder.is_complete:

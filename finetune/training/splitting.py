@@ -1,4 +1,4 @@
-"""Out of memory: a step is done again in twice as many micro-batches, with the same gradient."""
+"""Handling of a lack of memory: a step is repeated with twice as many micro-batches, which gives the same gradient."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing

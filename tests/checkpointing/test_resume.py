@@ -104,8 +104,9 @@ EVENTS: list[tuple[Any, str]] = [
     (os, "fsync"),
     (checkpoint, "seal"),
     (saving, "write_model"),
-    (saving, "prune"),
+    (saving, "prune_checkpoints"),
     (Path, "rename"),
+    (Path, "replace"),
     (Path, "unlink"),
 ]
 """Where a process can be killed: in the middle of a step, and within each part of a checkpoint."""
@@ -176,7 +177,7 @@ def test_two_processes_go_on_with_the_same_bits(toy: Toy, tmp_path: Path) -> Non
     resumed = compose.override(elsewhere(recipe, "resumed"), {"resume": "auto"})
     statuses = killed_then_resumed(resumed, tmp_path / "log", event=50)
     assert statuses == [0, 0], (tmp_path / "logs" / "0.log").read_text()
-    assert "going on after step" in (tmp_path / "logs" / "0.log").read_text()
+    assert "resuming after step" in (tmp_path / "logs" / "0.log").read_text()
     assert_same_bits(only_run(recipe), only_run(resumed))
     assert (only_run(recipe) / "checkpoints" / "step-000006" / "state" / "process_1.pt").is_file()
 
@@ -197,7 +198,7 @@ def interrupted(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, steps: int) -> 
     return only_run(recipe)
 
 
-def test_a_damaged_checkpoint_is_left_out(
+def test_a_damaged_checkpoint_is_not_used(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = small(toy)
@@ -209,8 +210,8 @@ def test_a_damaged_checkpoint_is_left_out(
     loop = Loop(prepare(compose.override(recipe, {"resume": str(folder)})))
     assert loop.state.step == 4
     said = " ".join(capsys.readouterr().err.split())
-    assert "step-000006 is damaged and left out" in said
-    assert "going on after step 4 of 12" in said
+    assert "step-000006 is damaged and not used" in said
+    assert "resuming after step 4 of 12" in said
     assert [json.loads(line)["step"] for line in RunFolder(folder).metrics.read_text().splitlines()][-1] == 4
 
 

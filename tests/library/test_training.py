@@ -38,7 +38,7 @@ def test_data_in_memory_can_be_resumed_and_repeated(tmp_path: Path, capsys: pyte
     assert run.folder == interrupted
     told = capsys.readouterr()
     assert told.out == ""
-    assert "going on after step 2 of 3" in told.err
+    assert "resuming after step 2 of 3" in told.err
     assert "test results on 6 examples: loss" in told.err
     stored = compose.load_recipe(str(run.folder / "recipe.yaml"))
     assert Path(str(stored.data.path)).is_dir()
