@@ -5,7 +5,7 @@ import zlib
 from pathlib import Path
 
 _BLOCK = 2**22
-"""Bytes that are read at a time."""
+"""Number of bytes that are read at a time."""
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -13,8 +13,8 @@ def seal(folder: Path, manifest: Path) -> None:
     """Write the size and the checksum of every file in a folder.
 
     Args:
-        folder: The folder; the manifest may lie in it.
-        manifest: The file that is written.
+        folder: The folder.
+        manifest: The JSON file that is written; it is in the folder, and is not listed in itself.
     """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     own = manifest.relative_to(folder).as_posix()
@@ -30,8 +30,8 @@ def is_whole(folder: Path, manifest: Path) -> bool:
         manifest: The file that `seal` wrote.
 
     Raises:
-        OSError: A file is there and cannot be read (an I/O error, missing permission, too many open files), so that
-            nothing is known of the folder.
+        OSError: A file is there and cannot be read (an I/O error, missing permission, too many open files), so that it
+            is not known whether the folder is damaged.
     """
     try:
         figures = json.loads(manifest.read_text(encoding="utf-8"))

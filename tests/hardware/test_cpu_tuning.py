@@ -121,7 +121,7 @@ def test_off_leaves_the_process_alone(toy: Toy, monkeypatch: pytest.MonkeyPatch)
 def test_off_tries_no_library_and_says_so(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(matmul, "_tried", lambda *_: pytest.fail("libraries were tried"))
+    monkeypatch.setattr(matmul, "_measure", lambda *_: pytest.fail("libraries were tried"))
     run = prepare(untuned(short(toy, *KINDS[0])))
     assert run.matmul.library == "default"
     assert "fp32 products: default (training.cpu_tuning=false)" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_killed_before_it_is_published_it_is_published(
         assert run.main([f"resume={folder}"]) == 0
     said = "".join(capfd.readouterr())
     assert the_run(tmp_path) == folder
-    assert "trained and scored before" in said
+    assert "trained and evaluated before" in said
     assert f"pushed: {hub.endpoint}/ada/pairs" in said
     assert "epoch" not in said
     assert contents(folder) == made

@@ -32,7 +32,7 @@ def test_data_in_memory_can_be_resumed_and_repeated(tmp_path: Path, capsys: pyte
         finetune.train(tree, more, data=FRAME, callbacks=[Failing()])
     told = capsys.readouterr()
     assert told.out == "", "results are returned, not printed"
-    assert "data in memory (60 train) are kept in" in told.err
+    assert "data in memory (60 train) is written to" in told.err
     (interrupted,) = (path.parent for path in tmp_path.glob("runs/text_classification/*/recipe.yaml"))
     run = finetune.train(tree, more | {"resume": "auto"}, data=FRAME.copy())
     assert run.folder == interrupted
