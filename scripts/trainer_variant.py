@@ -30,12 +30,12 @@ from scripts.variant import BATCH_SIZE, Amount, Prepared, Step, Variant, count_t
 
 @dataclass(frozen=True)
 class Options:
-    """How a Trainer is set up.
+    """Options of a Trainer.
 
     Args:
-        padding: To MAX_LENGTH ("max"), or to the longest of the batch ("longest").
-        arguments: Of TrainingArguments.
-        fast: Whether an epoch is of all examples; of Prepared.epoch_examples otherwise.
+        padding: Length to which inputs are padded: MAX_LENGTH ("max"), or the longest of the batch ("longest").
+        arguments: Arguments of TrainingArguments.
+        fast: Whether an epoch has all examples, or only `Prepared.epoch_examples`.
     """
 
     padding: Literal["max", "longest"]
@@ -44,7 +44,13 @@ class Options:
 
 
 class TrainerVariant(Variant):
-    """transformers' Trainer, or its Seq2SeqTrainer for T5."""
+    """transformers' Trainer, or its Seq2SeqTrainer for T5.
+
+    Args:
+        name: Name of the variant.
+        prepared: The model and the data.
+        options: Options of the Trainer.
+    """
 
     def __init__(self, name: str, prepared: Prepared, options: Options) -> None:
         super().__init__(name, prepared)
@@ -123,7 +129,7 @@ class TrainerVariant(Variant):
         return DataCollatorWithPadding(self.tokenizer)
 
     def _tokenize(self) -> Dataset:
-        """As in transformers' run_glue.py and run_translation.py."""
+        """Tokenize the data as transformers' run_glue.py and run_translation.py do."""
         to_maximum = self.options.padding == "max"
         settings = {"truncation": True, "max_length": MAX_LENGTH, "padding": "max_length" if to_maximum else False}
 

@@ -40,7 +40,13 @@ class TrainingOnly(Loop):
 
 
 class LoopVariant(Variant):
-    """The toolkit's loop with a recipe's defaults."""
+    """The loop of finetune with the defaults of a recipe.
+
+    Args:
+        name: Name of the variant.
+        prepared: The model and the data.
+        precision: Precision of the matrix products.
+    """
 
     keeps_memory = True
 
@@ -53,7 +59,7 @@ class LoopVariant(Variant):
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Work inside this block, in the ways that a run's loop sets up."""
+        """Set the global settings of the variant inside this block, and compute as the loop of a run does."""
         with super().at_work(), self._loop.computing() if self._loop else nullcontext():
             yield
 

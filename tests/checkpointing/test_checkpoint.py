@@ -25,7 +25,7 @@ from finetune.training import saving
 from finetune.training.evaluation import EvaluationResult
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import assert_same_bits, elsewhere, interrupted, only_run, small
+from tests.checkpointing.runs import assert_same_bits, elsewhere, interrupted, only_run, small
 from tests.training.processes import finish, start
 
 Toy = Callable[..., Recipe]

@@ -20,7 +20,7 @@ from finetune.hardware import cpu_tuning, embeddings, matmul
 from finetune.recipe import Recipe
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import elsewhere
+from tests.checkpointing.runs import elsewhere
 
 Toy = Callable[..., Recipe]
 CPU = torch.device("cpu")

@@ -16,7 +16,7 @@ from finetune.run import run_recipe
 from finetune.training.evaluation import evaluate
 from finetune.training.loop import Loop
 from finetune.training.run import Run, prepare
-from tests.checkpointing.test_resume import elsewhere, interrupted, small
+from tests.checkpointing.runs import elsewhere, interrupted, small
 from tests.training.gradients import assert_same_steps, steps, varied
 from tests.training.processes import together
 

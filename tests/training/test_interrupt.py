@@ -19,7 +19,7 @@ from finetune.run import main, status
 from finetune.tasks.text_classification import TextClassificationTask
 from finetune.training.gradient import Gradients
 from finetune.training.interrupt import Signals, StopNow
-from tests.checkpointing.test_resume import assert_same_bits, elsewhere, only_run, small
+from tests.checkpointing.runs import assert_same_bits, elsewhere, only_run, small
 from tests.training.processes import finish, free_port, start
 
 Toy = Callable[..., Recipe]

@@ -13,7 +13,7 @@ from finetune.recipe import Recipe
 from finetune.run import run_recipe, status
 from finetune.training.loop import Loop
 from finetune.training.micro_batches import MicroBatch, StepPlan
-from tests.checkpointing.test_resume import assert_same_bits, elsewhere, killed_at, killed_then_resumed, only_run, small
+from tests.checkpointing.runs import assert_same_bits, elsewhere, killed_at, killed_then_resumed, only_run, small
 from tests.training.processes import finish, start, together
 
 Toy = Callable[..., Recipe]

@@ -12,7 +12,7 @@ from finetune import compose, models
 from finetune.recipe import Recipe
 from finetune.run import status
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import SMALL, assert_same_bits, elsewhere, killed_at, only_run, small
+from tests.checkpointing.runs import SMALL, assert_same_bits, elsewhere, killed_at, only_run, small
 from tests.training.processes import finish, start
 
 Toy = Callable[..., Recipe]

@@ -19,7 +19,7 @@ from finetune.training import nonfinite
 from finetune.training.loop import Loop
 from finetune.training.nonfinite import StepFlags, StepFlagsQueue
 from finetune.training.run import Run, prepare
-from tests.checkpointing.test_resume import small
+from tests.checkpointing.runs import small
 
 Toy = Callable[..., Recipe]
 Break = Callable[[Tensor], Tensor]
