@@ -81,7 +81,7 @@ def find_start(recipe: Recipe) -> Start:
     if recipe.resume is None:
         return Start(recipe, None, lock)
     processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator makes it later
-    found: list[RunFolder | UserError | None] = [_found(recipe, lock) if processes.is_main_process else None]
+    found: list[RunFolder | UserError | None] = [_find(recipe, lock) if processes.is_main_process else None]
     broadcast_object_list(found)
     if isinstance(found[0], UserError):
         raise found[0]
@@ -89,10 +89,14 @@ def find_start(recipe: Recipe) -> Start:
     return Start(recipe if folder is None else _as_chosen(recipe, folder), folder, lock)
 
 
-def _found(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
+def _find(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
     try:
         with lock.released_on_error():
-            return _newest(recipe, lock) if recipe.resume == "auto" else _named(recipe, Path(str(recipe.resume)), lock)
+            return (
+                _find_newest(recipe, lock)
+                if recipe.resume == "auto"
+                else _open_named(recipe, Path(str(recipe.resume)), lock)
+            )
     except UserError as error:
         return error
 
@@ -121,17 +125,17 @@ def command(folder: Path, processes: int) -> str:
     return f"{on_cpu}accelerate launch --multi_gpu --num_processes {processes} finetune/run.py {words}"
 
 
-def _newest(recipe: Recipe, lock: RunLock) -> RunFolder | None:
+def _find_newest(recipe: Recipe, lock: RunLock) -> RunFolder | None:
     for folder in _unfinished(recipe):
-        hindrance = _hindrance(folder, recipe, lock)
-        if hindrance is None:
+        reason = _lock_or_reason(folder, recipe, lock)
+        if reason is None:
             return folder
-        say(f"unfinished, but {hindrance}: {folder.path}")
+        say(f"unfinished, but {reason}: {folder.path}")
     lock.release()
     return None
 
 
-def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
+def _lock_or_reason(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
     """Lock a run, and return the reason why this process cannot resume it, or None."""
     try:
         if not lock.take(folder.path):
@@ -141,7 +145,7 @@ def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
         different = differences(_stored(folder), recipe)
     except UserError as error:
         return f"not usable ({error.problem})"
-    return f"not of this recipe ({_told(different)})" if different else None
+    return f"not of this recipe ({_describe(different)})" if different else None
 
 
 def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
@@ -153,7 +157,7 @@ def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
             yield folder
 
 
-def _named(recipe: Recipe, path: Path, lock: RunLock) -> RunFolder:
+def _open_named(recipe: Recipe, path: Path, lock: RunLock) -> RunFolder:
     folder = RunFolder(path)
     if not folder.recipe.is_file():
         raise UserError(
@@ -197,7 +201,7 @@ def _as_chosen(recipe: Recipe, folder: RunFolder) -> Recipe:
     return compose.override(recipe, {key: chosen[key] for key in CHOSEN})
 
 
-def _told(different: list[Difference]) -> str:
+def _describe(different: list[Difference]) -> str:
     return ", ".join(f"{key}={before} there, {now} here" for key, before, now in different)
 
 

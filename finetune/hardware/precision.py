@@ -10,7 +10,7 @@ from accelerate.utils import parse_flag_from_env
 
 from finetune.errors import UserError
 
-_TOLD = "ACCELERATE_MIXED_PRECISION"
+_VARIABLE = "ACCELERATE_MIXED_PRECISION"
 _ASKED = "as training.precision says"
 _FIRST_FAST_CUDA = (8, 0)
 """Compute capability of the first NVIDIA GPUs (Ampere) whose tensor cores take bf16."""
@@ -62,11 +62,11 @@ def choose_precision(asked: str | None) -> Precision:
     Args:
         asked: Value of `training.precision`: a precision, `auto`, or None for the precision given to accelerate.
     """
-    told = os.environ.get(_TOLD, "no")
+    given = os.environ.get(_VARIABLE, "no")
     if asked not in ("auto", None):
         return Precision(asked, _ASKED)
-    if asked is None or told != "no" or parse_flag_from_env("ACCELERATE_USE_DEEPSPEED"):
-        return Precision("fp32" if told == "no" else told, "as accelerate was told")
+    if asked is None or given != "no" or parse_flag_from_env("ACCELERATE_USE_DEEPSPEED"):
+        return Precision("fp32" if given == "no" else given, "as accelerate was told")
     if hardware := _multiplies_bf16_fast():
         return Precision("bf16", f"fast on {hardware}; training.precision=fp32 for more digits")
     return Precision("fp32", "no hardware here that multiplies bf16 fast")

@@ -45,10 +45,10 @@ class CheckpointUploader:
         self.target = target
         self.base = base
         self.run = run
-        self._told: set[str] = set()
+        self._warned: set[str] = set()
         self._queue: Queue[_Waiting | None] = Queue(1)
-        self._clear()
-        atexit.register(self._clear)
+        self._delete_folders()
+        atexit.register(self._delete_folders)
         self._thread = Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -61,7 +61,7 @@ class CheckpointUploader:
         """
         scores = ", ".join(f"{name} {value:.4f}" for name, value in state.dev.items())
         try:
-            kept = _keep(checkpoint, self.run)
+            kept = _link_model(checkpoint, self.run)
         except OSError as error:  # a full disk, most likely
             self._warn(state.step, reason(error))
             return
@@ -84,7 +84,7 @@ class CheckpointUploader:
                 shutil.rmtree(older.folder, ignore_errors=True)
             self._queue.task_done()
 
-    def _clear(self) -> None:
+    def _delete_folders(self) -> None:
         for left in self.run.glob(f"{ASIDE}*"):
             shutil.rmtree(left, ignore_errors=True)
 
@@ -102,12 +102,12 @@ class CheckpointUploader:
 
     def _warn(self, step: int, problem: str) -> None:
         """Show a warning for a problem the first time that it occurs."""
-        if problem not in self._told:
-            self._told.add(problem)
+        if problem not in self._warned:
+            self._warned.add(problem)
             warn(f"the checkpoint of step {step} is not pushed (training continues): {problem}")
 
 
-def _keep(checkpoint: Path, run: Path) -> Path:
+def _link_model(checkpoint: Path, run: Path) -> Path:
     """Return a new folder with hard links to a checkpoint's model, which stays when the checkpoint is deleted."""
     kept = Path(tempfile.mkdtemp(dir=run, prefix=ASIDE))
     try:

@@ -110,7 +110,7 @@ def _recipe_of_run(folder: object) -> Path:
     if folder is None or folder == "auto":
         raise UserError(
             "no recipe is named",
-            expected="a recipe, or the folder of a run that goes on",
+            expected="a recipe, or the folder of a run to resume",
             fix=f'one of {", ".join(compose.recipe_names())}; or overrides={{"resume": "runs/<recipe>/<time>"}}',
         )
     path = Path(str(folder)) / "recipe.yaml"

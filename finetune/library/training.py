@@ -93,8 +93,8 @@ def _resolve(recipe: RecipeLike, overrides: Overrides, data: InMemory | None) ->
     # All keys are checked before anything is written.
     resolved = compose.override(base, {**_ORIGIN, **changes, "data.path": "data in memory"})
     folder, sizes = keep_data(data, runs_of(resolved))
-    told = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
-    say(f"data in memory ({told}) is written to {folder}, so that the run can be repeated and resumed")
+    described = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
+    say(f"data in memory ({described}) is written to {folder}, so that the run can be repeated and resumed")
     return compose.override(resolved, {"data.path": str(folder)})
 
 

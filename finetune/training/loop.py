@@ -166,7 +166,7 @@ class Loop:
         clipped = self.gradients.clip(self.training.max_grad_norm, self.optimizer)
         # Optimizer step: all processes skip it where the loss or the gradient of one of them is not finite.
         ends = self.signals.received is not None
-        flags = guarded_step(self.accelerator, self.optimizer, loss, clipped, told_to_end=ends)
+        flags = guarded_step(self.accelerator, self.optimizer, loss, clipped, must_end=ends)
         # Schedule step: the learning rate follows every step except those that fp16's gradient scaling skipped.
         if not self._overflowed():
             self.schedule.step()

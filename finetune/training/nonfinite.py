@@ -102,7 +102,7 @@ def guarded_step(
     loss: Tensor,
     clipped: tuple[Tensor | None, Tensor | None],
     *,
-    told_to_end: bool,
+    must_end: bool,
 ) -> Tensor:
     """Take an optimizer step on all processes, unless the loss or the gradient of one of them is not finite.
 
@@ -113,14 +113,14 @@ def guarded_step(
         optimizer: The optimizer that it prepared.
         loss: The loss of this process in the step, a scalar.
         clipped: What `Gradients.clip` returned: the norm of the gradient, and the scalar to divide the gradient by.
-        told_to_end: Whether this process received a signal to end.
+        must_end: Whether this process received a signal to end.
 
     Returns:
         The flags of the step, float32 [2], as `agree` returns them.
     """
     norm, divisor = clipped
     is_scaled = optimizer.scaler is not None
-    flags = agree(accelerator, loss, None if is_scaled else norm, told_to_end=told_to_end)
+    flags = agree(accelerator, loss, None if is_scaled else norm, must_end=must_end)
     if is_scaled:
         optimizer.step()
     else:
@@ -128,7 +128,7 @@ def guarded_step(
     return flags
 
 
-def agree(accelerator: Accelerator, loss: Tensor, norm: Tensor | None, *, told_to_end: bool) -> Tensor:
+def agree(accelerator: Accelerator, loss: Tensor, norm: Tensor | None, *, must_end: bool) -> Tensor:
     """Return the flags of a step, on which all processes agree.
 
     Args:
@@ -136,15 +136,15 @@ def agree(accelerator: Accelerator, loss: Tensor, norm: Tensor | None, *, told_t
         loss: The loss of this process in the step, a scalar.
         norm: The norm of the gradient, a scalar that is the same on all processes; None under fp16, where it may
             overflow without harm.
-        told_to_end: Whether this process received a signal to end.
+        must_end: Whether this process received a signal to end.
 
     Returns:
         float32 [2] on the device. The first is above 0 if the loss or the gradient of a process is not finite; the
         second is above 0 if a process received a signal to end.
     """
     is_finite = loss.isfinite() if norm is None else loss.isfinite() & norm.isfinite()
-    told = torch.full((), float(told_to_end), device=loss.device)
-    found = torch.stack([(~is_finite).float(), told])
+    ends = torch.full((), float(must_end), device=loss.device)
+    found = torch.stack([(~is_finite).float(), ends])
     agreed: Tensor = accelerator.reduce(found, reduction="sum") if accelerator.num_processes > 1 else found
     return agreed
 

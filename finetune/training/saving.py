@@ -33,7 +33,7 @@ from finetune.training.run import Run
 if TYPE_CHECKING:
     from finetune.training.loop import Loop
 
-_SPREAD = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+_SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 _STATE_FILE = "state.json"
 
 
@@ -52,9 +52,9 @@ def save(loop: "Loop") -> None:
             (written / STATE).mkdir(parents=True)
         accelerator.wait_for_everyone()
         accelerator.save_state(str(written / STATE))  # weights, optimizer, gradient scale
-        torch.save(_of_process(loop), written / STATE / _process_file(accelerator))
+        torch.save(_process_state(loop), written / STATE / _process_file(accelerator))
         with loop.averaging.applied():
-            weights = accelerator.get_state_dict(loop.model) if accelerator.distributed_type in _SPREAD else None
+            weights = accelerator.get_state_dict(loop.model) if accelerator.distributed_type in _SHARDED else None
             if accelerator.is_main_process:
                 write_model(loop.unwrapped, run.context.tokenizer, written, weights)
         if accelerator.is_main_process:
@@ -85,7 +85,7 @@ def restore(loop: "Loop") -> None:
             cannot be read.
     """
     run, accelerator = loop.run, loop.accelerator
-    found = [_found(run) if accelerator.is_main_process else None]
+    found = [_find_newest(run) if accelerator.is_main_process else None]
     broadcast_object_list(found)
     folder = found[0]
     if isinstance(folder, UserError):
@@ -113,7 +113,7 @@ def restore(loop: "Loop") -> None:
     restore_random_states(mine["random"])
 
 
-def _of_process(loop: "Loop") -> dict[str, Any]:
+def _process_state(loop: "Loop") -> dict[str, Any]:
     """Return the state that each process has of its own, and that of the schedule, whose floats JSON would round."""
     return {
         "schedule": loop.schedule.state_dict(),
@@ -127,7 +127,7 @@ def _process_file(accelerator: Accelerator) -> str:
     return f"process_{accelerator.process_index}.pt"
 
 
-def _found(run: Run) -> Path | UserError | None:
+def _find_newest(run: Run) -> Path | UserError | None:
     """Return the newest undamaged checkpoint, or the error that forbids to use it.
 
     The error is returned rather than raised, so that the main process can send it to the others.
@@ -157,7 +157,7 @@ def _read_shared(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: The file cannot be read, or an entry of `_Shared` is missing or has the wrong type.
     """
-    fix = f"rename the folder {folder.name} to go on from an older checkpoint"
+    fix = f"rename the folder {folder.name} to resume from an older checkpoint"
     return read_json(folder / STATE / _STATE_FILE, _Shared, fix)
 
 

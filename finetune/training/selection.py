@@ -33,17 +33,17 @@ def check_best_metric(recipe: Recipe, task: Task, context: TaskContext) -> None:
     greater_is_better(best, recipe.training.greater_is_better)
 
 
-def greater_is_better(best_metric: str, told: bool | None) -> bool:
+def greater_is_better(best_metric: str, configured: bool | None) -> bool:
     """Return whether a greater value of the best metric is better.
 
     Args:
         best_metric: Name of the score that selects the best checkpoint.
-        told: Value of `training.greater_is_better` in the recipe; None looks it up by the name of the score.
+        configured: Value of `training.greater_is_better` in the recipe; None looks it up by the name of the score.
 
     Raises:
-        UserError: `told` is None, and the direction of this score is not known.
+        UserError: `configured` is None, and the direction of this score is not known.
     """
-    direction = metrics.greater_is_better(best_metric) if told is None else told
+    direction = metrics.greater_is_better(best_metric) if configured is None else configured
     if direction is None:
         raise UserError(
             f"whether a greater {best_metric!r} is better is not known, and it chooses the best checkpoint",

@@ -58,34 +58,34 @@ def start_trackers(accelerator: Accelerator, recipe: Recipe, folder: Path) -> No
         raise UserError(
             "a tracker cannot be started",
             where="training.trackers",
-            found=_in_a_line(error),
+            found=_first_line(error),
             fix="set it up as its manual says (wandb login, MLFLOW_TRACKING_URI=...), or leave it out; metrics.jsonl "
             "holds the same",
         ) from error
     for tracker in accelerator.trackers:
-        _tolerate(tracker)
+        _warn_once(tracker)
 
 
-def _tolerate(tracker: Any) -> None:
+def _warn_once(tracker: Any) -> None:
     """Turn the errors of a tracker into one warning: a service that is away for a while does not end the run."""
-    told = False
+    has_warned = False
 
     def tolerant(method: Callable[..., None]) -> Callable[..., None]:
         def call(*arguments: Any, **options: Any) -> None:
-            nonlocal told
+            nonlocal has_warned
             try:
                 method(*arguments, **options)
             except Exception as error:
-                if not told:
-                    warn(f"{tracker.name} misses what metrics.jsonl holds: {_in_a_line(error)}")
-                told = True
+                if not has_warned:
+                    warn(f"{tracker.name} misses what metrics.jsonl holds: {_first_line(error)}")
+                has_warned = True
 
         return call
 
     tracker.log, tracker.finish = tolerant(tracker.log), tolerant(tracker.finish)
 
 
-def _in_a_line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
