@@ -36,6 +36,12 @@ def _known_task(name: str | None) -> str | None:
     return name
 
 
+TaskOption = Annotated[
+    str | None,
+    typer.Option(help="Task of a model without a recipe.", metavar=f"[{'|'.join(TASK_NAMES)}]", callback=_known_task),
+]
+
+
 class SiteOption(StrEnum):
     """Sites of attention, as an enumeration, which typer needs for choices."""
 
@@ -171,20 +177,13 @@ def predict_command(
     column: Annotated[list[str] | None, typer.Option(help="Name of a column of the input: text=review.")] = None,
     scores: Annotated[bool, typer.Option("--scores", help="Write the model's confidence, too.")] = False,
     num_beams: Annotated[int | None, typer.Option(help="Number of beams of generated texts.", min=1)] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="Task of a model without a recipe.",
-            metavar=f"[{'|'.join(TASK_NAMES)}]",
-            callback=_known_task,
-        ),
-    ] = None,
+    task: TaskOption = None,
     encoding: Annotated[str | None, typer.Option(help="Encoding of the input, if it is not found out.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Delimiter of csv and tsv, if it is not found out.")] = None,
     window: Annotated[int, typer.Option(help="Number of rows that are held in memory.", min=1)] = 2048,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 2 if a row has no prediction.")] = False,
 ) -> None:
-    """Predict each row of a file, in the order of the rows; rows that cannot be read are reported and skipped."""
+    """Predict each row of a file, in order; rows that cannot be read are reported, and all others are predicted."""
     overrides = _predict_overrides(words or [], column or [], num_beams)
     from finetune import serve
 

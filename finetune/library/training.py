@@ -45,10 +45,8 @@ def train(
     Notes on the run are logged by `logging`, see `finetune.log`; if the program has not set up logging, they are shown
     on standard error. A run that was interrupted is resumed by the override `resume`, as on the command line.
 
-    Data in memory is written to parquet files beside the runs, in a folder named by a hash of the content, and
-    `data.path` of the run's recipe is that folder. So the run can be repeated from its recipe, and `resume="auto"` with
-    the same data resumes it. Callbacks cannot be saved: pass them again to resume. The run's environment.json names
-    them.
+    Data in memory is written to parquet files beside the runs, so that the run can be repeated from its recipe, and
+    `resume="auto"` with the same data resumes it. Callbacks cannot be saved: pass them again to resume.
 
     Args:
         recipe: A recipe's name, the path of a .py or .yaml file or of a run's folder, a `finetune.Recipe`, or its
