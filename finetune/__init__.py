@@ -7,6 +7,7 @@ Importing the package loads nothing heavy: each name below is imported from its 
 """
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from finetune.training.callbacks import STOP, Callback, TrainerState
 
 __version__ = "0.1.0"
+
+# transformers and datasets import tqdm, which gives this warning in notebooks where the package ipywidgets is not
+# installed. The progress bars of finetune do not need that package.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 _MODULES = {
     "finetune.errors": ("Interrupted", "UserError"),

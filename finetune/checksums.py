@@ -1,13 +1,11 @@
-"""Files that survive a power cut, and checksums by which damage to them is found."""
+"""Checksums by which damage to the files of a folder is found."""
 
-import errno
 import json
-import os
 import zlib
 from pathlib import Path
 
 _BLOCK = 2**22
-"""Bytes that are read at a time."""
+"""Number of bytes that are read at a time."""
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -15,8 +13,8 @@ def seal(folder: Path, manifest: Path) -> None:
     """Write the size and the checksum of every file in a folder.
 
     Args:
-        folder: The folder; the manifest may lie in it.
-        manifest: The file that is written.
+        folder: The folder.
+        manifest: The JSON file that is written; it is in the folder, and is not listed in itself.
     """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     own = manifest.relative_to(folder).as_posix()
@@ -32,8 +30,8 @@ def is_whole(folder: Path, manifest: Path) -> bool:
         manifest: The file that `seal` wrote.
 
     Raises:
-        OSError: A file is there and cannot be read (an I/O error, missing permission, too many open files), so that
-            nothing is known of the folder.
+        OSError: A file is there and cannot be read (an I/O error, missing permission, too many open files), so that it
+            is not known whether the folder is damaged.
     """
     try:
         figures = json.loads(manifest.read_text(encoding="utf-8"))
@@ -51,22 +49,3 @@ def file_figures(path: Path) -> list[int]:
         while block := file.read(_BLOCK):
             checksum = zlib.crc32(block, checksum)
     return [path.stat().st_size, checksum]
-
-
-def flush(path: Path) -> None:
-    """Wait until a file, or a folder's list of names, is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # folders of some file systems
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def flush_tree(folder: Path) -> None:
-    """Wait until a folder and all that is in it are on the disk."""
-    for path in folder.rglob("*"):
-        flush(path)
-    flush(folder)

@@ -1,4 +1,4 @@
-"""The `finetune` command: a thin skin over the packages."""
+"""The `finetune` command. Each subcommand parses its arguments and calls one function of a package."""
 
 import os
 import sys
@@ -26,7 +26,7 @@ Words = Annotated[list[str] | None, typer.Argument(metavar="recipe=NAME key=valu
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "text"]
 OutputFormatName = Literal["csv", "tsv", "jsonl", "text"]
 TASK_NAMES = tuple(heads())
-"""The tasks that a model can be known to be for by its class alone."""
+"""The tasks that can be recognized by the class of a model alone."""
 
 
 def _known_task(name: str | None) -> str | None:
@@ -36,8 +36,14 @@ def _known_task(name: str | None) -> str | None:
     return name
 
 
+TaskOption = Annotated[
+    str | None,
+    typer.Option(help="Task of a model without a recipe.", metavar=f"[{'|'.join(TASK_NAMES)}]", callback=_known_task),
+]
+
+
 class SiteOption(StrEnum):
-    """Sites of attention, as typer wants choices."""
+    """Sites of attention, as an enumeration, which typer needs for choices."""
 
     encoder = "encoder"
     decoder = "decoder"
@@ -53,7 +59,7 @@ def run_command(words: Words = None) -> None:
 
 @app.command("list")
 def list_command() -> None:
-    """Show every recipe with its task, model and one line."""
+    """Show every recipe with its task, its model and a one-line summary."""
     table = Table(box=None)
     for heading in ("recipe", "task", "model"):
         table.add_column(heading, no_wrap=True)
@@ -67,22 +73,22 @@ def list_command() -> None:
 
 @app.command("show")
 def show_command(words: Words = None) -> None:
-    """Print a recipe with everything resolved, as YAML that can be run again."""
+    """Print a recipe with all values resolved, as YAML that can be run again."""
     print(compose.to_yaml(compose.compose(words or [])), end="")
 
 
 @app.command("copy")
 def copy_command(
-    recipe: Annotated[str, typer.Argument(help="The recipe, as recipe= takes it.")],
+    recipe: Annotated[str, typer.Argument(help="The recipe: a name or a path.")],
     path: Annotated[Path, typer.Argument(help="The new file, or a folder for it.")],
 ) -> None:
-    """Copy a recipe, to edit: the copy runs as it is, by recipe=PATH."""
+    """Copy a recipe for editing; the copy can be run by recipe=PATH."""
     print(f"recipe={copying.copy_recipe(recipe.removeprefix('recipe='), path)}")
 
 
 @app.command("check")
 def check_command(words: Words = None) -> None:
-    """Look before a run leaps: at its data, its lengths in tokens, and what a step costs. Status 2 on any error."""
+    """Check the data of a run, its lengths in tokens, and the cost of a step. The exit status is 2 on any error."""
     recipe = compose.compose(words or [])
     from finetune import checking
 
@@ -95,15 +101,19 @@ def check_command(words: Words = None) -> None:
 def mask_command(
     expression: Annotated[str, typer.Argument(help="A mask: window(3) | global_tokens(0). Or recipe=NAME.")],
     words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
-    length: Annotated[int, typer.Option(help="Positions, where no text is given.", min=0)] = 24,
-    heads: Annotated[int, typer.Option(help="Attention heads; those that see the same are drawn once.", min=1)] = 1,
-    layers: Annotated[int, typer.Option(help="Layers of each site, for a recipe's masks.", min=1)] = 12,
-    text: Annotated[str | None, typer.Option(help="Draw over the tokens of this text.")] = None,
+    length: Annotated[int, typer.Option(help="Number of positions, if no text is given.", min=0)] = 24,
+    heads: Annotated[
+        int, typer.Option(help="Number of attention heads; heads with the same mask are drawn once.", min=1)
+    ] = 1,
+    layers: Annotated[int, typer.Option(help="Number of layers of each site, for a recipe's masks.", min=1)] = 12,
+    text: Annotated[str | None, typer.Option(help="Draw the mask over the tokens of this text.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="The second text of a pair.")] = None,
-    model: Annotated[str, typer.Option(help="Whose tokens: a Hub name, a folder, or minilm.")] = "minilm",
+    model: Annotated[
+        str, typer.Option(help="Model whose tokenizer is used: a Hub name, a folder, or minilm.")
+    ] = "minilm",
     png: Annotated[Path | None, typer.Option(help="Write a picture here, too.")] = None,
 ) -> None:
-    """Draw a mask, or a recipe's masks where they are not the standard ones."""
+    """Draw a mask, or the masks of a recipe that are not the standard ones."""
     from finetune import report
     from finetune.attention import Program, Site
     from finetune.report.drawings import Axis, read_mask
@@ -124,7 +134,7 @@ def mask_command(
 
 @app.command("explain")
 def explain_command(words: Words = None) -> None:
-    """Show how a recipe's attention will be computed, what that saves, and which tokens reach what the head reads."""
+    """Show how the attention of a recipe is computed, what this saves, and which tokens reach the head."""
     from finetune import report
 
     plans = report.explain_recipe(compose.compose(words or []))
@@ -140,13 +150,13 @@ def explain_command(words: Words = None) -> None:
 @app.command("attention")
 def attention_command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    text: Annotated[str, typer.Option(help="What the model reads.")],
+    text: Annotated[str, typer.Option(help="The text that the model reads.")],
     text_pair: Annotated[str | None, typer.Option(help="The second text of a pair.")] = None,
-    site: Annotated[SiteOption, typer.Option(help="Which attention.")] = SiteOption.encoder,
-    layer: Annotated[int, typer.Option(help="Which layer, from 0; negative from the end.")] = -1,
+    site: Annotated[SiteOption, typer.Option(help="Site of the attention.")] = SiteOption.encoder,
+    layer: Annotated[int, typer.Option(help="Layer, counted from 0; negative numbers count from the end.")] = -1,
     png: Annotated[Path | None, typer.Option(help="Write a picture here, too.")] = None,
 ) -> None:
-    """Draw what the heads of a trained model attend to."""
+    """Draw the attention weights of the heads of a trained model."""
     from finetune import report
 
     print(report.draw_weights(run, text, pair=text_pair, site=site.value, layer=layer, png=png))
@@ -154,29 +164,26 @@ def attention_command(
 
 @app.command("predict")
 def predict_command(
-    model: Annotated[str, typer.Argument(metavar="RUN_OR_NAME", help="A run, a model's folder, or a Hub name.")],
+    model: Annotated[str, typer.Argument(metavar="RUN_OR_NAME", help="A run folder, a model's folder, or a Hub name.")],
     words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
     given: Annotated[str, typer.Option("--input", "-i", help="csv, tsv, json(l), parquet or text; - is stdin.")] = "-",
     wanted: Annotated[str, typer.Option("--output", "-o", help="A file; - is standard output.")] = "-",
-    format_: Annotated[FormatName | None, typer.Option("--format", help="Of the input, if its name lies.")] = None,
-    output_format: Annotated[OutputFormatName | None, typer.Option(help="Of the output, likewise.")] = None,
-    column: Annotated[list[str] | None, typer.Option(help="Which column is which: text=review.")] = None,
-    scores: Annotated[bool, typer.Option("--scores", help="Say how sure the model is.")] = False,
-    num_beams: Annotated[int | None, typer.Option(help="Beams of generated texts.", min=1)] = None,
-    task: Annotated[
-        str | None,
-        typer.Option(
-            help="What a model without a recipe was trained for.",
-            metavar=f"[{'|'.join(TASK_NAMES)}]",
-            callback=_known_task,
-        ),
+    format_: Annotated[
+        FormatName | None, typer.Option("--format", help="Format of the input, if not that of its name.")
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the input, if it does not show.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Of csv and tsv, if it does not show.")] = None,
-    window: Annotated[int, typer.Option(help="Rows held in memory.", min=1)] = 2048,
+    output_format: Annotated[
+        OutputFormatName | None, typer.Option(help="Format of the output, if not that of its name.")
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(help="Name of a column of the input: text=review.")] = None,
+    scores: Annotated[bool, typer.Option("--scores", help="Write the model's confidence, too.")] = False,
+    num_beams: Annotated[int | None, typer.Option(help="Number of beams of generated texts.", min=1)] = None,
+    task: TaskOption = None,
+    encoding: Annotated[str | None, typer.Option(help="Encoding of the input, if it is not found out.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Delimiter of csv and tsv, if it is not found out.")] = None,
+    window: Annotated[int, typer.Option(help="Number of rows that are held in memory.", min=1)] = 2048,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 2 if a row has no prediction.")] = False,
 ) -> None:
-    """Predict each row of a file, in the rows' order; rows that cannot be read are told, and stop nothing."""
+    """Predict each row of a file, in order; rows that cannot be read are reported, and all others are predicted."""
     overrides = _predict_overrides(words or [], column or [], num_beams)
     from finetune import serve
 
@@ -192,7 +199,7 @@ def predict_command(
         )
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
-    except BrokenPipeError:  # whoever read the answers has enough
+    except BrokenPipeError:  # the reader of the pipe has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(141) from None
     raise typer.Exit(2 if strict and summary.bad else 0)
@@ -215,7 +222,7 @@ def push_command(
     name: Annotated[str, typer.Argument(help="Repository on the Hub: user/name.")],
     private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
 ) -> None:
-    """Push a finished run's model to the Hub, with recipe, masks, scores and model card; also again after a failure."""
+    """Push the model of a finished run to the Hub, with recipe, masks, scores and model card."""
     from finetune import hub
 
     print(hub.push(run, hub.Repository(name, private)))
@@ -229,7 +236,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 def main() -> None:
-    """Entry point: a user's mistake is told without a traceback, exit status 2."""
+    """Run the command; after a mistake of the user, print it without a traceback and exit with status 2."""
     log.to_console()
     try:
         app()

@@ -1,7 +1,7 @@
-"""Mistakes a user can mend, told the same way everywhere.
+"""Exceptions for mistakes that the user can fix, with messages of one form.
 
-A `UserError` says what is wrong, what was expected, what was found, where, and how to fix it. The command line
-prints it without a traceback and exits with status 2; library callers catch it as an ordinary exception.
+A `UserError` says what is wrong, what was expected, what was found, where, and how to fix it. The command line prints
+it without a traceback and exits with status 2; in Python it is an ordinary exception.
 """
 
 import difflib
@@ -10,14 +10,14 @@ from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
-    """One mistake of the user's.
+    """A mistake of the user.
 
     Args:
-        problem: One sentence, what is wrong.
+        problem: One sentence that says what is wrong.
         expected: What would have been right.
-        found: What was there instead.
-        where: File and row, split, column or recipe key.
-        fix: What to do now: a command, a key, an edit.
+        found: What was found instead.
+        where: File and row, split, column or key of the recipe.
+        fix: A command, a value of a key or an edit that fixes it.
     """
 
     def __init__(
@@ -43,7 +43,11 @@ class UserError(Exception):
 
 
 class UserErrors(UserError):
-    """Several mistakes, shown at once so that they can be mended at once."""
+    """Several mistakes, shown together so that they can be fixed together.
+
+    Args:
+        errors: The mistakes, in the order in which they are shown.
+    """
 
     def __init__(self, errors: Sequence[UserError]) -> None:
         self.errors = tuple(errors)
@@ -54,7 +58,12 @@ class UserErrors(UserError):
 
 
 class MissingExtra(UserError):
-    """An optional dependency is needed and not installed."""
+    """An optional dependency is needed and not installed.
+
+    Args:
+        feature: The key or the feature that needs it.
+        extra: Name of the extra of finetune-masks that installs it.
+    """
 
     def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
@@ -64,26 +73,26 @@ class MissingExtra(UserError):
 
 
 class Interrupted(Exception):
-    """A run was told to end by a signal, and has saved where it stands.
+    """A run received a signal to end, and has saved a checkpoint.
 
     Args:
-        number: The signal.
-        command: What goes on with the run.
+        number: Number of the signal.
+        command: The command that resumes the run.
     """
 
     def __init__(self, number: int, command: str) -> None:
         self.number = number
         self.command = command
-        super().__init__(f"{signal.Signals(number).name}: the run is saved; to go on:\n  {command}")
+        super().__init__(f"{signal.Signals(number).name}: the run is saved; to resume it:\n  {command}")
 
     @property
     def status(self) -> int:
-        """Exit status of a process that ends by the signal, as shells count: 143 for SIGTERM, 130 for Ctrl-C."""
+        """Exit status after the signal, by the convention of shells: 143 for SIGTERM, 130 for Ctrl-C."""
         return 128 + self.number
 
 
 def raise_all(errors: Sequence[UserError]) -> None:
-    """Raise what was collected: nothing, the one error, or all of them together."""
+    """Raise the collected errors: none, the only one, or all of them as one `UserErrors`."""
     if len(errors) == 1:
         raise errors[0]
     if errors:
@@ -91,6 +100,6 @@ def raise_all(errors: Sequence[UserError]) -> None:
 
 
 def nearest(name: str, choices: Iterable[str]) -> str | None:
-    """The choice most like `name`, or None where nothing comes close."""
+    """Return the choice that is most similar to `name`, or None if none is similar."""
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)
     return matches[0] if matches else None

@@ -1,13 +1,13 @@
-"""Diagnostics: the loggers of finetune, and who shows what they are told.
+"""Diagnostics: the loggers of finetune, and how their messages are shown.
 
-Each module tells what it does to the logger of its own name (`finetune.training.loop`, ...), all of them below
-`finetune`. Notes have the level INFO and warnings the level WARNING, as usual with `logging`.
+Each module logs to the logger of its own name (`finetune.training.loop`, ...), below the logger `finetune`. Notes have
+the level INFO and warnings the level WARNING.
 
     logging.getLogger("finetune").setLevel(logging.WARNING)    # no notes and no progress bars
     logging.basicConfig(filename="train.log", level="INFO")    # notes go to a file
 
-The command line shows everything on standard error (`to_console`). A function of the library shows it there only while
-it works and only where the program has not set up logging itself (`shown`).
+The command line shows all messages on standard error (`to_console`). A function of the library shows them there only
+while it runs, and only if the program has not set up logging itself (`shown`).
 """
 
 import logging
@@ -20,10 +20,10 @@ from rich.console import Console
 
 
 class LastingConsole(Console):
-    """A console that falls silent when nobody reads it any longer; rich would end the program."""
+    """A console that discards its output once the reader of a pipe has gone; rich would end the program."""
 
     def on_broken_pipe(self) -> None:
-        """Send this and all further output to nowhere: what is not written yet is flushed when Python ends."""
+        """Discard this and all further output, also the buffered output that Python flushes when it ends."""
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())
@@ -31,17 +31,19 @@ class LastingConsole(Console):
 
 
 console = LastingConsole(stderr=True, highlight=False, force_jupyter=False)
-"""Where diagnostics are shown: standard error, so that standard output holds results alone. In a notebook, lines of
-plain text follow each other in one output, where rich would open a new one for each line."""
+"""The console for diagnostics, on standard error, so that standard output has only results.
+
+In a notebook it writes plain text into one output, where rich would make a new output for each line.
+"""
 
 logger = logging.getLogger("finetune")
-"""The logger above all others of finetune."""
+"""The parent of all loggers of finetune."""
 
 _OFF = logging.CRITICAL + 1
 
 
 class ConsoleHandler(logging.Handler):
-    """Shows messages on `console`, above a progress bar where there is one; warnings begin with `warning: `."""
+    """Shows messages on `console`, above a progress bar if there is one; warnings begin with `warning: `."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -53,7 +55,7 @@ class ConsoleHandler(logging.Handler):
 
 
 def to_console() -> None:
-    """Show notes and warnings on standard error from now on, whatever else is set up; for commands."""
+    """Show notes and warnings on standard error from now on, whatever other handlers there are; for commands."""
     if not any(isinstance(handler, ConsoleHandler) for handler in logger.handlers):
         logger.addHandler(ConsoleHandler())
     logger.setLevel(logging.INFO)
@@ -63,8 +65,8 @@ def to_console() -> None:
 def shown() -> Iterator[None]:
     """Show notes and warnings on standard error inside this block, unless the program has set up logging.
 
-    It has if the root logger or `finetune` has a handler, which then gets what its levels let pass. A level that was
-    set for `finetune` holds in either case.
+    It has done so if the root logger or `finetune` has a handler, which then receives the messages. A level that was
+    set for `finetune` is respected in either case.
     """
     if logger.hasHandlers():
         yield
@@ -82,7 +84,7 @@ def shown() -> Iterator[None]:
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """Tell nothing to anybody inside this block."""
+    """Log and show nothing inside this block."""
     before = logger.level, console.quiet
     logger.setLevel(_OFF)
     console.quiet = True
@@ -94,5 +96,5 @@ def silenced() -> Iterator[None]:
 
 
 def shows_progress() -> bool:
-    """Return whether notes are wanted, and progress bars with them."""
+    """Return whether notes, and with them progress bars, are shown."""
     return logger.isEnabledFor(logging.INFO) and not console.quiet

@@ -1,6 +1,6 @@
-"""A progress bar in a notebook: one output of the cell that is replaced as the work goes on.
+"""A progress bar for notebooks: one output of the cell, which is replaced at each update.
 
-rich's own bars need the package ipywidgets there. This one needs nothing but IPython, which every notebook has.
+The bars of rich need the package ipywidgets in notebooks. This one needs only IPython, which every notebook has.
 """
 
 import html
@@ -12,18 +12,18 @@ _SECONDS_BETWEEN_UPDATES = 0.2
 
 
 def in_notebook() -> bool:
-    """Return whether this is the kernel of a notebook (Jupyter, Colab, VS Code), which shows rich outputs."""
-    ipython = sys.modules.get("IPython")  # a kernel has imported it
+    """Return whether this process is the kernel of a notebook (Jupyter, Colab, VS Code)."""
+    ipython = sys.modules.get("IPython")  # every kernel has imported it
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 class NotebookBar:
-    """Progress over a known number of steps; nothing of it is left at the end.
+    """Progress over a known number of steps; the bar is removed at the end.
 
     Args:
-        label: What is being done.
-        total: Steps.
+        label: Description of the work.
+        total: Number of steps.
     """
 
     def __init__(self, label: str, total: int) -> None:
@@ -33,11 +33,11 @@ class NotebookBar:
         self._last_update = 0.0
 
     def update(self, done: int, figures: str) -> None:
-        """Show how many steps are done, five times a second at most.
+        """Show the number of finished steps, at most five times per second.
 
         Args:
-            done: Steps.
-            figures: What to write beside the bar.
+            done: Number of finished steps.
+            figures: Text that is shown beside the bar.
         """
         if done < self.total and time.monotonic() - self._last_update < _SECONDS_BETWEEN_UPDATES:
             return
@@ -47,7 +47,7 @@ class NotebookBar:
         self._show({"text/plain": text, "text/html": f"<div>{bar} {html.escape(text)}</div>"})
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._display is not None:
             self._show({"text/plain": "", "text/html": ""})
 

@@ -1,4 +1,4 @@
-"""Progress that people can read: a bar in a terminal or a notebook, a line now and then elsewhere."""
+"""Progress of long work: a bar in a terminal or a notebook, and a line every 30 seconds elsewhere."""
 
 import logging
 import sys
@@ -28,18 +28,18 @@ from finetune.notebook import NotebookBar, in_notebook
 __all__ = ["ProgressBar", "console", "format_score", "results_console", "say", "silenced", "warn"]
 
 results_console = LastingConsole(highlight=False, markup=False)
-"""Where final results are printed: standard output."""
+"""The console for final results, on standard output."""
 
 _SECONDS_BETWEEN_LINES = 30.0
 
 
 class ProgressBar:
-    """Progress over a known number of steps, with tokens a second and the time left.
+    """Progress over a known number of steps, with tokens per second and the remaining time.
 
     Args:
-        label: What is being done.
-        total: Steps.
-        enabled: False on all processes but the main one.
+        label: Description of the work.
+        total: Number of steps.
+        enabled: Whether anything is shown; False on all processes except the main one.
     """
 
     def __init__(self, label: str, total: int, *, enabled: bool = True) -> None:
@@ -70,7 +70,12 @@ class ProgressBar:
             self._notebook.close()
 
     def advance(self, tokens: int, note: str = "") -> None:
-        """Count one step that read `tokens` tokens."""
+        """Count one step.
+
+        Args:
+            tokens: Number of tokens that the step has read.
+            note: Text that is shown beside the bar.
+        """
         self.done += 1
         self.tokens += tokens
         if self._progress is not None and self._task is not None:
@@ -84,24 +89,24 @@ class ProgressBar:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Do something else inside this block, which does not count."""
+        """Exclude the time of this block from the speed and the remaining time."""
         start = time.monotonic()
         yield
         self._pauses += time.monotonic() - start
 
     @property
     def seconds(self) -> float:
-        """Time since the start without pauses."""
+        """Seconds since the start, without pauses."""
         return time.monotonic() - self._started - self._pauses
 
     @property
     def _left(self) -> float:
-        """Seconds until the end, at the pace so far."""
+        """Remaining time in seconds, at the speed so far."""
         return self.seconds / max(self.done, 1) * (self.total - self.done)
 
     @property
     def rate(self) -> float:
-        """Tokens a second."""
+        """Speed in tokens per second."""
         return self.tokens / max(self.seconds, 1e-9)
 
 
@@ -128,12 +133,12 @@ def _progress() -> Progress:
 
 
 def say(text: str) -> None:
-    """Tell the user one thing: a note (INFO) to the logger of the calling module."""
+    """Log a note (level INFO) to the logger of the calling module."""
     _tell(logging.INFO, text)
 
 
 def warn(text: str) -> None:
-    """Warn the user of one thing (WARNING) through the logger of the calling module."""
+    """Log a warning (level WARNING) to the logger of the calling module."""
     _tell(logging.WARNING, text)
 
 
@@ -144,7 +149,7 @@ def _tell(level: int, text: str) -> None:
 
 
 def format_score(name: str, value: float) -> str:
-    """A score as people write it: BLEU and chrF to two digits, shares and losses to four."""
+    """Return a score as text: two decimals for values above 1, such as BLEU, and four for others and for the loss."""
     return f"{value:.2f}" if abs(value) > 1 and name != "loss" else f"{value:.4f}"
 
 

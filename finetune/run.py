@@ -15,16 +15,16 @@ from finetune.recipe import Recipe
 
 
 def run_recipe(recipe: Recipe) -> dict[str, float]:
-    """Train and evaluate; everything is left in the run folder.
+    """Train and evaluate as a recipe says, and write everything into the run folder.
 
-    A run that goes on and was ended after its evaluation is only published.
+    If the run to resume ended after its evaluation, it is only published.
 
     Returns:
-        The test results by name, the loss in nats a target included.
+        The scores of the test split by name, with `loss` in nats per target.
 
     Raises:
         UserError: Something in the recipe or the data is wrong.
-        Interrupted: SIGTERM or Ctrl-C ended the run; it can go on.
+        Interrupted: SIGTERM or Ctrl-C ended the run; it can be resumed.
     """
     from finetune.library import train_recipe
 
@@ -32,7 +32,9 @@ def run_recipe(recipe: Recipe) -> dict[str, float]:
 
 
 def status(recipe: Recipe) -> int:
-    """Run, and give the exit status: 143 after SIGTERM and 130 after Ctrl-C, told with the command that goes on.
+    """Run a recipe and return the exit status: 0, 143 after SIGTERM, or 130 after Ctrl-C.
+
+    After a signal, the command that resumes the run is printed on standard error.
 
     Raises:
         UserError: Something in the recipe or the data is wrong.
@@ -40,17 +42,21 @@ def status(recipe: Recipe) -> int:
     try:
         run_recipe(recipe)
     except Interrupted as interrupted:
-        if os.environ.get("RANK", "0") == "0":  # one of several processes says it for all
+        if os.environ.get("RANK", "0") == "0":  # one of several processes prints it
             print(interrupted, file=sys.stderr)
         return interrupted.status
     except KeyboardInterrupt:
-        print("ended at once; resume=auto goes on after the last checkpoint", file=sys.stderr)
+        print("ended at once; resume=auto resumes from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run as a command; gives the exit status: 2 for a user's mistake, told without a traceback."""
+    """Run as a command and return the exit status; it is 2 for a mistake of the user, without a traceback.
+
+    Args:
+        arguments: Overrides `key=value`, with `recipe=NAME`; None reads them from the command line.
+    """
     log.to_console()
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "-h" in words or "--help" in words:

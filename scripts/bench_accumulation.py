@@ -1,10 +1,11 @@
-"""One batch of 32 against the same examples accumulated as 4 x 8: finetune's loop, and transformers' Trainer.
+"""Gradient accumulation in finetune's loop and in transformers' Trainer: one batch of 32, and 4 batches of 8.
 
     python scripts/bench_accumulation.py
 
-Both start from the same random weights, without dropout, and the targets of the parts are of unequal number. The
-gradient and the logged loss of the first step are compared with the exact mean over the targets. The Trainer multiplies
-them for models whose loss is a mean of their own (transformers#47688). No Hub is needed; half a minute on a laptop.
+Both start from the same random weights, without dropout, and the batches of 8 have different numbers of targets. The
+gradient and the logged loss of the first step are compared with the exact mean over the targets. The Trainer's are too
+large for models that compute the mean of their loss themselves (transformers#47688). The script needs no Hub, and takes
+half a minute on a laptop.
 """
 
 import json
@@ -44,7 +45,7 @@ from finetune.training.run import Run
 
 EXAMPLES = 32
 SPLITS = {"1 x 32": (32, 1), "4 x 8": (8, 4)}
-"""Batch size and accumulation."""
+"""Batch size and number of accumulated batches."""
 WORDS = [f"word{number}" for number in range(50)]
 
 Gradient = dict[str, Tensor]
@@ -52,7 +53,7 @@ Gradient = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Step:
-    """The first step: its gradient, and the loss that is logged for it."""
+    """The gradient of the first step, and the loss that is logged for it."""
 
     gradient: Gradient
     loss: float
@@ -60,12 +61,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Case:
-    """A task on a model's head."""
+    """A task, the architecture of its model, and its examples."""
 
     architecture: str
     task: TaskSection
     row: Callable[[Sequence[str]], dict[str, Any]]
-    """One example from its words."""
+    """Returns an example with the given words."""
 
 
 CASES = (
@@ -76,7 +77,7 @@ CASES = (
 
 
 def recipe(case: Case, folder: Path) -> Recipe:
-    """A run over examples of 1 to 40 words."""
+    """Return a recipe with examples of 1 to 40 words."""
     generator = random.Random(0)
     for split, size in (("train", EXAMPLES), ("dev", 2), ("test", 2)):
         rows = [case.row(generator.choices(WORDS, k=generator.randint(1, 40))) for _ in range(size)]
@@ -92,7 +93,7 @@ def recipe(case: Case, folder: Path) -> Recipe:
 
 
 def of_loop(run: Run, batch_size: int, accumulation: int) -> Step:
-    """The first step of finetune's loop."""
+    """Return the first step of finetune's loop."""
     keys = {"training.batch_size": batch_size, "training.gradient_accumulation": accumulation}
     run = replace(run, recipe=compose.override(run.recipe, keys))
     loop = Loop(run)
@@ -105,7 +106,7 @@ def of_loop(run: Run, batch_size: int, accumulation: int) -> Step:
 
 
 def of_trainer(run: Run, batch_size: int, accumulation: int, folder: Path) -> Step:
-    """The first step of transformers' Trainer, on transformers' own attention."""
+    """Return the first step of transformers' Trainer, with transformers' own attention."""
     model = stock(run)
     found: list[Gradient] = []
 
@@ -139,7 +140,7 @@ def of_trainer(run: Run, batch_size: int, accumulation: int, folder: Path) -> St
 
 
 def stock(run: Run) -> PreTrainedModel:
-    """The run's model on transformers' own attention, with the same weights."""
+    """Return a copy of the run's model with transformers' own attention."""
     config = type(run.model.config).from_dict(run.model.config.to_dict() | {"attn_implementation": "sdpa"})
     model: PreTrainedModel = type(run.model)(config)
     model.load_state_dict(run.model.state_dict())
@@ -147,12 +148,12 @@ def stock(run: Run) -> PreTrainedModel:
 
 
 def gradient_of(model: PreTrainedModel) -> Gradient:
-    """A copy of each weight's gradient."""
+    """Return a copy of the gradient of each weight."""
     return {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
 
 
 def exact(run: Run) -> Step:
-    """The mean over the targets of all examples, in float64 and one padded batch."""
+    """Return the exact step: the mean over the targets of all examples, in float64 and one padded batch."""
     model = stock(run).double()
     context = replace(run.context, ragged=False)
     batch = run.task.collate(run.encoded["train"].features[:], context)
@@ -163,12 +164,12 @@ def exact(run: Run) -> Step:
 
 
 def length(gradient: Gradient) -> float:
-    """The gradient's norm as one vector."""
+    """Return the Euclidean norm of a gradient over all weights."""
     return math.sqrt(sum(float(one.double().square().sum()) for one in gradient.values()))
 
 
 def row(name: str, split: str, step: Step, reference: Step) -> tuple[str, ...]:
-    """How a step stands to the exact one."""
+    """Return a row of the table, which compares a step with the exact one."""
     difference = {name: one.double() - reference.gradient[name] for name, one in step.gradient.items()}
     scale = length(reference.gradient)
     ratios = length(step.gradient) / scale, length(difference) / scale, step.loss / reference.loss
@@ -176,7 +177,7 @@ def row(name: str, split: str, step: Step, reference: Step) -> tuple[str, ...]:
 
 
 def compare(case: Case, table: Table) -> None:
-    """Add a case's rows to the table."""
+    """Add the rows of a case to the table."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         run = prepare(recipe(case, folder))

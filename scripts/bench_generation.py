@@ -1,15 +1,15 @@
-"""Translation with beam search, against transformers' `generate`: sentences and tokens a second.
+"""Translation with beam search, compared with transformers' `generate`: sentences and tokens per second.
 
     python scripts/bench_generation.py
 
 translates sentences with a T5 of small size by
 
-    generate, on batches of 32 in the order in which the sentences come, padded, in fp32 and in bf16,
-    finetune, as `finetune` scores a test split: batches of like lengths by tokens, encoded without padding, finished
-    sentences dropped, in fp32 and in bf16.
+    generate, on padded batches of 32 sentences in their order, in fp32 and in bf16,
+    finetune, as it evaluates a test split: batches of similar lengths with a given number of tokens, encoded without
+    padding, from which finished sentences are removed, in fp32 and in bf16.
 
-All take turns in one process; each round's ratios are taken, and their median and quartiles printed. The model's
-weights are random but for a few that end each text at the length of its source, because random weights never end one.
+They take turns in one process, and the median and the quartiles of the rounds' ratios are printed. The weights of the
+model are random, except for a few that end each text at the length of its source: with random weights no text ends.
 """
 
 import argparse
@@ -34,15 +34,16 @@ from transformers import AutoTokenizer, T5ForConditionalGeneration
 from finetune.data.batches import BatchLimits, shards
 from scripts.benchmark_models import MAX_LENGTH, shape, write
 from scripts.benchmarking import Spread, interleave, machine, print_table
-from scripts.training_variants import Ours, Prepared, quiet
+from scripts.training_variants import LoopVariant
+from scripts.variant import Prepared, quiet
 
 BEAMS = 4
 BATCH_SIZE = 32
 PEER = "generate, fp32"
 LOGITS = 4.0
-"""Standard deviation of the logits: the best of the next tokens then has a probability of a tenth or so."""
+"""Standard deviation of the logits, with which the most likely next token has a probability of about 0.1."""
 SMALL = 0.05
-"""Standard deviation of the embeddings, small beside what the layers add."""
+"""Standard deviation of the embeddings, which is small compared with the outputs of the layers."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,12 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def end_at_source_length(folder: Path) -> None:
-    """Change a T5's weights so that each text ends when it is about as long as its source.
+    """Change the weights of a T5 so that each text ends when it is about as long as its source.
 
-    Three numbers of the residual stream are set apart. The start token alone carries the first, the source's last token
-    the second: averaged over the text so far and over the source, by a head each of the first layer, they are
-    1 / length of the text and 1 / length of the source. A neuron passes their difference on once it is positive, and
-    the end token's logit reads it.
+    A few dimensions of the residual stream are reserved. Only the start token has the first one, and only the last
+    token of the source has the second one. One head of self-attention and one of cross-attention in the first layer
+    average them over the text so far and over the source, which gives 1 / length of the text and 1 / length of the
+    source. A neuron outputs their difference once it is positive, and the logit of the end token reads that output.
     """
     model: Any = T5ForConditionalGeneration.from_pretrained(folder)
     tokens, embedding, head = model.config, model.shared.weight, model.decoder.final_layer_norm.weight
@@ -108,7 +109,7 @@ def end_at_source_length(folder: Path) -> None:
 
 
 def _set_apart(model: nn.Module, numbers: int) -> None:
-    """Let no token carry the first numbers of the residual stream, and no layer write them."""
+    """Set the first `numbers` dimensions of the residual stream to zero in all embeddings and outputs of layers."""
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding) and name == "shared":
             module.weight[:, :numbers] = 0.0
@@ -117,7 +118,7 @@ def _set_apart(model: nn.Module, numbers: int) -> None:
 
 
 def _average(attention: Any, number: int, factor: float, *, into: int) -> None:
-    """Let head 0 look everywhere alike, and write the mean of a number, times a factor, into another."""
+    """Let head 0 attend uniformly, and write the mean of one dimension, times a factor, into another."""
     width = attention.key_value_proj_dim
     attention.q.weight[:width] = 0.0
     attention.v.weight[:width] = 0.0
@@ -153,7 +154,7 @@ def _peers(prepared: Prepared, translations: dict[str, list[str]]) -> dict[str, 
 
 
 def _ours(prepared: Prepared, translations: dict[str, list[str]]) -> dict[str, Callable[[], object]]:
-    def translate(name: str, way: Ours) -> None:
+    def translate(name: str, way: LoopVariant) -> None:
         run = way.run
         limits = BatchLimits(run.recipe.evaluation.batch_size, run.recipe.evaluation.tokens_per_batch)
         batches = shards(run.encoded["test"].lengths, limits, processes=1, rank=0)
@@ -171,7 +172,7 @@ def _ours(prepared: Prepared, translations: dict[str, list[str]]) -> dict[str, C
         translations[name] = [found[number] for number in range(len(found))]
 
     precisions: tuple[Literal["fp32"], Literal["bf16"]] = ("fp32", "bf16")
-    ways = {f"finetune, {precision}": Ours(precision, prepared, precision) for precision in precisions}
+    ways = {f"finetune, {precision}": LoopVariant(precision, prepared, precision) for precision in precisions}
     return {name: partial(translate, name, way) for name, way in ways.items()}
 
 

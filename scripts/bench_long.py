@@ -1,10 +1,11 @@
-"""Attention over long examples under sparse masks, against torch's fused attention with the same mask.
+"""Attention over long examples under sparse masks, compared with torch's fused attention with the same mask.
 
 `python -m scripts.bench_long [--lengths 512,1024,...] [--masks NAME,...] [--rounds N] [--draw FILE]`
 
-Forward and backward of one layer, 12 heads of 64, one example. The peer is given the mask as a boolean square, built
-beforehand; ours is given the plan, and the time to make a plan has its own column (one serves all layers of a step).
-Memory is what forward and backward add to the peak of a process of their own, inputs not counted.
+The forward and backward pass of one layer is measured, with 12 heads of head_dim 64 and one example. torch's attention
+is given the mask as a boolean matrix, which is built before. Ours is given the attention plan; the time to make it has
+a column of its own, since one plan serves all layers of a step. Memory is the amount by which forward and backward
+raise the peak of a new process, without the inputs.
 """
 
 import argparse
@@ -35,18 +36,18 @@ TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class Result:
-    """One mask at one length.
+    """The result for one mask at one length.
 
     Args:
-        mask: Its name.
-        length: Tokens.
-        kernel: What the plan chose.
+        mask: Name of the mask.
+        length: Number of tokens.
+        kernel: The kernel that the plan uses.
         dense: Milliseconds of torch's attention.
-        ours: Milliseconds of ours.
-        planning: Milliseconds of the plan.
-        speedup: Ours over torch's.
-        dense_memory: MiB.
-        memory: MiB of ours.
+        ours: Milliseconds of our attention.
+        planning: Milliseconds to make the plan.
+        speedup: Speed of our attention relative to torch's.
+        dense_memory: Memory of torch's attention in MiB.
+        memory: Memory of our attention in MiB.
     """
 
     mask: str
@@ -61,14 +62,14 @@ class Result:
 
 
 def inputs(length: int, dtype: torch.dtype) -> list[Tensor]:
-    """Query, key, value, output gradient: [tokens, heads, head_dim]."""
+    """Return query, key, value and output gradient; [tokens, heads, head_dim] each."""
     generator = torch.Generator().manual_seed(0)
     tensors = [torch.randn(length, HEADS, HEAD_DIM, generator=generator).to(dtype) for _ in range(4)]
     return [*(tensor.requires_grad_() for tensor in tensors[:3]), tensors[3]]
 
 
 def dense_step(text: str, length: int, dtype: torch.dtype) -> Callable[[], object]:
-    """Forward and backward of torch's attention."""
+    """Return a function that computes forward and backward of torch's attention."""
     query, key, value, gradient = (
         tensor.detach().transpose(0, 1)[None].contiguous() for tensor in inputs(length, dtype)
     )
@@ -84,7 +85,7 @@ def dense_step(text: str, length: int, dtype: torch.dtype) -> Callable[[], objec
 
 
 def our_step(text: str, length: int, dtype: torch.dtype) -> Callable[[], object]:
-    """Forward and backward of ours."""
+    """Return a function that computes forward and backward of our attention, with a plan that is ready."""
     query, key, value, gradient = inputs(length, dtype)
     layout = Ragged.from_lengths([length])
     attention_plan = plan(parse(text), layout, layout, HEADS, head_dim=HEAD_DIM)
@@ -96,13 +97,13 @@ def our_step(text: str, length: int, dtype: torch.dtype) -> Callable[[], object]
 
 
 def make_plan(text: str, length: int) -> None:
-    """A plan from nothing, for all layers."""
+    """Make a new plan, which serves all layers of a step."""
     layout = Ragged.from_lengths([length])
     plan(parse(text), layout, layout, HEADS, head_dim=HEAD_DIM)
 
 
 def memory(step: Callable[[str, int, torch.dtype], Callable[[], object]], text: str, length: int, dtype: str) -> float:
-    """MiB that a step adds, in a process of its own."""
+    """Return the MiB by which a step raises the peak memory of a new process."""
     return peak_memory(partial(step_once, step, text, length, dtype), prepare=partial(step_once, step, text, 64, dtype))
 
 
@@ -114,7 +115,7 @@ def step_once(
 
 
 def measure(name: str, length: int, dtype: str, rounds: int) -> Result:
-    """One mask at one length."""
+    """Measure one mask at one length."""
     text = MASKS[name]
     ways: dict[str, Callable[[], object]] = {
         "dense": dense_step(text, length, TYPES[dtype]),
@@ -137,13 +138,13 @@ def measure(name: str, length: int, dtype: str, rounds: int) -> Result:
 
 
 def slope(results: Sequence[Result], value: Callable[[Result], float]) -> float:
-    """By what power of the length a value grows, from the shortest to the longest."""
+    """Return the exponent with which a value grows with the length, between the shortest and the longest."""
     first, last = results[0], results[-1]
     return math.log(value(last) / value(first)) / math.log(last.length / first.length)
 
 
 def print_results(results: Sequence[Result]) -> None:
-    """A table for all, and the slopes of each mask."""
+    """Print a table of all results, and the exponents of each mask."""
     columns = ("mask", "tokens", "dense ms", "ours ms", "plan ms", "times as fast", "dense MiB", "ours MiB")
     rows = [
         (r.mask, r.length, f"{r.dense.median:,.1f}", f"{r.ours.median:,.1f}", f"{r.planning.median:,.1f}", r.speedup,
@@ -164,7 +165,7 @@ def print_results(results: Sequence[Result]) -> None:
 
 
 def draw(results: Sequence[Result], path: str) -> None:
-    """A picture of times and memory by length."""
+    """Draw times and memory by length."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.2), layout="constrained")
@@ -188,7 +189,7 @@ def draw(results: Sequence[Result], path: str) -> None:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Run as a command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", default=",".join(map(str, LENGTHS)), help="tokens, separated by commas")
     parser.add_argument("--masks", default=",".join(MASKS), help=f"some of {', '.join(MASKS)}")

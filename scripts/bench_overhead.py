@@ -1,13 +1,13 @@
-"""What is paid beside the computation: imports, commands, the start of a run, the loop, waiting for data.
+"""Overhead beside the computation: imports, commands, the start of a run, the loop, waiting for data.
 
     python scripts/bench_overhead.py
 
-prints, with the median and quartiles of several rounds,
+prints the median and the quartiles of several rounds of
 
-    seconds until `import finetune` and each command is done, beside a Python that does nothing,
-    seconds from the start of a process to the end of its first step, and where they go,
-    how much longer the loop takes than a bare one (forward, backward, clipping, optimizer, in the same ways) with the
-    same model and batches that are ready,
+    the seconds that `import finetune` and each command take, and those of a Python that does nothing,
+    the seconds from the start of a process to the end of its first step, by part,
+    the additional time of the loop over a minimal one (forward, backward, clipping, optimizer, computed in the same
+    ways) with the same model and the same prepared batches,
     the share of an epoch in which the loop waits for a batch.
 """
 
@@ -40,7 +40,8 @@ from finetune.training.nonfinite import step_where_finite
 from finetune.training.optimizer import build_optimizer
 from scripts.benchmark_models import Shape, recipe, shape, write
 from scripts.benchmarking import Spread, interleave, machine, print_table
-from scripts.training_variants import BATCH_SIZE, Ours, Prepared, TrainingOnly, quiet
+from scripts.training_variants import LoopVariant, TrainingOnly
+from scripts.variant import BATCH_SIZE, Prepared, quiet
 
 CLI = "import sys; sys.argv[0] = 'finetune'; from finetune.cli import main; main()"
 COMMANDS = {
@@ -69,7 +70,7 @@ TrainingOnly(run).train()
 moments["first step"] = time.time()
 print(json.dumps(moments))
 """
-"""Says when it had done what, in seconds since 1970."""
+"""A program that prints the time at the end of each part, in seconds since 1970."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +83,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write(chosen, Path(folder), args.examples)
         figures = {"seconds": commands(args.rounds) | first_steps(chosen, Path(folder), args.rounds)}
         with quiet():
-            ours = Ours("finetune", Prepared(chosen, Path(folder), args.examples), "bf16" if args.bf16 else "fp32")
+            ours = LoopVariant(
+                "finetune", Prepared(chosen, Path(folder), args.examples), "bf16" if args.bf16 else "fp32"
+            )
         figures["shares"] = loop_shares(ours, args.rounds)
     rows = [[name, str(spread)] for name, spread in figures["seconds"].items()]
     print_table("From the start of a process", ["", "seconds"], rows)
@@ -98,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def commands(rounds: int) -> dict[str, Spread]:
-    """Seconds of a Python that runs each command."""
+    """Return the seconds of a Python process that runs each command."""
     timings = interleave({name: partial(_python, *words) for name, words in COMMANDS.items()}, rounds)
     return {name: timings.of(name) for name in COMMANDS}
 
@@ -110,7 +113,7 @@ def _python(*arguments: str) -> str:
 
 
 def first_steps(shape: Shape, folder: Path, rounds: int) -> dict[str, Spread]:
-    """Seconds of the parts of a run's start, each in a process of its own."""
+    """Return the seconds of each part of the start of a run, which is in a new process each time."""
     path = folder / "recipe.yaml"
     path.write_text(to_yaml(recipe(shape, folder, Training(steps=1, batch_size=BATCH_SIZE))), encoding="utf-8")
     parts: dict[str, list[float]] = {}
@@ -122,8 +125,8 @@ def first_steps(shape: Shape, folder: Path, rounds: int) -> dict[str, Spread]:
     return {name: Spread.of(seconds) for name, seconds in parts.items()}
 
 
-def loop_shares(ours: Ours, rounds: int) -> dict[str, Spread]:
-    """How much longer the loop takes than a bare one, and how much of it is waiting, as shares of an epoch."""
+def loop_shares(ours: LoopVariant, rounds: int) -> dict[str, Spread]:
+    """Return the additional time of the loop over a minimal one, and its waiting time, as shares of an epoch."""
     waits: list[float] = []
     run = ours.run
 
@@ -147,8 +150,8 @@ def loop_shares(ours: Ours, rounds: int) -> dict[str, Spread]:
     }
 
 
-def bare(ours: Ours, batches: Sequence[Batch]) -> None:
-    """An epoch in a few lines, computed in the same ways: nothing is looked after, told or kept."""
+def bare(ours: LoopVariant, batches: Sequence[Batch]) -> None:
+    """Train an epoch by a minimal loop that computes in the same ways, and checks, logs and saves nothing."""
     run: Run = ours.run
     with ours.at_work():
         optimizer = build_optimizer(run.model, run.recipe.training, len(batches))
@@ -168,14 +171,14 @@ def bare(ours: Ours, batches: Sequence[Batch]) -> None:
 
 
 class Waiting:
-    """A source of micro-batches that counts the seconds in which one waits for it."""
+    """A source of micro-batches that measures the seconds in which its user waits for it."""
 
     def __init__(self, source: Callable[[Sequence[StepPlan]], Generator[MicroBatch]]) -> None:
         self.source = source
         self.seconds = 0.0
 
     def __call__(self, steps: Sequence[StepPlan]) -> Generator[MicroBatch]:
-        """The source's micro-batches."""
+        """Yield the micro-batches of the source."""
         with closing(self.source(steps)) as batches:
             while True:
                 start = time.perf_counter()

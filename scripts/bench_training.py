@@ -1,19 +1,19 @@
-"""Training, against transformers' Trainer: tokens a second, peak memory, and share of what the matrix products allow.
+"""Training, compared with transformers' Trainer: tokens per second, peak memory, and share of the possible speed.
 
     python scripts/bench_training.py --model minilm
 
-trains a model of random weights on made-up sentences of realistic lengths, batches of 32, by
+trains a model with random weights on made-up sentences of realistic lengths, in batches of 32, by
 
-    (a) the Trainer, every input padded to 128 tokens,
-    (b) the Trainer as in transformers' examples: padded to the longest of the batch, fp32,
-    (c) the Trainer as fast as its options make it: batches grouped by length, bf16, fused optimizer,
-    finetune, with a recipe's defaults, in fp32 and in bf16.
+    (a) the Trainer, with every input padded to 128 tokens,
+    (b) the Trainer as in transformers' examples, padded to the longest of the batch, in fp32,
+    (c) the Trainer with its fastest options: batches grouped by length, bf16, fused optimizer,
+    finetune, with the defaults of a recipe, in fp32 and in bf16.
 
-All take turns in one process with the same threads; each round's ratios are taken, and their median and quartiles
-printed. Tokens are those of texts, never padding. A step is forward, backward, clipping and optimizer on a batch
-that is ready; an epoch goes from tokens to the last step. (a) and (b) do an epoch of --examples examples, the others
-one of four times as many, which also lets (c) group lengths among more. Where others use the machine too, set
-OMP_WAIT_POLICY=passive: threads that spin while they wait for one that has no core make all figures meaningless.
+They take turns in one process with the same threads, and the median and the quartiles of the rounds' ratios are
+printed. Padding does not count as tokens. A step is forward, backward, clipping and optimizer on a batch that is ready;
+an epoch goes from tokenized texts to the last step. The epoch of (a) and (b) has --examples examples; that of the
+others has four times as many, which lets (c) group by length among more. If other processes use the machine, set
+OMP_WAIT_POLICY=passive: threads that spin while they wait for a thread without a core make all results meaningless.
 """
 
 import argparse
@@ -36,25 +36,26 @@ import torch
 from finetune.hardware.matmul import choose_matmul
 from scripts.benchmark_models import shape, write
 from scripts.benchmarking import Spread, Timings, interleave, machine, peak_memory, print_table, synchronize
-from scripts.training_variants import VARIANTS, Amount, Prepared, Variant
+from scripts.training_variants import VARIANTS
+from scripts.variant import Amount, Prepared, Variant
 
 PEERS = {"(a)": "(a) Trainer, padded to 128", "(b)": "(b) Trainer, dynamic padding", "(c)": "(c) Trainer, tuned"}
 HEADINGS = {"share": "of the largest product", "memory": "peak MiB"}
 CEILINGS = {torch.float32: "largest product in fp32", torch.bfloat16: "largest product in bf16"}
 FAST_EXAMPLES = 4
-"""Times --examples, in an epoch of the faster variants."""
+"""Number of examples in an epoch of the faster variants, relative to --examples."""
 
 Figures = dict[str, Any]
-"""What is known of a variant, as JSON takes it."""
+"""The results of a variant, as JSON."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How fast each variant was in each round, by name.
+    """The speed of each variant in each round, by name.
 
     Args:
-        tokens: Seconds a token.
-        operations: Seconds an operation; of the largest products too.
+        tokens: Seconds per token.
+        operations: Seconds per floating-point operation, also of the largest matrix products.
     """
 
     tokens: Timings
@@ -67,14 +68,14 @@ class Rates:
         amounts: Mapping[str, Sequence[Amount]],
         peaks: Mapping[str, Sequence[float]],
     ) -> "Rates":
-        """From the seconds of rounds and what was computed in them; of peaks, seconds an operation."""
+        """Return the speeds from the seconds and amounts of all rounds, and the seconds per operation of `peaks`."""
         pairs = {name: list(zip(seconds[name], done, strict=True)) for name, done in amounts.items()}
         tokens = {name: [second / amount.tokens for second, amount in rounds] for name, rounds in pairs.items()}
         operations = {name: [second / amount.operations for second, amount in rounds] for name, rounds in pairs.items()}
         return cls(Timings(tokens), Timings(operations | dict(peaks)))
 
     def figures(self, name: str, names: Sequence[str]) -> Figures:
-        """A variant's tokens a second, how many times as fast as its peers it is, and its share of what is possible."""
+        """Return the tokens per second of a variant, its speed relative to its peers, and its share of the possible."""
         rate = Spread.of([1 / second for second in self.tokens.seconds[name]])
         compared = {peer: over for peer, over in PEERS.items() if over in names and over != name}
         speedups = {peer: asdict(self.tokens.speedup(name, over)) for peer, over in compared.items()}
@@ -109,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def measure_memory(prepared: Prepared, names: Sequence[str]) -> dict[str, float]:
-    """MiB that a few training steps, with the model and all else, add to a process that has imported what it needs."""
+    """Return the MiB by which a few training steps, with the model, raise the peak memory of a new process."""
     return {name: peak_memory(partial(_few_steps, prepared, name)) for name in names}
 
 
@@ -121,10 +122,10 @@ def _few_steps(prepared: Prepared, name: str) -> None:
 
 
 def time_steps(variants: Mapping[str, Variant], rounds: int, steps: int) -> Rates:
-    """Let all variants take turns, `steps` optimizer steps at a time, and the largest products between.
+    """Measure all variants in turn, `steps` optimizer steps at a time, and the largest matrix products between them.
 
-    The step before each turn is not timed: it finds the caches and the memory as another variant left them, which is
-    not how steps follow each other in a run.
+    The first step of each turn is not measured: it finds the caches and the memory in the state in which another
+    variant left them, unlike a step in a run.
     """
     waiting = {name: iter(variant.steps(rounds * (steps + 1) + steps)) for name, variant in variants.items()}
     done: dict[str, list[Amount]] = {name: [] for name in variants}
@@ -149,7 +150,7 @@ def time_steps(variants: Mapping[str, Variant], rounds: int, steps: int) -> Rate
 
 
 class Ceiling:
-    """The most operations a second that this machine's products of matrices reach in a precision."""
+    """The greatest speed in operations per second that matrix products reach on this machine in a precision."""
 
     size = 2048
 
@@ -179,7 +180,7 @@ def total(amounts: Iterable[Amount]) -> Amount:
 
 
 def time_epochs(variants: Mapping[str, Variant], rounds: int) -> Rates:
-    """Let all variants take turns, an epoch at a time."""
+    """Measure all variants in turn, an epoch at a time."""
     amounts: dict[str, list[Amount]] = {name: [] for name in variants}
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds):
@@ -195,7 +196,7 @@ def time_epochs(variants: Mapping[str, Variant], rounds: int) -> Rates:
 def report(
     title: str, kind: str, names: Sequence[str], rates: Rates, memory: Mapping[str, float] | None = None
 ) -> dict[str, list[Figures]]:
-    """Print a table; gives its figures by kind, which is step or epoch."""
+    """Print a table for `kind`, which is step or epoch, and return its numbers."""
     rows = [rates.figures(name, names) | ({"memory": memory[name]} if memory else {}) for name in names]
     peers = [peer for peer, name in PEERS.items() if name in names]
     columns = [kind, "tokens/s", *(f"x {peer}" for peer in peers)]
@@ -215,7 +216,7 @@ def _spread(values: Mapping[str, float] | None) -> str:
 
 
 def draw(title: str, kind: str, rows: Sequence[Figures], path: Path) -> None:
-    """A bar for each variant's tokens a second, with its quartiles."""
+    """Draw a bar for the tokens per second of each variant, with the quartiles."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 0.5 * len(rows) + 1), layout="constrained")

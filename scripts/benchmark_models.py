@@ -1,6 +1,6 @@
-"""What the benchmarks train and translate: models with random weights, and texts with the lengths of real sentences.
+"""Models and data of the benchmarks: random weights, and texts with the lengths of real sentences.
 
-Everything is written to a folder, from which the toolkit and its peers load the same weights and the same texts.
+They are written to a folder, from which finetune and transformers' Trainer load the same weights and the same texts.
 """
 
 import json
@@ -24,20 +24,20 @@ from finetune.models.scratch_tokenizer import BERT_TOKENS, T5_TOKENS
 from finetune.recipe import Data, Model, Recipe, TextClassification, TextToText, Training
 
 MAX_LENGTH = 128
-"""Tokens at which inputs and outputs are cut, as in the usual examples; the width that (a) pads to."""
+"""Maximum number of tokens of inputs and outputs, as in transformers' examples; variant (a) pads to it."""
 HELD_OUT = 32
-"""Examples of a split that is not to be worked on."""
+"""Number of examples in the dev and test splits, which the benchmarks do not use."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """A model and the lengths of what it reads.
+    """A model, and the lengths of its inputs.
 
     Args:
-        title: What the tables call it.
-        config: The model.
-        mean_length: Tokens of an input on average. They are distributed lognormally, as those of SST-2 (mean 24) and
-            WMT (mean 28) are.
+        title: Name of the model in tables.
+        config: Configuration of the model.
+        mean_length: Mean number of tokens of an input. The numbers have a lognormal distribution, like those of SST-2
+            (mean 24) and WMT (mean 28).
     """
 
     title: str
@@ -46,17 +46,17 @@ class Shape:
 
     @property
     def is_t5(self) -> bool:
-        """Whether it writes texts; it tells two classes apart otherwise."""
+        """Whether the model generates text; otherwise it classifies texts into two classes."""
         return isinstance(self.config, T5Config)
 
     @property
     def auto_class(self) -> Any:
-        """What transformers loads it with."""
+        """The class of transformers that loads the model."""
         return AutoModelForSeq2SeqLM if self.is_t5 else AutoModelForSequenceClassification
 
 
 def shape(name: str, *, quick: bool = False) -> Shape:
-    """The model `minilm`, `base` or `t5`; a tiny one of the same family where it is only to be seen to run."""
+    """Return the shape `minilm`, `base` or `t5`, or with `quick` a tiny one of the same family, for tests."""
     if name == "t5":
         tiny = T5Config(vocab_size=200, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2)
         t5 = tiny if quick else T5Config()
@@ -71,7 +71,7 @@ def shape(name: str, *, quick: bool = False) -> Shape:
 
 
 def lengths(generator: np.random.Generator, count: int, mean: float) -> list[int]:
-    """Tokens of each text, between 4 and MAX_LENGTH."""
+    """Return `count` numbers of tokens, between 4 and MAX_LENGTH."""
     deviation = 0.55
     drawn = generator.lognormal(np.log(mean) - deviation**2 / 2, deviation, count)
     return [int(length) for length in drawn.round().clip(4, MAX_LENGTH)]
@@ -91,7 +91,7 @@ def write(shape: Shape, folder: Path, examples: int, *, test: int = HELD_OUT, se
 
 
 def recipe(shape: Shape, folder: Path, training: Training) -> Recipe:
-    """The run that trains what `write` has written."""
+    """Return a recipe that trains the model which `write` has written on its data."""
     task = (
         TextToText(max_source_length=MAX_LENGTH, max_target_length=MAX_LENGTH)
         if shape.is_t5
@@ -108,7 +108,7 @@ def recipe(shape: Shape, folder: Path, training: Training) -> Recipe:
 
 
 def tokenizer(shape: Shape) -> PreTrainedTokenizerFast:
-    """One token for each word between spaces: w0, w1 and so on."""
+    """Return a tokenizer with one token per word: w0, w1 and so on."""
     special = T5_TOKENS if shape.is_t5 else BERT_TOKENS
     words = [f"w{number}" for number in range(shape.config.vocab_size - len(special))]
     vocabulary = {token: number for number, token in enumerate([*special.values(), *words])}
@@ -124,7 +124,7 @@ def tokenizer(shape: Shape) -> PreTrainedTokenizerFast:
 
 
 def _text(generator: np.random.Generator, shape: Shape, length: int) -> str:
-    """A text of `length` tokens, special ones among them."""
+    """Return a random text of `length` tokens, including special tokens."""
     special = 1 if shape.is_t5 else 2
     words = generator.integers(0, shape.config.vocab_size - len(BERT_TOKENS), length - special)
     return " ".join(f"w{number}" for number in words)
@@ -138,7 +138,7 @@ def _labelled(generator: np.random.Generator, shape: Shape, count: int) -> list[
 
 
 def _pairs(generator: np.random.Generator, shape: Shape, count: int) -> list[dict[str, str]]:
-    """Targets are about as long as their sources, one in six more than a fifth longer."""
+    """Return random pairs of source and target; one target in six is more than a fifth longer than its source."""
     rows = []
     for length in lengths(generator, count, shape.mean_length):
         of_target = int(np.clip(round(length * generator.lognormal(0.0, 0.2)), 4, MAX_LENGTH))
@@ -147,14 +147,14 @@ def _pairs(generator: np.random.Generator, shape: Shape, count: int) -> list[dic
 
 
 def training_work(config: BertConfig | T5Config, sources: Sequence[int], targets: Sequence[int]) -> int:
-    """Floating-point operations that the matrix products of a training step need: none for padding or masked pairs.
+    """Return the floating-point operations of all matrix products in a training step, without padding.
 
-    The backward pass takes twice as many as the forward pass.
+    The backward pass needs twice as many as the forward pass.
 
     Args:
-        config: The model.
-        sources: Tokens of each input.
-        targets: Tokens of each output of T5.
+        config: Configuration of the model.
+        sources: Number of tokens of each input.
+        targets: Number of tokens of each output of T5; empty for BERT.
     """
     forward = (
         _t5_products(config, sources, targets) if isinstance(config, T5Config) else _bert_products(config, sources)
@@ -163,7 +163,7 @@ def training_work(config: BertConfig | T5Config, sources: Sequence[int], targets
 
 
 def _bert_products(config: BertConfig, sources: Sequence[int]) -> int:
-    """Multiplications of a forward pass."""
+    """Return the number of multiplications in a forward pass."""
     width: int = config.hidden_size
     layer = sum(sources) * (4 * width**2 + 2 * width * config.intermediate_size)
     attention = 2 * width * sum(length**2 for length in sources)
@@ -172,7 +172,7 @@ def _bert_products(config: BertConfig, sources: Sequence[int]) -> int:
 
 
 def _t5_products(config: T5Config, sources: Sequence[int], targets: Sequence[int]) -> int:
-    """Multiplications of a forward pass."""
+    """Return the number of multiplications in a forward pass."""
     inner = config.num_heads * config.d_kv
     projection, feed_forward = config.d_model * inner, 2 * config.d_model * config.d_ff
     pairs = sum(length**2 for length in sources)

@@ -1,7 +1,7 @@
-"""What all benchmarks share: ways timed in turn in one process, ratios with quartiles, a table, the machine in words.
+"""Tools that all benchmarks share: alternating time measurements, ratios with quartiles, memory, tables.
 
-A machine's speed drifts, and others may use it: so ways are compared round by round, in an order that changes, and what
-is reported is the median of the rounds' ratios with its quartiles.
+The speed of a machine drifts, and other processes may use it. So alternatives are measured in turn in one process, in
+an order that changes from round to round, and the median of the rounds' ratios is reported with its quartiles.
 """
 
 import multiprocessing
@@ -31,14 +31,14 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of one value or more."""
+        """Return the spread of one or more values."""
         if len(values) == 1:
             return cls(values[0], values[0], values[0])
         lower, median, upper = statistics.quantiles(values, n=4, method="inclusive")
         return cls(lower, median, upper)
 
     def times(self, factor: float) -> "Spread":
-        """In another unit."""
+        """Return the spread of the values multiplied by a factor."""
         return Spread(self.lower * factor, self.median * factor, self.upper * factor)
 
     def __str__(self) -> str:
@@ -47,16 +47,16 @@ class Spread:
 
 @dataclass(frozen=True)
 class Timings:
-    """Seconds of each way in each round, by name; round i of one belongs with round i of the others."""
+    """Seconds of each alternative in each round, by name; round i is the same round for all of them."""
 
     seconds: Mapping[str, Sequence[float]]
 
     def of(self, name: str) -> Spread:
-        """Seconds of one way."""
+        """Return the spread of the seconds of one alternative."""
         return Spread.of(self.seconds[name])
 
     def speedup(self, name: str, over: str) -> Spread:
-        """How many times as fast as another way, round by round."""
+        """Return the spread of the speed of one alternative relative to another, round by round."""
         pairs = zip(self.seconds[over], self.seconds[name], strict=True)
         return Spread.of([other / own for other, own in pairs])
 
@@ -68,14 +68,14 @@ def interleave(
     seed: int = 0,
     before: Mapping[str, Callable[[], object]] | None = None,
 ) -> Timings:
-    """Time each way once a round, in an order drawn anew for each round.
+    """Measure each alternative once per round, in an order that is drawn anew for each round.
 
     Args:
-        ways: What to time, by name.
-        rounds: How often.
-        warmup: Calls of each way before that, which are not timed.
-        seed: Of the orders.
-        before: What a way does ahead of each of its turns, untimed.
+        ways: The functions to measure, by name.
+        rounds: Number of rounds.
+        warmup: Number of calls of each function before the first round, which are not measured.
+        seed: Seed of the orders.
+        before: Functions that are called before each measurement of the alternative of that name, not measured.
     """
     for way in ways.values():
         for _ in range(warmup):
@@ -100,17 +100,17 @@ def time_once(function: Callable[[], object]) -> float:
 
 
 def synchronize() -> None:
-    """Wait until a GPU has done what it was given, where there is one."""
+    """Wait until the GPU has finished its work, if there is one."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def peak_memory(function: Callable[[], object], *, prepare: Callable[[], object] | None = None) -> float:
-    """MiB that a call of `function` adds to the peak of a process of its own; it must be picklable.
+    """Return the MiB by which a call of a function raises the peak memory of a new process.
 
     Args:
-        function: What is measured.
-        prepare: Called first in that process; what it needs is not counted.
+        function: The function, which can be pickled.
+        prepare: A function that is called first in that process; the memory that it needs is not counted.
     """
     context = multiprocessing.get_context("spawn")
     receiving, sending = context.Pipe(duplex=False)
@@ -142,7 +142,7 @@ def _peak_mebibytes() -> float:
 
 
 def _line_of(path: str, name: str) -> str | None:
-    """What stands behind `name` and a colon in a file that Linux has; None where there is none."""
+    """Return the text after `name:` in a file of Linux's /proc, or None if there is no such file or line."""
     if not Path(path).exists():
         return None
     lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -150,7 +150,7 @@ def _line_of(path: str, name: str) -> str | None:
 
 
 def machine() -> str:
-    """Where this runs, in words."""
+    """Return a description of the machine: CPU, threads, GPU, version of torch."""
     cpu = platform.processor() or platform.machine()
     named = _line_of("/proc/cpuinfo", "model name")
     cpu = cpu if named is None else named
@@ -162,7 +162,14 @@ def machine() -> str:
 def print_table(
     title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], console: Console | None = None
 ) -> None:
-    """A table, 160 columns wide where it is not for a terminal; the first column is left-aligned, the others right."""
+    """Print a table and a line on the machine.
+
+    Args:
+        title: Title of the table.
+        columns: Headings of the columns; the first column is left-aligned, and the others are right-aligned.
+        rows: Cells of each row.
+        console: Where the table is printed; None means standard output, 160 characters wide if it is no terminal.
+    """
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right")

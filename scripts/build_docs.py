@@ -1,7 +1,7 @@
-"""Builds the documentation: draws its pictures, describes the commands, makes the site, and checks every link in it.
+"""Builds the documentation: draws the pictures, describes the commands, makes the site, and checks its links.
 
-python scripts/build_docs.py          # the site is in site/
-zensical serve                        # and shown, rebuilt at each change
+python scripts/build_docs.py          # builds the site into site/
+zensical serve                        # shows the site, and builds it again at each change
 """
 
 import contextlib
@@ -24,7 +24,7 @@ SITE = ROOT / "site"
 COMMANDS = ROOT / "build" / "docs" / "commands.md"
 """The description of the commands, which docs/reference/commands.md includes."""
 COPIED = (ROOT / "scripts" / "pictures" / "bench_training.png",)
-"""Pictures of measurements, which no command draws in seconds."""
+"""Pictures of measurements, which take too long to be drawn at each build."""
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -81,7 +81,7 @@ def describe_commands() -> str:
 
 
 def _names(parameter: Any, context: Any) -> str:
-    """Return how a parameter is written: all its options, or the name of an argument."""
+    """Return the names of a parameter: all its option strings, or the name of an argument."""
     names = parameter.opts if parameter.param_type_name == "option" else parameter.get_usage_pieces(context)
     return ", ".join(f"`{name}`" for name in names)
 
@@ -130,7 +130,7 @@ def _leads_somewhere(page: Path, address: str, pages: dict[Path, Links]) -> bool
 
 
 def main() -> int:
-    """Build the site; the exit status is 1 where the generator or the check of links finds a mistake."""
+    """Build the site, and return the exit status: 1 if the generator or the check of links finds an error."""
     shutil.rmtree(PICTURES, ignore_errors=True)
     draw_pictures(DOCS, PICTURES)
     COMMANDS.parent.mkdir(parents=True, exist_ok=True)

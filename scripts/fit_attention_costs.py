@@ -1,6 +1,6 @@
-"""Measures what attention over tiles costs on this machine: `python -m scripts.fit_attention_costs [--rounds N]`.
+"""Measures the cost of attention over tiles on this machine: `python -m scripts.fit_attention_costs [--rounds N]`.
 
-Prints the constants of finetune/attention/planning/cost.py and how well they predict the measured times.
+It prints the constants of finetune/attention/planning/cost.py and how well they predict the measured times.
 """
 
 import argparse
@@ -20,17 +20,17 @@ from scripts.benchmarking import print_table, time_once
 HEADS = 12
 HEAD_DIMS = (32, 64)
 SIZES = (8, 16, 24, 40, 64, 128, 256)
-"""Queries of a tile."""
+"""Numbers of queries of a tile."""
 RATIOS = (1, 3)
-"""Keys for each query."""
+"""Numbers of keys per query."""
 SPILLING = (1024, 2048)
-"""Queries, and keys, of tiles whose weights do not fit the cache."""
+"""Numbers of queries, and of keys, of tiles whose attention weights do not fit into the cache."""
 WEIGHTS = (2**12, 2**16, 2**20)
-"""Attention weights of a batch, about."""
+"""Approximate numbers of attention weights of a batch."""
 
 
 SHORT = (16, 24, 40, 64)
-"""Queries, and keys, of tiles that are computed in one batch or in several."""
+"""Numbers of queries, and of keys, of tiles that are computed in one batch or in several."""
 BATCHES = (1, 2, 4, 8, 16)
 
 
@@ -45,13 +45,13 @@ class Size:
 
 @dataclass(frozen=True)
 class Case:
-    """A call with these batches, all alike."""
+    """A call of the kernel with batches of the given sizes."""
 
     sizes: tuple[Size, ...]
     head_dim: int
 
     def terms(self) -> list[float]:
-        """What the constants of `Costs` are multiplied by, in their order, and 1 for the call."""
+        """Return the factors of the constants of `Costs`, in their order, and 1 for the call."""
         sizes = [(size.tiles * HEADS, size.queries, size.keys) for size in self.sizes]
         pairs = sum(batch * queries * keys for batch, queries, keys in sizes)
         spilled = sum(batch * queries * keys for batch, queries, keys in sizes if queries * keys > CHUNK_WEIGHTS)
@@ -59,7 +59,7 @@ class Case:
         return [len(sizes), pairs, pairs * self.head_dim, spilled, slots * self.head_dim, 1]
 
     def seconds(self, rounds: int) -> float:
-        """The least of several times, forward and backward: what others do on the machine only adds."""
+        """Return the minimum of several times of forward and backward, as other processes can only add to the time."""
         batches = []
         num_queries = num_keys = 0
         for size in self.sizes:
@@ -87,7 +87,7 @@ class Case:
 
 
 def cases() -> list[Case]:
-    """Batches of many shapes and amounts of work, each alone; and the same work in more and more batches."""
+    """Return calls with one batch of many shapes, and calls with the same work in 1 to 16 batches."""
     alone = [Size(1, size, size) for size in SPILLING]
     for weights, size, ratio in itertools.product(WEIGHTS, SIZES, RATIOS):
         alone.append(Size(max(1, weights // (HEADS * size * size * ratio)), size, size * ratio))
@@ -96,7 +96,7 @@ def cases() -> list[Case]:
 
 
 def fit(measured: list[Case], seconds: list[float]) -> tuple[Costs, float]:
-    """Constants, none negative, with the least sum of squared relative errors; and nanoseconds of a call."""
+    """Return non-negative constants with the least sum of squared relative errors, and the nanoseconds of a call."""
     nanoseconds = np.array(seconds) * 1e9
     terms = np.array([case.terms() for case in measured])
     model = LinearRegression(positive=True, fit_intercept=False)
@@ -106,7 +106,7 @@ def fit(measured: list[Case], seconds: list[float]) -> tuple[Costs, float]:
 
 
 def main() -> None:
-    """Measure, fit, print."""
+    """Run as a command: measure, fit the constants and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="times that each shape is measured")
     rounds = parser.parse_args().rounds

@@ -1,12 +1,12 @@
 """Starts finetune/run.py through `accelerate launch`: `launch.py [--flag [value] ...] [key=value ...]`, in any order.
 
-Flags are accelerate's, and so is what they do, save where that would surprise:
+The flags are those of accelerate and have the same effect, with these exceptions:
 
-- run.py's exit status is the launcher's; accelerate turns each into a traceback and 1.
-- A single process takes the launcher's place, so that an interrupt or a kill reaches it alone.
-- Without a GPU, `--num_processes 2` starts two processes; accelerate starts one and does not say so.
-- Processes on CPU share all cores; accelerate gives each one thread unless OMP_NUM_THREADS is set.
-- Defaults are taken without a warning.
+- The exit status is that of run.py; accelerate turns every failure into a traceback and status 1.
+- A single process replaces the launcher, so that signals reach the run directly.
+- Without a GPU, `--num_processes 2` starts two processes; accelerate silently starts one.
+- Processes on a CPU share all cores; accelerate gives each of them one thread unless OMP_NUM_THREADS is set.
+- Default values of flags are used without a warning.
 """
 
 import argparse
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Flags and their values for accelerate, everything else for run.py, wrong or not."""
+    """Return accelerate's arguments: its flags with their values, and all other words as arguments of run.py."""
     parser = launch.launch_command_parser()
     parser.prog = "scripts/run"
     parser.usage = "scripts/run [recipe=NAME] [key=value ...] [--flag [value] ...]  (flags: accelerate launch --help)"
@@ -58,12 +58,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def is_override(argument: str) -> bool:
-    """Whether this is key=value."""
+    """Return whether an argument has the form key=value."""
     return "=" in argument and not argument.startswith("-")
 
 
 def split_cpu(args: argparse.Namespace) -> None:
-    """Set what accelerate leaves out on CPU: several processes where asked for, and their share of the cores."""
+    """Set what accelerate does not on a CPU: the requested number of processes, and their share of the cores."""
     config = configuration(args)
     num_processes = args.num_processes or getattr(config, "num_processes", None) or torch.cuda.device_count() or 1
     num_machines = args.num_machines or getattr(config, "num_machines", None) or 1
@@ -76,7 +76,7 @@ def split_cpu(args: argparse.Namespace) -> None:
 
 
 def configuration(args: argparse.Namespace) -> object | None:
-    """What `accelerate config` wrote, where accelerate would read it."""
+    """Return the configuration that accelerate would read, or None."""
     if args.config_file is None and (args.cpu or not Path(default_config_file).is_file()):
         return None
     config: object = load_config_from_file(args.config_file)
@@ -84,12 +84,12 @@ def configuration(args: argparse.Namespace) -> object | None:
 
 
 def is_no_default(record: logging.LogRecord) -> bool:
-    """Drops accelerate's list of the flags that were not passed."""
+    """Return False for accelerate's warning of flags that were not passed, as a filter of log records."""
     return not record.getMessage().startswith("The following values were not passed")
 
 
 def replace_this_process(args: argparse.Namespace) -> NoReturn:
-    """Become the one process of a run, in the environment that accelerate makes for it."""
+    """Replace the launcher by the single process of a run, with the environment that accelerate prepares for it."""
     command, environment = prepare_simple_launcher_cmd_env(args)
     os.execvpe(command[0], command, environment)
 

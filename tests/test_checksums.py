@@ -77,25 +77,3 @@ def test_what_cannot_be_read_is_not_taken_for_damaged(tmp_path: Path, monkeypatc
     monkeypatch.setattr(io, "open", fails)
     with pytest.raises(OSError, match="error"):
         checksums.is_whole(folder, manifest)
-
-
-def test_all_of_a_folder_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    flushed: list[Path] = []
-    monkeypatch.setattr(os, "fsync", lambda number: flushed.append(Path(f"/proc/self/fd/{number}").readlink()))
-    sealed(tmp_path / "folder")
-    checksums.flush_tree(tmp_path / "folder")
-    assert set(flushed) == {tmp_path / "folder", *(tmp_path / "folder").rglob("*")}
-
-
-def test_file_systems_that_flush_no_folders_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(number: int) -> Callable[[int], None]:
-        def fsync(_: int) -> None:
-            raise OSError(number, os.strerror(number))
-
-        return fsync
-
-    monkeypatch.setattr(os, "fsync", fails(errno.EINVAL))
-    checksums.flush(tmp_path)
-    monkeypatch.setattr(os, "fsync", fails(errno.EIO))
-    with pytest.raises(OSError, match="error"):
-        checksums.flush(tmp_path)

@@ -1,5 +1,6 @@
 """The progress bar of notebooks, with a kernel that notes what it is asked to display."""
 
+import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -63,3 +64,11 @@ def test_other_processes_show_nothing(shown: Shown) -> None:
 def test_a_terminal_of_ipython_is_no_notebook(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["IPython"], "get_ipython", SimpleNamespace)
     assert not in_notebook()
+
+
+@pytest.mark.parametrize(("packages", "is_warned"), [("", True), ("finetune,", False)])
+def test_a_notebook_without_ipywidgets_is_not_warned_of_it(packages: str, is_warned: bool) -> None:
+    pytest.importorskip("ipykernel")
+    code = f"import sys; sys.modules['ipywidgets'] = None; import {packages} ipykernel.zmqshell, tqdm.auto"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ("IProgress not found" in done.stderr) == is_warned

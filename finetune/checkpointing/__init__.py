@@ -1,5 +1,5 @@
-"""What a run keeps on the disk, and how it goes on from there: run folder, checkpoints, state, lock, fingerprint.
+"""The files of a run, and resuming from them: run folder, checkpoints, training state, lock, fingerprint.
 
-Here belong the formats of these files, writing them so that a crash leaves them whole, and reading them with one clear
-message where they are damaged. When a checkpoint is due is decided in `finetune.training`; nothing here knows the loop.
+This package has the formats of these files. It writes them so that a crash leaves them whole, and reports damage in one
+clear message. `finetune.training` decides when a checkpoint is due; this package does not import the loop.
 """

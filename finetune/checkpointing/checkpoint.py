@@ -1,9 +1,10 @@
-"""Models and training states saved while training: written aside, then renamed, so that none is ever half there.
+"""Checkpoints: models and training states that are saved during training.
 
-A checkpoint is a folder `step-000123`: the model as from_pretrained loads it and, in `state/`, what training needs to
-go on. `state/manifest.json` is written last and knows every file by size and checksum. A checkpoint whose files differ
-from it is renamed to `step-000123.damaged`; only checkpoints that `training.keep_checkpoints` no longer keeps are
-deleted, and of those of a complete run what `training.finished_checkpoints` does not keep.
+A checkpoint is a folder `step-000123` with the model, as `from_pretrained` loads it, and with `state/`, from which
+training is resumed. It is written as `step-000123.tmp` and then renamed, so that it is there whole or not at all.
+`state/manifest.json`, which is written last, has the size and the checksum of every file. A checkpoint whose files
+differ from it is renamed to `step-000123.damaged`. A checkpoint is deleted only when `training.keep_checkpoints` does
+not keep it any more, or when the run is complete and `training.finished_checkpoints` does not keep it.
 """
 
 import contextlib
@@ -11,14 +12,13 @@ import errno
 import itertools
 import re
 import shutil
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune import checksums
+from finetune import atomic, checksums
 from finetune.errors import UserError
 from finetune.models import save_weights
 from finetune.models.quiet import quiet
@@ -30,11 +30,11 @@ _NAME = re.compile(r"step-(\d+)")
 _ASIDE = ".tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_WORDS = (*(f"(os error {number})" for number in _FULL), "inline_container", "PytorchStreamWriter")
-"""What safetensors and torch.save say of a full disk or a quota, in errors of their own."""
+"""Parts of the messages in which safetensors and torch.save report a full disk or a quota by errors of their own."""
 
 
 def step_name(step: int) -> str:
-    """Name of a step's checkpoint."""
+    """Return the name of the checkpoint of a step."""
     return f"step-{step:06}"
 
 
@@ -45,20 +45,20 @@ def step_of(folder: Path) -> int | None:
 
 
 def aside(folder: Path) -> Path:
-    """Where a folder is written before it is renamed."""
+    """Return the path at which a folder is written before it is renamed, the same on all processes."""
     return folder.with_name(folder.name + _ASIDE)
 
 
 def save_model(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, weights: Mapping[str, Any] | None = None
 ) -> None:
-    """Write model and tokenizer so that from_pretrained loads them; replaces what was there.
+    """Save a model and its tokenizer for `from_pretrained`, in place of the model that was there.
 
     Args:
         model: The model without accelerate's wrapping.
-        tokenizer: Its tokenizer.
-        folder: Where.
-        weights: The model's state, where it is spread over processes.
+        tokenizer: The tokenizer of the model.
+        folder: Folder of the model; it is replaced as a whole.
+        weights: The model's state_dict, where the weights are sharded over processes; None reads it from the model.
 
     Raises:
         UserError: The disk is full.
@@ -67,44 +67,34 @@ def save_model(
     with enough_room(folder):
         shutil.rmtree(written, ignore_errors=True)
         write_model(model, tokenizer, written, weights)
-        replace(folder)
+        atomic.move_into_place(written, folder)
 
 
 def write_model(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, weights: Mapping[str, Any] | None = None
 ) -> None:
-    """Write model and tokenizer into `folder` as it is."""
+    """Save a model and its tokenizer into a folder that may hold other files, see `save_model`."""
     with quiet():
         save_weights(model, folder, weights)
         tokenizer.save_pretrained(folder)
 
 
-def replace(folder: Path) -> None:
-    """Put what was written aside in the folder's place, once it is on the disk."""
-    written = aside(folder)
-    _follow_umask(written)
-    checksums.flush_tree(written)
-    shutil.rmtree(folder, ignore_errors=True)
-    written.rename(folder)
-    checksums.flush(folder.parent)
-
-
 def seal(folder: Path) -> None:
-    """Note size and checksum of every file, by which `is_whole` tells damage."""
+    """Write the size and the checksum of every file of a checkpoint, which `is_whole` compares."""
     checksums.seal(folder, folder / STATE / _MANIFEST)
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether every file of a checkpoint is there and as it was written.
+    """Return whether every file of a checkpoint is there and as it was written.
 
     Raises:
-        OSError: A file is there and cannot be read, so that nothing is known of the checkpoint.
+        OSError: A file is there and cannot be read, so that it is not known whether the checkpoint is damaged.
     """
     return checksums.is_whole(folder, folder / STATE / _MANIFEST)
 
 
 def newest_first(folder: Path) -> list[Path]:
-    """Checkpoints from which training can go on, whole or not, by the number of their step.
+    """Return the checkpoints from which training can be resumed, damaged or not, the one of the latest step first.
 
     Args:
         folder: The folder of all checkpoints of a run; it need not exist.
@@ -112,22 +102,22 @@ def newest_first(folder: Path) -> list[Path]:
     Raises:
         OSError: The folder cannot be read.
     """
-    # Path.glob is not used: it leaves out in silence what it has no permission to read.
+    # Path.glob is not used: it silently omits what it has no permission to read.
     steps = {path: step for path in _entries(folder) if (step := step_of(path)) is not None}
     return sorted((path for path in steps if (path / STATE).is_dir()), key=lambda path: steps[path], reverse=True)
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """Return the newest checkpoint without damage, or None.
+    """Return the newest undamaged checkpoint, or None.
 
-    Damaged checkpoints that are newer than it are renamed, so that the run can write theirs again. What an interrupted
-    process was still writing or deleting is deleted.
+    Damaged checkpoints that are newer are renamed, so that the run can write checkpoints of these steps again. Folders
+    that an interrupted process was writing or deleting are deleted.
 
     Args:
         folder: The folder of all checkpoints of a run; it need not exist.
 
     Raises:
-        UserError: A checkpoint cannot be read. Nothing is renamed or deleted on account of it.
+        UserError: A checkpoint cannot be read. It is not renamed or deleted.
     """
     try:
         _delete_unfinished(folder)
@@ -135,27 +125,27 @@ def newest_whole(folder: Path) -> Path | None:
             if is_whole(checkpoint):
                 return checkpoint
             kept = _set_apart(checkpoint)
-            warn(f"the checkpoint {checkpoint} is damaged and left out; it is kept as {kept.name}")
+            warn(f"the checkpoint {checkpoint} is damaged and not used; it is kept as {kept.name}")
     except OSError as error:
         raise UserError(
-            "a checkpoint cannot be read, and the run does not go on without it; all checkpoints are left as they are",
+            "a checkpoint cannot be read, and the run is not resumed without it; all checkpoints are left as they are",
             where=str(error.filename or folder),
             expected="files that can be read",
             found=error.strerror or str(error),
-            fix="make it readable and repeat the command, or rename its folder to go on from an older one",
+            fix="make it readable and repeat the command, or rename its folder to resume from an older one",
         ) from error
     return None
 
 
 def prune_checkpoints(folder: Path, *, keep: int, best: str) -> None:
-    """Delete all checkpoints but the newest `keep`, and all of the best one but its model.
+    """Delete all checkpoints except the newest ones and the model of the best one.
 
-    What is not named like a checkpoint, such as a damaged one that was renamed, is left alone.
+    Folders without the name of a checkpoint, such as damaged checkpoints that were renamed, are not deleted.
 
     Args:
         folder: The folder of all checkpoints of a run.
-        keep: How many of the newest are kept.
-        best: Name of the checkpoint whose model is kept in any case.
+        keep: Number of the newest checkpoints that are kept.
+        best: Name of the best checkpoint, whose model is kept in any case.
     """
     _delete_unfinished(folder)
     newest = {path.name for path in newest_first(folder)[:keep]}
@@ -169,13 +159,13 @@ def prune_checkpoints(folder: Path, *, keep: int, best: str) -> None:
 
 
 def clear(folder: Path, *, keep: Literal["models", "all", "none"]) -> int:
-    """Delete what a complete run never reads again, and return how many bytes that were.
+    """Delete the parts of checkpoints that a complete run does not need, and return their size in bytes.
 
-    What is not named like a checkpoint, such as a damaged one that was renamed, is left alone.
+    Folders without the name of a checkpoint, such as damaged checkpoints that were renamed, are not deleted.
 
     Args:
         folder: The folder of all checkpoints of a run; it need not exist.
-        keep: What stays of each checkpoint: its model, all of it, or nothing.
+        keep: What is kept of each checkpoint: its model, all of it, or nothing.
 
     Raises:
         OSError: Something cannot be deleted.
@@ -189,17 +179,20 @@ def clear(folder: Path, *, keep: Literal["models", "all", "none"]) -> int:
         if path.is_dir() and not path.is_symlink():
             freed += sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
             _delete(path)
-    with contextlib.suppress(OSError):  # there is no such folder, or something of the user's is in it
+    with contextlib.suppress(OSError):  # there is no such folder, or it holds files of the user
         folder.rmdir()
     return freed
 
 
 @contextlib.contextmanager
 def enough_room(folder: Path) -> Iterator[None]:
-    """Tell a full disk in one message.
+    """Report a full disk inside this block in one message.
+
+    Args:
+        folder: The folder that is written in the block.
 
     Raises:
-        UserError: The disk was full inside this block. What was being written aside is gone.
+        UserError: The disk was full. What was written of `folder` under its temporary name is deleted.
     """
     try:
         yield
@@ -211,7 +204,7 @@ def enough_room(folder: Path) -> Iterator[None]:
             "the disk is full; what was saved before is whole",
             where=str(folder),
             found=f"{shutil.disk_usage(_existing(folder)).free / 2**20:,.0f} MiB left",
-            fix="make room, or training.keep_checkpoints=1; then go on with resume=auto",
+            fix="make room, or training.keep_checkpoints=1; then resume=auto",
         ) from error
 
 
@@ -226,7 +219,7 @@ def _existing(path: Path) -> Path:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """Everything in a folder; nothing where there is no such folder."""
+    """Return the paths in a folder in order; an empty list if there is no such folder."""
     try:
         return sorted(folder.iterdir())
     except FileNotFoundError:
@@ -234,7 +227,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _delete(path: Path) -> None:
-    """Delete a folder; renamed first, so that one that is half deleted is never taken for a checkpoint."""
+    """Delete a folder. It is renamed first, so that a folder that is partly deleted is never taken for a checkpoint."""
     doomed = aside(path)
     shutil.rmtree(doomed, ignore_errors=True)
     path.rename(doomed)
@@ -242,7 +235,7 @@ def _delete(path: Path) -> None:
 
 
 def _delete_unfinished(folder: Path) -> None:
-    """Delete what a process that ended was still writing or deleting: `step-000123.tmp` and `step-000123/state.tmp`."""
+    """Delete what an interrupted process was writing or deleting: `step-000123.tmp` and `step-000123/state.tmp`."""
     for path in _entries(folder):
         if path.name.endswith(_ASIDE) and step_of(path.with_name(path.name.removesuffix(_ASIDE))) is not None:
             shutil.rmtree(path)
@@ -251,20 +244,8 @@ def _delete_unfinished(folder: Path) -> None:
 
 
 def _set_apart(folder: Path) -> Path:
-    """Rename a damaged checkpoint to a name that is free; returns the new path."""
+    """Rename a damaged checkpoint to a free name, and return the new path."""
     names = (f"{folder.name}.damaged" + (f"-{number}" if number > 1 else "") for number in itertools.count(1))
     kept = next(path for name in names if not (path := folder.with_name(name)).exists())
     folder.rename(kept)
     return kept
-
-
-def _follow_umask(folder: Path) -> None:
-    """Give all files in a folder the permissions of a new file there: safetensors writes its own for the user alone."""
-    probe = folder / ".permissions"  # os.umask cannot be read without being set, for all threads
-    probe.touch()
-    usual = stat.S_IMODE(probe.stat().st_mode)
-    probe.unlink()
-    for path in folder.rglob("*"):
-        if path.is_file() and stat.S_IMODE(path.stat().st_mode) != usual:
-            with contextlib.suppress(PermissionError):  # file systems without permissions
-                path.chmod(usual)

@@ -1,4 +1,4 @@
-"""The last thing that a run does: nothing of it is left to do, and what only resuming would read is deleted."""
+"""The completion of a run: it is marked as complete, and files that only resuming would need are deleted."""
 
 from finetune.checkpointing.checkpoint import clear
 from finetune.checkpointing.run_folder import RunFolder
@@ -7,11 +7,11 @@ from finetune.recipe import Training
 
 
 def complete(folder: RunFolder, training: Training) -> None:
-    """Note that a run is trained, scored and published, and delete what its recipe does not keep of the checkpoints.
+    """Mark a run as trained, evaluated and published, and delete the checkpoints that its recipe does not keep.
 
     Args:
-        folder: The run's folder.
-        training: What the recipe says of checkpoints.
+        folder: The run folder.
+        training: The recipe's `training` section, whose key `finished_checkpoints` is read.
     """
     folder.mark_complete()
     kept = training.finished_checkpoints

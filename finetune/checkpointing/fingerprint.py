@@ -1,8 +1,9 @@
-"""Checksums of what a run began with: a run that goes on compares them, so that it never trains on with other data.
+"""Fingerprints: checksums of the data and the starting model of a run.
 
-A fingerprint has a line of text for each part: each split's features in their order, the class names, and the starting
-model's weights, configuration and tokenizer. It is stored in every checkpoint. Features are compared as they lie in
-memory or are mapped into it, so streamed and mixed data are compared in full, and nothing is tokenised for it.
+A run that is resumed compares them, so that it never continues with other data. A fingerprint has a line of text for
+each part: the features of each split in their order, the class names, and the weights, configuration and tokenizer of
+the starting model. It is stored in every checkpoint. The encoded features are compared, so that streamed and mixed data
+are compared in full, and nothing is tokenized a second time.
 """
 
 import json
@@ -22,13 +23,13 @@ from finetune.data.messages import plural, shorten_list
 from finetune.errors import UserError
 
 Fingerprint = Mapping[str, str]
-"""For each part that a run began with, its size and its checksum in words."""
+"""Size and checksum of each part of the data and the model, as text, by the name of the part."""
 
 DATA_PARTS = ("train", "dev", "test", "labels")
 _BLOCK = 2**26
-"""Bytes that are checked at a time: a mapped column may be larger than memory."""
+"""Number of bytes that are read at a time, as a mapped column may be larger than memory."""
 _NOT_OF_THE_MODEL = ("_name_or_path", "transformers_version")
-"""Entries of a configuration that change with the model's folder or with the installed packages alone."""
+"""Entries of a configuration that depend only on the model's folder or the installed packages."""
 
 
 def take_fingerprint(
@@ -37,13 +38,13 @@ def take_fingerprint(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
 ) -> Fingerprint:
-    """Return the fingerprint of a run that has not begun.
+    """Return the fingerprint of a run before training.
 
     Args:
-        features: The encoded examples of each split, in order.
-        labels: The class names in order; None where there are no classes.
+        features: The encoded features of each split, in order.
+        labels: The class names in order; None for a task without classes.
         model: The starting model with its new head and its adapter, before accelerate prepares it.
-        tokenizer: Its tokenizer.
+        tokenizer: The tokenizer of the model.
     """
     parts = {split: _of_features(one) for split, one in features.items()}
     if labels is not None:
@@ -55,16 +56,16 @@ def take_fingerprint(
 
 
 def check_fingerprint(stored: Fingerprint, now: Fingerprint, *, run: str, changed_packages: Sequence[str]) -> None:
-    """Compare what a run began with to what is there now.
+    """Raise an error if the data or the starting model of a run have changed.
 
     Args:
-        stored: The fingerprint in the run's checkpoint.
+        stored: The fingerprint in the checkpoint of the run.
         now: The fingerprint of the data and the model as they were loaded now.
-        run: The run's folder, for the message.
-        changed_packages: Packages of another version than at the checkpoint, in words.
+        run: The run folder, for the message.
+        changed_packages: Descriptions of the packages whose version is not that at the checkpoint.
 
     Raises:
-        UserError: They differ; the message names each part that does.
+        UserError: The fingerprints differ; the message names each part that does.
     """
     different = [part for part in dict.fromkeys((*stored, *now)) if stored.get(part) != now.get(part)]
     if not different:
@@ -73,7 +74,7 @@ def check_fingerprint(stored: Fingerprint, now: Fingerprint, *, run: str, change
     subject = " and ".join(subjects)
     packages = f"; other packages than before: {', '.join(changed_packages)}" if changed_packages else ""
     raise UserError(
-        f"{subject} changed since the run {run} began, and it does not go on with other ones",
+        f"{subject} changed since the run {run} began, so that it cannot be resumed",
         where=", ".join(different),
         expected="; ".join(f"{part}: {stored.get(part, 'nothing')}" for part in different),
         found="; ".join(f"{part}: {now.get(part, 'nothing')}" for part in different) + packages,

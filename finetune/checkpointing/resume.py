@@ -1,4 +1,4 @@
-"""Which run goes on: the newest unfinished one of the same recipe, or the one that is named."""
+"""Resuming: `resume=auto` finds the newest unfinished run of the same recipe, and `resume=FOLDER` names one."""
 
 import os
 import shlex
@@ -38,13 +38,13 @@ HARMLESS = (
     "training.on_nonfinite",
     "training.max_left_out",
 )
-"""Keys, and sections of them, that a run which goes on may change: none of them changes the weights."""
+"""Keys and sections that may be changed when a run is resumed, because none of them changes the weights."""
 
 CHOSEN = ("training.precision", "training.fp32_matmul")
-"""Keys that `auto` leaves to the machine; a run that goes on keeps what was chosen."""
+"""Keys whose value `auto` is resolved for each machine; a run that is resumed keeps the value that was chosen."""
 
 Difference = tuple[str, Any, Any]
-"""A key, its value in the run, and the one that is asked for now."""
+"""A key, its value in the run, and its value now."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Start:
     """Where a run starts.
 
     Args:
-        recipe: The recipe, with what the run that goes on chose for the machine.
-        folder: The folder of the run that goes on; None for a new run.
-        lock: The hold of the main process on that folder.
+        recipe: The recipe, with the values that a resumed run chose for its machine.
+        folder: The folder of the run that is resumed; None for a new run.
+        lock: The lock of that folder, which the main process holds.
     """
 
     recipe: Recipe
@@ -63,21 +63,25 @@ class Start:
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run that goes on is trained and scored, so that it is only to be published."""
+        """Whether the run that is resumed is trained and evaluated, so that it has only to be published."""
         return self.folder is not None and self.folder.is_finished
 
 
 def find_start(recipe: Recipe) -> Start:
-    """Find the run that goes on and lock it before anything of it is read; called by all processes.
+    """Find the run to resume, and lock it before anything of it is read; called by all processes.
+
+    Args:
+        recipe: The recipe, whose key `resume` is read: None for a new run, `auto`, or a folder.
 
     Raises:
-        UserError: The named folder holds no run, or a complete one, one at work, or one of another recipe.
+        UserError: The named folder holds no run, or a run that is complete, that another process has locked, or that
+            belongs to another recipe.
     """
     lock = RunLock()
     if recipe.resume is None:
         return Start(recipe, None, lock)
     processes = PartialState(cpu=parse_flag_from_env("ACCELERATE_USE_CPU"))  # as Accelerator makes it later
-    found: list[RunFolder | UserError | None] = [_found(recipe, lock) if processes.is_main_process else None]
+    found: list[RunFolder | UserError | None] = [_find(recipe, lock) if processes.is_main_process else None]
     broadcast_object_list(found)
     if isinstance(found[0], UserError):
         raise found[0]
@@ -85,16 +89,20 @@ def find_start(recipe: Recipe) -> Start:
     return Start(recipe if folder is None else _as_chosen(recipe, folder), folder, lock)
 
 
-def _found(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
+def _find(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
     try:
         with lock.released_on_error():
-            return _newest(recipe, lock) if recipe.resume == "auto" else _named(recipe, Path(str(recipe.resume)), lock)
+            return (
+                _find_newest(recipe, lock)
+                if recipe.resume == "auto"
+                else _open_named(recipe, Path(str(recipe.resume)), lock)
+            )
     except UserError as error:
         return error
 
 
 def differences(stored: Recipe, asked: Recipe) -> list[Difference]:
-    """Keys in which two recipes of one run must not differ, and do."""
+    """Return the keys in which two recipes differ although a run that is resumed must not change them."""
     before, now = _flat(stored.model_dump(mode="json")), _flat(asked.model_dump(mode="json"))
     return [
         (key, before.get(key), now.get(key))
@@ -104,7 +112,12 @@ def differences(stored: Recipe, asked: Recipe) -> list[Difference]:
 
 
 def command(folder: Path, processes: int) -> str:
-    """The command that goes on with a run."""
+    """Return the command that resumes a run.
+
+    Args:
+        folder: The run folder.
+        processes: Number of processes of the run.
+    """
     words = f"resume={shlex.quote(str(folder))}"
     if processes == 1:
         return f"finetune run {words}"
@@ -112,18 +125,18 @@ def command(folder: Path, processes: int) -> str:
     return f"{on_cpu}accelerate launch --multi_gpu --num_processes {processes} finetune/run.py {words}"
 
 
-def _newest(recipe: Recipe, lock: RunLock) -> RunFolder | None:
+def _find_newest(recipe: Recipe, lock: RunLock) -> RunFolder | None:
     for folder in _unfinished(recipe):
-        hindrance = _hindrance(folder, recipe, lock)
-        if hindrance is None:
+        reason = _lock_or_reason(folder, recipe, lock)
+        if reason is None:
             return folder
-        say(f"unfinished, but {hindrance}: {folder.path}")
+        say(f"unfinished, but {reason}: {folder.path}")
     lock.release()
     return None
 
 
-def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
-    """Lock a run, and return in words why this process cannot go on with it; None where it can."""
+def _lock_or_reason(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
+    """Lock a run, and return the reason why this process cannot resume it, or None."""
     try:
         if not lock.take(folder.path):
             return "at work in another process"
@@ -132,19 +145,19 @@ def _hindrance(folder: RunFolder, recipe: Recipe, lock: RunLock) -> str | None:
         different = differences(_stored(folder), recipe)
     except UserError as error:
         return f"not usable ({error.problem})"
-    return f"not of this recipe ({_told(different)})" if different else None
+    return f"not of this recipe ({_describe(different)})" if different else None
 
 
 def _unfinished(recipe: Recipe) -> Iterator[RunFolder]:
     paths = [path.parent for path in runs_of(recipe).glob("*/recipe.yaml")]
-    # By time, and those of one second by number.
+    # Sorted by time; runs that started in the same second are numbered.
     for path in sorted(paths, key=lambda path: (path.name[:19], len(path.name), path.name), reverse=True):
         folder = RunFolder(path)
         if not folder.is_complete:
             yield folder
 
 
-def _named(recipe: Recipe, path: Path, lock: RunLock) -> RunFolder:
+def _open_named(recipe: Recipe, path: Path, lock: RunLock) -> RunFolder:
     folder = RunFolder(path)
     if not folder.recipe.is_file():
         raise UserError(
@@ -188,7 +201,7 @@ def _as_chosen(recipe: Recipe, folder: RunFolder) -> Recipe:
     return compose.override(recipe, {key: chosen[key] for key in CHOSEN})
 
 
-def _told(different: list[Difference]) -> str:
+def _describe(different: list[Difference]) -> str:
     return ", ".join(f"{key}={before} there, {now} here" for key, before, now in different)
 
 

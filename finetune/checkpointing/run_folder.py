@@ -1,4 +1,4 @@
-"""`runs/<recipe>/<time>/`: everything that a run leaves behind."""
+"""The run folder `runs/<recipe>/<time>/`, which holds everything that a run writes."""
 
 import contextlib
 import functools
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from finetune import compose
+from finetune import atomic, compose
 from finetune.checkpointing.run_lock import RunLock
 from finetune.errors import UserError
 from finetune.progress import warn
@@ -26,7 +26,7 @@ from finetune.tasks import EvaluationRecord
 
 _RESULTS = "results.json"
 _UNPUBLISHED = "unpublished"
-"""The file that says that a finished run has not yet been published."""
+"""Name of a file that is there while a finished run has not been published."""
 _PACKAGES = (
     "finetune-masks",
     "torch",
@@ -43,7 +43,11 @@ _PACKAGES = (
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Paths and writers of one run; only the main process writes."""
+    """The paths of a run folder, and methods that write its files; only the main process writes.
+
+    Args:
+        path: The folder.
+    """
 
     path: Path
 
@@ -54,20 +58,19 @@ class RunFolder:
         """Make a new folder named by recipe and time, and write the recipe and the environment into it.
 
         Args:
-            recipe: The run.
-            chosen: What the run chose for this machine, kept with the environment.
-            lock: Locks the folder before others can find the run in it.
+            recipe: The recipe.
+            chosen: The settings that the run chose for this machine, which are written to environment.json.
+            lock: A lock that is taken before other processes can find the run; None leaves the folder unlocked.
 
         Raises:
-            UserError: The folder cannot be made.
+            UserError: The folder cannot be made or written.
         """
         path = runs_of(recipe) / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
         try:
             folder = cls(_make_new(path))
             if lock is not None:
                 lock.take(folder.path)
-            # Written aside, so that a run killed now leaves a whole recipe or none.
-            _write(folder.recipe, compose.to_yaml(_resolved(recipe, chosen or {})))
+            atomic.write_text(folder.recipe, compose.to_yaml(_resolved(recipe, chosen or {})))
         except OSError as error:
             raise UserError(
                 f"the run folder {path} cannot be written",
@@ -79,51 +82,51 @@ class RunFolder:
 
     @property
     def recipe(self) -> Path:
-        """The recipe with everything resolved, which repeats the run."""
+        """Path of the recipe with all values resolved, from which the run can be repeated."""
         return self.path / "recipe.yaml"
 
     @property
     def metrics(self) -> Path:
-        """What was measured, a line each time."""
+        """Path of the measurements, one JSON object per line."""
         return self.path / "metrics.jsonl"
 
     @property
     def is_finished(self) -> bool:
-        """Whether the run is trained and scored."""
+        """Whether the run is trained and evaluated on test."""
         return (self.path / _RESULTS).is_file()
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is left to do: the run is finished, its card is written, and it is pushed where asked for."""
+        """Whether the run is finished, its model card is written, and it is pushed if its recipe says so."""
         return self.is_finished and not (self.path / _UNPUBLISHED).is_file()
 
     def mark_complete(self) -> None:
-        """Note that nothing is left to do."""
+        """Mark the run as complete."""
         (self.path / _UNPUBLISHED).unlink(missing_ok=True)
 
     @property
     def model(self) -> Path:
-        """The best model with its tokenizer, as from_pretrained loads it."""
+        """Path of the best model with its tokenizer, as `from_pretrained` loads it."""
         return self.path / "model"
 
     @property
     def checkpoints(self) -> Path:
-        """Models saved at evaluations."""
+        """Path of the folder of all checkpoints."""
         return self.path / "checkpoints"
 
     def log(self, entry: Mapping[str, Any]) -> None:
-        """Append one line to metrics.jsonl."""
+        """Append an entry to metrics.jsonl, as one line of JSON."""
         with self.metrics.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
     def metrics_size(self) -> int:
-        """Bytes of metrics.jsonl, once they are on the disk."""
+        """Return the size of metrics.jsonl in bytes, once all of it is on the disk."""
         with self.metrics.open("a") as file:
             os.fsync(file.fileno())
             return file.tell()
 
     def cut_metrics(self, size: int) -> None:
-        """Forget what metrics.jsonl holds after its first `size` bytes; entries that have been lost are told."""
+        """Truncate metrics.jsonl to `size` bytes; warn if it is shorter, as entries have then been lost."""
         with self.metrics.open("a") as file:
             if file.tell() < size:
                 warn(f"{self.metrics} is shorter than at the checkpoint: earlier entries are lost")
@@ -131,22 +134,23 @@ class RunFolder:
                 file.truncate(size)
 
     def write_results(self, results: Mapping[str, Any]) -> None:
-        """Write results.json, the final scores; until `mark_complete` the run is known as not yet published."""
-        _write(self.path / _UNPUBLISHED, f"to write the card and push the model: finetune run resume={self.path}\n")
+        """Write results.json with the final scores; the run counts as unpublished until `mark_complete`."""
+        note = f"to write the card and push the model: finetune run resume={self.path}\n"
+        atomic.write_text(self.path / _UNPUBLISHED, note)
         self._write_json(_RESULTS, results)
 
     def test_scores(self) -> dict[str, float]:
         """Return the final scores by name.
 
         Raises:
-            UserError: results.json is damaged.
+            UserError: results.json cannot be read.
         """
         fix = f"delete this file; resume={self.path} then scores the run again, from its last checkpoint"
         scores: dict[str, float] = read_json(self.path / _RESULTS, Results, fix).get("test", {})
         return scores
 
     def write_predictions(self, split: str, records: Iterable[EvaluationRecord]) -> None:
-        """Write one line an example: its number, input, reference and prediction."""
+        """Write one line of JSON per example, with its number, input, reference and prediction."""
         with (self.path / f"predictions_{split}.jsonl").open("w", encoding="utf-8") as file:
             for record in records:
                 shown = {
@@ -158,11 +162,11 @@ class RunFolder:
                 file.write(json.dumps(shown | record.extra, ensure_ascii=False) + "\n")
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        _write(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        atomic.write_text(self.path / name, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
 class Results(BaseModel):
-    """What is read of results.json; it holds more."""
+    """The part of results.json that is read."""
 
     model_config = ConfigDict(strict=True)
 
@@ -171,7 +175,7 @@ class Results(BaseModel):
 
 
 class Environment(BaseModel):
-    """What is read of environment.json; it holds more."""
+    """The part of environment.json that is read."""
 
     model_config = ConfigDict(strict=True)
 
@@ -179,18 +183,18 @@ class Environment(BaseModel):
 
 
 def read_json(path: Path, content: type[BaseModel], fix: str) -> dict[str, Any]:
-    """Read a JSON file of a run's folder.
+    """Read a JSON file of a run folder.
 
     Args:
         path: The file.
-        content: What it must hold.
-        fix: What the user can do where it does not.
+        content: A model of the entries that the file must have; it may have others.
+        fix: What the user can do if the file cannot be read.
 
     Returns:
-        The whole object in the file.
+        All entries of the file.
 
     Raises:
-        UserError: The file cannot be read, or is damaged.
+        UserError: The file cannot be read, is no JSON, or lacks an entry.
     """
     try:
         stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -210,25 +214,15 @@ def runs_of(recipe: Recipe) -> Path:
     """Return the folder that holds the runs of a recipe of this name: `<output_dir>/<name>`.
 
     Raises:
-        UserError: The name, of a recipe's file for example, cannot be that of a folder in `output_dir`.
+        UserError: The name of the recipe cannot be the name of a folder in `output_dir`.
     """
     if problem := name_problem(recipe.name):
         raise UserError(problem, where="name", found=repr(recipe.name), fix="name=my_run, say")
     return recipe.output_dir / recipe.name
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file that is never half there."""
-    written = path.with_name(path.name + ".tmp")
-    with written.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    written.rename(path)
-
-
 def _resolved(recipe: Recipe, chosen: Mapping[str, Any]) -> Recipe:
-    """The recipe with what it left to the machine filled in: it repeats the run, and does not go on with another."""
+    """Return the recipe with the values chosen for the machine, and without `resume`, so that it repeats the run."""
     asked, training = recipe.training, {}
     precision, matmul = (chosen.get(name, {}) for name in ("precision", "matmul"))
     if asked.precision == "auto" and precision.get("name") in ("fp32", "bf16", "fp16"):
@@ -239,7 +233,7 @@ def _resolved(recipe: Recipe, chosen: Mapping[str, Any]) -> Recipe:
 
 
 def _make_new(path: Path) -> Path:
-    """Make a folder that was not there, numbered where another run of the same second has the name."""
+    """Make a new folder, whose name is numbered if another run that started in the same second has it."""
     for number in itertools.count(1):
         numbered = path if number == 1 else path.with_name(f"{path.name}-{number}")
         with contextlib.suppress(FileExistsError):
@@ -249,7 +243,7 @@ def _make_new(path: Path) -> Path:
 
 
 def environment() -> dict[str, Any]:
-    """Versions and hardware: with the recipe, what is needed to repeat the run."""
+    """Return the command, the versions of packages, and the hardware, for environment.json."""
     return {
         "command": sys.argv,
         "python": platform.python_version(),

@@ -1,4 +1,4 @@
-"""The lock of a run's folder: one process at a time reads, changes and publishes a run."""
+"""The lock of a run folder, by which only one process at a time reads, changes and publishes a run."""
 
 import contextlib
 import os
@@ -14,20 +14,23 @@ _LOCK = ".lock"
 
 
 class RunLock:
-    """The hold of a process on one run, taken before anything of the run is read or changed.
+    """A lock on one run, which a process takes before it reads or changes anything of the run.
 
-    The system ends the hold when the process dies, by whatever cause. Jobs of one process share it, since a notebook
-    may prepare a run again while it still has an older job of it.
+    The operating system releases the lock when the process ends, for whatever reason. Objects in one process share the
+    lock of a folder, because a notebook may prepare a run again while it still has an older `Run` of it.
     """
 
     def __init__(self) -> None:
         self._lock: FileLock | None = None
 
     def take(self, folder: Path) -> bool:
-        """Lock a run for this process, and unlock the one that was held before; False where another process has it.
+        """Lock a run for this process, after releasing the run that was locked before.
 
         Args:
-            folder: The run's folder.
+            folder: The run folder.
+
+        Returns:
+            Whether the run is locked now; False if another process has locked it.
 
         Raises:
             UserError: The folder cannot be written.
@@ -42,7 +45,7 @@ class RunLock:
             return False
         except OSError as error:
             raise UserError(
-                "the run cannot be locked against other processes, and does not go on without",
+                "the run cannot be locked against other processes, and is not resumed without a lock",
                 where=str(path),
                 expected="a file that can be written",
                 found=error.strerror or str(error),
@@ -52,7 +55,7 @@ class RunLock:
         return True
 
     def release(self) -> None:
-        """Let other processes have the run; does nothing where none is held."""
+        """Release the lock, if one is held."""
         if self._lock is not None:
             self._lock.release(force=True)
             self._lock = None
@@ -73,4 +76,6 @@ def at_work(folder: Path) -> UserError:
         holder = (folder / _LOCK).read_text(encoding="utf-8").strip() or None
     except (OSError, UnicodeDecodeError):
         holder = None
-    return UserError(f"the run {folder} is at work", where="resume", found=holder, fix="wait for it, or end it")
+    return UserError(
+        f"the run {folder} is at work in another process", where="resume", found=holder, fix="wait for it, or end it"
+    )

@@ -1,4 +1,4 @@
-"""Where training stands: everything that a run which goes on must know beside weights and optimizer."""
+"""The state of a training: what is needed to resume it, beside the weights and the state of the optimizer."""
 
 import random
 from collections.abc import Mapping
@@ -15,36 +15,36 @@ _FORMER_NAMES = {"left_out": "skipped_steps"}
 
 @dataclass
 class TrainingState:
-    """Where training stands, the same on all processes; plain values, stored as JSON."""
+    """The state of a training, which is the same on all processes and is stored as JSON."""
 
     total_steps: int
     step: int = 0
     epoch: int = 0
     position: int = 0
-    """Steps done of this epoch."""
+    """Number of steps of this epoch that are done."""
     best_value: float | None = None
     best_loss: float | None = None
-    """Dev loss of the best step, by which equal values are told apart."""
+    """Dev loss of the best step, which decides between equal values of the best metric."""
     best_step: int = 0
     has_gained: bool = False
-    """Whether an evaluation has been better than the first."""
+    """Whether an evaluation has been better than the first one."""
     evaluations_without_gain: int = 0
-    """Evaluations in a row that patience counts."""
+    """Number of consecutive evaluations without gain, which `patience` limits."""
     last_evaluated: int = -1
     dev: dict[str, float] = field(default_factory=dict)
     stop_requested: bool = False
-    """Whether a callback has asked to end the training."""
+    """Whether a callback has requested the end of the training."""
     parts: int = 1
-    """Each batch is computed in so many parts, one after another: more than 1 once memory has not sufficed."""
+    """Number of micro-batches into which each batch is split; more than 1 once memory has not sufficed."""
     largest: int = 0
-    """Positions of the largest part that has been computed."""
+    """Number of token positions of the largest micro-batch for which memory has sufficed."""
     skipped_steps: int = 0
-    """Steps that were skipped because their gradient was not finite."""
+    """Number of steps that were skipped because their loss or gradient was not finite."""
     overflows: int = 0
-    """Steps in a row that fp16's gradient scaling has left out."""
+    """Number of consecutive steps that fp16's gradient scaling has skipped."""
 
     def restore(self, stored: Mapping[str, Any]) -> None:
-        """Take over stored values, except how many steps there are."""
+        """Set the stored values, except `total_steps`, which the recipe determines."""
         for stored_name, value in stored.items():
             name = _FORMER_NAMES.get(stored_name, stored_name)
             if name != "total_steps":
@@ -53,28 +53,38 @@ class TrainingState:
 
 @dataclass
 class MeanLoss:
-    """A loss averaged over targets, summed on the device so that no step waits for it."""
+    """A loss averaged over targets; the sum stays on the device, so that no step waits for it.
+
+    Args:
+        total: Sum of the losses of this process's targets in nats, a scalar.
+        targets: Number of targets over all processes.
+    """
 
     total: Tensor
     targets: int = 0
 
     def add(self, loss: Tensor, targets: int) -> None:
-        """Add the loss summed over this process's part of `targets` targets."""
+        """Add the loss of a step.
+
+        Args:
+            loss: Sum of the losses of this process's targets, a scalar.
+            targets: Number of targets of the step over all processes.
+        """
         self.total += loss
         self.targets += targets
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` takes."""
+        """Return what `load_state_dict` needs to continue."""
         return {"total": self.total, "targets": self.targets}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Go on from a stored sum."""
+        """Continue from what `state_dict` returned."""
         self.total.copy_(stored["total"])
         self.targets = stored["targets"]
 
 
 def random_states() -> dict[str, Any]:
-    """States of this process's random generators: Python's, numpy's, and torch's on the CPU and on the GPUs."""
+    """Return the states of this process's random generators: Python, numpy, and torch on the CPU and on GPUs."""
     name, words, position, has_gauss, cached_gaussian = np.random.get_state(legacy=True)  # noqa: NPY002 (not drawn)
     states: dict[str, Any] = {
         "python": random.getstate(),
@@ -87,7 +97,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: Mapping[str, Any]) -> None:
-    """Set the generators to states that `random_states` gave."""
+    """Set the random generators to states that `random_states` returned."""
     random.setstate(states["python"])
     name, words, *rest = states["numpy"]
     np.random.set_state((name, words.numpy().astype(np.uint32), *rest))  # noqa: NPY002

@@ -4,12 +4,11 @@ import contextlib
 import logging
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from finetune import checksums
+from finetune import atomic, checksums
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +18,6 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 """A folder of the cache is named by the hash of what its content depends on, 16 bytes in hexadecimal digits."""
 
 _CHECKSUMS = "checksums.json"
-_ASIDE = ".unfinished-"
 
 
 @contextlib.contextmanager
@@ -32,18 +30,10 @@ def filled(folder: Path) -> Iterator[Path]:
         folder: Where the content is to lie; another process may put the same content there first.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_ASIDE, ignore_cleanup_errors=True) as aside:
-        made = Path(aside) / folder.name
+    with atomic.written_aside(folder, keep_existing=True) as made:
         made.mkdir()
         yield made
         checksums.seal(made, made / _CHECKSUMS)
-        checksums.flush_tree(made)
-        try:
-            made.rename(folder)
-        except OSError:
-            if not folder.is_dir():  # another process was first
-                raise
-        checksums.flush(folder.parent)
 
 
 def holds(folder: Path) -> bool:
@@ -57,8 +47,8 @@ def holds(folder: Path) -> bool:
     if checksums.is_whole(folder, folder / _CHECKSUMS):
         return True
     logger.warning("the cached folder %s is damaged: it is deleted, and its content is made anew", folder)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=_ASIDE, ignore_cleanup_errors=True) as aside:
-        folder.rename(Path(aside) / folder.name)
+    with atomic.folder_aside(folder.parent) as doomed:
+        folder.rename(doomed / folder.name)
     return False
 
 

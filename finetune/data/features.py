@@ -2,7 +2,6 @@
 
 import json
 import logging
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from datasets import Dataset
 
-from finetune import checksums
+from finetune import atomic, checksums
 from finetune.data.batches import Indices
 
 logger = logging.getLogger(__name__)
@@ -148,14 +147,12 @@ def _is_whole(file: Path) -> bool:
 
 
 def _write_values(chunks: Sequence[pa.ListArray], file: Path) -> None:
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".unfinished-", delete=False) as aside:
-        for chunk in chunks:
-            chunk.flatten().to_numpy().tofile(aside)
-    checksums.flush(Path(aside.name))
-    figures = Path(f"{aside.name}.json")
-    figures.write_text(json.dumps(checksums.file_figures(Path(aside.name))), encoding="utf-8")
-    Path(aside.name).replace(file)
-    figures.replace(_figures_of(file))
+    with atomic.written_aside(file) as written:
+        with written.open("wb") as opened:
+            for chunk in chunks:
+                chunk.flatten().to_numpy().tofile(opened)
+        figures = json.dumps(checksums.file_figures(written))
+    atomic.write_text(_figures_of(file), figures)
 
 
 def _figures_of(file: Path) -> Path:

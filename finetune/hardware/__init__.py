@@ -1,5 +1,5 @@
-"""How a run makes use of the machine: memory, precision, matrix products, compilation, sharding, prefetching.
+"""Use of the hardware: memory, precision, matrix products, compilation, sharding, prefetching.
 
-Here belongs what depends on the processor, its libraries or the number of devices, and leaves results the same but for
-rounding. What belongs to a training step is in `finetune.training`; nothing here knows the loop.
+This package has what depends on the processor, its libraries or the number of devices, and changes results at most by
+rounding. The training step itself is in `finetune.training`; this package does not import the loop.
 """

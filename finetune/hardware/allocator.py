@@ -1,20 +1,20 @@
-"""Memory that is used again in place of being given back and asked for, on CPU."""
+"""Settings of the C library's memory allocator, so that freed memory is used again on a CPU."""
 
 import ctypes
 import platform
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
-_NEVER = 2**31 - 1  # bytes
+_NEVER = 2**31 - 1  # bytes: larger than any block that is freed
 _MOST = 2**25
-"""Bytes from which on memory is asked for by itself, at the most that versions of glibc take that do not take more."""
+"""The greatest threshold in bytes for mmap that all versions of glibc accept."""
 
 
 def keep_memory() -> bool:
-    """Let glibc keep freed memory for the next step; gives whether it does.
+    """Let glibc keep freed memory for the next step, and return whether it does.
 
-    By default it hands every large tensor back to the system when it is freed, and the system clears each page again
-    when the next step asks for it: a tenth of a small model's step, most of it for the gradient of its embeddings. The
-    process then holds on to as much memory as it ever needed.
+    By default, glibc returns the memory of every large tensor to the operating system when the tensor is freed, and the
+    system zeroes each page again when the next step needs it. This takes a tenth of the step of a small model, most of
+    it for the gradient of the embeddings. The process then keeps as much memory as it has ever needed.
 
     Source: mallopt(3).
     """

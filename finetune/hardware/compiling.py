@@ -1,4 +1,4 @@
-"""torch.compile by a key."""
+"""Compilation of models by torch.compile, for `training.compile=true`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +10,18 @@ from finetune.errors import UserError
 
 
 def compile_model(model: nn.Module, *, ragged: bool) -> None:
-    """Have torch compile the model at its first step, in place; the names of its weights stay.
+    """Let torch compile the model in place at its first step; the names of its weights do not change.
 
-    Padded rows are compiled whole. Of ragged streams, what computes each token by itself is: attention over them is cut
-    into pieces of other numbers and sizes in each batch, which would be compiled anew time and again.
+    A model that reads padded rows is compiled as a whole. Of a model that reads ragged streams, only the parts are
+    compiled that compute each token independently: attention is cut into tiles whose number and sizes differ from batch
+    to batch, for which torch would compile again and again.
 
     Args:
-        model: With its masks applied.
-        ragged: Whether it reads ragged streams.
+        model: The model, with its masks applied.
+        ragged: Whether the model reads ragged streams.
 
     Raises:
-        UserError: The model has no such part.
+        UserError: The model reads ragged streams, and no part of it can be compiled.
     """
     if not ragged:
         model.compile(dynamic=True)
@@ -38,9 +39,9 @@ def compile_model(model: nn.Module, *, ragged: bool) -> None:
 
 
 def token_wise(model: nn.Module) -> list[nn.Module]:
-    """The largest parts of the model's layers without attention: they compute each token by itself.
+    """Return the largest parts of the model's layers that contain no attention, and so compute tokens independently.
 
-    Parts of a single operation are left out, as there is nothing to fuse.
+    Modules without submodules are not returned: they are single operations, in which there is nothing to fuse.
     """
     layers = [layer for stack in model.modules() if isinstance(stack, nn.ModuleList) for layer in stack]
     found = [part for layer in layers for part in _without_attention(layer)]
@@ -57,10 +58,13 @@ def _without_attention(module: nn.Module) -> Iterator[nn.Module]:
 
 @contextmanager
 def compiling(enabled: bool) -> Iterator[None]:
-    """Tell what torch.compile cannot compile inside this block.
+    """Report errors of torch.compile inside this block.
+
+    Args:
+        enabled: Whether the model is compiled; False does nothing.
 
     Raises:
-        UserError: The model, under the recipe's masks.
+        UserError: torch.compile cannot compile the model under the masks of the recipe.
     """
     if not enabled:
         yield

@@ -1,12 +1,12 @@
-"""CPU tuning: whatever a run does to be fast on a CPU, all of it under one key, `training.cpu_tuning`.
+"""CPU tuning: everything that a run does to be fast on a CPU, which `training.cpu_tuning=false` turns off.
 
 | what | where |
 |---|---|
 | freed memory is kept for the next step | allocator |
 | a single process of `accelerate launch` uses all cores | here |
 | fp32 products are computed by the faster library | matmul |
-| dropout draws its random numbers eight at a time | dropout |
-| gradients of embeddings are gathered | embeddings |
+| dropout draws eight random numbers at a time | dropout |
+| gradients of embeddings are sparse during the backward pass | embeddings |
 | streams are padded to sizes that repeat, and small products of attention are computed by MKL | finetune.attention |
 """
 
@@ -28,7 +28,7 @@ from finetune.recipe import Training
 
 
 def tune_process(accelerator: Accelerator) -> None:
-    """Set what holds for the rest of the process: how memory is freed, and the number of threads."""
+    """Set how memory is freed and the number of threads, for the rest of the process."""
     if accelerator.device.type != "cpu":
         return
     keep_memory()
@@ -41,7 +41,16 @@ def tune_process(accelerator: Accelerator) -> None:
 def choose_shared_matmul(
     training: Training, model: nn.Module, accelerator: Accelerator, precision: Precision
 ) -> Matmul:
-    """Return one choice for all processes, tried by one of them while the others leave it the cores."""
+    """Return the library for fp32 products, which the main process chooses for all processes.
+
+    The other processes wait meanwhile, so that they do not disturb the time measurement.
+
+    Args:
+        training: The recipe's `training` section.
+        model: The model, whose linear layers give the shapes that are measured.
+        accelerator: The accelerator of the run.
+        precision: The precision of the run.
+    """
     applies = precision.name == "fp32" and accelerator.device.type == "cpu"
     chosen: list[Matmul] = [DEFAULT]
     if accelerator.is_main_process:
@@ -54,18 +63,18 @@ def choose_shared_matmul(
 
 @contextmanager
 def tuned(matmul: Matmul, *, enabled: bool) -> Iterator[None]:
-    """Compute a model in the ways that are fastest on a CPU inside the block; on a GPU nothing changes.
+    """Compute with CPU tuning inside this block; on a GPU nothing changes.
 
     Args:
-        matmul: The library of fp32 products.
-        enabled: False leaves everything but `matmul` to torch.
+        matmul: The library for fp32 products.
+        enabled: Whether CPU tuning is on; False applies `matmul` alone.
     """
     with cpu_tuning(enabled=enabled), matmul.used():
         yield
 
 
 def _cores() -> int:
-    """Physical cores that this process may use."""
+    """Return the number of physical cores that this process may use."""
     physical = psutil.cpu_count(logical=False) or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else physical
     return min(physical, allowed)

@@ -1,4 +1,4 @@
-"""Dropout modules that draw fast, while a model is trained on a CPU."""
+"""Faster dropout for training on a CPU."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,23 +10,26 @@ from finetune.attention.kernels.dropout import factors, survivors
 
 
 def dropout(activations: Tensor, probability: float) -> Tensor:
-    """Zero each activation with the given probability, and scale up those kept.
+    """Zero each activation with the given probability, and divide the others by 1 - `probability`.
 
-    Drawn from torch's own generator, which gradient checkpointing sets back.
+    The random numbers come from torch's default generator, whose state gradient checkpointing restores.
 
     Args:
-        activations: Of any shape and floating-point type.
-        probability: At least 0 and below 1.
+        activations: A floating-point tensor of any shape.
+        probability: Probability of zeroing an activation, at least 0 and below 1.
+
+    Returns:
+        A tensor of the shape and dtype of `activations`.
     """
     kept = survivors(activations.numel(), probability, device=activations.device)
     return activations * factors(kept, probability, activations.dtype).view(activations.shape)
 
 
 class _FastDropout(nn.Dropout):
-    """nn.Dropout in all but how it draws."""
+    """nn.Dropout that draws its random numbers by `dropout`."""
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 (torch's name)
-        # What is compiled draws along with what it computes.
+        # torch.compile fuses nn.Dropout with the operations around it, which is faster still.
         if self.training and self.p and input.device.type == "cpu" and not torch.compiler.is_compiling():
             return dropout(input, self.p)
         return super().forward(input)
@@ -34,11 +37,13 @@ class _FastDropout(nn.Dropout):
 
 @contextmanager
 def fast_dropout(model: nn.Module, *, enabled: bool = True) -> Iterator[None]:
-    """Let the model's dropout modules draw fast inside the block. Nothing of it is stored with the model.
+    """Let the dropout modules of a model draw random numbers faster inside this block.
+
+    The modules have their own class again afterwards, so that nothing of this is saved with the model.
 
     Args:
-        model: The model; on a GPU its modules draw as before.
-        enabled: False leaves all modules as they are.
+        model: The model; for tensors on a GPU nothing changes.
+        enabled: Whether the modules are changed.
     """
     modules = [module for module in model.modules() if type(module) is nn.Dropout and enabled]
     for module in modules:

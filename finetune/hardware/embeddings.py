@@ -1,8 +1,9 @@
-"""Gradients of embeddings that cost what a batch looks up, not what there is to look up, on a CPU.
+"""Gradients of embeddings on a CPU whose cost follows the tokens of a batch, not the size of the vocabulary.
 
-torch fills a tensor as large as the vocabulary with zeros at each step, to add the gradient of a batch's few hundred
-tokens to it. Here autograd gathers those alone, and one such tensor serves all steps: after each, the rows that were
-written are cleared. The gradient's norm reads no other rows either.
+By default, torch allocates and zeroes a tensor as large as the embedding at each step, and adds the gradient of a few
+hundred tokens to it. Here the backward pass gives a sparse gradient of the rows that were looked up. It is added to one
+dense tensor, which is kept for all steps: after each step only the rows that were written are zeroed. The norm of the
+gradient is computed from these rows too.
 """
 
 from collections.abc import Iterator
@@ -12,15 +13,16 @@ import torch
 from torch import Tensor, nn
 
 _LEAST = 2**20
-"""Weights of an embedding for which it is worth while."""
+"""Number of weights of the smallest embedding for which this pays."""
 
 
 class SparseEmbeddingGradients:
     """The gradients of a model's large embeddings.
 
     Args:
-        model: Its embeddings that share their weight with no module of another kind are looked after.
-        enabled: False leaves all to torch.
+        model: The model. Embeddings that share their weight with another kind of module (a tied output layer) get the
+            gradients of torch, because those are dense anyway.
+        enabled: Whether anything is changed; False leaves all gradients to torch.
     """
 
     def __init__(self, model: nn.Module, *, enabled: bool) -> None:
@@ -31,7 +33,7 @@ class SparseEmbeddingGradients:
 
     @contextmanager
     def gathered(self) -> Iterator[None]:
-        """Backward passes in this block leave sparse gradients, which `fill` makes dense."""
+        """Let backward passes inside this block give sparse gradients, which `fill` makes dense."""
         for module in self._modules:
             module.sparse = True
         try:
@@ -41,10 +43,11 @@ class SparseEmbeddingGradients:
                 module.sparse = False
 
     def fill(self) -> None:
-        """Make the gradients dense."""
+        """Replace each sparse gradient by a dense one of the shape of its weight, [rows, hidden_size]."""
         for weight in self._weights:
             if weight.grad is None or not weight.grad.is_sparse:
                 continue
+            # Not coalesced: row numbers [tokens], with repetitions, and values [tokens, hidden_size].
             rows, values = weight.grad._indices()[0], weight.grad._values()
             if weight not in self._dense:
                 self._dense[weight] = torch.zeros_like(weight)
@@ -52,7 +55,7 @@ class SparseEmbeddingGradients:
             weight.grad = self._dense[weight].index_add_(0, rows, values)
 
     def nonzero(self, weight: Tensor) -> Tensor | None:
-        """A weight's gradient, of a filled one the rows that were looked up alone; None where it has none."""
+        """Return the gradient of a weight, without rows that are known to be zero; None if it has no gradient."""
         rows = self._rows.get(weight)
         if rows is None or weight.grad is None:
             return weight.grad
@@ -60,7 +63,7 @@ class SparseEmbeddingGradients:
         return weight.grad.index_select(0, distinct)
 
     def clear(self) -> None:
-        """Forget them, after the model's gradients were set to None."""
+        """Zero the rows that were written; call it after the gradients of the model were set to None."""
         for weight, rows in self._rows.items():
             self._dense[weight].index_fill_(0, rows, 0.0)
         self._rows.clear()

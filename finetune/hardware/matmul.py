@@ -1,8 +1,9 @@
-"""Which library multiplies fp32 matrices on a CPU.
+"""Choice of the library that multiplies fp32 matrices on a CPU.
 
-torch takes MKL, which reaches about half of what an AMD CPU can do; oneDNN reaches it. Its switch in torch is named for
-a loss of precision that it allows and that CPUs with AMX make use of; others compute all digits. So it is tried before
-it is used, on products of the model's own shapes: for time, and for the error against float64.
+By default torch uses MKL, which reaches about half of the peak speed of an AMD CPU; oneDNN reaches it. The switch of
+torch for oneDNN is named "bf16", because it permits oneDNN to round factors to bf16. oneDNN does so on CPUs with AMX;
+on others it computes in full fp32 precision. So oneDNN is tried before it is used, on products of the model's own
+shapes: it must be faster, and its error against float64 must not be that of rounded factors.
 """
 
 import math
@@ -19,30 +20,36 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-_mkldnn: Any = torch.backends.mkldnn  # whose types do not tell its switches
+_mkldnn: Any = torch.backends.mkldnn  # its type stubs lack the switches
 
 Library = Literal["default", "onednn"]
 Shape = tuple[int, int]
-"""Width of a linear layer's input and of its output."""
+"""Numbers of input and output features of a linear layer."""
 
 _ROWS = 64
-"""Tokens in the products that are tried."""
+"""Number of tokens in the products that are tried."""
 _WIDEST = 2048
-"""Layers wider than that (over a vocabulary) are tried at this width."""
+"""Greatest number of features in the products that are tried; output layers over a vocabulary have more."""
 _SMALLEST = 2**16
-"""Weights of a layer; models without one as large gain nothing to speak of."""
+"""Number of weights of the smallest layer that is tried; smaller layers gain almost nothing."""
 _SECONDS = 0.2
+"""Least duration of the measurement."""
 _ROUNDS = 2
+"""Least number of rounds of the measurement."""
 _LEAST_GAIN = 1.1
+"""Least speed of oneDNN, relative to the default, for which it is used."""
 _MOST_ERROR = 4.0
-"""Times the default's. oneDNN adds up each sum in one go, where MKL adds up parts of it: its error is about twice as
-large, 5e-7 for sums of 1,536. Products whose factors lose digits have thousands of times the error (tf32, bf16), or
-tens (three bf16 products for one)."""
+"""Greatest error of oneDNN, relative to that of the default, with which it is used.
+
+oneDNN accumulates a dot product in one sum, and MKL in several partial sums, so that the error of oneDNN is about twice
+as large: 5e-7 for 1,536 terms. With factors rounded to tf32 or bf16 the error is thousands of times as large, and tens
+of times where one fp32 product is computed as three bf16 products.
+"""
 
 
 @dataclass(frozen=True)
 class Matmul:
-    """The library, and why it was taken."""
+    """The library for fp32 products, and why it was chosen."""
 
     library: Library
     why: str
@@ -52,7 +59,7 @@ class Matmul:
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Multiply by this library inside the block."""
+        """Multiply by this library inside this block."""
         if self.library == "default":
             yield
             return
@@ -71,13 +78,13 @@ ONEDNN = Matmul("onednn", "")
 def choose_matmul(
     asked: Library | Literal["auto"], model: nn.Module, *, computes_fp32_on_cpu: bool, is_tuned: bool = True
 ) -> Matmul:
-    """The library that is asked for, or for auto the faster of those that are exact.
+    """Return the library that the recipe names, or for `auto` the faster library that is exact enough.
 
     Args:
-        asked: A library or auto.
-        model: Gives the shapes to try.
-        computes_fp32_on_cpu: Whether the run does; nothing is changed where it does not.
-        is_tuned: Whether the run is tuned for a CPU at all.
+        asked: Value of `training.fp32_matmul`: a library, or `auto`.
+        model: The model, whose linear layers give the shapes to try.
+        computes_fp32_on_cpu: Whether the run computes in fp32 on a CPU; otherwise the default is returned.
+        is_tuned: Whether `training.cpu_tuning` is on; otherwise the default is returned.
     """
     if not is_tuned:
         return Matmul("default", "training.cpu_tuning=false")
@@ -89,22 +96,23 @@ def choose_matmul(
         return Matmul(asked, "as training.fp32_matmul says")
     if not (shapes := _largest_shapes(model)):
         return Matmul("default", "the model is too small to gain")
-    return _tried(shapes, torch.get_num_threads())
+    return _measure(shapes, torch.get_num_threads())
 
 
 def _largest_shapes(model: nn.Module) -> tuple[tuple[Shape, int], ...]:
-    """Up to three shapes of linear layers, those with the most work, and how many layers have them."""
+    """Return up to three shapes of linear layers, those with the most work, each with its number of layers."""
     layers = [module for module in model.modules() if isinstance(module, nn.Linear)]
     shapes = Counter((min(one.in_features, _WIDEST), min(one.out_features, _WIDEST)) for one in layers)
     by_work = sorted(shapes.items(), key=lambda item: item[0][0] * item[0][1] * item[1], reverse=True)
     return tuple((shape, count) for shape, count in by_work[:3] if shape[0] * shape[1] >= _SMALLEST)
 
 
-@cache  # per number of threads, so that two runs of one process compute alike
-def _tried(shapes: tuple[tuple[Shape, int], ...], threads: int) -> Matmul:
+@cache  # so that two runs of one process with the same number of threads compute the same
+def _measure(shapes: tuple[tuple[Shape, int], ...], threads: int) -> Matmul:
+    """Measure both libraries on products of the given shapes, and return the better one."""
     generator = torch.Generator().manual_seed(0)
     products = [(product, count) for shape, count in shapes for product in _products(shape, generator)]
-    error = max(_times_the_error(product) for product, _ in products)
+    error = max(_relative_error(product) for product, _ in products)
     gain = _gain(products)
     is_better = gain >= _LEAST_GAIN and error <= _MOST_ERROR
     found = f"oneDNN is {gain:.1f} times as fast, at {error:.1f} times the rounding error, on {threads} threads"
@@ -113,7 +121,7 @@ def _tried(shapes: tuple[tuple[Shape, int], ...], threads: int) -> Matmul:
 
 @dataclass(frozen=True)
 class _Product:
-    """A product of matrices, of which the last two dimensions are multiplied."""
+    """A matrix product, possibly batched, of two tensors."""
 
     left: Tensor
     right: Tensor
@@ -123,20 +131,21 @@ class _Product:
 
 
 def _products(shape: Shape, generator: torch.Generator) -> list[_Product]:
-    """What a linear layer computes forward and backward, and what attention does with its output in heads of 32."""
+    """Return the products of a linear layer, forward and backward, and one of attention with a head_dim of 32."""
     width, outputs = shape
 
     def normal(*size: int) -> Tensor:
         return torch.randn(*size, generator=generator)
 
     x, weight, gradient = normal(_ROWS, width), normal(outputs, width), normal(_ROWS, outputs)
-    heads = normal(max(outputs // 32, 1), _ROWS // 4, 32)
+    heads = normal(max(outputs // 32, 1), _ROWS // 4, 32)  # [heads, tokens, head_dim]
+    # Output, gradient of the input, gradient of the weight, and attention scores.
     pairs = ((x, weight.T), (gradient, weight), (gradient.T, x), (heads, heads.mT))
     return [_Product(left, right) for left, right in pairs]
 
 
 def _gain(products: Sequence[tuple[_Product, int]]) -> float:
-    """How many times as fast oneDNN is, by the shortest times of rounds that take turns."""
+    """Return the speed of oneDNN relative to the default, by the shortest times of alternating rounds."""
     shortest = {DEFAULT: [math.inf] * len(products), ONEDNN: [math.inf] * len(products)}
     start, rounds = time.perf_counter(), 0
     while rounds < _ROUNDS or time.perf_counter() - start < _SECONDS:
@@ -155,8 +164,8 @@ def _time(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _times_the_error(product: _Product) -> float:
-    """How many times as far oneDNN's product is from the one in float64 as the default."""
+def _relative_error(product: _Product) -> float:
+    """Return the error of oneDNN's product against float64, relative to the error of the default."""
     exact = product.left.double() @ product.right.double()
     errors: list[float] = []
     for matmul in (ONEDNN, DEFAULT):

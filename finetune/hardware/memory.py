@@ -1,4 +1,4 @@
-"""Memory that does not suffice."""
+"""Handling of a lack of memory."""
 
 import gc
 
@@ -10,37 +10,41 @@ from finetune.errors import UserError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory did not suffice, on a GPU or on the CPU."""
+    """Return whether an exception reports a lack of memory, on a GPU or on the CPU."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and should_reduce_batch_size(error)
 
 
 def free_memory() -> None:
-    """Give back what nothing refers to any more."""
+    """Collect garbage, and return cached memory of the GPU to the driver."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def recompute_activations(model: PreTrainedModel) -> None:
-    """Compute activations a second time in the backward pass in place of keeping them.
+    """Turn on gradient checkpointing: activations are computed again in the backward pass rather than kept.
 
     Raises:
-        UserError: The model cannot.
+        UserError: The model does not support it.
     """
     try:
         model.activation_checkpointing_enable({"use_reentrant": False})
     except ValueError as error:
         raise UserError(
-            f"{type(model).__name__} cannot compute its activations again",
+            f"{type(model).__name__} does not support gradient checkpointing",
             where="training.gradient_checkpointing",
             fix="training.gradient_checkpointing=false, and a smaller training.batch_size",
         ) from error
 
 
 def out_of_memory(where: str) -> UserError:
-    """A single example does not fit, or several processes cannot be brought back into step."""
+    """Return the error to raise when memory does not suffice and smaller micro-batches cannot help.
+
+    Args:
+        where: When it happened, for the message: `at step 3, for a single example`.
+    """
     return UserError(
         f"memory does not suffice {where}",
         fix="training.gradient_checkpointing=true, a smaller training.batch_size (and a larger "

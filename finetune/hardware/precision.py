@@ -1,4 +1,4 @@
-"""The precision of the matrix products, chosen where the recipe leaves it open."""
+"""The precision of matrix products, chosen by the hardware for `training.precision=auto`."""
 
 import os
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from accelerate.utils import parse_flag_from_env
 
 from finetune.errors import UserError
 
-_TOLD = "ACCELERATE_MIXED_PRECISION"
+_VARIABLE = "ACCELERATE_MIXED_PRECISION"
 _ASKED = "as training.precision says"
 _FIRST_FAST_CUDA = (8, 0)
 """Compute capability of the first NVIDIA GPUs (Ampere) whose tensor cores take bf16."""
@@ -18,7 +18,7 @@ _FIRST_FAST_CUDA = (8, 0)
 
 @dataclass(frozen=True)
 class Precision:
-    """A precision (fp32, bf16, fp16, or another of accelerate's) and why it was taken."""
+    """A precision (fp32, bf16, fp16, or another one of accelerate) and why it was chosen."""
 
     name: str
     why: str
@@ -27,10 +27,10 @@ class Precision:
         return f"{self.name} ({self.why})"
 
     def accelerator(self) -> Accelerator:
-        """An accelerator that computes so.
+        """Return an accelerator that computes in this precision.
 
         Raises:
-            UserError: This machine does not.
+            UserError: This machine does not support the precision.
         """
         name = "no" if self.name == "fp32" else self.name
         if is_initialized() and AcceleratorState().mixed_precision != name:
@@ -53,30 +53,30 @@ class Precision:
 
 
 def choose_precision(asked: str | None) -> Precision:
-    """The precision that is asked for, or for auto the fastest that trains as well as fp32.
+    """Return the precision that the recipe names, or for `auto` the fastest one that trains as well as fp32.
 
-    For auto, accelerate's --mixed_precision comes first. It has no word for not given: `no` is what it says then, so
-    that `no` does not count. The machine is asked for what it can do rather than timed, so that the same machine always
-    computes the same.
+    For `auto`, a precision that was given to accelerate by --mixed_precision is used first. accelerate's value `no` may
+    also mean that none was given, so that it does not count. The choice depends on the features of the hardware and not
+    on a time measurement, so that the same machine always computes the same.
 
     Args:
-        asked: A precision, auto, or None for what accelerate was told.
+        asked: Value of `training.precision`: a precision, `auto`, or None for the precision given to accelerate.
     """
-    told = os.environ.get(_TOLD, "no")
+    given = os.environ.get(_VARIABLE, "no")
     if asked not in ("auto", None):
         return Precision(asked, _ASKED)
-    if asked is None or told != "no" or parse_flag_from_env("ACCELERATE_USE_DEEPSPEED"):
-        return Precision("fp32" if told == "no" else told, "as accelerate was told")
+    if asked is None or given != "no" or parse_flag_from_env("ACCELERATE_USE_DEEPSPEED"):
+        return Precision("fp32" if given == "no" else given, "as accelerate was told")
     if hardware := _multiplies_bf16_fast():
         return Precision("bf16", f"fast on {hardware}; training.precision=fp32 for more digits")
     return Precision("fp32", "no hardware here that multiplies bf16 fast")
 
 
 def _multiplies_bf16_fast() -> str | None:
-    """The hardware that does so, if what the run computes on does."""
+    """Return the name of the hardware that the run computes on if it multiplies bf16 fast; otherwise None."""
     if torch.accelerator.is_available() and not parse_flag_from_env("ACCELERATE_USE_CPU"):
         return _fast_gpu()
-    # torch has no public question for what a CPU can do.
+    # torch has no public functions for the features of a CPU.
     if torch.cpu._is_amx_tile_supported():
         return "CPUs with AMX"
     return "CPUs with AVX-512 BF16" if torch.cpu._is_avx512_bf16_supported() else None

@@ -1,4 +1,4 @@
-"""Batches prepared ahead, by a thread beside the one that trains."""
+"""Batches prepared in advance by a second thread."""
 
 import dataclasses
 from collections import deque
@@ -13,10 +13,15 @@ ResultT = TypeVar("ResultT")
 
 
 def prefetch(make: Callable[[ItemT], ResultT], given: Iterable[ItemT], *, ahead: int) -> Generator[ResultT]:
-    """`map(make, given)`, up to `ahead` results of which are made before they are asked for, one after another.
+    """Yield `make(item)` for each item, and compute up to `ahead` further results in a thread meanwhile.
 
-    What `make` raises is raised where its result would have been given. Closing the generator, or dropping it, ends the
-    thread; results that nobody asked for are lost.
+    An exception of `make` is raised where its result would have been yielded. The thread ends when the generator is
+    closed or garbage-collected; results that were computed in advance are then lost.
+
+    Args:
+        make: The function; it is called for one item at a time, in order.
+        given: The items.
+        ahead: Number of results that are computed in advance; 0 computes each when it is requested, without a thread.
     """
     if ahead == 0:
         yield from map(make, given)
@@ -36,7 +41,7 @@ def prefetch(make: Callable[[ItemT], ResultT], given: Iterable[ItemT], *, ahead:
 
 
 def pinned(value: ResultT) -> ResultT:
-    """A copy whose tensors lie in page-locked memory, from which a GPU copies without holding up this process."""
+    """Return a copy with all tensors in page-locked memory, from which they are copied to a GPU asynchronously."""
     if isinstance(value, Tensor):
         return cast(ResultT, value.pin_memory())
     if isinstance(value, Mapping):

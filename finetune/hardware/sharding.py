@@ -1,6 +1,6 @@
-"""What FSDP and DeepSpeed want otherwise than DDP.
+"""What FSDP and DeepSpeed need that DDP does not.
 
-Never run on a GPU, and DeepSpeed never at all: written after the libraries' own code. FSDP2 is tested on a CPU.
+The code follows the libraries' own code. FSDP2 is tested on a CPU only; DeepSpeed has not been run.
 """
 
 from collections.abc import Iterator
@@ -18,19 +18,26 @@ from finetune.recipe import Training
 
 
 def is_plain(accelerator: Accelerator) -> bool:
-    """Whether weights and gradients are torch's own, whole on each process, and unscaled.
+    """Return whether each process has all weights and gradients as plain tensors, and gradients are not scaled.
 
-    accelerate's backward and step do nothing then but look for packages on the disk, for a millisecond each time.
+    accelerate's `backward` and `step` then only call those of torch, after a millisecond in which they look for
+    installed packages; so the loop calls those of torch itself.
     """
     plain = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
     return accelerator.distributed_type in plain and accelerator.scaler is None
 
 
 def set_up_deepspeed(accelerator: Accelerator, training: Training) -> None:
-    """Tell DeepSpeed what it would ask a data loader for, and leave the averaging of losses to the loop.
+    """Set the entries of DeepSpeed's configuration that accelerate would read from a data loader.
+
+    DeepSpeed must not average losses, since the loop divides them by the number of targets.
+
+    Args:
+        accelerator: The accelerator of the run; without DeepSpeed nothing is done.
+        training: The recipe's `training` section, whose key `max_grad_norm` is read.
 
     Raises:
-        UserError: ZeRO stage 3, under which processes cannot evaluate each its own examples.
+        UserError: ZeRO stage 3 is configured: processes could not evaluate different examples at the same time.
     """
     plugin = accelerator.state.deepspeed_plugin if accelerator.distributed_type == DistributedType.DEEPSPEED else None
     if plugin is None:
@@ -43,16 +50,16 @@ def set_up_deepspeed(accelerator: Accelerator, training: Training) -> None:
             fix="configs/accelerate/gpu_8_fsdp2.yaml",
         )
     plugin.deepspeed_config |= {
-        "train_micro_batch_size_per_gpu": 1,  # for DeepSpeed's own counts alone
-        "gradient_accumulation_steps": 1,  # more would divide the loss a second time
+        "train_micro_batch_size_per_gpu": 1,  # used only in DeepSpeed's own counts
+        "gradient_accumulation_steps": 1,  # a greater number would divide the loss a second time
         "gradient_clipping": training.max_grad_norm or 0.0,
     }
 
 
 def keep_buffers(model: nn.Module) -> None:
-    """Have DDP leave each process its own buffers: these models' buffers are constants.
+    """Turn off DDP's broadcast of buffers, as the buffers of these models are constants.
 
-    Sending them before each forward pass would leave one process waiting for another that runs out of memory.
+    With the broadcast before each forward pass, one process would wait for another that has run out of memory.
     """
     if isinstance(model, DistributedDataParallel):
         model.broadcast_buffers = False
@@ -60,9 +67,15 @@ def keep_buffers(model: nn.Module) -> None:
 
 @contextmanager
 def exchanging(accelerator: Accelerator, model: nn.Module, *, exchanges: bool) -> Iterator[None]:
-    """A backward pass in this block exchanges gradients between processes, or does not."""
+    """Let backward passes inside this block exchange gradients between processes, or not.
+
+    Args:
+        accelerator: The accelerator of the run.
+        model: The model as accelerate wrapped it.
+        exchanges: Whether gradients are exchanged.
+    """
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
-        # DeepSpeed steps within the pass that exchanges, and its own no_sync is not for ZeRO stage 2.
+        # DeepSpeed takes its optimizer step in the pass that exchanges; its no_sync does not support ZeRO stage 2.
         accelerator.gradient_state._set_sync_gradients(exchanges)
         try:
             yield
@@ -77,7 +90,7 @@ def exchanging(accelerator: Accelerator, model: nn.Module, *, exchanges: bool) -
 
 @contextmanager
 def whole_weights(model: nn.Module) -> Iterator[None]:
-    """Each process has all weights in this block, so that it can compute and generate without the others."""
+    """Give each process all weights inside this block, so that it can compute and generate without the others."""
     if any(isinstance(module, FullyShardedDataParallel) for module in model.modules()):
         with FullyShardedDataParallel.summon_full_params(model, writeback=False):
             yield
@@ -97,7 +110,10 @@ def whole_weights(model: nn.Module) -> Iterator[None]:
 
 
 def _forget_forwards(part: Any) -> None:
-    """Forget forward passes without a backward one: FSDP2 would gather ahead by them, each process by its own."""
+    """Clear the record of forward passes that had no backward pass.
+
+    FSDP2 prefetches weights in the recorded order, which would differ between processes and block them.
+    """
     group = part._get_fsdp_state()._fsdp_param_group
     if group is not None:
         group._post_forward_indices.clear()

@@ -1,7 +1,6 @@
-"""Finished models out to the Hugging Face Hub and back.
+"""Publishing models on the Hugging Face Hub, and loading published models.
 
-Here lives what publishes a run and what loads a published model. Training is below: it knows nothing of repositories,
-accounts or model cards.
+`finetune.training` does not import this package, and has nothing to do with repositories, accounts or model cards.
 """
 
 from finetune.hub.account import Repository, check_access

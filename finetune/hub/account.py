@@ -1,4 +1,4 @@
-"""Whether a repository may be written: found out before training, not after."""
+"""Repositories on the Hub, and the check before training that a model can be pushed."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from finetune.recipe.hub import NAME
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository of models.
+    """A model repository on the Hub.
 
     Args:
-        name: user/name.
-        private: Whether it is made private where it does not exist.
+        name: Name of the repository, `user/name`.
+        private: Whether the repository is made private if it does not exist.
 
     Raises:
-        UserError: That is not how repositories are called.
+        UserError: The name is not a valid name of a repository.
     """
 
     name: str
@@ -31,22 +31,22 @@ class Repository:
 
     @property
     def url(self) -> str:
-        """Its page."""
+        """Address of the repository's page."""
         return f"{HfApi().endpoint}/{self.name}"
 
 
 def check_access(target: Repository) -> None:
-    """Make sure that models can be pushed: somebody is logged in and may write; makes the repository if there is none.
+    """Check that models can be pushed to a repository, which is made if it does not exist.
 
     Raises:
-        UserError: Nobody is logged in, the token is wrong or may not write there, the repository is public and was to
-            be private, or the Hub cannot be reached.
+        UserError: Nobody is logged in, the token is wrong or has no write permission, the repository is public although
+            `private` is set, or the Hub cannot be reached.
     """
     api = HfApi()
     with as_user_error(target.name):
         retry(lambda: api.create_repo(target.name, private=target.private or None, exist_ok=True))
         is_private = retry(lambda: api.model_info(target.name)).private
-        # create_repo is content with a repository of somebody else's, as long as it can be seen.
+        # create_repo with exist_ok=True also succeeds for a visible repository that the user may not write.
         retry(lambda: api.preupload_lfs_files(target.name, [CommitOperationAdd("README.md", b"")]))
     if target.private and not is_private:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The model card: what a run made, from what, how well it does, and how to use it."""
+"""The model card of a run: its model, data, scores and masks, and how to use the model."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,10 +23,13 @@ TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 
 def write_card(run: Path) -> Path:
-    """Write the model card of a finished run beside its model; gives its path.
+    """Write the model card of a finished run into its model folder, and return the path of the card.
+
+    Args:
+        run: The run folder.
 
     Raises:
-        UserError: There is no finished run in the folder.
+        UserError: There is no finished run in the folder, or a file of it cannot be read.
     """
     facts = RunFacts.read(run)
     standard = facts.program.is_standard
@@ -51,7 +54,7 @@ def write_card(run: Path) -> Path:
 
 
 def card_data(facts: RunFacts) -> ModelCardData:
-    """The card's header, by which the Hub finds and ranks models."""
+    """Return the metadata of the card, by which the Hub finds and ranks models."""
     return ModelCardData(
         base_model=facts.base_model,
         datasets=[str(origin.name) for origin in facts.datasets] or None,
@@ -85,7 +88,7 @@ def _eval_results(facts: RunFacts) -> Iterator[EvalResult]:
 
 
 def _table(facts: RunFacts) -> Iterator[tuple[str, list[str]]]:
-    """The scores by name: the model's, then those of its simple baselines."""
+    """Yield each score by name: that of the model, then those of the baselines."""
     baselines = facts.results.get("baselines", {}).values()
     for name, value in facts.results.get("test", {}).items():
         others = [baseline.get(name) for baseline in baselines]
@@ -93,7 +96,7 @@ def _table(facts: RunFacts) -> Iterator[tuple[str, list[str]]]:
 
 
 def _languages(facts: RunFacts) -> list[str] | None:
-    """Languages as the recipe says them, or the task, or the data set."""
+    """Return the languages that the recipe, the task or the card of the data set names."""
     recipe = facts.recipe
     pair = [language for end in ("source", "target") if (language := getattr(recipe.task, end, None))]
     known = recipe.hub.languages or pair or facts.sample_languages
@@ -105,7 +108,7 @@ def _languages(facts: RunFacts) -> list[str] | None:
 
 
 def _license(facts: RunFacts) -> str | None:
-    """The licence as the recipe says it, or that of the pretrained model."""
+    """Return the licence that the recipe names, or that of the pretrained model."""
     recipe = facts.recipe
     if recipe.hub.license or facts.base_model is None:
         return recipe.hub.license
@@ -114,7 +117,7 @@ def _license(facts: RunFacts) -> str | None:
 
 
 def _stated(what: Literal["model", "data set"], name: str, revision: str, cache_dir: Path | None, key: str) -> Any:
-    """What a card on the Hub says; None where it cannot be had, for which no run is to fail."""
+    """Return an entry of a card on the Hub, or None: a card that cannot be read is no reason for a run to fail."""
     kind: Any = {"model": ModelCard, "data set": DatasetCard}[what]
     with suppress(Exception), hub_access(what, name, key):
         found = hf_hub_download(name, "README.md", repo_type=kind.repo_type, revision=revision, cache_dir=cache_dir)

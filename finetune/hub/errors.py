@@ -1,4 +1,4 @@
-"""What the Hub's clients raise when something cannot be pushed, as one clear message."""
+"""Errors of the Hub's clients while something is pushed, as one clear message."""
 
 import os
 from collections.abc import Iterator
@@ -21,10 +21,14 @@ LOGIN = "`hf auth login` with a token that may write, or HF_TOKEN=... in the env
 
 @contextmanager
 def as_user_error(name: str) -> Iterator[None]:
-    """Write to a repository inside this block; nobody is asked before there is a token.
+    """Turn errors of the Hub and its clients inside this block into user errors.
+
+    Args:
+        name: Name of the repository that is written in the block.
 
     Raises:
-        UserError: In the place of whatever the Hub or its clients raise.
+        UserError: Offline mode is on, there is no token (no request is sent then), or the Hub or its clients raise an
+            error in the block.
     """
     if constants.is_offline_mode():
         raise UserError(f"nothing can be pushed to {name}: offline mode is on", fix="unset HF_HUB_OFFLINE")
@@ -87,7 +91,7 @@ def _token_place() -> str:
 
 
 def _identity(message: str) -> str:
-    """Who is logged in, as far as the Hub tells."""
+    """Return who is logged in and the role of the token, if the Hub says so, followed by `message`."""
     try:
         account = HfApi().whoami()
     except Exception:  # a detail of another message; that one is what matters
@@ -98,6 +102,6 @@ def _identity(message: str) -> str:
 
 
 def also(error: UserError, fix: str) -> UserError:
-    """The same mistake with one more thing to do about it."""
+    """Return a copy of an error with one more fix."""
     fixes = [error.fix, fix] if error.fix else [fix]
     return UserError(error.problem, expected=error.expected, found=error.found, where=error.where, fix="; ".join(fixes))

@@ -1,4 +1,4 @@
-"""`load_trained`: a published model, or a run's own, with its tokenizer and its masks."""
+"""Loading a model that finetune saved, with its tokenizer and its masks."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from finetune.recipe import Model, ModelHead, head_of_class, heads
 
 
 class LoadedModel(NamedTuple):
-    """A model in evaluation mode, under its masks."""
+    """A model in evaluation mode under its masks, with its tokenizer."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
@@ -30,12 +30,12 @@ def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | 
     safetensors format alone, into float32 on the CPU.
 
     Args:
-        name: A Hub name, a model's folder, or the folder of a run.
+        name: A name on the Hub, the folder of a model, or a run folder.
         revision: Branch, tag or commit on the Hub.
-        cache_dir: Where downloads are kept; the Hub's own cache if not given.
+        cache_dir: Folder for downloads; None uses the cache of the Hub's client.
 
     Raises:
-        UserError: There is no such model, it was made for no task that is known here, or it cannot take its masks.
+        UserError: There is no such model, it was not trained for a known task, or it does not support its masks.
     """
     if (Path(name) / "model" / "config.json").is_file():
         name = Path(name) / "model"

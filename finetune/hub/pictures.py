@@ -1,4 +1,4 @@
-"""A run's masks as text and as a picture."""
+"""Drawings of the masks of a run, as text and as a picture."""
 
 import torch
 from torch import Tensor
@@ -8,16 +8,16 @@ from finetune.attention.program import SITES
 from finetune.hub.run_facts import RunFacts
 
 LENGTH = 16
-"""Positions that are drawn."""
+"""Number of positions that are drawn."""
 PICTURE = "masks.png"
 FIRST, LAST = ("is_cls", "is_bos"), ("is_sep", "is_eos")
 
 
 def draw_masks(facts: RunFacts) -> str:
-    """Return the masks that are not the standard ones as text, and write a picture of them beside the model.
+    """Return a drawing of the masks that are not the standard ones as text, and write a picture into the model folder.
 
-    They are drawn for an example of 16 tokens whose special tokens are at its ends, and whose segments, sentences and
-    words are thirds.
+    The masks are drawn for an example of 16 tokens, with special tokens at its ends, and with three segments, sentences
+    and words of equal length.
     """
     panels = _panels(facts)
     save_png(panels, facts.model / PICTURE, None, None)
@@ -39,7 +39,7 @@ def _panels(facts: RunFacts) -> list[Panel]:
 
 
 def _features(facts: RunFacts) -> dict[str, Tensor]:
-    """What masks read, made up."""
+    """Return made-up columns and values of the drawn example, for the masks to read."""
     needs, positions = facts.program.needs, torch.arange(LENGTH)
     features: dict[str, Tensor] = {name: torch.tensor(LENGTH // 4) for name in needs.values}
     for name in needs.columns:

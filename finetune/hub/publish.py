@@ -1,4 +1,4 @@
-"""What a run does of its own accord: push its checkpoints, write its model card, push its model."""
+"""Publishing that a recipe requests: pushing checkpoints, writing the model card, pushing the model."""
 
 from accelerate import PartialState
 
@@ -17,10 +17,10 @@ from finetune.training import Run, Start
 
 
 def get_ready(run: Run) -> None:
-    """Make sure, before anything is trained, that the run can be pushed where its recipe says; nothing if nowhere.
+    """Check before training that the run can be pushed to the repository that its recipe names, if it names one.
 
     Raises:
-        UserError: It cannot.
+        UserError: The run cannot be pushed there.
     """
     target = _target(run.recipe)
     if target is None or not run.accelerator.is_main_process:
@@ -35,10 +35,10 @@ def get_ready(run: Run) -> None:
 
 
 def publish(run: Run) -> None:
-    """Write a finished run's model card, and push the run where its recipe says so.
+    """Write the model card of a finished run, and push the run if its recipe says so.
 
     Raises:
-        UserError: It cannot be pushed; nothing is lost.
+        UserError: The run cannot be pushed; nothing of it is lost.
     """
     if not run.accelerator.is_main_process:
         return
@@ -49,16 +49,16 @@ def publish(run: Run) -> None:
 
 
 def publish_finished(start: Start) -> dict[str, float]:
-    """Publish a run that was ended between its evaluation and its push; called by all processes.
+    """Publish a run that ended between its evaluation and its push; called by all processes.
 
     Args:
-        start: The finished run.
+        start: The finished run, as `find_start` returned it.
 
     Returns:
-        Its test results by name.
+        The scores of the test split by name.
 
     Raises:
-        UserError: The run's files cannot be read, or it cannot be pushed; nothing is lost.
+        UserError: A file of the run cannot be read, or the run cannot be pushed; nothing of it is lost.
     """
     assert start.folder is not None
     processes = PartialState()
@@ -66,7 +66,9 @@ def publish_finished(start: Start) -> dict[str, float]:
     processes.destroy_process_group()
     scores = start.folder.test_scores()
     if is_main:
-        say(f"trained and scored before; the card is written now, and the model pushed if asked: {start.folder.path}")
+        say(
+            f"trained and evaluated before; now the card is written, and the model pushed if asked: {start.folder.path}"
+        )
         write_card(start.folder.path)
         _push(start.folder, start.recipe)
     return scores

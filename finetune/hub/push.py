@@ -1,4 +1,4 @@
-"""`push`: a run's model, and all that tells where it comes from, as one commit on the Hub."""
+"""Pushing the model of a run, with its recipe, scores and card, as one commit on the Hub."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -23,28 +23,31 @@ from finetune.progress import say
 
 CARD = "README.md"
 RUN_FILES = ("results.json", "metrics.jsonl")
-"""What goes along with the model. Predictions, which hold data, and the environment stay at home."""
+"""Files of a run that are pushed with the model. Predictions, which contain data, and the environment are not."""
 WEIGHTS = (".safetensors", ".safetensors.index.json")
-"""Endings of files of an earlier push that must not stay beside the new model."""
+"""Endings of files of an earlier push that are deleted if the new model has no such file."""
 STATE = "state"
-"""What training needs to go on, beside a checkpoint's model."""
+"""Name of the folder in a checkpoint from which training is resumed; it is not pushed."""
 CODE = ("finetune_attention.py", "modeling_finetune_masks.py")
 
 Operation = CommitOperationAdd | CommitOperationDelete
 
 
 def push(run: Path, target: Repository) -> str:
-    """Push a finished run's model, with which the run is complete; gives the address of its page.
+    """Push the model of a finished run, and mark the run as complete.
 
-    All files arrive in one commit or none does. After a failure, pushing again sends what has not arrived.
+    All files arrive in one commit, or none does. After a failure, pushing again sends only what has not arrived.
 
     Args:
-        run: The run's folder.
-        target: Where to.
+        run: The run folder.
+        target: The repository.
+
+    Returns:
+        Address of the repository's page.
 
     Raises:
-        UserError: There is no finished run in the folder, or the Hub does not take it; nothing is lost then, and the
-            message says how to push again.
+        UserError: There is no finished run in the folder, or the Hub does not accept the model. Nothing is lost then,
+            and the message says how to push again.
     """
     url = send(run, target)
     if not RunFolder(run).is_complete:
@@ -53,14 +56,17 @@ def push(run: Path, target: Repository) -> str:
 
 
 def send(run: Path, target: Repository) -> str:
-    """Push a finished run's model; gives the address of its page.
+    """Push the model of a finished run without marking the run as complete.
 
     Args:
-        run: The run's folder.
-        target: Where to.
+        run: The run folder.
+        target: The repository.
+
+    Returns:
+        Address of the repository's page.
 
     Raises:
-        UserError: As of `push`.
+        UserError: There is no finished run in the folder, or the Hub does not accept the model.
     """
     facts = RunFacts.read(run)
     if not (facts.model / CARD).is_file():
@@ -75,22 +81,22 @@ def send(run: Path, target: Repository) -> str:
 
 
 def push_checkpoint(checkpoint: Path, target: Repository, title: str, base: str | None = None) -> None:
-    """Push a model that is still in training, as a commit of that title.
+    """Push the model of a checkpoint as one commit.
 
     Args:
-        checkpoint: Its folder.
-        target: Where to.
-        title: Of the commit.
-        base: Hub name of the model that it started from, if it has one.
+        checkpoint: The folder of the checkpoint.
+        target: The repository.
+        title: Title of the commit.
+        base: Hub name of the model that the run started from; None if that is not a model of the Hub.
 
     Raises:
-        UserError: The Hub does not take it.
+        UserError: The Hub does not accept the model.
     """
     _commit(target, list(_additions(checkpoint, target.name, base)), title)
 
 
 def _additions(model: Path, name: str, base: str | None) -> Iterator[CommitOperationAdd]:
-    """The files of a model's folder; its card loads the model by its new name, and an adapter's base by its own."""
+    """Yield the files of a model folder; the card and an adapter's configuration name models as the Hub does."""
     for path in sorted(model.rglob("*")):
         if path.is_file() and not path.is_symlink() and STATE not in path.relative_to(model).parts:
             content: Path | bytes = path
@@ -102,7 +108,10 @@ def _additions(model: Path, name: str, base: str | None) -> Iterator[CommitOpera
 
 
 def _rebased(adapter: dict[str, Any], base: str | None) -> bytes:
-    """An adapter's configuration, which names its base by `base`, or a folder of this machine by its last part."""
+    """Return the configuration of an adapter as JSON, with `base` as its base model.
+
+    Without `base`, a folder of this machine is named by the last part of its path.
+    """
     local = Path(str(adapter["base_model_name_or_path"]))
     if base is None and local.is_dir():
         say(

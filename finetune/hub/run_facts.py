@@ -1,4 +1,4 @@
-"""What a finished run's folder says of itself, for its model card."""
+"""The facts of a finished run that its model card shows, read from its folder."""
 
 import re
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ SAMPLES: dict[SampleName, tuple[str, ...]] = {
     "interface": (),
     "licence": ("en",),
 }
-"""Languages of the sample data sets, where the task does not name them."""
+"""Languages of the sample data sets; empty where the task names them."""
 
 SAMPLE = "_sample"
 HUB_NAME = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
@@ -33,14 +33,14 @@ HUB_NAME = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
 
 @dataclass(frozen=True)
 class RunFacts:
-    """A finished run.
+    """A finished run, as its folder describes it.
 
     Args:
-        folder: Its folder.
-        recipe: The recipe, with everything resolved.
-        results: results.json.
-        environment: environment.json.
-        config: The model's configuration.
+        folder: The run folder.
+        recipe: The recipe, with all values resolved.
+        results: Content of results.json.
+        environment: Content of environment.json; empty if there is no such file.
+        config: The configuration of the model.
         task: The recipe's task.
     """
 
@@ -53,10 +53,10 @@ class RunFacts:
 
     @classmethod
     def read(cls, run: Path) -> "RunFacts":
-        """Read them.
+        """Read the folder of a finished run.
 
         Raises:
-            UserError: There is no finished run in the folder, or a file of it is damaged.
+            UserError: There is no finished run in the folder, or a file of it cannot be read.
         """
         needed = [run / "recipe.yaml", run / "results.json", run / "model" / "config.json"]
         if absent := [path.name for path in needed if not path.is_file()]:
@@ -79,17 +79,17 @@ class RunFacts:
 
     @property
     def model(self) -> Path:
-        """The model's folder."""
+        """Path of the model folder."""
         return self.folder / "model"
 
     @property
     def program(self) -> Program:
-        """Its masks."""
+        """The masks of the model."""
         return self.recipe.attention.program
 
     @cached_property
     def mask_features(self) -> tuple[str, ...]:
-        """What its masks read of examples that the model does not find out itself: columns and values."""
+        """Columns and values that the masks read, and that the model cannot compute from its inputs."""
         columns = set(needed_columns(self.program))
         if getattr(self.config, "type_vocab_size", None):
             columns.discard("segment")  # its token_type_ids
@@ -97,69 +97,56 @@ class RunFacts:
 
     @property
     def given_features(self) -> tuple[str, ...]:
-        """Those of them that rows must bring along, in columns of these names."""
+        """The mask features that must be columns of the rows to predict."""
         return tuple(name for name in self.mask_features if name not in BUILT_IN)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """Its classes in order; empty where it generates text."""
+        """The class names in order; empty for a model that generates text."""
         names = self.config.id2label or {}
         return tuple(str(name) for _, name in sorted(names.items())) if self.recipe.task.head.has_labels else ()
 
     @property
     def is_adapter(self) -> bool:
-        """Whether the model's folder holds an adapter alone."""
+        """Whether the model folder holds only an adapter."""
         return (self.model / "adapter_config.json").is_file()
 
     @property
     def base_model(self) -> str | None:
-        """Hub name of the model that it started from; None where that is no model of the Hub."""
+        """Hub name of the model that the run started from; None if that is not a model of the Hub."""
         return base_model(self.recipe.model)
 
     @property
     def start(self) -> str:
-        """The model that it started from, in a few words; of a folder no more than the last part of the path."""
+        """Short description of the model that the run started from; of a folder only the last part of its path."""
         model = self.recipe.model
         return self.base_model or (Path(model.name).name if model.name else model.description)
 
     @property
     def origins(self) -> tuple[DataSource, ...]:
-        """Where its data come from."""
+        """The sources of the data."""
         data = self.recipe.data
         return data.sources or (data,)
 
     @property
     def datasets(self) -> tuple[DataSource, ...]:
-        """Those of its data sets that are on the Hub."""
+        """The sources of the data that are on the Hub."""
         return tuple(origin for origin in self.origins if origin.is_of_hub)
 
     @property
     def data_name(self) -> str:
-        """What the data are called; of local files and functions no more than the last part of the path."""
+        """Name of the data; of local files and functions only the last part of the path."""
         return ", ".join(map(_name, self.origins))
 
     @property
     def sample_languages(self) -> tuple[str, ...]:
-        """Languages of the sample data set, if it is one."""
+        """Languages of the sample data sets among the sources."""
         samples = [origin.sample for origin in self.origins if _name(origin).endswith(SAMPLE)]
         return tuple(dict.fromkeys(language for sample in samples if sample for language in SAMPLES[sample]))
 
 
-def _read_config(model: Path) -> PreTrainedConfig:
-    try:
-        return read_config(str(model))
-    except Exception as error:  # transformers and its data classes refuse values with errors of many kinds
-        raise UserError(
-            "the configuration of the run's model cannot be read",
-            where=str(model / "config.json"),
-            expected="a configuration as save_pretrained writes it",
-            found=" ".join(str(error).split())[:200],
-            fix="restore it from a copy, or train the run again",
-        ) from error
-
-
 def base_model(model: Model) -> str | None:
-    """Hub name of the model that a recipe starts from; None where that is no model of the Hub."""
+    """Return the Hub name of the model that a recipe starts from, or None if that is not a model of the Hub."""
     if model.sample is not None:
         return "sentence-transformers/all-MiniLM-L6-v2"
     of_hub = model.name is not None and HUB_NAME.fullmatch(model.name) and not Path(model.name).exists()

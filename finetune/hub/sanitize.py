@@ -1,4 +1,4 @@
-"""A recipe as it may leave this machine."""
+"""Recipes without local paths, which may be published."""
 
 from pathlib import Path
 from typing import Any
@@ -7,16 +7,16 @@ from finetune import compose
 from finetune.recipe import Hub, Recipe
 
 NAME_PARTS = 2
-"""Parts of a name on the Hub: owner/name."""
+"""Number of parts of a name on the Hub, owner/name."""
 HOME = ("/", "~", "./", "../")
-"""How paths begin that tell of this machine."""
+"""Beginnings of local paths."""
 
 
 def sanitized(recipe: Recipe) -> str:
-    """The recipe as YAML that can be run again, without the folders of this machine.
+    """Return a recipe as YAML that can be run again, without the folders of this machine.
 
-    Of local data, models and functions the last part of the path is left: the folders before it may tell names of
-    people.
+    Of the paths of local data, models and functions only the last part is kept, because names of folders may contain
+    names of people.
     """
     changes = {"output_dir": Path("runs"), "resume": None, "hub": Hub()}
     tree = recipe.model_copy(update=changes).model_dump(mode="json")
@@ -34,6 +34,6 @@ def _without_folders(value: Any) -> Any:
 
 
 def _last_part(text: str) -> str:
-    """Of the text of a path, its last part; other texts as they are."""
+    """Return the last part of a local path; other strings are returned unchanged."""
     is_local = text.startswith(HOME) or (text.count("/") >= NAME_PARTS and Path(text).exists())
     return Path(text).name if is_local else text

@@ -1,4 +1,4 @@
-"""Five lines that use a model, as its card shows them."""
+"""The example of at most five lines of Python that a model card shows."""
 
 import json
 import re
@@ -8,16 +8,16 @@ from finetune.hub.run_facts import RunFacts
 from finetune.tasks.mask_columns import PREFIX
 
 NAME = re.compile(r'^name = ".*"', re.MULTILINE)
-"""The line that says which model; `renamed` writes another."""
+"""The line of the example that names the model, which `renamed` replaces."""
 
 
 def renamed(card: str, name: str) -> str:
-    """A card whose five lines load the model of that name."""
+    """Return a card whose example loads the model of the given name."""
     return NAME.sub(f'name = "{name}"', card)
 
 
 def usage(facts: RunFacts) -> str:
-    """Python, at most five lines, that runs once the packages which it imports are there."""
+    """Return the example: Python code of at most five lines, which needs only the packages that it imports."""
     name = f'name = "{facts.model}"'
     head = facts.recipe.task.head
     has_prompt = getattr(facts.recipe.task, "target_prompt", None) is not None
@@ -51,7 +51,10 @@ def _by_generation(facts: RunFacts, name: str) -> list[str]:
 
 
 def _by_finetune(facts: RunFacts, name: str) -> list[str]:
-    """For adapters, masks that read more of an example than its tokens, and outputs that begin with a prompt."""
+    """Return the example for models that transformers alone cannot run.
+
+    These are adapters, models whose masks read more than the tokens, and models whose outputs begin with a prompt.
+    """
     return [
         "from finetune.serve import predict",
         name,
@@ -60,7 +63,7 @@ def _by_finetune(facts: RunFacts, name: str) -> list[str]:
 
 
 def _row(facts: RunFacts) -> dict[str, Any]:
-    """An example as a row of the data set, with what masks read of it as zeros."""
+    """Return an example as a row of the data set, with zeros in the columns that only masks read."""
     row: dict[str, Any] = {}
     for field in facts.task.input_fields:
         made_up = field.name.startswith(PREFIX)
@@ -73,5 +76,5 @@ def _row(facts: RunFacts) -> dict[str, Any]:
 
 
 def _quoted(value: object) -> str:
-    """Texts, and mappings of them, as Python writes them with double quotes."""
+    """Return a string, or a mapping of strings, as a Python literal with double quotes."""
     return json.dumps(value, ensure_ascii=False)

@@ -1,8 +1,8 @@
-"""finetune in a program or a notebook: what `import finetune` offers, of which the command line is a thin skin.
+"""The Python interface that `import finetune` offers; the command line calls the same functions.
 
-Here lives what takes Python objects (recipes, data, masks, texts) and gives Python objects back (a finished run with
-its scores, predictions and model). Mistakes of the user's are raised as `UserError`; nothing here prints results or
-ends the process.
+The functions take Python objects (recipes, data, masks, texts) and return Python objects (a finished run with its
+scores, predictions and model). A mistake of the user raises a `UserError`; no function prints results or ends the
+process.
 """
 
 from finetune.library.finished import FinishedRun, open_run

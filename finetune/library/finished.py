@@ -1,4 +1,4 @@
-"""`FinishedRun`: what a run leaves behind, as Python objects."""
+"""`FinishedRun`: the results of a run as Python objects."""
 
 import html
 import json
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 class FinishedRun:
     """A run that was trained, evaluated on test and saved.
 
-    Its model is loaded from the folder when it is first asked for, onto the fastest device that is there.
+    The model is loaded from the folder when it is first used, onto the fastest device of the machine.
 
     Args:
-        folder: The run's folder.
-        recipe: The recipe with everything resolved, as the folder holds it.
-        results: All that results.json holds: scores with their details, the best step, baselines.
+        folder: The run folder.
+        recipe: The recipe with all values resolved, as it is in the folder.
+        results: Content of results.json: scores with their details, the best step, baselines.
     """
 
     folder: Path
@@ -40,17 +40,17 @@ class FinishedRun:
 
     @property
     def scores(self) -> dict[str, float]:
-        """The scores of the test split by name, with `loss` in nats a target."""
+        """The scores of the test split by name, with `loss` in nats per target."""
         return dict(self.results["test"])
 
     @cached_property
     def predictions(self) -> "pandas.DataFrame":
-        """The test split with the model's predictions: columns id, input, reference, prediction, and more by task."""
+        """The test split with the model's predictions: columns id, input, reference, prediction, and others by task."""
         return _read_json_lines(self.folder / "predictions_test.jsonl")
 
     @cached_property
     def log_history(self) -> "pandas.DataFrame":
-        """What was measured in training, a row each time: step, epoch, train_loss, learning_rate, dev_..."""
+        """The entries of metrics.jsonl, a row each: step, epoch, train_loss, learning_rate, dev_..."""
         return _read_json_lines(self.folder / "metrics.jsonl")
 
     @property
@@ -60,7 +60,7 @@ class FinishedRun:
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The model's tokenizer."""
+        """The tokenizer of the model."""
         return self._predictor.context.tokenizer
 
     @property
@@ -69,7 +69,7 @@ class FinishedRun:
         return self.recipe.attention.program
 
     def predict(self, inputs: Iterable[Any]) -> list[Any]:
-        """Return the prediction for each input, in their order.
+        """Return the prediction for each input, in the order of the inputs.
 
             run.predict(["A fine film."])                     # ["good"]: a class, or a list of them, or a number
             run.predict([("It works.", "It does.")])          # a task on pairs
@@ -78,24 +78,24 @@ class FinishedRun:
 
         Args:
             inputs: Texts, pairs of texts or lists of words, as the task reads them; or rows, as mappings or a
-                DataFrame. They are put into batches, so that many are best given at once.
+                DataFrame. They are predicted in batches, so that one call with many inputs is faster than many calls.
 
         Raises:
-            UserError: The inputs have another form than the task's, or some of them cannot be read.
+            UserError: The inputs do not have the form that the task reads, or some of them cannot be read.
         """
         return [answer["prediction"] for answer in self.predict_with_scores(inputs)]
 
     def predict_with_scores(self, inputs: Iterable[Any]) -> list[FormattedPrediction]:
-        """Return for each input a mapping: `prediction`, and how sure the model is of it.
+        """Return for each input a mapping with its `prediction` and the model's confidence in it.
 
-        That is `probabilities` by class, `probabilities` of the words' labels with the `entities` that these make up,
-        or `mean_log_probability` of a generated text.
+        The confidence is `probabilities` by class; for token classification the `probabilities` of each word's label
+        and the `entities` that the labels form; for generated text `mean_log_probability`, in nats per token.
 
         Args:
-            inputs: As of `predict`.
+            inputs: Texts, pairs of texts, lists of words, or rows, as for `predict`.
 
         Raises:
-            UserError: As `predict` does.
+            UserError: The inputs do not have the form that the task reads, or some of them cannot be read.
         """
         with log.shown():
             return predict(self._predictor, inputs)
@@ -109,7 +109,7 @@ class FinishedRun:
         return f"FinishedRun({self.recipe.name!r}, {str(self.folder)!r}, test: {scores})"
 
     def _repr_html_(self) -> str:
-        """The scores as a table, in notebooks."""
+        """Return the scores as an HTML table, which notebooks show."""
         rows = "".join(
             f"<tr><td>{html.escape(name)}</td><td>{value:.4g}</td></tr>" for name, value in self.scores.items()
         )
@@ -122,13 +122,13 @@ class FinishedRun:
 
 
 def open_run(folder: str | Path) -> FinishedRun:
-    """Return a run that is finished, from its folder.
+    """Open a finished run.
 
     Args:
-        folder: `runs/<recipe>/<time>`.
+        folder: The run folder, `runs/<recipe>/<time>`.
 
     Raises:
-        UserError: It is not the folder of a run, or the run is not finished.
+        UserError: The folder is not a run folder, or the run is not finished.
     """
     path = Path(folder).expanduser()
     recipe, results = path / "recipe.yaml", path / "results.json"
@@ -149,7 +149,10 @@ def open_run(folder: str | Path) -> FinishedRun:
 
 
 def _read_json_lines(path: Path) -> "pandas.DataFrame":
-    """A table of JSON objects; their values stay as they are, where pandas would read texts as numbers or dates."""
+    """Return a file of JSON objects as a table.
+
+    pandas.read_json is not used, because it would convert some texts to numbers or dates.
+    """
     import pandas
 
     with path.open(encoding="utf-8") as file:

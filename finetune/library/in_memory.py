@@ -1,13 +1,11 @@
-"""Data that a program has in memory, kept as files: the run can then be repeated, resumed and looked into.
+"""Data in memory, which is written to files so that a run on it can be repeated and resumed.
 
-The recipe of a run must name its data, and nobody can name an object in memory. So the rows are written to
-`<output_dir>/<recipe>/data-<hash>/{train,dev,test}.parquet`, and the recipe says `data.path=` that folder. The hash is
-one of the content: the same rows have the same folder, in which a run with `resume=auto` finds them again.
+The recipe of a run must name its data, and an object in memory has no name. So the rows are written to
+`<output_dir>/<recipe>/data-<hash>/{train,dev,test}.parquet`, and `data.path` of the recipe is that folder. The hash is
+that of the content: the same rows have the same folder, so that `resume=auto` finds the run again.
 """
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,15 +15,16 @@ import pandas
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from finetune import atomic
 from finetune.data.messages import shorten_list
 from finetune.errors import UserError, nearest
 
 Table: TypeAlias = pandas.DataFrame | datasets.Dataset | pa.Table | Sequence[Mapping[str, Any]]
-"""Rows of one split: a DataFrame (of pandas, or of another library that speaks Arrow, as polars), a datasets.Dataset,
-a pyarrow.Table, or a list of dictionaries."""
+"""Rows of one split: a DataFrame (of pandas, or of another library with Arrow's C interface, such as polars), a
+datasets.Dataset, a pyarrow.Table, or a list of dictionaries."""
 
 InMemory: TypeAlias = Table | Mapping[str, Table]
-"""One table, from which dev and test are cut, or tables by split: train, and dev and test where there are."""
+"""One table, from which dev and test are cut, or tables by split: train, and optionally dev and test."""
 
 _SPLITS = {
     "train": "train",
@@ -36,7 +35,7 @@ _SPLITS = {
     "validation": "dev",
     "test": "test",
 }
-"""Our names of splits, by the names that they have elsewhere."""
+"""The names of splits in finetune, by the names that they have in other libraries."""
 _EXPECTED = (
     "a DataFrame, a datasets.Dataset, a pyarrow.Table or a list of dictionaries; or a dictionary of these: "
     "train, dev, test"
@@ -44,23 +43,24 @@ _EXPECTED = (
 
 
 def keep_data(data: InMemory, folder: Path) -> tuple[Path, dict[str, int]]:
-    """Write the splits below `folder`, unless they are there.
+    """Write the splits to files, unless files with the same content are there.
 
     Args:
         data: The rows.
-        folder: Where the folder of the data is made.
+        folder: Folder in which the folder of the data is made.
 
     Returns:
         The folder that holds `<split>.parquet`, and the number of rows by split.
 
     Raises:
-        UserError: The data are of another kind, have unknown splits or columns of mixed types, or cannot be written.
+        UserError: The data has an unsupported type, an unknown split or a column of mixed types, or it cannot be
+            written.
     """
     tables = tables_of(data)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as name:
-            written = Path(name) / "data"
+        with atomic.folder_aside(folder) as aside:
+            written = aside / "data"
             written.mkdir()
             for split, table in tables.items():
                 pq.write_table(table, written / f"{split}.parquet")
@@ -68,7 +68,7 @@ def keep_data(data: InMemory, folder: Path) -> tuple[Path, dict[str, int]]:
             _move(written, kept)
     except (pa.ArrowException, OSError) as error:
         raise UserError(
-            "the data in memory cannot be kept as files",
+            "the data in memory cannot be written to files",
             where=str(folder),
             found=str(error),
             fix="make room there, or name another folder: output_dir=...",
@@ -77,25 +77,19 @@ def keep_data(data: InMemory, folder: Path) -> tuple[Path, dict[str, int]]:
 
 
 def _move(written: Path, kept: Path) -> None:
-    """Give the folder its name, unless one with the same content has it.
+    """Give the folder its final name, unless a folder with the same content has it.
 
     Raises:
-        UserError: The one that has it was changed.
+        UserError: A folder has the name, and its content was changed after it was written.
     """
-    try:
-        written.rename(kept)
-        return
-    except OSError:
-        if not kept.is_dir():
-            raise
-    if _hash(kept) != _hash(written):
+    atomic.move_into_place(written, kept, keep_existing=True)
+    if written.is_dir() and _hash(kept) != _hash(written):
         raise UserError(
             "the folder of these data was changed since it was made",
             where=str(kept),
             expected="the files as finetune wrote them",
             fix="move the folder away, or train on its files: data.path=...",
         )
-    shutil.rmtree(written)
 
 
 def _hash(folder: Path) -> str:
@@ -108,10 +102,10 @@ def _hash(folder: Path) -> str:
 
 
 def tables_of(data: InMemory) -> dict[str, pa.Table]:
-    """Return the rows as Arrow tables by split: train, and dev and test where there are.
+    """Return the rows as Arrow tables by split: train, and dev and test if they are given.
 
     Raises:
-        UserError: The data are of another kind, have unknown splits, or columns of mixed types.
+        UserError: The data has an unsupported type, an unknown split, or a column of mixed types.
     """
     if not isinstance(data, Mapping):
         return {"train": to_table(data, "data")}
@@ -145,14 +139,14 @@ def _unknown_split(name: object, data: Mapping[Any, Any]) -> UserError:
 
 
 def to_table(given: Any, where: str) -> pa.Table:
-    """Return one table of rows as an Arrow table with plain columns; names of classes of a Dataset stay with it.
+    """Return rows as an Arrow table with plain columns, with the class names of a Dataset in its metadata.
 
     Args:
         given: The rows.
-        where: What messages call them.
+        where: Name of the rows in messages.
 
     Raises:
-        UserError: They are of another kind, or have columns of mixed types, without a name, or two of one name.
+        UserError: The rows have an unsupported type, a column of mixed types, or two columns of the same name.
     """
     if isinstance(given, pandas.DataFrame):
         return _of_frame(given, where)
@@ -175,17 +169,17 @@ def to_table(given: Any, where: str) -> pa.Table:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """The table in one piece, without metadata, and with categories as their values: equal rows give equal files."""
+    """Return a table in one chunk, without metadata and categories, so that equal rows give equal files."""
     fields = [pa.field(field.name, _plain_type(field.type)) for field in table.schema]
     try:
         table = table.cast(pa.schema(fields))
-    except pa.ArrowInvalid:  # more than 2 GB of text in one piece stay as they are
+    except pa.ArrowInvalid:  # a column with more than 2 GB of text in one chunk keeps its type
         table = table.replace_schema_metadata(None)
     return table.combine_chunks()
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type in which rows are kept: one for texts, one for lists, and values in the place of categories."""
+    """Return the type in which a column is written: one type for texts, one for lists, and no categories."""
     if pa.types.is_dictionary(kind):
         return _plain_type(kind.value_type)
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
@@ -221,14 +215,14 @@ def _from_columns(columns: Mapping[str, Any], where: str) -> pa.Table:
     arrays = {}
     for name, values in columns.items():
         try:
-            arrays[name] = pa.array(values, from_pandas=True)  # what pandas has for missing values becomes null
+            arrays[name] = pa.array(values, from_pandas=True)  # missing values of pandas become null
         except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise _mixed(name, list(values), where, error) from error
     return _plain(pa.table(arrays))
 
 
 def _mixed(name: str, values: Sequence[Any], where: str, error: Exception) -> UserError:
-    """Names the first row whose value has another type than those before it."""
+    """Return the error for a column of mixed types, with the first row whose type differs from those before it."""
     first = next((value for value in values if not _is_missing(value)), None)
     other = next(
         (number for number, one in enumerate(values) if not _is_missing(one) and type(one) is not type(first)), None

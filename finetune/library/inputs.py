@@ -1,4 +1,4 @@
-"""From the texts that a program has to the examples that a model reads."""
+"""Conversion of inputs in memory to the rows that a model reads."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,20 +15,20 @@ from finetune.serve.predictions import FormattedPrediction
 _FORMS = {
     "text": 'texts: ["It works."]',
     "pair": 'pairs of texts: [("It works.", "It does.")]',
-    "words": 'lists of words, or texts that blanks separate into words: [["It", "works"]]',
+    "words": 'lists of words, or texts with spaces between words: [["It", "works"]]',
     "rows": 'rows with these columns: [{"text": "It works.", ...}]',
 }
 
 
 def predict(predictor: Predictor, inputs: Iterable[Any]) -> list[FormattedPrediction]:
-    """Answer inputs, in their order.
+    """Return the prediction for each input, in the order of the inputs.
 
     Args:
-        predictor: The model.
+        predictor: The predictor of a loaded model.
         inputs: Texts, pairs of texts or lists of words, as the task reads them; or rows, as mappings or a DataFrame.
 
     Raises:
-        UserError: The inputs have another form than the task's, or some of them cannot be read.
+        UserError: The inputs do not have the form that the task reads, or some of them cannot be read.
     """
     rows = [InputRow(number, one, unit="row") for number, one in enumerate(to_rows(inputs, predictor.fields))]
     read = [read_example(row, predictor.fields, "utf-8") for row in rows]
@@ -54,11 +54,11 @@ def to_rows(inputs: Iterable[Any], fields: Sequence[Field]) -> list[Mapping[str,
     """Return inputs as rows, with the columns that the task reads.
 
     Args:
-        inputs: As of `predict`.
-        fields: What the task reads of a row.
+        inputs: Texts, pairs of texts or lists of words, as the task reads them; or rows, as mappings or a DataFrame.
+        fields: The fields that the task reads from a row.
 
     Raises:
-        UserError: The inputs have another form than the task's.
+        UserError: The inputs do not have the form that the task reads.
     """
     if isinstance(inputs, pandas.DataFrame):
         return [{str(name): value for name, value in row.items()} for row in inputs.to_dict("records")]
@@ -83,7 +83,7 @@ def _row(number: int, given: Any, form: str, fields: Sequence[Field]) -> Mapping
         return {fields[0].column: given if is_text else texts}
     if form == "pair" and texts is not None and len(texts) == 2:
         return {field.column: text for field, text in zip(fields, texts, strict=True)}
-    raise _wrong_form("an input has another form than the model reads", form, fields, given, number, None)
+    raise _wrong_form("an input does not have the form that the model reads", form, fields, given, number, None)
 
 
 def _wrong_form(

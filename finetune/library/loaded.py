@@ -1,4 +1,4 @@
-"""`load`: a saved model, of a run, a folder or the Hub, that predicts."""
+"""`load`: a saved model from a run, a folder or the Hub, ready to predict."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -15,25 +15,25 @@ from finetune.serve.predictions import FormattedPrediction
 class LoadedModel(hub.LoadedModel):
     """A saved model with its tokenizer and its masks: `model, tokenizer, masks = finetune.load(...)`.
 
-    It also predicts, as a finished run does. The model is on the CPU until it first predicts, and then on the fastest
-    device that is there.
+    It predicts like a finished run. The model is on the CPU until the first prediction moves it to the fastest device
+    of the machine.
     """
 
     name: str
-    """What it was loaded by: a Hub name, or a folder."""
+    """The name by which the model was loaded: a name on the Hub, or a folder."""
 
     def predict(self, inputs: Iterable[Any]) -> list[Any]:
         """Return the prediction for each input, as `FinishedRun.predict` does."""
         return [answer["prediction"] for answer in self.predict_with_scores(inputs)]
 
     def predict_with_scores(self, inputs: Iterable[Any]) -> list[FormattedPrediction]:
-        """Return for each input the prediction and how sure the model is, as `FinishedRun.predict_with_scores` does."""
+        """Return for each input the prediction with its confidence, as `FinishedRun.predict_with_scores` does."""
         with log.shown():
             return predict(self._predictor, inputs)
 
     @cached_property
     def recipe(self) -> Recipe:
-        """The recipe that the model was trained by; one made for its class where it came without."""
+        """The recipe of the model, or one that is made for the model's class if it was saved without a recipe."""
         return find_recipe(self.name)[1]
 
     @cached_property
@@ -51,12 +51,12 @@ def load(name: str | Path, *, revision: str = "main", cache_dir: Path | None = N
     safetensors format alone, into float32 on the CPU.
 
     Args:
-        name: A Hub name, a model's folder, or the folder of a run.
+        name: A name on the Hub, the folder of a model, or a run folder.
         revision: Branch, tag or commit on the Hub.
-        cache_dir: Where downloads are kept; the Hub's own cache if not given.
+        cache_dir: Folder for downloads; None uses the cache of the Hub's client.
 
     Raises:
-        UserError: There is no such model, it was made for no task that is known here, or it cannot take its masks.
+        UserError: There is no such model, it was not trained for a known task, or it does not support its masks.
     """
     with log.shown():
         loaded = LoadedModel(*hub.load_trained(name, revision=revision, cache_dir=cache_dir))

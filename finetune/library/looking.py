@@ -1,4 +1,4 @@
-"""`draw_mask` and `explain`: what masks let through, and what they save, before anything is trained."""
+"""`draw_mask` and `explain`, which show masks and how attention is computed, without training."""
 
 from pathlib import Path
 
@@ -26,12 +26,12 @@ def draw_mask(
 
     Args:
         mask: The mask, or its text.
-        length: Positions, where no text is given.
-        text: Draw over the tokens of this text.
+        length: Number of positions, if no text is given.
+        text: A text, over whose tokens the mask is drawn.
         text_pair: The second text of a pair.
-        model: Whose tokens: a Hub name, a folder, or `minilm`, the sample model.
-        heads: Attention heads; those that see the same are drawn once.
-        png: Write a picture here, too.
+        model: Model whose tokenizer is used: a name on the Hub, a folder, or `minilm`, the sample model.
+        heads: Number of attention heads; heads with the same mask are drawn once.
+        png: Path of a picture that is also written; None writes none.
 
     Raises:
         UserError: The mask cannot be read or drawn, or the picture cannot be written.
@@ -48,8 +48,8 @@ def explain(recipe: RecipeLike, overrides: Overrides = None) -> Plans:
         finetune.explain("sst2", {"attention.encoder": "window(4) | global_tokens(cls)"}).table()
 
     Args:
-        recipe: As `finetune.train` takes it.
-        overrides: As `finetune.train` takes them.
+        recipe: The name of a recipe, a path, a `finetune.Recipe`, or a dictionary, as for `finetune.train`.
+        overrides: Values of keys of the recipe, as for `finetune.train`.
 
     Raises:
         UserError: The recipe cannot be run, or its batches are padded.

@@ -1,4 +1,4 @@
-"""`apply_masks`: masks for a stock model of transformers, from whatever form they are given in."""
+"""`apply_masks`, which puts masks in any form into a model of transformers."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -14,10 +14,10 @@ from finetune.recipe import Attention
 ModelT = TypeVar("ModelT", bound=nn.Module)
 
 _IN_CONFIGS = ("bos", "eos", "pad", "cls", "sep")
-"""Special tokens whose ids a model's configuration can hold."""
+"""Special tokens whose ids a model's configuration may have."""
 
 Masks: TypeAlias = str | Mask | Program | Attention | Mapping[str, Any]
-"""One mask, for the encoder: its text or the mask itself. Or masks by site, as a recipe's `attention` has them."""
+"""One mask for the encoder, as text or as an object; or masks by site, as in the `attention` section of a recipe."""
 
 
 def apply_masks(
@@ -27,27 +27,27 @@ def apply_masks(
     tokenizer: PreTrainedTokenizerBase | None = None,
     kernel: Literal["whole", "blocks", "flex"] | None = None,
 ) -> ModelT:
-    """Put attention masks into a model of transformers, in place of its own; padding stays excluded.
+    """Replace the attention masks of a model of transformers; padding stays excluded.
 
         model = AutoModelForSequenceClassification.from_pretrained("google-bert/bert-base-uncased")
         finetune.apply_masks(model, "window(64) | global_tokens(cls)", tokenizer=tokenizer)
         finetune.apply_masks(t5, {"encoder": "window(64)", "cross": {"mask": "full()", "layers": {"0": "window(8)"}}})
 
-    Weights and the names in state_dict stay as they are, and save_pretrained keeps the masks in the configuration. See
-    `finetune.attention.pretrained.apply_masks`, which does the work, for what masks read of the model's inputs.
+    Weights and the keys of state_dict do not change, and save_pretrained writes the masks into the configuration. See
+    `finetune.attention.pretrained.apply_masks`, which this function calls, for the inputs of the model that masks read.
 
     Args:
         model: The model; it may be wrapped (PEFT, DistributedDataParallel).
         masks: A mask for the encoder, or masks by site: `{"encoder": ..., "decoder": ..., "cross": ...}`, each a mask
             or `{"mask": ..., "layers": {"0-3": ...}}`.
-        tokenizer: Its tokenizer, which knows the special tokens that masks name.
-        kernel: How attention is computed in ragged streams; None leaves it to the plan.
+        tokenizer: The tokenizer of the model, which has the ids of the special tokens that masks name.
+        kernel: The way in which attention is computed in ragged streams; None lets the planner choose.
 
     Returns:
-        The model.
+        The same model.
 
     Raises:
-        UserError: The masks cannot be read, or the model cannot take them.
+        UserError: The masks cannot be read, or the model does not support them.
     """
     program = read_masks(masks)
     special_tokens = {} if tokenizer is None else pretrained.special_token_ids(tokenizer)
@@ -55,14 +55,14 @@ def apply_masks(
     try:
         return pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
     except (PretrainedError, ProgramError, MaskError) as error:
-        raise UserError(f"the model cannot take the masks: {error}", where="masks") from error
+        raise UserError(f"the model does not support the masks: {error}", where="masks") from error
 
 
 def _check_special_tokens(model: nn.Module, program: Program, of_tokenizer: tuple[str, ...] | None) -> None:
-    """Refuse masks that name a special token whose id is not known: the model would refuse its first batch.
+    """Check that the ids of all special tokens in the masks are known; the first batch would fail without them.
 
     Raises:
-        UserError: There is one.
+        UserError: The id of a special token is not known.
     """
     config = getattr(getattr(model, "module", model), "config", None)  # of a wrapped model, that of the inner one
     known = of_tokenizer
@@ -82,10 +82,10 @@ def _check_special_tokens(model: nn.Module, program: Program, of_tokenizer: tupl
 
 
 def read_masks(masks: Masks) -> Program:
-    """Return masks of any form as a program.
+    """Return masks in any form as a program.
 
     Raises:
-        UserError: They cannot be read.
+        UserError: The masks cannot be read.
     """
     if isinstance(masks, Program):
         return masks

@@ -1,4 +1,4 @@
-"""From what a program passes as recipe and overrides to a `Recipe`."""
+"""Conversion of the arguments `recipe` and `overrides` to a `Recipe`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,14 +16,14 @@ Overrides: TypeAlias = Mapping[str, Any] | Sequence[str] | None
 
 
 def resolve(recipe: RecipeLike, overrides: Overrides = None) -> Recipe:
-    """Return the recipe with the overrides in place.
+    """Return the recipe with the overrides applied.
 
     Args:
-        recipe: The recipe. None means that of the run which the override `resume` names.
-        overrides: Other values of its keys.
+        recipe: The recipe in any form; None means the recipe of the run that the override `resume` names.
+        overrides: Values of keys of the recipe.
 
     Raises:
-        UserError: There is no such recipe, or some keys or values are wrong; all of them are told at once.
+        UserError: There is no such recipe, or keys or values are wrong, all of which the message names.
     """
     changes = flatten(overrides)
     return compose.override(base_recipe(recipe, changes), changes)
@@ -32,10 +32,10 @@ def resolve(recipe: RecipeLike, overrides: Overrides = None) -> Recipe:
 def flatten(overrides: Overrides) -> dict[str, Any]:
     """Return overrides as dotted keys and values.
 
-    A mapping in the place of a section changes the keys that it names and leaves the section's others as they are.
+    A mapping as the value of a section changes the keys that it names, and no other keys of the section.
 
     Raises:
-        UserError: They are no mapping or list of texts, a key is no text, or `recipe` is among them.
+        UserError: The overrides are not a mapping or a list of strings, a key is not a string, or `recipe` is a key.
     """
     if overrides is None:
         return {}
@@ -59,10 +59,10 @@ def flatten(overrides: Overrides) -> dict[str, Any]:
 
 
 def _flat(tree: Mapping[Any, Any], prefix: str, known: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Dotted keys and values; a mapping that is no section, such as class weights, is a value."""
+    """Yield dotted keys and values; a mapping that is not a section, such as class weights, is a value."""
     for name, value in tree.items():
         if not isinstance(name, str):
-            raise UserError("a key of the overrides is no text", where="overrides", found=repr(name))
+            raise UserError("a key of the overrides is not a string", where="overrides", found=repr(name))
         key = prefix + name
         if isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known):
             yield from _flat(value, f"{key}.", known)
@@ -71,21 +71,21 @@ def _flat(tree: Mapping[Any, Any], prefix: str, known: Sequence[str]) -> Iterato
 
 
 def _plain(value: Any) -> Any:
-    """Paths as texts, which all keys take."""
+    """Return paths as strings, which all keys accept."""
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     return str(value) if isinstance(value, Path) else value
 
 
 def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
-    """Return the recipe before any override.
+    """Return the recipe without the overrides.
 
     Args:
-        recipe: As `resolve` takes it.
-        changes: The overrides by dotted keys, of which `resume` can name the recipe.
+        recipe: The recipe in any form; None means the recipe of the run that the override `resume` names.
+        changes: The overrides by dotted keys.
 
     Raises:
-        UserError: There is none, or it is wrong.
+        UserError: There is no such recipe, or it is wrong.
     """
     if recipe is None:
         return compose.load_recipe(str(_recipe_of_run(changes.get("resume"))))
@@ -97,7 +97,7 @@ def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
         return compose.from_tree(recipe, name=str(kind or "recipe"))
     if not isinstance(recipe, str | Path):
         raise UserError(
-            "this is no recipe",
+            "this is not a recipe",
             expected="a name, a path, a finetune.Recipe, or a dictionary of its sections",
             found=f"{type(recipe).__name__}: {recipe!r:.80}",
         )
@@ -110,7 +110,7 @@ def _recipe_of_run(folder: object) -> Path:
     if folder is None or folder == "auto":
         raise UserError(
             "no recipe is named",
-            expected="a recipe, or the folder of a run that goes on",
+            expected="a recipe, or the folder of a run to resume",
             fix=f'one of {", ".join(compose.recipe_names())}; or overrides={{"resume": "runs/<recipe>/<time>"}}',
         )
     path = Path(str(folder)) / "recipe.yaml"

@@ -1,4 +1,4 @@
-"""`train`: from a recipe and data, in whatever form a program has them, to a finished run."""
+"""`train`, which takes a recipe and data in any form and returns a finished run."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -25,7 +25,7 @@ _ORIGIN = {
     "data.sample": None,
     "data.sources": (),
 }
-"""The keys that say where a recipe's own data come from, and their values where they come from memory."""
+"""The keys that name the source of a recipe's data, and their values when the data comes from memory."""
 
 
 def train(
@@ -35,37 +35,35 @@ def train(
     data: InMemory | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> FinishedRun:
-    """Fine-tune a model, score it on test, and save it, as `finetune run` does.
+    """Fine-tune a model, evaluate it on test, and save it, as `finetune run` does.
 
         run = finetune.train("sst2", {"training.epochs": 1})
         run = finetune.train("sst2", ["data.path=my.csv", "data.columns.text=review"])
         run = finetune.train("sentiment_sample", data=frame, callbacks=[MyCallback()])
         run = finetune.train(overrides={"resume": "runs/sst2/2026-01-31_12-00-00"})
 
-    Notes on the run are told by `logging`, see `finetune.log`; where the program has not set up logging they are shown
-    on standard error. A run that was stopped goes on with the override `resume`, as on the command line.
+    Notes on the run are logged by `logging`, see `finetune.log`; if the program has not set up logging, they are shown
+    on standard error. A run that was interrupted is resumed by the override `resume`, as on the command line.
 
-    Data in memory are written to parquet files beside the runs, in a folder named by a hash of their content, and the
-    run's recipe says `data.path=` that folder. So the run can be repeated from its recipe, and `resume="auto"` with the
-    same data goes on with it. Callbacks cannot be written down: pass them again when a run goes on. The run's
-    environment.json names them.
+    Data in memory is written to parquet files beside the runs, so that the run can be repeated from its recipe, and
+    `resume="auto"` with the same data resumes it. Callbacks cannot be saved: pass them again to resume.
 
     Args:
         recipe: A recipe's name, the path of a .py or .yaml file or of a run's folder, a `finetune.Recipe`, or its
             sections as a dictionary. None means the recipe of the run that `resume` names.
-        overrides: Other values of its keys: `{"training.epochs": 1}`, `{"training": {"epochs": 1}}`, or
+        overrides: Values of keys of the recipe: `{"training.epochs": 1}`, `{"training": {"epochs": 1}}`, or
             `["training.epochs=1"]`.
         data: Rows in place of the recipe's data: a DataFrame (or pyarrow.Table), a datasets.Dataset, or a list of
             dictionaries, from which dev and test are cut; or a dictionary of these by split, such as a DatasetDict.
             Columns are named by `data.columns.<name>`, as those of files.
-        callbacks: Code that the run calls, see `finetune.Callback`.
+        callbacks: Callbacks of the run, see `finetune.Callback`.
 
     Returns:
         The finished run: its scores, predictions, model and folder.
 
     Raises:
         UserError: Something in the recipe, the overrides, the data or the callbacks is wrong.
-        Interrupted: SIGTERM or Ctrl-C ended the run; a checkpoint is saved, and the run can go on.
+        Interrupted: SIGTERM or Ctrl-C ended the run; a checkpoint is saved, and the run can be resumed.
     """
     with log.shown():
         resolved = _resolve(recipe, overrides, data)
@@ -77,10 +75,10 @@ def train(
 
 
 def _resolve(recipe: RecipeLike, overrides: Overrides, data: InMemory | None) -> Recipe:
-    """The recipe with its overrides, and with the data in memory kept as files.
+    """Return the recipe with its overrides, and write data in memory to files.
 
     Raises:
-        UserError: Something in them is wrong.
+        UserError: Something in the recipe, the overrides or the data is wrong.
     """
     changes = flatten(overrides)
     if data is None:
@@ -93,13 +91,13 @@ def _resolve(recipe: RecipeLike, overrides: Overrides, data: InMemory | None) ->
     # All keys are checked before anything is written.
     resolved = compose.override(base, {**_ORIGIN, **changes, "data.path": "data in memory"})
     folder, sizes = keep_data(data, runs_of(resolved))
-    told = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
-    say(f"data in memory ({told}) are kept in {folder}, from where the run can be repeated and resumed")
+    described = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
+    say(f"data in memory ({described}) is written to {folder}, so that the run can be repeated and resumed")
     return compose.override(resolved, {"data.path": str(folder)})
 
 
 def _with_some_data(recipe: RecipeLike) -> RecipeLike:
-    """A recipe of nested keys need not name data where they are given; others have some."""
+    """Return a recipe of nested keys with a placeholder for data, which it may lack if data is given."""
     if not isinstance(recipe, Mapping):
         return recipe
     data: Any = recipe.get("data", {})
@@ -108,18 +106,19 @@ def _with_some_data(recipe: RecipeLike) -> RecipeLike:
 
 
 def train_recipe(recipe: Recipe, callbacks: Sequence[Callback] = (), *, prints_scores: bool = False) -> FinishedRun:
-    """Train and evaluate by a recipe; everything is left in the run folder.
+    """Train and evaluate as a recipe says, and write everything into the run folder.
 
-    A run that goes on and was ended after its evaluation is only published.
+    If the run to resume ended after its evaluation, it is only published.
 
     Args:
-        recipe: The run.
-        callbacks: Code that the run calls.
-        prints_scores: Whether the test scores are printed as a table on standard output, or told in a line of the log.
+        recipe: The recipe.
+        callbacks: Callbacks of the run.
+        prints_scores: Whether the test scores are printed as a table on standard output. Otherwise they are one line of
+            the log.
 
     Raises:
         UserError: Something in the recipe or the data is wrong.
-        Interrupted: SIGTERM or Ctrl-C ended the run; it can go on.
+        Interrupted: SIGTERM or Ctrl-C ended the run; it can be resumed.
     """
     start = training.find_start(recipe)
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from finetune import atomic
 from finetune.errors import UserError
 from finetune.serve.formats import OUTPUT_FORMATS, Format, OutputFormat, resolve_format
 from finetune.serve.predictions import FormattedPrediction, PredictionFormatter, flatten
@@ -115,7 +116,7 @@ class OutputFile:
             else:
                 self._file.close()
             if error is None and self.path is not None and self.wanted.path is not None and self.wanted.is_replaced:
-                self.path.replace(self.wanted.path)
+                atomic.move_into_place(self.path, self.wanted.path)
 
     def write(self, text: str) -> None:
         """Write a text."""

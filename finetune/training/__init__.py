@@ -1,8 +1,8 @@
-"""The one training loop of all recipes, on accelerate's `Accelerator`.
+"""The training loop that all recipes share, on accelerate's `Accelerator`.
 
-Here belongs what every run does: batches in order, optimizer steps, evaluation, when a checkpoint is due, results. What
-differs between tasks lives in `finetune.tasks`, files on the disk in `finetune.checkpointing`, and what depends on the
-machine in `finetune.hardware`.
+This package has what every run does: batches in order, optimizer steps, evaluation, checkpoints when they are due, and
+results. `finetune.tasks` has what differs between tasks, `finetune.checkpointing` the files on the disk, and
+`finetune.hardware` what depends on the machine.
 """
 
 from finetune.checkpointing.resume import Start, find_start

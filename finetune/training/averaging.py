@@ -1,4 +1,4 @@
-"""Averages of the weights over the steps, which are scored and saved in place of the last weights."""
+"""Averages of the weights over the training steps, which are evaluated and saved in place of the last weights."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,15 +13,15 @@ from finetune.errors import UserError
 from finetune.recipe import Training
 
 _WARMUP = 10
-"""After n steps the average keeps at most (1 + n) / (_WARMUP + n) of itself, as TensorFlow's does."""
+"""After n steps the decay is at most (1 + n) / (_WARMUP + n), as in TensorFlow's ExponentialMovingAverage."""
 
 
 class Averaging:
-    """No average: the weights themselves are scored and saved.
+    """The base class, which does not average: the weights themselves are evaluated and saved.
 
     Args:
-        model: As accelerate prepared it.
-        optimizer: torch's own, which accelerate wraps.
+        model: The model as accelerate prepared it.
+        optimizer: The optimizer of torch that accelerate wraps.
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -30,15 +30,18 @@ class Averaging:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The model has the average as its weights in this block, and after it its own again, to the bit."""
+        """Give the model the average as its weights inside this block.
+
+        Afterwards the model has its own weights again, bit for bit.
+        """
         yield
 
     def state_dict(self) -> dict[str, Any]:
-        """What `load_state_dict` takes."""
+        """Return what `load_state_dict` needs to continue."""
         return {}
 
     def load_state_dict(self, stored: Mapping[str, Any]) -> None:
-        """Go on from what was stored."""
+        """Continue from what `state_dict` returned."""
 
     @contextmanager
     def _swapped(self) -> Iterator[None]:
@@ -50,14 +53,16 @@ class Averaging:
 
 
 class ExponentialAverage(Averaging):
-    """An exponential moving average (Polyak and Juditsky 1992; in this form Szegedy et al. 2016).
+    """An exponential moving average of the weights.
 
-    It follows each step that the optimizer takes, and none that is left out.
+    Averaging goes back to Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992; this form
+    is that of Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016. The average is updated
+    after each step that the optimizer takes, and not after a step that is skipped.
 
     Args:
-        model: As accelerate prepared it.
-        optimizer: torch's own, which accelerate wraps.
-        decay: Share of itself that the average keeps in a step.
+        model: The model as accelerate prepared it.
+        optimizer: The optimizer of torch that accelerate wraps.
+        decay: Share of its own value that the average keeps at each step, from 0 to 1.
     """
 
     def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, decay: float) -> None:
@@ -65,10 +70,11 @@ class ExponentialAverage(Averaging):
         self.decay = decay
         self.steps = 0
         self.average = [weight.detach().clone() for weight in self.weights]
-        optimizer.register_step_post_hook(lambda *_: self._follow())
+        optimizer.register_step_post_hook(lambda *_: self._update())
 
     @torch.no_grad()
-    def _follow(self) -> None:
+    def _update(self) -> None:
+        """Move the average towards the weights: average = decay * average + (1 - decay) * weights."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (_WARMUP + self.steps))
         torch._foreach_lerp_(self.average, self.weights, 1 - decay)
@@ -88,7 +94,7 @@ class ExponentialAverage(Averaging):
 
 
 class ScheduleFreeAverage(Averaging):
-    """The average that a schedule-free optimizer keeps (Defazio et al. 2024)."""
+    """The average that a schedule-free optimizer keeps (Defazio et al., "The Road Less Scheduled", 2024)."""
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -98,21 +104,27 @@ class ScheduleFreeAverage(Averaging):
             try:
                 yield
             finally:
-                optimizer.train()  # _swapped then undoes its rounding
+                optimizer.train()  # back to the weights, but for rounding, which _swapped undoes
 
 
 def build_averaging(
     model: nn.Module, optimizer: torch.optim.Optimizer, training: Training, accelerator: Accelerator
 ) -> Averaging:
-    """The average that the recipe asks for, stored and loaded with accelerate's state.
+    """Return the average of the weights that the recipe names; accelerate saves and loads it with its own state.
+
+    Args:
+        model: The model as accelerate prepared it.
+        optimizer: The optimizer of torch that accelerate wraps.
+        training: The recipe's `training` section, whose keys `ema` and `optimizer` are read.
+        accelerator: The accelerator of the run.
 
     Raises:
-        UserError: DeepSpeed holds the weights where no average can follow them.
+        UserError: The weights are to be averaged under DeepSpeed, which keeps them in its own buffers.
     """
     is_averaged = training.ema > 0 or training.optimizer == "schedule_free"
     if is_averaged and accelerator.distributed_type == DistributedType.DEEPSPEED:
         raise UserError(
-            "weights are not averaged under DeepSpeed, which keeps them to itself",
+            "weights cannot be averaged under DeepSpeed, which keeps them in its own buffers",
             where="training.ema" if training.ema else "training.optimizer",
             fix="launch with DDP or FSDP (configs/accelerate), or train without an average",
         )

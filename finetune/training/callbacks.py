@@ -1,4 +1,4 @@
-"""Code of the user's that a run calls: after each step, each evaluation, each checkpoint, and at both ends.
+"""Callbacks: code of the user that a run calls after each step, evaluation and checkpoint, and at both ends.
 
     class Patience(finetune.Callback):
         def on_evaluate(self, scores, state):
@@ -27,21 +27,21 @@ Method = Callable[["Callback", "TrainerState"], Any]
 
 
 class Request(Enum):
-    """What a callback may ask of the run."""
+    """What a callback may request by its return value."""
 
     STOP = "stop"
 
 
 STOP: Final = Request.STOP
-"""Returned by `Callback.on_step_end` or `Callback.on_evaluate`: end the training after this step.
+"""The value that `Callback.on_step_end` or `Callback.on_evaluate` returns to end the training after this step.
 
-The model is evaluated on dev, if it was not at this step, and saved. The run then ends as usual: the best checkpoint is
-scored on test."""
+The model is then evaluated on dev, unless it was at this step, and saved. The run ends as usual: the best checkpoint is
+evaluated on test."""
 
 
 @dataclass(frozen=True)
 class TrainerState:
-    """Where training stands when a callback is called.
+    """The state of the training when a callback is called.
 
     Args:
         global_step: Optimizer steps done, over all epochs.
@@ -57,7 +57,7 @@ class TrainerState:
         scores: All dev scores of the last evaluation by name, `loss` among them; empty before the first.
         output_dir: The run's folder.
         model: The model in training, without accelerate's wrapping. Do not change its weights.
-        tokenizer: Its tokenizer.
+        tokenizer: The tokenizer of the model.
     """
 
     global_step: int
@@ -80,11 +80,12 @@ class Callback:
 
     `on_step_end` and `on_evaluate` may return `finetune.STOP` to end the training. An exception that a method raises
     ends the run at once and reaches the caller of `finetune.train`; checkpoints that were saved before are kept, and
-    the run can go on from the last one. A method may put the model into evaluation mode, and need not put it back.
+    the run can be resumed from the last one. A method may put the model into evaluation mode; training mode is restored
+    after it.
     """
 
     def on_train_begin(self, state: TrainerState) -> None:
-        """Called before the first step; of a run that goes on, before the first step after that."""
+        """Called before the first step, or before the first step after resuming."""
 
     def on_step_end(self, state: TrainerState) -> Request | None:
         """Called after each optimizer step."""
@@ -98,10 +99,10 @@ class Callback:
         return None
 
     def on_save(self, folder: Path, state: TrainerState) -> None:
-        """Called when a checkpoint has been saved: `folder` holds the model as from_pretrained loads it."""
+        """Called when a checkpoint has been saved; `from_pretrained` can load the model from `folder`."""
 
     def on_train_end(self, state: TrainerState) -> None:
-        """Called after the last step, before the best checkpoint is scored on test."""
+        """Called after the last step, before the best checkpoint is evaluated on test."""
 
 
 def check_callbacks(callbacks: Sequence[object]) -> tuple[Callback, ...]:
@@ -124,7 +125,7 @@ def check_callbacks(callbacks: Sequence[object]) -> tuple[Callback, ...]:
 
 
 def named(callbacks: Sequence[Callback]) -> dict[str, list[str]]:
-    """Return the callbacks' classes, for the run's environment.json: the recipe cannot hold them."""
+    """Return the names of the callbacks' classes, for the run's environment.json: a recipe cannot hold callbacks."""
     names = [f"{type(one).__module__}.{type(one).__qualname__}" for one in callbacks]
     return {"callbacks": names} if names else {}
 
@@ -165,7 +166,7 @@ class Callbacks:
         self._call(lambda one, state: one.on_train_end(state))
 
     def _call(self, method: Method, *, may_stop: bool = False) -> None:
-        """Call a method of every callback on the main process, and share what came of it with the other processes."""
+        """Call a method of every callback on the main process; the other processes then stop or fail with it."""
         if not self.callbacks:
             return
         accelerator, error, stops = self.loop.accelerator, None, False
@@ -181,12 +182,12 @@ class Callbacks:
             if has_failed and error is None:
                 raise RuntimeError("a callback has failed on the main process")
         if error is not None:
-            error.add_note(self._how_to_go_on())
+            error.add_note(self._how_to_resume())
             raise error
         self.loop.state.stop_requested |= stops
 
     def _call_each(self, method: Method, *, may_stop: bool) -> bool:
-        """Call a method of every callback; returns whether one of them asks to end the training."""
+        """Call a method of every callback; return whether one of them requests the end of the training."""
         state, stops = training_state(self.loop), False
         was_training = state.model.training
         for one in self.callbacks:
@@ -203,24 +204,24 @@ class Callbacks:
             self.loop.model.train(was_training)
         return stops
 
-    def _how_to_go_on(self) -> str:
+    def _how_to_resume(self) -> str:
         folder = self.loop.run.folder
         saved = sorted(path.name for path in folder.checkpoints.glob("step-*") if path.is_dir())
         if not saved:
             return f"raised in a callback; nothing was saved yet in {folder.path}"
         resume = f'finetune.train(overrides={{"resume": "{folder.path}"}}, callbacks=...)'
-        return f"raised in a callback; the last checkpoint, {saved[-1]}, is kept, and to go on after it: {resume}"
+        return f"raised in a callback; the last checkpoint, {saved[-1]}, is kept; to resume from it: {resume}"
 
 
 def training_state(loop: "Loop") -> TrainerState:
-    """Return where a loop's training stands."""
+    """Return the state of a loop's training, as callbacks receive it."""
     state = loop.state
     return TrainerState(
         global_step=state.step,
         max_steps=state.total_steps,
         epoch=state.epoch + state.position / loop.steps_per_epoch,
         num_train_epochs=loop.epochs,
-        learning_rate=float(loop.schedule.get_last_lr()[0]),
+        learning_rate=loop.learning_rate,
         best_metric=state.best_value,
         best_loss=state.best_loss,
         best_global_step=state.best_step,

@@ -1,4 +1,4 @@
-"""Checks of a recipe that are made once its data and its model are known, before anything is trained."""
+"""Checks of a recipe that are made before training, once its data and its model are loaded."""
 
 from finetune import metrics, models
 from finetune.errors import UserError
@@ -9,11 +9,17 @@ from finetune.training.selection import check_best_metric
 
 
 def check_run(recipe: Recipe, task: Task, context: TaskContext) -> None:
-    """Find out now what would otherwise stop the run at its first evaluation.
+    """Raise the errors that would otherwise stop the run at its first evaluation.
+
+    Args:
+        recipe: The recipe of the run.
+        task: The recipe's task.
+        context: Tokenizer, model configuration and labels of the run.
 
     Raises:
-        UserError: A single class, baselines that the task does not have, lengths beyond the model's or too short,
-            metrics that cannot be had, a best_metric that none of them gives or whose direction is not known.
+        UserError: All examples have one class; the task has no baselines; a maximum length is beyond that of the model,
+            or leaves no room for text; a metric cannot be loaded; or best_metric is not among the scores, or it is not
+            known whether greater values of it are better.
     """
     has_classes = context.config.problem_type == "single_label_classification"
     if recipe.evaluation.baselines:

@@ -1,4 +1,4 @@
-"""Scoring a model on a split: every example once, on any number of processes."""
+"""Evaluation of a model on a split: every example is scored once, on any number of processes."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -20,29 +20,35 @@ from finetune.training.run import Run
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """Scores of a split, the same on all processes; records on the main process only."""
+    """Scores and loss of a split, the same on all processes; `records` are on the main process only."""
 
     scores: Scores
     loss: float
     records: tuple[EvaluationRecord, ...]
 
     is_scored: bool = True
-    """Whether the split has references; nothing is scored where it has none."""
+    """Whether the split has references; without them there are no scores."""
 
     @property
     def values(self) -> dict[str, float]:
-        """The loss (nats a target) and every score, by name; nothing of a split without references."""
+        """The loss (nats per target) and every score by name; empty for a split without references."""
         return {"loss": self.loss} | self.scores.values if self.is_scored else {}
 
 
 def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = False) -> EvaluationResult:
-    """Score `model` on a split.
+    """Evaluate a model on a split; called by all processes.
 
     Args:
-        run: The run.
+        run: The run, with the encoded split.
         model: The model without accelerate's wrapping.
-        split: train, dev or test.
-        final: Whether the task's settings for final results hold, such as the full beam.
+        split: `train`, `dev` or `test`.
+        final: Whether the task's settings for final results are used, such as the full number of beams.
+
+    Returns:
+        Scores, mean loss per target, and one record per example.
+
+    Raises:
+        UserError: Memory does not suffice for a single example.
     """
     mine = _predict(run, model, split, final=final)
     predictions = gather_object(mine) if run.accelerator.num_processes > 1 else mine
@@ -63,6 +69,7 @@ def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = Fals
 
 
 def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:
+    """Return the predictions for this process's share of a split, in smaller batches where memory requires it."""
     accelerator, encoded = run.accelerator, run.encoded[split]
     limits = BatchLimits(run.recipe.evaluation.batch_size, run.recipe.evaluation.tokens_per_batch)
     batches = shards(encoded.lengths, limits, accelerator.num_processes, accelerator.process_index)
@@ -80,7 +87,7 @@ def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> li
         closing(run.batches(split, batches)) as collated,
     ):
         for indices, batch in zip(batches, collated, strict=True):
-            found = _tried(run, model, [batch], final) if parts == 1 else None
+            found = _try(run, model, [batch], final) if parts == 1 else None
             if parts > 1:
                 found = _in_parts(run, model, split, indices, parts, final)
             while found is None:
@@ -95,13 +102,13 @@ def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> li
 def _in_parts(
     run: Run, model: PreTrainedModel, split: str, indices: Indices, parts: int, final: bool
 ) -> list[Prediction] | None:
-    """Predictions of a batch that is too large, computed in parts."""
+    """Return the predictions of a batch computed in `parts` parts, or None where memory does not suffice for a part."""
     with closing(run.batches(split, np.array_split(indices, min(parts, len(indices))))) as batches:
-        return _tried(run, model, batches, final)
+        return _try(run, model, batches, final)
 
 
-def _tried(run: Run, model: PreTrainedModel, batches: Iterable[Batch], final: bool) -> list[Prediction] | None:
-    """Predictions, or None where memory does not suffice."""
+def _try(run: Run, model: PreTrainedModel, batches: Iterable[Batch], final: bool) -> list[Prediction] | None:
+    """Return the predictions of some batches, or None where memory does not suffice."""
     try:
         return [found for batch in batches for found in run.task.predict(model, batch, run.context, final=final)]
     except Exception as error:
@@ -111,10 +118,10 @@ def _tried(run: Run, model: PreTrainedModel, batches: Iterable[Batch], final: bo
 
 
 def _doubled(parts: int, split: str, examples: int) -> int:
-    """Twice as many parts.
+    """Return twice the number of parts, and free memory.
 
     Raises:
-        UserError: A part is a single example already.
+        UserError: Each part is a single example already.
     """
     free_memory()
     if parts >= examples:
@@ -125,7 +132,7 @@ def _doubled(parts: int, split: str, examples: int) -> int:
 
 
 def _assert_complete(predictions: Sequence[Prediction], expected: int) -> None:
-    """Refuse to score a split of which an example is missing or counted twice."""
+    """Raise an AssertionError if a feature has no prediction, or more than one."""
     numbers = [prediction.feature for prediction in predictions]
     if numbers != list(range(expected)):
         raise AssertionError(f"{len(numbers)} predictions, {len(set(numbers))} different, for {expected} features")

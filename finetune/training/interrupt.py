@@ -1,4 +1,7 @@
-"""SIGTERM and Ctrl-C: the run saves a checkpoint at the end of its step, and a second Ctrl-C ends it at once."""
+"""Handling of SIGTERM and Ctrl-C.
+
+After the first signal the run finishes its step, saves a checkpoint and ends. A second Ctrl-C ends it at once.
+"""
 
 import signal
 import threading
@@ -11,13 +14,14 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopNow(BaseException):
-    """Leaves what may be given up, such as an evaluation; raised by the signal inside `Signals.at_once`."""
+    """Raised by a signal inside `Signals.at_once`, to leave work that may be given up, such as an evaluation."""
 
 
 class Signals:
-    """Notes that the process was told to end, where the loop can ask for it.
+    """Records the first SIGTERM or SIGINT that the process receives, as `received`.
 
-    Signals reach Python's main thread alone: used in another, nothing is noted and they do what they did before.
+    Python runs signal handlers in its main thread only. In another thread nothing is recorded, and signals have the
+    effect that they had before.
     """
 
     def __init__(self) -> None:
@@ -26,7 +30,7 @@ class Signals:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Note signals inside this block; the handlers before it are put back at its end."""
+        """Record signals inside this block; the previous handlers are restored at its end."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -39,7 +43,7 @@ class Signals:
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Let a signal raise `StopNow` inside this block."""
+        """Let a signal raise `StopNow` inside this block; raise it now if a signal was received before."""
         if self.received is not None:
             raise StopNow
         self._at_once = True
@@ -51,7 +55,7 @@ class Signals:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.received == signal.SIGINT == number:
             raise KeyboardInterrupt
-        self.received = self.received or number  # a launcher that gets Ctrl-C sends SIGTERM after it
+        self.received = self.received or number  # launchers send SIGTERM after a Ctrl-C
         if self._at_once:
             self._at_once = False
             raise StopNow

@@ -1,4 +1,4 @@
-"""The recipe's masks in a run: put into the model, followed through its layers, and tried before training."""
+"""The attention masks of a run: put into the model, followed through its layers, and tried before training."""
 
 from __future__ import annotations
 
@@ -22,13 +22,20 @@ if TYPE_CHECKING:
 def apply_masks(
     model: PreTrainedModel, program: Program, tokenizer: PreTrainedTokenizerBase, kernel: str | None = None
 ) -> None:
-    """Put the recipe's masks into the model, with the kernel that it names.
+    """Put the masks of a recipe into the model.
+
+    Args:
+        model: The model; it is changed in place.
+        program: The masks by site and layer.
+        tokenizer: The tokenizer, which has the ids of the special tokens that masks name.
+        kernel: Name of the kernel that computes attention; None lets the planner choose.
 
     Raises:
-        UserError: The model cannot take them.
+        UserError: A mask names a special token that the tokenizer does not have, or the model does not support the
+            masks.
     """
     if program.is_standard and models.learns_prefix(model):
-        return  # the stock attention takes the prefix, ours would refuse it
+        return  # only the attention of transformers accepts the keys and values of prefix tuning
     special_tokens = pretrained.special_token_ids(tokenizer)
     asked = {name.removeprefix("is_") for name in program.needs.columns if name.startswith("is_")}
     if unknown := sorted(asked - special_tokens.keys()):
@@ -43,14 +50,18 @@ def apply_masks(
         pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
     except ValueError as error:
         if not program.is_standard:  # otherwise the stock model's own masks are the same
-            raise UserError(f"the model cannot take the recipe's masks: {error}", where="attention") from error
+            raise UserError(f"the model does not support the recipe's masks: {error}", where="attention") from error
 
 
 def follow_masks(run: Run) -> tuple[View, ...]:
-    """Follow masks of the recipe's own through the layers, in a few train examples.
+    """Follow the masks through all layers, in a few train examples.
+
+    Returns:
+        What each output of the model can depend on, by example; empty for a recipe with the standard masks.
 
     Raises:
-        UserError: The model cannot compute under the masks, or its decoder can see the labels that it is to predict.
+        UserError: The model cannot compute under the masks, or its decoder can attend to the labels that it is to
+            predict.
     """
     encoded = run.encoded["train"]
     chosen = choose_examples(encoded.lengths, encoded.features)
@@ -66,10 +77,12 @@ def follow_masks(run: Run) -> tuple[View, ...]:
 
 
 def rehearse(run: Run) -> None:
-    """Compute one small batch under masks of the recipe's own: some can be refused by the model at work alone.
+    """Compute and predict one small batch under the masks of a recipe, as some errors show up only then.
+
+    Nothing is computed for a recipe with the standard masks.
 
     Raises:
-        UserError: The model cannot compute under the masks, or not generate.
+        UserError: The model cannot compute the loss or generate under the masks.
     """
     if run.task.program.is_standard:
         return
@@ -82,8 +95,8 @@ def rehearse(run: Run) -> None:
 
 @contextmanager
 def _under_masks() -> Iterator[None]:
-    """Tell what a model cannot do under the recipe's masks as a mistake of the user's."""
+    """Raise a UserError in place of a ValueError that the model raises under the recipe's masks."""
     try:
         yield
     except ValueError as error:
-        raise UserError(f"the model cannot work under the recipe's masks: {error}", where="attention") from error
+        raise UserError(f"the model cannot compute under the recipe's masks: {error}", where="attention") from error

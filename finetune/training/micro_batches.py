@@ -1,4 +1,4 @@
-"""Micro-batches: what one forward and backward pass computes. One iterator yields those of all steps of an epoch."""
+"""Micro-batches: the examples of one forward and backward pass. One iterator yields those of all steps of an epoch."""
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -14,12 +14,12 @@ from finetune.training.run import Run
 
 @dataclass(frozen=True)
 class StepPlan:
-    """What one optimizer step computes.
+    """The plan of one optimizer step.
 
     Args:
-        window: The batches of the step.
+        window: The batches of the step: those of this process, and those of all processes.
         targets: Number of targets over all batches and all processes, by which the loss is divided.
-        largest: Token positions of the step's largest batch over all processes, padding included.
+        largest: Number of token positions of the step's largest batch over all processes, padding included.
     """
 
     window: StepBatches
@@ -32,8 +32,8 @@ class Piece:
     """The examples of a micro-batch, before they are collated.
 
     Args:
-        indices: Features of the train split; int64, [examples].
-        weight: Factor of the micro-batch's loss: 1.0, or 0.0 where it only keeps the processes in step.
+        indices: Indices of features of the train split; int64, [examples].
+        weight: Factor of the loss: 1.0, or 0.0 for a dummy batch, which only keeps the processes in step.
         is_last: Whether the micro-batch is the last one of its optimizer step.
     """
 
@@ -44,12 +44,12 @@ class Piece:
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """What one forward and backward pass computes.
+    """The examples of one forward and backward pass.
 
     Args:
         batch: The collated examples, on the process's device.
-        indices: Features of the train split; int64, [examples].
-        weight: Factor of the loss: 1.0, or 0.0 where the micro-batch only keeps the processes in step.
+        indices: Indices of features of the train split; int64, [examples].
+        weight: Factor of the loss: 1.0, or 0.0 for a dummy batch, which only keeps the processes in step.
         is_last: Whether the micro-batch is the last one of its optimizer step. DDP exchanges gradients in the backward
             pass of the last one alone.
     """
@@ -61,12 +61,21 @@ class MicroBatch:
 
 
 def plan_steps(run: Run, epoch: int) -> list[StepPlan]:
-    """Return the optimizer steps of an epoch; all processes plan the same steps and take their own batches of each."""
+    """Return the plans of the optimizer steps of an epoch.
+
+    All processes plan the same steps; each then computes its own batches of each step.
+
+    Args:
+        run: The run.
+        epoch: Number of the epoch, counted from 0.
+    """
     plan, accelerator, ragged = run.plan, run.accelerator, run.context.ragged
     batches, targets = plan.epoch(epoch), run.encoded["train"].targets
     lengths = [plan.lengths[batch] for batch in batches]
+    # A ragged stream has a position for each token; padded rows are all as long as the longest.
     positions = [int(one.sum() if ragged else one.max() * len(one)) for one in lengths]
     accumulation, processes = run.recipe.training.gradient_accumulation, accelerator.num_processes
+    # The maximum over each group of accumulation * processes consecutive batches, which make a step; [steps].
     largest = np.maximum.reduceat(positions, np.arange(0, len(batches), accumulation * processes)).tolist()
     planned = step_batches(batches, accumulation, processes, accelerator.process_index)
     return [
@@ -78,8 +87,8 @@ def plan_pieces(steps: Iterable[StepPlan], parts: int) -> Iterator[Piece]:
     """Yield the pieces that this process computes for consecutive steps.
 
     Args:
-        steps: The steps.
-        parts: Number of pieces that each batch is split into, as far as it has as many examples.
+        steps: The plans of the steps.
+        parts: Number of pieces that each batch is split into; a batch with fewer examples has one piece per example.
     """
     for step in steps:
         window = step.window
@@ -95,11 +104,11 @@ def plan_pieces(steps: Iterable[StepPlan], parts: int) -> Iterator[Piece]:
 
 
 def micro_batches(run: Run, steps: Iterable[StepPlan], parts: int) -> Generator[MicroBatch]:
-    """Yield the micro-batches that this process computes for consecutive steps, collated ahead by a thread.
+    """Yield the micro-batches that this process computes for consecutive steps; a thread collates them in advance.
 
     Args:
         run: The run.
-        steps: The steps.
+        steps: The plans of the steps.
         parts: Number of micro-batches that each batch is split into.
 
     Returns:

@@ -1,6 +1,7 @@
-"""Losses and gradients that are not finite: no step is taken on them, and the error names examples and likely cause.
+"""Handling of losses and gradients that are not finite: no optimizer step is taken with them.
 
-A GPU is not waited for: whether to step is decided on the device, and read on the CPU one step later.
+The error names the examples of the step and the likely cause. On a GPU, the decision whether to take the step is made
+on the device, and the CPU reads it one step later, so that the CPU does not wait for the GPU.
 """
 
 from collections.abc import Sequence
@@ -18,24 +19,29 @@ from finetune.hardware.sharding import is_plain
 from finetune.training.run import Run
 
 _SHOWN = 10
-"""Examples named in a message."""
+"""Number of examples that a message names."""
 MOST_OVERFLOWS = 20
-"""Steps in a row that fp16's gradient scaling may leave out: its scale, 65,536 at first, is far below 1 by then."""
+"""Consecutive steps that fp16's gradient scaling may skip.
+
+Each of them halves the scale, which is 65,536 = 2**16 at first. After 20 it is far below 1, so that the gradient itself
+is not finite.
+"""
 
 
 @dataclass(frozen=True)
 class StepFlags:
-    """What the processes agreed on after a step, and what this process computed in it.
+    """The outcome of a step: what this process computed, and flags that are the same on all processes.
 
     Args:
         step: Number of the step, counted from 1.
-        losses: The loss of each micro-batch of this process, a scalar summed over its targets.
-        indices: The features of each micro-batch; int64, [examples] each.
-        loss: This process's part of the step's loss, a scalar summed over its targets.
+        losses: The loss of each micro-batch of this process, a scalar that is summed over its targets.
+        indices: Indices of the features of each micro-batch; int64, [examples] each.
+        loss: The loss of this process in the step, a scalar that is summed over its targets.
         targets: Number of targets of the step over all processes.
-        flags: float32 [2], the same on all processes: above 0 where the loss or the gradient is not finite; above 0
-            where a process was told to end.
-        ready: Event after which `flags`, copied from a GPU, can be read on the CPU; None where they can be read.
+        flags: float32 [2], the same on all processes. The first is above 0 if the loss or the gradient of a process is
+            not finite; the second is above 0 if a process received a signal to end.
+        ready: Event after which `flags`, which are copied from a GPU, can be read on the CPU; None where they can be
+            read at once.
     """
 
     step: int
@@ -48,17 +54,17 @@ class StepFlags:
 
     @property
     def is_finite(self) -> bool:
-        """Whether loss and gradient are finite."""
+        """Whether the loss and the gradient of all processes are finite."""
         return self._flag(0) == 0
 
     @property
     def is_last(self) -> bool:
-        """Whether a process was told to end."""
+        """Whether a process received a signal to end, so that this step is the last one."""
         return self._flag(1) > 0
 
     @property
     def finite_loss(self) -> Tensor:
-        """The loss, 0 where the step is not finite; found without waiting for the device."""
+        """The loss, or 0 where the step is not finite; a scalar, computed without waiting for the device."""
         return self.loss.masked_fill(self.flags[0] > 0, 0.0)
 
     def _flag(self, number: int) -> float:
@@ -68,13 +74,13 @@ class StepFlags:
 
 
 class StepFlagsQueue:
-    """Returns each step's flags when they can be read: at once on a CPU, one step later on a GPU, without waiting."""
+    """Delays flags until they can be read without waiting: not at all on a CPU, and by one step on a GPU."""
 
     def __init__(self) -> None:
         self._waiting: StepFlags | None = None
 
     def put(self, flags: StepFlags) -> StepFlags | None:
-        """Take the flags of a step; return those that can be read now, which on a GPU are the step's before."""
+        """Add the flags of a step, and return those that can be read now: on a GPU, the flags of the previous step."""
         if flags.flags.device.type != "cuda":
             return flags
         on_host = torch.empty(flags.flags.shape, dtype=flags.flags.dtype, pin_memory=True)
@@ -85,7 +91,7 @@ class StepFlagsQueue:
         return before
 
     def last(self) -> StepFlags | None:
-        """Return the flags that `put` has not returned yet, if any; reading them waits for the device."""
+        """Return the flags that `put` has not returned yet, or None; reading them waits for the device."""
         before, self._waiting = self._waiting, None
         return before
 
@@ -96,26 +102,25 @@ def guarded_step(
     loss: Tensor,
     clipped: tuple[Tensor | None, Tensor | None],
     *,
-    told_to_end: bool,
+    must_end: bool,
 ) -> Tensor:
-    """Step the optimizer unless the loss or the gradient is not finite on some process.
+    """Take an optimizer step on all processes, unless the loss or the gradient of one of them is not finite.
 
-    Under fp16, accelerate's gradient scaler decides by the gradient alone, and halves its scale where it leaves out a
-    step.
+    Under fp16, accelerate's gradient scaler decides by the gradient alone, and halves its scale when it skips a step.
 
     Args:
         accelerator: The accelerator of the run.
         optimizer: The optimizer that it prepared.
-        loss: This process's part of the loss, a scalar.
-        clipped: What `Gradients.clip` returned: the gradient's norm, and the scalar to divide the gradient by.
-        told_to_end: Whether this process was told to end.
+        loss: The loss of this process in the step, a scalar.
+        clipped: What `Gradients.clip` returned: the norm of the gradient, and the scalar to divide the gradient by.
+        must_end: Whether this process received a signal to end.
 
     Returns:
-        The flags that `agree` returns.
+        The flags of the step, float32 [2], as `agree` returns them.
     """
     norm, divisor = clipped
     is_scaled = optimizer.scaler is not None
-    flags = agree(accelerator, loss, None if is_scaled else norm, told_to_end=told_to_end)
+    flags = agree(accelerator, loss, None if is_scaled else norm, must_end=must_end)
     if is_scaled:
         optimizer.step()
     else:
@@ -123,33 +128,35 @@ def guarded_step(
     return flags
 
 
-def agree(accelerator: Accelerator, loss: Tensor, norm: Tensor | None, *, told_to_end: bool) -> Tensor:
-    """Return what the processes agree on after a step; float32 [2] on the device.
+def agree(accelerator: Accelerator, loss: Tensor, norm: Tensor | None, *, must_end: bool) -> Tensor:
+    """Return the flags of a step, on which all processes agree.
 
     Args:
         accelerator: The accelerator of the run.
-        loss: This process's part of the loss, a scalar.
-        norm: The gradient's norm, the same on all processes; None where it may overflow.
-        told_to_end: Whether this process was told to end.
+        loss: The loss of this process in the step, a scalar.
+        norm: The norm of the gradient, a scalar that is the same on all processes; None under fp16, where it may
+            overflow without harm.
+        must_end: Whether this process received a signal to end.
 
     Returns:
-        Two numbers that are above 0 if on some process the loss or the gradient is not finite, and if some process was
-        told to end.
+        float32 [2] on the device. The first is above 0 if the loss or the gradient of a process is not finite; the
+        second is above 0 if a process received a signal to end.
     """
     is_finite = loss.isfinite() if norm is None else loss.isfinite() & norm.isfinite()
-    told = torch.full((), float(told_to_end), device=loss.device)
-    found = torch.stack([(~is_finite).float(), told])
+    ends = torch.full((), float(must_end), device=loss.device)
+    found = torch.stack([(~is_finite).float(), ends])
     agreed: Tensor = accelerator.reduce(found, reduction="sum") if accelerator.num_processes > 1 else found
     return agreed
 
 
 def step_where_finite(optimizer: Any, not_finite: Tensor, divisor: Tensor | None = None) -> None:
-    """Step unless `not_finite`, a float32 scalar, is above 0; waits for the device only where the optimizer must.
+    """Take an optimizer step unless `not_finite` is above 0, without waiting for a GPU where the optimizer allows it.
 
     Args:
-        optimizer: torch's optimizer, or one that wraps it.
-        not_finite: Above 0 where the loss or the gradient is not finite; float32 scalar.
-        divisor: Scalar that the gradient is divided by, for an optimizer that `reads_on_device`.
+        optimizer: An optimizer of torch, or one of accelerate that wraps it.
+        not_finite: float32 scalar that is above 0 if the loss or the gradient is not finite.
+        divisor: Scalar by which the gradient is divided, for an optimizer that `reads_on_device`; None leaves the
+            gradient as it is.
     """
     if not_finite.device.type == "cpu" and not_finite.item() > 0:
         return
@@ -157,33 +164,35 @@ def step_where_finite(optimizer: Any, not_finite: Tensor, divisor: Tensor | None
         if not_finite.item() == 0:
             optimizer.step()
         return
+    # The attributes through which torch.amp.GradScaler passes them to fused optimizers.
     optimizer.grad_scale, optimizer.found_inf = divisor, (not_finite > 0).float()
     optimizer.step()
     del optimizer.grad_scale, optimizer.found_inf
 
 
 def reads_on_device(optimizer: Any) -> bool:
-    """Whether a step reads on the device what to divide the gradient by, and whether to be taken at all.
+    """Return whether the optimizer reads on the device by what to divide the gradient, and whether to skip the step.
 
-    torch's fused optimizers do, as they must under gradient scaling; hooks after the step could not.
+    The fused optimizers of torch do, because gradient scaling requires it. With hooks after the step they are not used
+    in this way, as a hook would also run after a skipped step.
     """
     return getattr(optimizer, "_step_supports_amp_scaling", False) and not optimizer._optimizer_step_post_hooks
 
 
 def nonfinite_error(run: Run, flags: StepFlags, rate: float, skipped_steps: int) -> UserError:
-    """Return the error to raise when the loss or the gradient is not finite: step, examples and likely cause.
+    """Return the error to raise when the loss or the gradient is not finite, with step, examples and likely cause.
 
     Args:
         run: The run.
-        flags: The step's flags.
+        flags: The outcome of the step on this process.
         rate: The learning rate of the step.
-        skipped_steps: Number of steps left out before it.
+        skipped_steps: Number of steps that were skipped before it.
     """
     odd = [not bool(loss.isfinite()) for loss in flags.losses]
     in_loss = any(odd)
     indices = [one for one, is_odd in zip(flags.indices, odd, strict=True) if is_odd or not in_loss]
     limit = run.recipe.training.max_left_out
-    after = f", after {skipped_steps} that were left out (training.max_left_out={limit})" if skipped_steps else ""
+    after = f", after {skipped_steps} that were skipped (training.max_left_out={limit})" if skipped_steps else ""
     values = ", ".join(sorted({str(loss.item()) for loss in flags.losses}))
     return UserError(
         f"the {'loss' if in_loss else 'gradient'} is not finite at step {flags.step}{after}",
@@ -208,4 +217,4 @@ def _cause(run: Run, rate: float) -> str:
         return "training.precision=bf16 (or fp32): fp16 ends at 65,504, which T5's activations exceed"
     lower = f"training.learning_rate={rate / 10:.1g} (it was {rate:.1e} at this step)"
     clip = "" if run.recipe.training.max_grad_norm else ", or training.max_grad_norm=1"
-    return f"{lower}{clip}; training.on_nonfinite=skip leaves such steps out"
+    return f"{lower}{clip}; training.on_nonfinite=skip skips such steps"

@@ -1,4 +1,4 @@
-"""Optimizers and schedules by name."""
+"""Optimizers and learning rate schedules by name."""
 
 from collections import defaultdict
 from typing import Any, cast
@@ -15,11 +15,16 @@ from finetune.recipe import Training
 
 _MOMENTUM = 0.9
 _SCHEDULES = {"constant": "constant_with_warmup", "wsd": "warmup_stable_decay"}
-"""Names of transformers for ours, where they differ."""
+"""The names of schedules in transformers, where they differ from those of recipes."""
 
 
 def build_optimizer(model: torch.nn.Module, training: Training, total_steps: int) -> Optimizer:
-    """The recipe's optimizer over the model's trainable weights.
+    """Return the optimizer that the recipe names, over the trainable weights of the model.
+
+    Args:
+        model: The model; weights with `requires_grad=False` are not optimized.
+        training: The recipe's `training` section.
+        total_steps: Number of optimizer steps of the whole run.
 
     Raises:
         MissingExtra: The optimizer's package is not installed.
@@ -45,11 +50,12 @@ def _schedule_free(groups: list[dict[str, Any]], rate: float, warmup: int) -> Op
 
 
 def parameter_groups(model: torch.nn.Module, training: Training) -> list[dict[str, Any]]:
-    """Trainable weights by their decay and rate.
+    """Return the trainable weights in groups with the same weight decay and learning rate.
 
-    Decay leaves biases and normalisation weights alone (Loshchilov and Hutter, "Decoupled Weight Decay
-    Regularization", 2019, decays weights; BERT's own training excludes these two kinds). They have one dimension,
-    matrices and embeddings have two.
+    Weight decay (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", 2019) is not applied to biases and
+    normalization weights, as in the training of BERT. These have one dimension; matrices and embeddings have two. With
+    `layer_decay`, the learning rate of a layer falls with its distance from the top (Howard and Ruder, "Universal
+    Language Model Fine-tuning for Text Classification", 2018).
     """
     depths = models.layers_below_top(model) if training.layer_decay < 1 else {}
     grouped: dict[tuple[bool, int], list[torch.nn.Parameter]] = defaultdict(list)
@@ -67,10 +73,16 @@ def parameter_groups(model: torch.nn.Module, training: Training) -> list[dict[st
 
 
 def build_schedule(optimizer: Optimizer, training: Training, total_steps: int) -> LRScheduler:
-    """Warm-up, then the recipe's schedule, which is at its end at the last step."""
+    """Return a schedule of the learning rate: warm-up, then the recipe's schedule, which ends at the last step.
+
+    Args:
+        optimizer: The optimizer whose learning rates are set.
+        training: The recipe's `training` section.
+        total_steps: Number of optimizer steps of the whole run.
+    """
     warmup = steps_of(training.warmup, total_steps)
     if training.optimizer == "schedule_free":
-        warmup = 0  # the optimizer has its own
+        warmup = 0  # the optimizer has a warm-up of its own
     given: dict[str, Any] = {}
     if training.schedule == "polynomial":
         given = {"power": training.power, "lr_end": 0.0}
@@ -88,5 +100,5 @@ def build_schedule(optimizer: Optimizer, training: Training, total_steps: int) -
 
 
 def steps_of(share: float, total_steps: int) -> int:
-    """Steps that the recipe gives as a share below 1, or as a number from 1 on."""
+    """Return a number of steps that a recipe gives as a share of all steps (below 1) or as a number (1 and above)."""
     return round(share * total_steps if share < 1 else share)

@@ -1,4 +1,4 @@
-"""The end of a run: the best checkpoint is read back, scored on the test split, and saved as the run's model."""
+"""The end of a run: the best checkpoint is loaded, evaluated on the test split, and saved as the run's model."""
 
 from dataclasses import asdict
 from typing import Any
@@ -24,16 +24,20 @@ from finetune.training.trivial import find_trivial
 
 
 def finish_run(loop: Loop, *, prints_scores: bool = True) -> EvaluationResult:
-    """Score the best checkpoint on test and write model, predictions and results into the run folder.
+    """Evaluate the best checkpoint on test, and write model, predictions and results into the run folder.
 
-    The scored model is the one read back from disk: what is published is what was measured.
+    The model that is evaluated is loaded from the disk, so that the published model is the one that was measured.
 
     Args:
-        loop: The training, at its end.
-        prints_scores: Whether the scores are printed as a table on standard output, or told in a line of the log.
+        loop: The loop at the end of training.
+        prints_scores: Whether the scores are printed as a table on standard output. Otherwise they are one line of the
+            log.
+
+    Returns:
+        The scores and records of the test split.
 
     Raises:
-        Interrupted: A signal asked for the end; nothing is lost, as training had been saved.
+        Interrupted: The process received a signal to end; nothing is lost, as the training is saved.
         UserError: The disk is full.
     """
     run, signals = loop.run, Signals()
@@ -73,6 +77,7 @@ def _finish(loop: Loop, *, prints_scores: bool) -> EvaluationResult:
 
 
 def _best_model(loop: Loop) -> PreTrainedModel:
+    """Return the model of the best checkpoint, with its adapter merged if the recipe says so, under its masks."""
     run = loop.run
     saved = Model(name=str(loop.best_checkpoint))
     model = models.load_model(
@@ -86,7 +91,7 @@ def _best_model(loop: Loop) -> PreTrainedModel:
 
 
 def _baselines(run: Run) -> dict[str, Scores]:
-    """Scores of simple baselines on the same splits, by the same metrics."""
+    """Return the scores of simple baselines on the same splits, by the same metrics."""
     train, test = run.examples["train"], run.examples["test"]
     baseline_scores = {
         "majority class": baselines.majority(list(train["label"]), len(test)),
@@ -131,7 +136,7 @@ def _title(run: Run) -> str:
 
 
 def _print_scores(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> None:
-    """Print the test results, with the baselines' beside them."""
+    """Print the test results beside those of the baselines."""
     results_console.print(_title(run), soft_wrap=True)
     table = Table("score")
     for name in (run.recipe.model.description, *baseline_scores):

@@ -1,4 +1,4 @@
-"""A loop's checkpoint: written by all processes together, and read back to the bit."""
+"""Saving a loop as a checkpoint, and restoring it bit for bit."""
 
 import json
 import shutil
@@ -12,13 +12,13 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list
 from pydantic import BaseModel, NonNegativeInt
 
+from finetune import atomic
 from finetune.checkpointing.checkpoint import (
     STATE,
     aside,
     enough_room,
     newest_whole,
     prune_checkpoints,
-    replace,
     seal,
     step_name,
     write_model,
@@ -33,12 +33,12 @@ from finetune.training.run import Run
 if TYPE_CHECKING:
     from finetune.training.loop import Loop
 
-_SPREAD = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
+_SHARDED = (DistributedType.FSDP, DistributedType.DEEPSPEED, DistributedType.MEGATRON_LM)
 _STATE_FILE = "state.json"
 
 
 def save(loop: "Loop") -> None:
-    """Save where training stands; called by all processes at the end of a step.
+    """Save a checkpoint of the training; called by all processes at the end of a step.
 
     Raises:
         UserError: The disk is full.
@@ -52,9 +52,9 @@ def save(loop: "Loop") -> None:
             (written / STATE).mkdir(parents=True)
         accelerator.wait_for_everyone()
         accelerator.save_state(str(written / STATE))  # weights, optimizer, gradient scale
-        torch.save(_of_process(loop), written / STATE / _process_file(accelerator))
+        torch.save(_process_state(loop), written / STATE / _process_file(accelerator))
         with loop.averaging.applied():
-            weights = accelerator.get_state_dict(loop.model) if accelerator.distributed_type in _SPREAD else None
+            weights = accelerator.get_state_dict(loop.model) if accelerator.distributed_type in _SHARDED else None
             if accelerator.is_main_process:
                 write_model(loop.unwrapped, run.context.tokenizer, written, weights)
         if accelerator.is_main_process:
@@ -69,7 +69,7 @@ def save(loop: "Loop") -> None:
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
             seal(written)
-            replace(folder)
+            atomic.move_into_place(written, folder)
             prune_checkpoints(folder.parent, keep=loop.training.keep_checkpoints, best=loop.best_checkpoint.name)
             if run.on_checkpoint is not None:
                 run.on_checkpoint(folder, loop.state)
@@ -78,14 +78,14 @@ def save(loop: "Loop") -> None:
 
 
 def restore(loop: "Loop") -> None:
-    """Go on from the newest checkpoint that is whole; from the beginning where there is none.
+    """Restore the newest undamaged checkpoint; training begins anew where there is none. Called by all processes.
 
     Raises:
-        UserError: The checkpoint is of another number of processes, of other data or of another starting model, or it
+        UserError: The checkpoint belongs to another number of processes, other data or another starting model, or it
             cannot be read.
     """
     run, accelerator = loop.run, loop.accelerator
-    found = [_found(run) if accelerator.is_main_process else None]
+    found = [_find_newest(run) if accelerator.is_main_process else None]
     broadcast_object_list(found)
     folder = found[0]
     if isinstance(folder, UserError):
@@ -100,25 +100,25 @@ def restore(loop: "Loop") -> None:
     loop.state.restore(shared["state"])
     mine = torch.load(folder / STATE / _process_file(accelerator), weights_only=True, map_location="cpu")
     loop.schedule.load_state_dict(mine["schedule"])
-    loop.epoch_mean.load_state_dict(mine["epoch_mean"])
-    loop.log_mean.load_state_dict(mine["log_mean"])
+    loop.monitor.epoch_mean.load_state_dict(mine["epoch_mean"])
+    loop.monitor.log_mean.load_state_dict(mine["log_mean"])
     if loop.state.best_value is not None and not loop.best_checkpoint.is_dir():
-        # It gave way to a better one, which was damaged and is left out.
+        # The best checkpoint had been deleted for a better one, and that one is damaged.
         loop.state.best_value = None
     if accelerator.is_main_process:
         run.folder.cut_metrics(shared["metrics_size"])
-        say(f"going on after step {loop.state.step} of {loop.state.total_steps}")
+        say(f"resuming after step {loop.state.step} of {loop.state.total_steps}")
         for change in _changed_packages(shared):
             warn(f"{change}: results may differ in their last digits")
     restore_random_states(mine["random"])
 
 
-def _of_process(loop: "Loop") -> dict[str, Any]:
-    """What each process has of its own, and the schedule, whose numbers JSON could not keep."""
+def _process_state(loop: "Loop") -> dict[str, Any]:
+    """Return the state that each process has of its own, and that of the schedule, whose floats JSON would round."""
     return {
         "schedule": loop.schedule.state_dict(),
-        "epoch_mean": loop.epoch_mean.state_dict(),
-        "log_mean": loop.log_mean.state_dict(),
+        "epoch_mean": loop.monitor.epoch_mean.state_dict(),
+        "log_mean": loop.monitor.log_mean.state_dict(),
         "random": random_states(),
     }
 
@@ -127,8 +127,11 @@ def _process_file(accelerator: Accelerator) -> str:
     return f"process_{accelerator.process_index}.pt"
 
 
-def _found(run: Run) -> Path | UserError | None:
-    """Return the newest whole checkpoint of a job, or the error that forbids it, so that one process can tell all."""
+def _find_newest(run: Run) -> Path | UserError | None:
+    """Return the newest undamaged checkpoint, or the error that forbids to use it.
+
+    The error is returned rather than raised, so that the main process can send it to the others.
+    """
     try:
         folder = newest_whole(run.folder.checkpoints)
         if folder is not None:
@@ -139,7 +142,7 @@ def _found(run: Run) -> Path | UserError | None:
 
 
 class _Shared(BaseModel):
-    """What all processes read of a checkpoint's state.json; the fingerprint came with a later version."""
+    """The part of a checkpoint's state.json that all processes read; earlier versions had no fingerprint."""
 
     state: dict[str, Any]
     metrics_size: NonNegativeInt
@@ -149,24 +152,24 @@ class _Shared(BaseModel):
 
 
 def _read_shared(folder: Path) -> dict[str, Any]:
-    """Read state.json of a checkpoint.
+    """Return the content of a checkpoint's state.json.
 
     Raises:
-        UserError: It does not hold what it must.
+        UserError: The file cannot be read, or an entry of `_Shared` is missing or has the wrong type.
     """
-    fix = f"rename the folder {folder.name} to go on from an older checkpoint"
+    fix = f"rename the folder {folder.name} to resume from an older checkpoint"
     return read_json(folder / STATE / _STATE_FILE, _Shared, fix)
 
 
 def _check_same(run: Run, folder: Path, shared: Mapping[str, Any]) -> None:
-    """Make sure that the job takes the steps that the checkpoint's run would have taken.
+    """Check that the run would continue with the steps that it would have taken without interruption.
 
     Raises:
-        UserError: The number of processes, the data or the starting model is another one.
+        UserError: The number of processes, the data or the starting model is not the same as before.
     """
     _check_processes(shared["processes"], run.accelerator.num_processes, folder)
     if "fingerprint" not in shared:
-        say(f"{folder.name} has no checksums of the data and the model: nothing tells whether they have changed since")
+        say(f"{folder.name} has no checksums of the data and the model: whether they have changed is not known")
         return
     name = str(run.folder.path)
     packages = _changed_packages(shared)
@@ -176,7 +179,7 @@ def _check_same(run: Run, folder: Path, shared: Mapping[str, Any]) -> None:
 def _check_processes(before: int, now: int, folder: Path) -> None:
     if before != now:
         raise UserError(
-            "the run cannot go on with another number of processes, which would change its batches",
+            "the run cannot be resumed with another number of processes, which would change its batches",
             where=str(folder),
             expected=f"{before} processes",
             found=str(now),
@@ -185,7 +188,7 @@ def _check_processes(before: int, now: int, folder: Path) -> None:
 
 
 def _changed_packages(shared: Mapping[str, Any]) -> list[str]:
-    """Return which packages are of another version: the same bits are promised for the same ones alone."""
+    """Describe the packages whose version has changed: only with the same versions are results the same bit for bit."""
     before, now = shared["packages"], environment()["packages"]
     return [
         f"{name} was {before.get(name)} and is {now.get(name)} now"

@@ -1,4 +1,4 @@
-"""Which checkpoint is the best by its scores on dev, and when patience ends."""
+"""Selection of the best checkpoint by its scores on dev, and early stopping."""
 
 import math
 from collections.abc import Mapping
@@ -12,15 +12,16 @@ from finetune.tasks import Task, TaskContext
 
 
 def check_best_metric(recipe: Recipe, task: Task, context: TaskContext) -> None:
-    """Find out before training whether checkpoints can be compared.
+    """Check before training that checkpoints can be compared by `best_metric`.
 
     Raises:
-        UserError: No metric of the run gives the best metric, or its name does not tell its direction.
+        UserError: No metric of the run gives a score of that name, or it is not known whether greater values of it are
+            better.
     """
     given = [metrics.value_names(name) for name in recipe.evaluation.metrics or task.metric_names(context)]
     best = recipe.training.best_metric or task.best_metric(context)
     values = ["loss", *chain.from_iterable(value for value in given if value is not None)]
-    if best not in values and None not in given:  # a Hub metric's values are not known beforehand
+    if best not in values and None not in given:  # the names of a Hub metric's scores are not known before training
         near = nearest(best, values)
         raise UserError(
             f"no metric of this run gives {best!r}, by which the best checkpoint is chosen",
@@ -32,17 +33,17 @@ def check_best_metric(recipe: Recipe, task: Task, context: TaskContext) -> None:
     greater_is_better(best, recipe.training.greater_is_better)
 
 
-def greater_is_better(best_metric: str, told: bool | None) -> bool:
+def greater_is_better(best_metric: str, configured: bool | None) -> bool:
     """Return whether a greater value of the best metric is better.
 
     Args:
-        best_metric: The name of the value that chooses the best checkpoint.
-        told: What the recipe says, if it does; otherwise the name tells.
+        best_metric: Name of the score that selects the best checkpoint.
+        configured: Value of `training.greater_is_better` in the recipe; None looks it up by the name of the score.
 
     Raises:
-        UserError: Neither tells.
+        UserError: `configured` is None, and the direction of this score is not known.
     """
-    direction = metrics.greater_is_better(best_metric) if told is None else told
+    direction = metrics.greater_is_better(best_metric) if configured is None else configured
     if direction is None:
         raise UserError(
             f"whether a greater {best_metric!r} is better is not known, and it chooses the best checkpoint",
@@ -58,22 +59,22 @@ def greater_is_better(best_metric: str, told: bool | None) -> bool:
 def update_best(
     state: TrainingState, values: Mapping[str, float], best_metric: str, *, greater_is_better: bool
 ) -> None:
-    """Note in the state what an evaluation on dev changes: the best checkpoint, and what patience counts.
+    """Update the best checkpoint and the count of evaluations without gain after an evaluation on dev.
 
-    Among equal values of the best metric the lower loss is better, then the later evaluation. A value that is not a
-    number is worse than any other. Evaluations that only tie are not counted by patience before the first gain, while
-    the value is 0 or the loss still falls: a metric that starts late says nothing of the model yet.
+    Among equal values of the best metric, the lower loss is better, and then the later evaluation. NaN is worse than
+    any number. Before the first gain, evaluations whose value equals the best one do not count against patience while
+    the value is 0 or the loss still falls: some metrics, such as F1 of entities, stay at 0 for many steps at first.
 
     Args:
-        state: Where training stands; it is changed.
-        values: All dev scores by name, the loss among them.
-        best_metric: The name of the value that is compared.
-        greater_is_better: Its direction.
+        state: State of the training; it is changed.
+        values: All dev scores by name, with `loss`.
+        best_metric: Name of the score that is compared.
+        greater_is_better: Whether greater values of that score are better.
 
     Raises:
-        UserError: There is no such value among the scores.
+        UserError: There is no score of that name.
     """
-    if best_metric not in values:  # of a Hub metric, whose values only an evaluation tells
+    if best_metric not in values:  # the names of a Hub metric's scores are known only after an evaluation
         raise UserError(
             f"the dev scores have no {best_metric!r}, by which the best checkpoint is chosen",
             where="training.best_metric",
@@ -101,7 +102,7 @@ def _take(state: TrainingState, values: Mapping[str, float], best_metric: str) -
 
 
 def _rank(value: float | None, *, greater_is_better: bool) -> float:
-    """A number that is greater for better values; that of what is not a number is the least."""
+    """Return a number that is greater for better values, and least for NaN and None."""
     if value is None or math.isnan(value):
         return -math.inf
     return value if greater_is_better else -value

@@ -1,4 +1,4 @@
-"""Out of memory: a step is done again in twice as many micro-batches, with the same gradient."""
+"""Handling of a lack of memory: a step is repeated with twice as many micro-batches, which gives the same gradient."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -20,20 +20,21 @@ Taken = TypeVar("Taken")
 
 
 class _OutOfMemoryElsewhere(Exception):
-    """Memory did not suffice on another process."""
+    """Raised on this process when memory did not suffice on another process."""
 
 
 class Splitting:
-    """Splits batches into more micro-batches where memory does not suffice, on all processes alike.
+    """Splits batches into more micro-batches where memory does not suffice, in the same way on all processes.
 
-    Several processes must agree on whether memory sufficed before they exchange gradients. Where a batch is larger than
-    all before it, they agree after the last micro-batch and exchange gradients then. Otherwise memory is taken to
+    Several processes must agree on whether memory sufficed before they exchange gradients. If a batch is larger than
+    all before it, they agree after the last micro-batch, and exchange gradients then. Otherwise memory is assumed to
     suffice, and they exchange gradients during the last backward pass.
 
     Args:
         run: The run.
         model: The model as accelerate wrapped it.
-        state: Holds the number of micro-batches per batch, and the size of the largest one that memory sufficed for.
+        state: The state of the training. Its fields `parts`, the number of micro-batches per batch, and `largest`, the
+            size of the largest micro-batch for which memory has sufficed, are changed.
     """
 
     def __init__(self, run: Run, model: nn.Module, state: TrainingState) -> None:
@@ -46,22 +47,22 @@ class Splitting:
     def attempt(
         self, step: Callable[[Iterator[MicroBatch]], Taken], plan: StepPlan, prepared: Iterator[MicroBatch]
     ) -> Taken | None:
-        """Call a step with its micro-batches, and prepare for another attempt where memory did not suffice.
+        """Call a step with its micro-batches, and prepare for another attempt if memory did not suffice.
 
-        Only what the step does until it has used up its micro-batches can be done again; later errors are raised.
+        A step can be repeated if it fails before it has used up its micro-batches; later errors are raised.
 
         Args:
-            step: Takes the micro-batches of one step.
-            plan: The step.
+            step: A function that takes the micro-batches of one step.
+            plan: The plan of the step.
             prepared: Yields the micro-batches of this step and of those after it.
 
         Returns:
-            What `step` returns. None where memory did not suffice: gradients and the CPU's random state are then what
-            they were before the call, `state.parts` is doubled, and the micro-batches must be made anew by it.
+            What `step` returned, or None if memory did not suffice. Gradients and the CPU's random state are then as
+            they were before the call, `state.parts` is doubled, and the caller makes the micro-batches anew.
 
         Raises:
-            UserError: Memory does not suffice for a single example, or, on one of several processes, no longer for the
-                size it has sufficed for before.
+            UserError: Memory does not suffice for a single example, or, on one of several processes, not any more for a
+                size for which it has sufficed before.
         """
         random_state = torch.get_rng_state()
         agrees = self._agrees(plan)
@@ -76,22 +77,22 @@ class Splitting:
                 self._is_true_anywhere(True)
             elif self.accelerator.num_processes > 1:
                 raise out_of_memory(f"at step {self.state.step + 1}, on one of several processes") from error
-        # Not in the except clause, where the error keeps the step's tensors alive.
+        # After the except clause: within it, the traceback of the error keeps the tensors of the step alive.
         torch.set_rng_state(random_state)
         self._split(plan)
         return None
 
     def _agrees(self, plan: StepPlan) -> bool:
-        """Return whether the processes agree on whether memory sufficed for the step."""
-        # FSDP and DeepSpeed exchange weights too, so that their processes cannot get back into step.
+        """Return whether the processes check together after this step whether memory sufficed."""
+        # Under FSDP and DeepSpeed the processes also exchange weights, so that a step cannot be repeated.
         is_ddp = isinstance(self.model, DistributedDataParallel)
         return is_ddp and plan.largest // self.state.parts > self.state.largest
 
     def _until_agreed(self, plan: StepPlan, prepared: Iterator[MicroBatch]) -> Iterator[MicroBatch]:
-        """Yield the micro-batches of a step, and where processes must agree one more, in which gradients are exchanged.
+        """Yield the micro-batches of a step, and if processes must agree first, another one that exchanges gradients.
 
         Raises:
-            _OutOfMemoryElsewhere: Memory did not suffice on another process; nothing has been exchanged.
+            _OutOfMemoryElsewhere: Memory did not suffice on another process; no gradients have been exchanged.
         """
         agrees, first = self._agrees(plan), None
         self._is_computing = True
@@ -106,10 +107,10 @@ class Splitting:
             yield from self._exchange(first)
 
     def _exchange(self, indices: Indices) -> Iterator[MicroBatch]:
-        """Yield a micro-batch of weight 0: DDP exchanges gradients only at the end of a backward pass."""
+        """Yield a dummy batch with weight 0, because DDP exchanges gradients only at the end of a backward pass."""
         device = self.accelerator.device
         plan = StepPlan(StepBatches((indices,), dummies=1, all=indices), targets=0, largest=0)
-        # Its dropout leaves the random numbers of later micro-batches as they are.
+        # The dropout of this additional pass must not change the random numbers of later micro-batches.
         forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
         with forked, closing(micro_batches(self.run, [plan], parts=1)) as prepared:
             yield from prepared
@@ -122,11 +123,12 @@ class Splitting:
         return bool(found.item())
 
     def _split(self, plan: StepPlan) -> None:
-        """Drop the gradients computed so far, and double the number of micro-batches per batch from here on."""
+        """Discard the gradients computed so far, and double the number of micro-batches per batch from here on."""
         self.model.zero_grad()
         free_memory()
         step = self.state.step + 1
-        examples = max(-(-len(batch) // self.state.parts) for batch in plan.window.local)  # of a micro-batch
+        # Examples in the largest micro-batch: the quotient, rounded up by the double negation.
+        examples = max(-(-len(batch) // self.state.parts) for batch in plan.window.local)
         if not self._is_true_anywhere(examples > 1):
             raise out_of_memory(f"at step {step}, for a single example")
         self.state.parts, self.state.largest = 2 * self.state.parts, 0

@@ -1,6 +1,6 @@
-"""Trackers: where the entries of metrics.jsonl also go, through accelerate.
+"""Experiment trackers, to which accelerate sends the entries of metrics.jsonl.
 
-TensorBoard writes event files into the run's folder; the others send to the service that they are set up for.
+TensorBoard writes event files into the run folder. The others send to the service for which they are set up.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,16 +16,16 @@ from finetune.progress import warn
 from finetune.recipe import Recipe
 
 FOLDER = "trackers"
-"""Of the event files, in the run's folder."""
+"""Name of the folder for event files, in the run folder."""
 _RUN_NAME = {"mlflow": "run_name", "trackio": "name", "wandb": "name"}
-"""Which argument names a run."""
+"""Name of the argument of each tracker that takes the name of the run."""
 
 
 def check_trackers(names: Sequence[str]) -> None:
-    """Find out now whether the trackers' packages are installed.
+    """Check that the packages of the trackers are installed.
 
     Raises:
-        MissingExtra: One is not.
+        MissingExtra: One of them is not installed.
     """
     installed = {str(name) for name in get_available_trackers()}
     for name in names:
@@ -34,17 +34,17 @@ def check_trackers(names: Sequence[str]) -> None:
 
 
 def start_trackers(accelerator: Accelerator, recipe: Recipe, folder: Path) -> None:
-    """Begin a run at each tracker, with the recipe as its configuration; called by all processes.
+    """Start a run at each tracker, with the recipe as its configuration; called by all processes.
 
-    One that fails later is told of once, and the run goes on without it.
+    If a tracker fails later, one warning is shown and the training continues without it.
 
     Args:
-        accelerator: Gives what is logged to the trackers, and ends them with `end_training`.
-        recipe: Names the trackers; its name is that of the project.
-        folder: The run's folder, whose name is that of the run.
+        accelerator: The accelerator, which sends what is logged to the trackers and ends them in `end_training`.
+        recipe: The recipe, which names the trackers; its name becomes the name of the project.
+        folder: The run folder; its name becomes the name of the run.
 
     Raises:
-        UserError: A tracker does not begin: no account, no answer.
+        UserError: A tracker cannot be started, for example because nobody is logged in or its service does not answer.
     """
     names = recipe.training.trackers
     if not names:
@@ -56,43 +56,44 @@ def start_trackers(accelerator: Accelerator, recipe: Recipe, folder: Path) -> No
         accelerator.init_trackers(recipe.name or "finetune", flat(recipe.model_dump(mode="json")), arguments)
     except Exception as error:
         raise UserError(
-            "a tracker does not begin",
+            "a tracker cannot be started",
             where="training.trackers",
-            found=_in_a_line(error),
+            found=_first_line(error),
             fix="set it up as its manual says (wandb login, MLFLOW_TRACKING_URI=...), or leave it out; metrics.jsonl "
             "holds the same",
         ) from error
     for tracker in accelerator.trackers:
-        _tolerate(tracker)
+        _warn_once(tracker)
 
 
-def _tolerate(tracker: Any) -> None:
-    """Let a tracker that fails later be told of once, and end no run: its service may be gone for a while."""
-    told = False
+def _warn_once(tracker: Any) -> None:
+    """Turn the errors of a tracker into one warning: a service that is away for a while does not end the run."""
+    has_warned = False
 
     def tolerant(method: Callable[..., None]) -> Callable[..., None]:
         def call(*arguments: Any, **options: Any) -> None:
-            nonlocal told
+            nonlocal has_warned
             try:
                 method(*arguments, **options)
             except Exception as error:
-                if not told:
-                    warn(f"{tracker.name} misses what metrics.jsonl holds: {_in_a_line(error)}")
-                told = True
+                if not has_warned:
+                    warn(f"{tracker.name} misses what metrics.jsonl holds: {_first_line(error)}")
+                has_warned = True
 
         return call
 
     tracker.log, tracker.finish = tolerant(tracker.log), tolerant(tracker.finish)
 
 
-def _in_a_line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str | bool]:
-    """Values by their dotted keys, in the types that every tracker takes.
+    """Return the values of a nested mapping by dotted keys, in types that every tracker accepts.
 
-    A mapping whose keys are a user's own, such as classes, is one value: mlflow does not take every name.
+    A mapping whose keys are not identifiers, such as one by class name, becomes one string: mlflow does not accept
+    every key.
     """
     values: dict[str, int | float | str | bool] = {}
     for key, value in tree.items():

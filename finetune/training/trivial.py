@@ -1,6 +1,7 @@
-"""Finds test predictions that need no model: one answer to everything, or no better than the commonest answer.
+"""Warnings of trivial test predictions: the same one for all examples, or none better than the majority class.
 
-Scores alone can hide it: 95% accuracy are nothing where 95% of the words are O.
+Scores alone can hide this: where 95% of the words have the label O, a model that always predicts O has an accuracy of
+95%.
 """
 
 from collections import Counter
@@ -19,27 +20,27 @@ from finetune.recipe import Recipe
 from finetune.tasks import EvaluationRecord, Task
 
 _LEAST_SPREAD = 0.01
-"""Standard deviation of predicted numbers, relative to that of the references, below which they are all alike."""
+"""Standard deviation of predicted numbers, relative to that of the references, below which they count as the same."""
 _EMPTY_SHARE = 0.5
-"""Share of empty texts from which on they are told."""
+"""Share of empty predictions from which on there is a warning."""
 _LONGEST = 60
-"""Characters of an answer that a message shows."""
+"""Number of characters of a prediction that a message shows."""
 
 Pairs = Sequence[tuple[Any, Any]]
-"""Predictions with their references, of each text, or of each word."""
+"""Pairs of prediction and reference, for each example or each word."""
 
 
 def find_trivial(task: Task, train: Dataset, records: Sequence[EvaluationRecord], steps: int) -> UserError | None:
-    """A warning where the test predictions need no model, with the recipe's keys that may help; None elsewhere.
+    """Return a warning if the test predictions are trivial, with keys of the recipe that may help; otherwise None.
 
     Args:
-        task: Of the run.
-        train: The train split.
-        records: The test predictions.
-        steps: Optimizer steps of the run.
+        task: The task of the run.
+        train: The examples of the train split.
+        records: The predictions and references of the test split.
+        steps: Number of optimizer steps of the run.
     """
     pairs = list(_pairs(task, records))
-    if len({reference for _, reference in pairs}) < 2:  # one answer is the right one, or there are no references
+    if len({reference for _, reference in pairs}) < 2:  # all references are the same, or there are none
         return None
     commonest = _commonest(task, train)
     problem = _same_numbers(pairs) or _empty(pairs) or _same(pairs, task) or _no_better(pairs, commonest)
@@ -65,7 +66,7 @@ def _hashable(answer: Any) -> Hashable:
 
 
 def _commonest(task: Task, train: Dataset) -> str | None:
-    """The commonest class of the train split; None where examples or words have not one class each."""
+    """Return the majority class of the train split; None for a task without exactly one class per example or word."""
     if task.label_field is None:
         return None
     column: pa.ChunkedArray = train.select_columns([task.label_field]).with_format("arrow")[:][task.label_field]
@@ -111,7 +112,7 @@ def _same(pairs: Pairs, task: Task) -> tuple[str, str] | None:
 
 
 def _no_better(pairs: Pairs, commonest: str | None) -> tuple[str, str] | None:
-    """Whether always answering with the commonest class of the train split is right as often."""
+    """Return a warning if always predicting the majority class of the train split is right at least as often."""
     if commonest is None:
         return None
     right = sum(prediction == reference for prediction, reference in pairs) / len(pairs)

@@ -25,7 +25,7 @@ from finetune.training import saving
 from finetune.training.evaluation import EvaluationResult
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import assert_same_bits, elsewhere, interrupted, only_run, small
+from tests.checkpointing.runs import assert_same_bits, elsewhere, interrupted, only_run, small
 from tests.training.processes import finish, start
 
 Toy = Callable[..., Recipe]
@@ -174,7 +174,7 @@ def test_a_best_that_gave_way_to_a_damaged_one_is_forgotten(toy: Toy, monkeypatc
     """Scored at other steps than before, the run has nothing better; what it ends with must be there."""
     values = iter([0.2, 0.3, 0.1, 0.1])
     evaluated = (EvaluationResult(Scores(values={"accuracy": value}), 1.0, ()) for value in values)
-    monkeypatch.setattr("finetune.training.loop.evaluate", lambda *_, **__: next(evaluated))
+    monkeypatch.setattr("finetune.training.monitor.evaluate", lambda *_, **__: next(evaluated))
     recipe = small(toy, **{"training.epochs": 1})
     folder = interrupted(recipe, monkeypatch, 6)
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["step-000004", "step-000006"]

@@ -16,8 +16,8 @@ from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.run import main, run_recipe
 from finetune.training.run import prepare
+from tests.checkpointing.runs import interrupted, only_run, small
 from tests.checkpointing.test_checkpoint import contents, sealed
-from tests.checkpointing.test_resume import interrupted, only_run, small
 
 Toy = Callable[..., Recipe]
 

@@ -19,7 +19,7 @@ from finetune.recipe import Recipe
 from finetune.run import main, run_recipe
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import SMALL, assert_same_bits, elsewhere, interrupted, killed_then_resumed, small
+from tests.checkpointing.runs import SMALL, assert_same_bits, elsewhere, interrupted, killed_then_resumed, small
 from tests.training.processes import together
 
 Toy = Callable[..., Recipe]

@@ -16,7 +16,7 @@ from finetune.recipe import Recipe
 from finetune.run import main, run_recipe, status
 from finetune.training import loop as loops
 from finetune.training import saving
-from tests.checkpointing.test_resume import assert_same_bits, elsewhere, interrupted, small
+from tests.checkpointing.runs import assert_same_bits, elsewhere, interrupted, small
 from tests.training.processes import SECONDS, finish, start
 
 Toy = Callable[..., Recipe]

@@ -17,7 +17,7 @@ from finetune.hardware.dropout import fast_dropout
 from finetune.recipe import Recipe
 from finetune.training.loop import Loop, fit
 from finetune.training.run import Run, prepare
-from tests.checkpointing.test_resume import elsewhere, small
+from tests.checkpointing.runs import elsewhere, small
 
 Toy = Callable[..., Recipe]
 

@@ -20,7 +20,7 @@ from finetune.hardware import cpu_tuning, embeddings, matmul
 from finetune.recipe import Recipe
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import elsewhere
+from tests.checkpointing.runs import elsewhere
 
 Toy = Callable[..., Recipe]
 CPU = torch.device("cpu")
@@ -121,7 +121,7 @@ def test_off_leaves_the_process_alone(toy: Toy, monkeypatch: pytest.MonkeyPatch)
 def test_off_tries_no_library_and_says_so(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(matmul, "_tried", lambda *_: pytest.fail("libraries were tried"))
+    monkeypatch.setattr(matmul, "_measure", lambda *_: pytest.fail("libraries were tried"))
     run = prepare(untuned(short(toy, *KINDS[0])))
     assert run.matmul.library == "default"
     assert "fp32 products: default (training.cpu_tuning=false)" in capsys.readouterr().err

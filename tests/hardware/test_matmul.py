@@ -23,9 +23,9 @@ def setting() -> str:
 def _fresh() -> Iterator[None]:
     """No choice is remembered, and none is left behind."""
     before = setting()
-    matmul._tried.cache_clear()
+    matmul._measure.cache_clear()
     yield
-    matmul._tried.cache_clear()
+    matmul._measure.cache_clear()
     assert setting() == before
 
 

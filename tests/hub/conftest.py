@@ -10,6 +10,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from finetune import compose
 from finetune.recipe import Data, Model, Recipe, TextClassification
 from tests.hub_server import library
+from tests.hub_server.fixtures import TOKEN
 from tests.hub_server.fixtures import hub as hub
 
 
@@ -19,6 +20,12 @@ def logged_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN", raising=False)
     sleep = time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: sleep(min(seconds, 0.001)))
+
+
+@pytest.fixture
+def ada(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody is logged in."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
 
 
 @pytest.fixture

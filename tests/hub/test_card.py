@@ -70,7 +70,7 @@ def test_without_a_hub_it_is_written_all_the_same(run: Path) -> None:
     assert "No licence is stated" in card.text
 
 
-def test_scores_with_those_of_peers(fetched: Path) -> None:
+def test_scores_with_those_of_baselines(fetched: Path) -> None:
     results = {"test": {"accuracy": 0.75}, "baselines": {"majority class": {"accuracy": 0.5}}}
     (fetched / "results.json").write_text(json.dumps(results))
     text = ModelCard.load(write_card(fetched)).text

@@ -105,7 +105,7 @@ def test_a_problem_is_told_once_and_ends_nothing(
     checkpoints.finish()
     assert titles(ours) == ["Step 3 in training"]
     told = "".join(capfd.readouterr())
-    assert told.count("is not pushed (training goes on)") == 2
+    assert told.count("is not pushed (training continues)") == 2
     assert "the checkpoint of step 1 is not pushed" in told
     assert "cannot be written with this token" in told
     assert "the checkpoint of step 4 is not pushed" in told

@@ -90,7 +90,7 @@ def test_a_push_that_fails_at_the_end_loses_nothing(
     hub.trouble("/commit/", 500, times=1000)
     assert train(tmp_path, "hub.push=ada/pairs", "hub.every_checkpoint=true") == 2
     told = "".join(capfd.readouterr())
-    assert told.count("is not pushed (training goes on)") == 1
+    assert told.count("is not pushed (training continues)") == 1
     (again,) = re.findall(r"; then: finetune (.*)", told)
     hub.faults.clear()
     assert command(monkeypatch, *again.split()) == 0

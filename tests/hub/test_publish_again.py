@@ -57,7 +57,7 @@ def test_killed_before_it_is_published_it_is_published(
         assert run.main([f"resume={folder}"]) == 0
     said = "".join(capfd.readouterr())
     assert the_run(tmp_path) == folder
-    assert "trained and scored before" in said
+    assert "trained and evaluated before" in said
     assert f"pushed: {hub.endpoint}/ada/pairs" in said
     assert "epoch" not in said
     assert contents(folder) == made
@@ -90,7 +90,7 @@ def test_a_push_that_is_no_longer_wanted_is_left_out(hub: Hub, tmp_path: Path, m
 
 def test_the_library_says_that_training_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = killed(tmp_path, monkeypatch, "write_card")
-    with pytest.raises(UserError, match="trained and scored, and only to be published") as caught:
+    with pytest.raises(UserError, match="trained and evaluated, and has only to be published") as caught:
         training.prepare(compose.compose([f"resume={folder}"]))
     assert caught.value.fix == f"finetune run resume={folder}"
 
@@ -114,7 +114,7 @@ def test_final_scores_that_cannot_be_read_are_told(
         assert "results.json of the run cannot be read" in capfd.readouterr().err
     (folder / "results.json").unlink()
     assert run.main([f"resume={folder}", "hub.push=null"]) == 0
-    assert "going on after step 2 of 2" in capfd.readouterr().err
+    assert "resuming after step 2 of 2" in capfd.readouterr().err
     assert RunFolder(folder).is_complete
 
 

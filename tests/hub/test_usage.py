@@ -98,7 +98,7 @@ def test_an_adapter_is_loaded_with_its_masks(finished: Finished) -> None:
     base = finished("text_classification", "t5")
     adapted = {"model.scratch": None, "model.name": str(base / "model"), "adapter.kind": "lora"}
     run = finished("text_classification", "t5", **adapted, **MASKS)
-    assert "peft's own loaders know nothing of masks" in (run / "model" / "README.md").read_text()
+    assert "peft's own loaders do not support masks" in (run / "model" / "README.md").read_text()
     model, tokenizer, masks = finetune.load(run)
     assert str(masks.encoder.mask) == MASKS["attention.encoder"]
     tokens = tokenizer([ROWS["text_classification"]["text"]], return_tensors="pt")

@@ -140,6 +140,6 @@ def test_mistakes(data: Any, problem: str, hints: list[str], tmp_path: Path) -> 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(UserError, match="cannot be kept as files") as caught:
+    with pytest.raises(UserError, match="cannot be written to files") as caught:
         keep_data(ROWS, tmp_path / "runs")
     assert "output_dir" in str(caught.value)

@@ -40,12 +40,17 @@ def test_every_form(fields: Any, inputs: Any, expected: list[dict[str, Any]]) ->
         (TEXT, "a text", "the inputs are not a list", ["predict(['a text'])", "where:    inputs"]),
         (TEXT, {"review": "a"}, "the inputs are not a list", ["predict([{'review': 'a'}])"]),
         (TEXT, 3, "the inputs are not a list", ["int: 3"]),
-        (TEXT, ["a", 3], "another form than the model reads", ["input 1 (counted from 0)", 'texts: ["It works."]']),
-        (TEXT, [("a", "b")], "another form than the model reads", ["tuple"]),
-        (PAIR, ["a"], "another form than the model reads", ["pairs of texts"]),
-        (PAIR, [("a", "b", "c")], "another form than the model reads", ["pairs of texts"]),
-        (WORDS, [[1, 2]], "another form than the model reads", ["lists of words"]),
-        (MASKED, ["a"], "another form than the model reads", ["rows with these columns", "review, depth"]),
+        (
+            TEXT,
+            ["a", 3],
+            "does not have the form that the model reads",
+            ["input 1 (counted from 0)", 'texts: ["It works."]'],
+        ),
+        (TEXT, [("a", "b")], "does not have the form that the model reads", ["tuple"]),
+        (PAIR, ["a"], "does not have the form that the model reads", ["pairs of texts"]),
+        (PAIR, [("a", "b", "c")], "does not have the form that the model reads", ["pairs of texts"]),
+        (WORDS, [[1, 2]], "does not have the form that the model reads", ["lists of words"]),
+        (MASKED, ["a"], "does not have the form that the model reads", ["rows with these columns", "review, depth"]),
     ],
 )
 def test_mistakes(fields: Any, inputs: Any, problem: str, hints: list[str]) -> None:

@@ -32,13 +32,13 @@ def test_data_in_memory_can_be_resumed_and_repeated(tmp_path: Path, capsys: pyte
         finetune.train(tree, more, data=FRAME, callbacks=[Failing()])
     told = capsys.readouterr()
     assert told.out == "", "results are returned, not printed"
-    assert "data in memory (60 train) are kept in" in told.err
+    assert "data in memory (60 train) is written to" in told.err
     (interrupted,) = (path.parent for path in tmp_path.glob("runs/text_classification/*/recipe.yaml"))
     run = finetune.train(tree, more | {"resume": "auto"}, data=FRAME.copy())
     assert run.folder == interrupted
     told = capsys.readouterr()
     assert told.out == ""
-    assert "going on after step 2 of 3" in told.err
+    assert "resuming after step 2 of 3" in told.err
     assert "test results on 6 examples: loss" in told.err
     stored = compose.load_recipe(str(run.folder / "recipe.yaml"))
     assert Path(str(stored.data.path)).is_dir()

@@ -26,5 +26,5 @@ def test_no_mask_leaves_attention_standard() -> None:
 def test_a_mask_that_cannot_be_parsed_is_refused_when_the_recipe_is_read() -> None:
     with pytest.raises(ValidationError, match="did you mean 'window'"):
         Attention.model_validate({"encoder": "widnow(3)"})
-    with pytest.raises(ValidationError, match="must be from -9,007,199,254,740,992 to 9,007,199,254,740,992"):
+    with pytest.raises(ValidationError, match=r"must be below 2\*\*62"):
         Attention.model_validate({"encoder": "window(99999999999999999999)"})

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from scripts.benchmark_models import shape, write
-from scripts.training_variants import VARIANTS, Ours, Peer, Prepared
+from scripts.trainer_variant import TrainerVariant
+from scripts.training_variants import VARIANTS, LoopVariant
+from scripts.variant import Prepared
 
 TYPES = {
     "(b) Trainer, dynamic padding": torch.float32,
@@ -22,8 +24,8 @@ def test_steps_and_all_epochs_compute_in_the_variants_precision(name: str, tmp_p
     quick = shape("minilm", quick=True)
     write(quick, tmp_path, 64)
     variant = VARIANTS[name](Prepared(quick, tmp_path, 64))
-    assert isinstance(variant, Ours | Peer)
-    model = variant.run.model if isinstance(variant, Ours) else variant.model
+    assert isinstance(variant, LoopVariant | TrainerVariant)
+    model = variant.run.model if isinstance(variant, LoopVariant) else variant.model
     found: list[torch.dtype] = []
 
     def note(module: nn.Module, inputs: object, output: Tensor) -> None:

@@ -19,7 +19,7 @@ from finetune.run import main, status
 from finetune.tasks.text_classification import TextClassificationTask
 from finetune.training.gradient import Gradients
 from finetune.training.interrupt import Signals, StopNow
-from tests.checkpointing.test_resume import assert_same_bits, elsewhere, only_run, small
+from tests.checkpointing.runs import assert_same_bits, elsewhere, only_run, small
 from tests.training.processes import finish, free_port, start
 
 Toy = Callable[..., Recipe]
@@ -56,7 +56,7 @@ def test_it_saves_and_says_how_to_go_on(toy: Toy, tmp_path: Path) -> None:
         told = elsewhere(recipe, str(number))
         assert finish(start(signalled(told, owner, name, call, sent), log)) == [128 + sent], log.read_text()
         said = log.read_text().splitlines()
-        assert f"{signal.Signals(sent).name}: the run is saved; to go on:" in said
+        assert f"{signal.Signals(sent).name}: the run is saved; to resume it:" in said
         if number == len(moments) - 1:
             continue  # training was over
         words = said[-1].split()

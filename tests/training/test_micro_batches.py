@@ -12,7 +12,7 @@ from finetune.data.batches import StepBatches
 from finetune.recipe import Recipe
 from finetune.training.micro_batches import StepPlan, micro_batches, of_one_step, plan_pieces, plan_steps
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import elsewhere, small
+from tests.checkpointing.runs import elsewhere, small
 from tests.training.processes import together
 
 Toy = Callable[..., Recipe]

@@ -14,7 +14,7 @@ from finetune.recipe import Recipe
 from finetune.training.run import prepare
 from tests.training.conftest import write_rows
 from tests.training.processes import together
-from tests.training.test_methods_answers import number, several, skewed
+from tests.training.test_problem_types import number, several, skewed
 
 Toy = Callable[..., Recipe]
 

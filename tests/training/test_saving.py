@@ -17,7 +17,7 @@ from finetune.run import main
 from finetune.training import find_start, saving
 from finetune.training.loop import Loop
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import interrupted, small
+from tests.checkpointing.runs import interrupted, small
 from tests.damage import damaged
 
 Toy = Callable[..., Recipe]

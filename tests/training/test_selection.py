@@ -104,7 +104,7 @@ def evaluations(accuracies: Iterable[float], losses: Iterable[float]) -> Callabl
 def test_a_run_without_any_gain_keeps_its_best_loss(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = {"training.epochs": 4, "training.patience": 1}
     run = prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides))
-    monkeypatch.setattr("finetune.training.loop.evaluate", evaluations(repeat(0.0), [4.0, 2.0, 1.0, 3.0]))
+    monkeypatch.setattr("finetune.training.monitor.evaluate", evaluations(repeat(0.0), [4.0, 2.0, 1.0, 3.0]))
     loop = training.fit(run)
     assert (loop.state.step, loop.state.best_step, loop.state.best_loss) == (8, 6, 1.0)
     assert loop.best_checkpoint.is_dir()
@@ -146,7 +146,7 @@ def test_the_direction_is_known_or_told_and_said(
     def fake(*_: Any, **__: Any) -> EvaluationResult:
         return EvaluationResult(Scores(values=dict.fromkeys(("accuracy", "smape", "wobble"), next(values))), 1.0, ())
 
-    monkeypatch.setattr("finetune.training.loop.evaluate", fake)
+    monkeypatch.setattr("finetune.training.monitor.evaluate", fake)
     assert training.fit(run).state.best_step == best
     assert said in " ".join(capsys.readouterr().err.split())
 

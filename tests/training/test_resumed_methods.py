@@ -12,7 +12,7 @@ from finetune import compose, models
 from finetune.recipe import Recipe
 from finetune.run import status
 from finetune.training.run import prepare
-from tests.checkpointing.test_resume import SMALL, assert_same_bits, elsewhere, killed_at, only_run, small
+from tests.checkpointing.runs import SMALL, assert_same_bits, elsewhere, killed_at, only_run, small
 from tests.training.processes import finish, start
 
 Toy = Callable[..., Recipe]
@@ -54,7 +54,7 @@ def test_killed_with_a_method_it_ends_with_the_same_bits(toy: Toy, tmp_path: Pat
     event = random.Random(case).randrange(events // 3, events * 3 // 4)  # after a checkpoint, and before the end
     assert finish(start(killed_at(resumed, event), log)) == [-signal.SIGKILL], log.read_text()
     assert finish(start(lambda: status(resumed), log)) == [0], log.read_text()
-    assert "going on after step" in log.read_text()
+    assert "resuming after step" in log.read_text()
     assert_same_bits(only_run(recipe), only_run(resumed))
     is_adapter = (only_run(recipe) / "model" / "adapter_model.safetensors").is_file()
     assert is_adapter == (recipe.adapter is not None and not recipe.adapter.merge)

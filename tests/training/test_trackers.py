@@ -145,7 +145,7 @@ def test_a_tracker_that_does_not_begin_is_told(toy: Toy, tmp_path: Path, monkeyp
     monkeypatch.setattr(Accelerator, "init_trackers", refuse)
     recipe = toy("text_classification", "bert", train=8, held_out=4)
     recipe = compose.override(recipe, {"training.trackers": ["tensorboard"]})
-    with pytest.raises(UserError, match="a tracker does not begin") as caught:
+    with pytest.raises(UserError, match="a tracker cannot be started") as caught:
         start_trackers(Accelerator(cpu=True), recipe, tmp_path)
     assert "no account" in str(caught.value)
 

@@ -8,27 +8,16 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-import torch
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.commands.launch import launch_command, launch_command_parser
-from accelerate.utils import DistributedType
-from torch import nn
-from torch.distributed import destroy_process_group, get_rank, get_world_size, init_process_group
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor
 
 from finetune import compose
 from finetune.checkpointing.resume import command
-from finetune.errors import UserError
-from finetune.hardware.sharding import set_up_deepspeed, whole_weights
-from finetune.recipe import Recipe, Training
+from finetune.recipe import Recipe
 from finetune.run import run_recipe
-from tests.training.processes import together
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = sorted((ROOT / "configs" / "accelerate").glob("*.yaml"))
@@ -99,50 +88,3 @@ def test_the_printed_command_starts_what_the_configuration_for_a_cpu_does(monkey
     assert started(["--config_file", configuration, *printed[script:]], monkeypatch) == by_flags
     assert by_flags["nproc_per_node"] == "2"
     assert by_flags["training_script_args"] == ["resume=runs/a b"]
-
-
-def whole_where_sharded() -> int:
-    """Spread a model, compute with all its weights on one process alone, and train it on."""
-    init_process_group("gloo")
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 2))
-    inputs = torch.randn(3, 4)
-    expected = model(inputs)
-    mesh = init_device_mesh("cpu", (get_world_size(),))
-    for layer in model:
-        fully_shard(layer, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    torch.autograd.backward(model(inputs).sum())
-    assert isinstance(model[0].weight, DTensor)
-    with whole_weights(model), torch.no_grad():
-        if get_rank() == 0:  # alone: would wait for the others for ever if weights were spread
-            for _ in range(2):
-                torch.testing.assert_close(model(inputs), expected)
-                torch.testing.assert_close(model[1](model[0](inputs)), expected)
-    assert isinstance(model[0].weight, DTensor)
-    torch.autograd.backward(model(inputs).sum())
-    destroy_process_group()
-    return 0
-
-
-def test_fsdp2_gives_each_process_all_weights_for_evaluation(tmp_path: Path) -> None:
-    assert together(whole_where_sharded, tmp_path, 2) == [0, 0], (tmp_path / "0.log").read_text()
-
-
-def deepspeed(stage: int) -> Any:
-    plugin = SimpleNamespace(zero_stage=stage, deepspeed_config={})
-    state = SimpleNamespace(deepspeed_plugin=plugin)
-    return cast("Any", SimpleNamespace(state=state, distributed_type=DistributedType.DEEPSPEED))
-
-
-def test_deepspeed_leaves_the_mean_to_the_loop() -> None:
-    accelerator = deepspeed(2)
-    set_up_deepspeed(accelerator, Training(gradient_accumulation=4, max_grad_norm=0.5))
-    config = accelerator.state.deepspeed_plugin.deepspeed_config
-    assert (config["gradient_accumulation_steps"], config["gradient_clipping"]) == (1, 0.5)
-
-
-def test_zero_stage_3_is_refused() -> None:
-    with pytest.raises(UserError, match="ZeRO stage 3 is not supported") as caught:
-        set_up_deepspeed(deepspeed(3), Training())
-    assert (ROOT / str(caught.value.fix)).is_file()

@@ -1,4 +1,4 @@
-"""A loss or gradient that is not finite: never stepped on, told with its examples and cause, left out where asked."""
+"""A loss or gradient that is not finite: never stepped on, told with its examples and cause, skipped where asked."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from finetune.training import nonfinite
 from finetune.training.loop import Loop
 from finetune.training.nonfinite import StepFlags, StepFlagsQueue
 from finetune.training.run import Run, prepare
-from tests.checkpointing.test_resume import small
+from tests.checkpointing.runs import small
 
 Toy = Callable[..., Recipe]
 Break = Callable[[Tensor], Tensor]
@@ -82,7 +82,7 @@ def test_it_stops_before_the_step(
     assert is_whole(checkpoint)
 
 
-def test_the_step_is_left_out_where_asked(
+def test_the_step_is_skipped_where_asked(
     toy: Toy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keys = {"training.on_nonfinite": "skip", "training.epochs": 1}
@@ -90,7 +90,7 @@ def test_the_step_is_left_out_where_asked(
     broken(run, monkeypatch, not_a_number, 5)
     loop = training.fit(run)
     assert (loop.state.step, loop.state.skipped_steps) == (6, 1)
-    assert "step 3 is left out, 1 of at most 10" in capsys.readouterr().err
+    assert "step 3 is skipped, 1 of at most 10" in capsys.readouterr().err
     assert all(weight.isfinite().all() for weight in weights(loop))
     lines = [json.loads(line) for line in run.folder.metrics.read_text().splitlines()]
     losses = {line["step"]: line["train_loss"] for line in lines if "train_loss" in line}
@@ -99,10 +99,10 @@ def test_the_step_is_left_out_where_asked(
     assert epoch == pytest.approx(sum(losses.values()) / 5, rel=1e-6)  # all steps have as many targets
 
 
-def test_only_so_many_steps_are_left_out(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_so_many_steps_are_skipped(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     run = prepare(small(toy, **{"training.on_nonfinite": "skip", "training.max_left_out": 2}))
     broken(run, monkeypatch, not_a_number, 0, 4, 8, 9)
-    with pytest.raises(UserError, match=r"at step 5, after 2 that were left out \(training.max_left_out=2\)"):
+    with pytest.raises(UserError, match=r"at step 5, after 2 that were skipped \(training.max_left_out=2\)"):
         training.fit(run)
 
 

@@ -8,10 +8,10 @@ from accelerate import Accelerator
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, T5Config, T5ForConditionalGeneration
 
-from finetune import compose, models
+from finetune import compose
 from finetune.errors import UserError
 from finetune.recipe import Recipe, Training
-from finetune.training.averaging import ExponentialAverage, ScheduleFreeAverage, build_averaging
+from finetune.training.averaging import build_averaging
 from finetune.training.optimizer import build_optimizer, build_schedule, parameter_groups
 
 STEPS = 100
@@ -145,105 +145,6 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "schedulefree", None)
     with pytest.raises(UserError, match=r"finetune-masks\[schedule-free\]"):
         build_optimizer(nn.Linear(2, 2), Training(optimizer="schedule_free", schedule="constant"), STEPS)
-
-
-def step(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    for weight in model.parameters():
-        weight.grad = torch.ones_like(weight)
-    optimizer.step()
-
-
-def test_the_average_follows_the_weights_and_is_there_on_request_alone() -> None:
-    model = nn.Linear(2, 1)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    average = ExponentialAverage(model, optimizer, decay=0.5)
-    followed = model.weight.detach().clone()
-    for number in range(1, 4):
-        step(model, optimizer)
-        keep = min(0.5, (1 + number) / (10 + number))
-        followed = keep * followed + (1 - keep) * model.weight.detach()
-    own = model.weight.detach().clone()
-    with average.applied():
-        torch.testing.assert_close(model.weight.detach(), followed)
-    assert torch.equal(model.weight.detach(), own)
-
-
-def test_an_average_goes_on_from_its_state() -> None:
-    model, again = nn.Linear(2, 1), nn.Linear(2, 1)
-    optimizers = [torch.optim.SGD(one.parameters(), lr=0.1) for one in (model, again)]
-    averages = [
-        ExponentialAverage(one, optimizer, decay=0.9) for one, optimizer in zip((model, again), optimizers, strict=True)
-    ]
-    for _ in range(3):
-        step(model, optimizers[0])
-    again.load_state_dict(model.state_dict())
-    averages[1].load_state_dict(averages[0].state_dict())
-    for one, optimizer in zip((model, again), optimizers, strict=True):
-        step(one, optimizer)
-    with averages[0].applied(), averages[1].applied():
-        assert torch.equal(model.weight, again.weight)
-
-
-def test_scoring_a_schedule_free_average_changes_no_bit_of_the_training() -> None:
-    torch.manual_seed(0)
-    model = nn.Linear(3, 2)
-    optimizer = build_optimizer(model, Training(optimizer="schedule_free", schedule="constant"), STEPS)
-    for _ in range(5):
-        step(model, optimizer)
-    own = model.weight.detach().clone()
-    average = ScheduleFreeAverage(model, optimizer)
-    with average.applied():
-        assert not torch.equal(model.weight, own)
-    assert torch.equal(model.weight, own)
-    step(model, optimizer)  # refused by the optimizer were it still in its evaluation mode
-
-
-def test_frozen_weights_are_named_by_module_or_pattern() -> None:
-    model = bert()
-    models.freeze(model, ["bert.embeddings", "*.layer.[01].*"])
-    frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
-    expected = ("bert.embeddings.", "bert.encoder.layer.0.", "bert.encoder.layer.1.")
-    assert frozen == {name for name, _ in model.named_parameters() if name.startswith(expected)}
-    assert "weights are trained" in models.trained_share(model)
-
-
-def test_a_pattern_that_fits_nothing_suggests_a_name() -> None:
-    with pytest.raises(UserError, match=r"did you mean bert\.embeddings\?") as caught:
-        models.freeze(bert(), ["bert.embedings"])
-    assert caught.value.where == "training.freeze"
-
-
-def test_something_must_be_left_to_train() -> None:
-    with pytest.raises(UserError, match="nothing is left to train"):
-        models.freeze(bert(), ["*"])
-
-
-def test_frozen_weights_stay_and_the_others_move(toy: Callable[..., Recipe], capfd: pytest.CaptureFixture[str]) -> None:
-    from finetune.training.loop import fit
-    from finetune.training.run import prepare
-
-    overrides = {"training.steps": 2, "training.freeze": ["bert.embeddings"], "training.layer_decay": 0.8}
-    run = prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides))
-    before = {name: weight.detach().clone() for name, weight in run.model.named_parameters()}
-    fit(run)
-    for name, weight in run.model.named_parameters():
-        assert torch.equal(before[name], weight.detach()) == name.startswith("bert.embeddings."), name
-    assert "weights are trained" in capfd.readouterr().err
-
-
-def test_the_average_is_what_is_scored_and_saved(toy: Callable[..., Recipe]) -> None:
-    from safetensors.torch import load_file
-
-    from finetune.training.loop import fit
-    from finetune.training.run import prepare
-
-    overrides = {"training.steps": 2, "training.ema": 0.9}
-    loop = fit(prepare(toy("text_classification", "bert", train=32, held_out=8, **overrides)))
-    saved = load_file(loop.best_checkpoint / "model.safetensors")
-    own = loop.unwrapped.state_dict()
-    assert not torch.equal(saved["classifier.weight"], own["classifier.weight"])
-    with loop.averaging.applied():
-        assert torch.equal(saved["classifier.weight"], loop.unwrapped.state_dict()["classifier.weight"])
 
 
 def test_keys_of_methods_are_told_apart(toy: Callable[..., Recipe]) -> None:

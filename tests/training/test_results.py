@@ -1,0 +1,56 @@
+"""The end of a run: what it leaves behind, and scores beside those of the baselines."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from finetune import compose
+from finetune.recipe import Recipe
+from finetune.run import run_recipe
+
+Toy = Callable[..., Recipe]
+
+
+def read_lines(path: Path) -> list[Mapping[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def only_run(recipe: Recipe) -> Path:
+    (folder,) = (recipe.output_dir / recipe.name).iterdir()
+    return folder
+
+
+def test_a_run_leaves_everything_behind(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
+    recipe = toy("text_classification", "bert", train=64, held_out=20, **{"training.epochs": 2})
+    results = run_recipe(recipe)
+    folder = only_run(recipe)
+    stored = compose.load_recipe(str(folder / "recipe.yaml"))
+    assert stored == compose.override(recipe, {"training.fp32_matmul": stored.training.fp32_matmul})
+    assert json.loads((folder / "environment.json").read_text())["packages"]["torch"] == torch.__version__
+    predictions = read_lines(folder / "predictions_test.jsonl")
+    assert [line["id"] for line in predictions] == list(range(20))
+    right = sum(line["prediction"] == line["reference"] for line in predictions)
+    assert right / 20 == pytest.approx(results["accuracy"])
+    log = read_lines(folder / "metrics.jsonl")
+    assert [line["epoch"] for line in log if "epoch_train_loss" in line] == [1, 2]
+    assert json.loads((folder / "results.json").read_text())["test"] == results
+    model = AutoModelForSequenceClassification.from_pretrained(folder / "model")
+    assert set(model.config.label2id) == {"good", "bad"}
+    assert AutoTokenizer.from_pretrained(folder / "model")("good")["input_ids"]
+    said = capfd.readouterr()
+    assert "epoch 1/2  train loss" in said.err
+    assert "test results on 20 examples" in said.out
+
+
+def test_baselines_stand_beside_the_model(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:
+    recipe = toy("text_classification", "bert", train=200, **{"training.epochs": 1, "evaluation.baselines": True})
+    run_recipe(recipe)
+    baselines = json.loads((only_run(recipe) / "results.json").read_text())["baselines"]
+    assert 0.3 < baselines["majority class"]["accuracy"] < 0.7
+    assert baselines["TF-IDF + logistic regression"]["accuracy"] > 0.9
+    assert "TF-IDF" in capfd.readouterr().out
