@@ -4,7 +4,7 @@ Here lives what finds a model and what it was trained to do, predicts rows of an
 and writes their files. Features, batches and predictions are made by the packages below, as in training.
 """
 
-from finetune.serve.examples import BadRow
+from finetune.data.files.bad_rows import BadRow
 from finetune.serve.files import Summary, predict_file
 from finetune.serve.formats import Input
 from finetune.serve.loading import find_recipe, load_predictor, make_predictor

@@ -8,11 +8,12 @@ from typing import Any
 from finetune import recipe
 from finetune.data import Field
 from finetune.data.fields import asked_columns
+from finetune.data.files.bad_rows import BadRow
 from finetune.data.files.dialects import told_dialect
 from finetune.data.files.find import SplitFiles
 from finetune.data.files.text import read_lines
 from finetune.errors import UserError
-from finetune.serve.examples import BadRow, InputRow
+from finetune.serve.examples import InputRow
 from finetune.serve.formats import Format, Input
 
 _TABLES = ("csv", "tsv")

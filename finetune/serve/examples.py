@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from finetune.data import Field
 from finetune.data.dict_rows import rows_from_objects
+from finetune.data.files.bad_rows import BadRow
 from finetune.data.messages import Unit
 from finetune.data.spans import TEXT, cut_words
 from finetune.data.written_lists import parse_list
@@ -16,19 +17,6 @@ Example: TypeAlias = Mapping[str, str | list[str]]
 
 _ESCAPED_BYTES = range(0xDC80, 0xDD00)
 """Characters that stand for bytes that could not be decoded (PEP 383)."""
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """Why there is no prediction.
-
-    Args:
-        reason: In a few words.
-        of_file: Whether the file or the call is wrong, and not the row, where all rows have it.
-    """
-
-    reason: str
-    of_file: bool = False
 
 
 @dataclass(frozen=True)

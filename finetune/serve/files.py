@@ -11,12 +11,13 @@ from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from finetune import tasks
+from finetune.data.files.bad_rows import BadRow
 from finetune.data.messages import plural
 from finetune.errors import UserError
 from finetune.progress import say, warn
 from finetune.recipe import Recipe
 from finetune.serve.as_trained import as_trained, grouped
-from finetune.serve.examples import BadRow, Example, InputRow, read_example, with_words
+from finetune.serve.examples import Example, InputRow, read_example, with_words
 from finetune.serve.formats import Input, resolve_format
 from finetune.serve.loading import find_recipe, load_predictor
 from finetune.serve.model_location import ModelLocation

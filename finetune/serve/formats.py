@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from finetune.data.files.formats import FORMATS, format_ending
+from finetune.data.files.text import STDIN
 from finetune.errors import UserError
 
 Format = Literal["csv", "tsv", "jsonl", "text", "json", "parquet"]
@@ -11,15 +13,10 @@ Format = Literal["csv", "tsv", "jsonl", "text", "json", "parquet"]
 OutputFormat = Literal["csv", "tsv", "jsonl", "text"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
 SUFFIXES: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
+    **{ending: known for ending, name in FORMATS.items() for known in get_args(Format) if known == name},
     ".txt": "text",
 }
-STDIN = "standard input"
+"""The format of each file name ending that prediction reads."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +52,12 @@ def resolve_format(path: Path | None, given: Format | None, option: str) -> Form
     """
     if given is not None:
         return given
-    name = path.with_suffix("") if path is not None and path.suffix == ".gz" else path
-    if name is None or name.suffix.lower() not in SUFFIXES:
+    ending = "" if path is None else format_ending(path)
+    if ending not in SUFFIXES:
         raise UserError(
             "the format is not known",
             where=STDIN if path is None else str(path),
             expected="a name that ends in " + ", ".join(SUFFIXES) + " (of an input .gz may follow)",
             fix=f"{option} names it: {', '.join(OUTPUT_FORMATS)}",
         )
-    return SUFFIXES[name.suffix.lower()]
+    return SUFFIXES[ending]

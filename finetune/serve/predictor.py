@@ -14,12 +14,13 @@ from transformers import PreTrainedModel
 from finetune.data import Field
 from finetune.data.batches import BatchLimits, Indices, shards
 from finetune.data.features import Features
+from finetune.data.files.bad_rows import BadRow
 from finetune.errors import UserError
 from finetune.hardware.cpu_tuning import tuned
 from finetune.hardware.matmul import Matmul
 from finetune.hardware.precision import Precision
 from finetune.hardware.prefetch import pinned, prefetch
-from finetune.serve.examples import BadRow, Example
+from finetune.serve.examples import Example
 from finetune.serve.predictions import FormattedPrediction, PredictionFormatter
 from finetune.tasks import Batch, Prediction, Task, TaskContext
 

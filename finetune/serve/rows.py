@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from finetune.serve.examples import BadRow, InputRow, read_example
+from finetune.data.files.bad_rows import BadRow
+from finetune.serve.examples import InputRow, read_example
 from finetune.serve.loading import find_recipe, load_predictor
 from finetune.serve.predictions import FormattedPrediction
 from finetune.serve.writing import ERROR

@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from finetune.errors import UserError
+from finetune.serve.column_names import unique_names
 from finetune.serve.formats import OUTPUT_FORMATS, Format, OutputFormat, resolve_format
 from finetune.serve.predictions import FormattedPrediction, PredictionFormatter, flatten
-from finetune.serve.tables import unique_names
 
 STDOUT = "standard output"
 ERROR = "error"

@@ -17,10 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from finetune.cli import main
+from finetune.data.files.bad_rows import BadRow
+from finetune.data.files.text import STDIN
 from finetune.errors import UserError
 from finetune.serve import Input, Output, Predictor, Summary, predict_file, writing
-from finetune.serve.examples import BadRow, Example
-from finetune.serve.formats import STDIN
+from finetune.serve.examples import Example
 from finetune.serve.predictions import FormattedPrediction
 from tests.serve.conftest import Endless, Finished, Predict, read_jsonl
 

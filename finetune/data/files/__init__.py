@@ -10,7 +10,7 @@ from pathlib import Path
 
 from finetune.data.fields import Field
 from finetune.data.files.conll import read_conll
-from finetune.data.files.delimited import read_csv, read_tsv, stream_delimited
+from finetune.data.files.delimited import read_delimited, stream_delimited
 from finetune.data.files.dialects import told_dialect
 from finetune.data.files.find import SplitFiles, find_split_files, unused_note
 from finetune.data.files.json_objects import read_json, read_jsonl, stream_jsonl
@@ -28,8 +28,8 @@ __all__ = ["read_files", "stream_files"]
 Reader = Callable[[SplitFiles, Data, Sequence[Field]], Rows]
 
 _READERS: Mapping[str, Reader] = {
-    "csv": read_csv,
-    "tsv": read_tsv,
+    "csv": read_delimited,
+    "tsv": read_delimited,
     "json": read_json,
     "jsonl": read_jsonl,
     "parquet": read_parquet,

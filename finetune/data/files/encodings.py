@@ -1,12 +1,12 @@
 """Which encoding a text file is in, where the recipe does not say."""
 
 import codecs
-import gzip
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from finetune.data.files.text import open_bytes
 from finetune.errors import UserError
 
 _EXAMINED = 2**24
@@ -96,8 +96,8 @@ def has_control_bytes(path: Path) -> bool:
 
 
 def _start(path: Path) -> bytes:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        return bytes(file.read(_EXAMINED))
+    with open_bytes(path) as file:
+        return file.read(_EXAMINED)
 
 
 def _is_utf_8(content: bytes) -> bool:

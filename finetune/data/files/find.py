@@ -7,29 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.data.fields import Field, asked_columns
+from finetune.data.files.formats import FORMATS, format_ending
 from finetune.data.messages import plural, shorten_list
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Data
 from finetune.recipe.data import Paths
-
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".conll": "conll",
-    ".conllu": "conll",
-    ".bio": "conll",
-    ".iob": "conll",
-    ".iob2": "conll",
-    ".bmes": "conll",
-    ".tmx": "tmx",
-    ".xlf": "xliff",
-    ".xliff": "xliff",
-}
-"""Formats by the ends of file names."""
 
 _STARTS = {"train": ("train",), "dev": ("dev", "val"), "test": ("test",)}
 """How the names of a split's files begin, in lower case."""
@@ -150,7 +132,7 @@ def _aligned(paths: Sequence[Path], key: str, given: str, fields: Sequence[Field
 
 
 def _format(path: Path, key: str) -> str:
-    suffix = _unpacked(path).suffix.lower()
+    suffix = format_ending(path)
     if suffix not in FORMATS:
         raise UserError(
             "the file's name does not tell its format",
@@ -159,10 +141,6 @@ def _format(path: Path, key: str) -> str:
             fix="data.format=... names it; line-aligned files are given by their start (train for train.en, train.de)",
         )
     return FORMATS[suffix]
-
-
-def _unpacked(path: Path) -> Path:
-    return path.with_suffix("") if path.suffix == ".gz" else path
 
 
 def _half_aligned(path: Path, key: str, fields: Sequence[Field]) -> UserError | None:
@@ -277,7 +255,7 @@ def _can_be_aligned(fields: Sequence[Field]) -> bool:
 def _single_files(folder: Path, data: Data) -> dict[str, SplitFiles]:
     """Files of a known format, or all where the recipe names the format, by name."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    formats = {path: data.format or FORMATS.get(_unpacked(path).suffix.lower()) for path in files}
+    formats = {path: data.format or FORMATS.get(format_ending(path)) for path in files}
     return {path.name: SplitFiles(known, (path,)) for path, known in formats.items() if known}
 
 

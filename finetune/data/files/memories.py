@@ -5,7 +5,6 @@ https://docs.oasis-open.org/xliff/xliff-core/v2.0/xliff-core-v2.0.html. Expat li
 declares may grow, and no file or address that a document names is opened.
 """
 
-import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 from finetune.data.fields import Field, asked_columns
 from finetune.data.files.find import SplitFiles
+from finetune.data.files.text import TextSource, open_bytes, translated_errors
 from finetune.data.messages import plural, shorten_list
 from finetune.data.rows import ColumnValues, Rows
 from finetune.errors import UserError
@@ -85,19 +85,18 @@ def _units(path: Path, format_: str) -> Iterator[Unit]:
     """
     read: Callable[[Path], Iterator[Unit]] = _tmx if format_ == "tmx" else _xliff
     try:
-        yield from read(path)
+        with translated_errors(TextSource(path)):
+            yield from read(path)
     except ElementTree.ParseError as error:
         line, column = error.position
         raise UserError(
             f"the file is no {format_}", where=f"{path}, line {line}, column {column + 1}", found=str(error)
         ) from None
-    except (OSError, EOFError) as error:
-        raise UserError("the file cannot be read", where=str(path), found=f"{type(error).__name__}: {error}") from None
 
 
 def _events(path: Path, *names: str) -> Iterator[tuple[str, Element]]:
     """The elements of these names as they begin and end; an element is emptied once its end was looked at."""
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+    with open_bytes(path) as file:
         for event, element in ElementTree.iterparse(file, events=("start", "end")):
             if _name(element) in names:
                 yield event, element
