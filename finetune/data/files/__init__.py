@@ -1,7 +1,8 @@
-"""Local files of every format, read into rows that know their lines.
+"""Local files of every format, read into rows with their line numbers.
 
-Here lives what finds the files of each split (`find`), decodes them (`text`) and parses them, one format a module.
-What the rows must hold is checked by the package above.
+`find` finds the files of each split, `dialects` and `encodings` find out how a file is written, and `text` decodes it.
+Each format has one module with one reader, which training and prediction share: it yields rows and bad rows
+(`bad_rows`), and training raises an error for bad rows. `finetune.data.reading` checks what the rows hold.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,10 +52,11 @@ _STREAMS: Mapping[str, Callable[[SplitFiles, Data, Sequence[Field]], Iterator[Ro
 
 
 def stream_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[tuple[Path, ...], Iterator[Rows]]]:
-    """Each split's files, and their rows some at a time.
+    """Return the paths of each split's files, and an iterator over their rows, some rows at a time.
 
     Raises:
-        UserError: Files are missing or ambiguous, or of a format that can be read as a whole alone.
+        UserError: Files are missing or ambiguous, or of a format that can only be read as a whole. Errors in the rows
+            are raised while they are iterated over.
     """
     return {split: _stream(sources, data, fields) for split, sources in find_split_files(data, fields).items()}
 
@@ -70,7 +72,7 @@ def _stream(
 
 
 def _stream_one(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
-    """The rows of one source, each piece with the notes on how it is read."""
+    """Return the rows of one source, some at a time, each piece with the notes on how the source is read."""
     dialect = told_dialect(source, data, fields)
     if dialect.source.format not in _STREAMS:
         raise _unstreamable(dialect.source)
@@ -94,10 +96,10 @@ def _read(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
 
 
 def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
-    """The rows of the train split and of those of dev and test that have files.
+    """Return the rows of the train split, and of those of the dev and test splits that have files.
 
     Raises:
-        UserError: Files are missing, ambiguous, or cannot be read; told for all splits at once.
+        UserError: Files are missing or ambiguous, or cannot be read; the errors of all splits are raised at once.
     """
     splits, errors = {}, []
     found = find_split_files(data, fields)

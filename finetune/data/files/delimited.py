@@ -38,7 +38,7 @@ def stream_delimited(source: SplitFiles, data: Data, fields: Sequence[Field]) ->
     """Return the rows of a csv or tsv file, some at a time.
 
     Raises:
-        UserError: As for `read_delimited`, of the rows read so far.
+        UserError: The same errors as those of `read_delimited`; of wrong rows, those of the piece at hand are reported.
     """
     header, records = _header_and_rows(source, data, fields)
     for piece in batched(records):

@@ -99,7 +99,8 @@ class JsonStream:
         while True:
             try:
                 value, end = self._decode(self._buffer, self._position)
-                if end < len(self._buffer) or self._is_end:  # a number that ends with the buffer could go on
+                # A number at the end of the buffer could go on, as 1, "1." and "1e+" do; Python parses 1 in all three.
+                if end + 2 < len(self._buffer) or self._is_end:
                     self._position, self._count = end, self._count + 1
                     return value
             except (ValueError, RecursionError) as error:

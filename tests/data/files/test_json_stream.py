@@ -31,6 +31,12 @@ def test_items_come_back_whatever_the_chunks(values: list[Any], indent: int | No
         assert parse("\n".join(json.dumps({"a": value}) for value in values)) == [{"a": value} for value in values]
 
 
+@pytest.mark.parametrize("chunk", range(1, 8))
+def test_numbers_may_be_cut_anywhere(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_stream, "_CHUNK", chunk)
+    assert parse("[0.5, 1e+20, 2E-3, -7]") == [0.5, 1e20, 2e-3, -7]
+
+
 def test_what_python_writes_is_read() -> None:
     written = [float("inf"), 2**70, "\ud83d"]
     assert parse(json.dumps(written)) == written
