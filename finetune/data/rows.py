@@ -52,13 +52,14 @@ class Rows:
         return places(self.name, self.unit, indices if self.numbers is None else [self.numbers[i] for i in indices])
 
     def _where_in_parts(self, indices: Sequence[int]) -> str:
-        told, start = [], 0
+        places_in_parts, start = [], 0
         for part in self.parts:
             inside = [index - start for index in indices if start <= index < start + len(part)]
-            told += [part.where(inside)] if inside else []
+            places_in_parts += [part.where(inside)] if inside else []
             start += len(part)
-        more = f"; and in {len(told) - MOST_PARTS:,} more files" if len(told) > MOST_PARTS else ""
-        return "; ".join(told[:MOST_PARTS]) + more
+        num_more = len(places_in_parts) - MOST_PARTS
+        more = f"; and in {num_more:,} more files" if num_more > 0 else ""
+        return "; ".join(places_in_parts[:MOST_PARTS]) + more
 
     def take(self, indices: Sequence[int]) -> "Rows":
         """Return some of the rows, in the order of their indices."""

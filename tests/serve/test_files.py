@@ -104,7 +104,7 @@ def test_of_many_bad_rows_the_first_are_told(run: Path, predict: Predict, capsys
     answers = predict(run, [{"text": "a great film"}, *[{"text": ""}] * 50])
     told = capsys.readouterr().err
     assert told.count("no prediction: line") < 50
-    assert "told in the output alone" in told
+    assert "more rows without a prediction are in the output alone" in told
     assert f"{sum('error' in answer for answer in answers)} of 51 rows" in told
 
 

@@ -24,7 +24,6 @@ from finetune.serve.reading import open_rows
 from tests.serve.conftest import Endless
 
 TEXT = (Field("text", "text", "text"),)
-WORDS = (Field("tokens", "words", "tokens"),)
 
 
 def read(path: Path, content: str | bytes, fields: tuple[Field, ...] = TEXT, **options: Any) -> list[InputRow]:
@@ -132,27 +131,6 @@ def test_files_without_a_header(tmp_path: Path) -> None:
     for name, content in (("a.csv", "1,a\n2,b\n"), ("a.tsv", "1\ta\n2\tb\n")):
         rows = read(tmp_path / name, content, column_names=("id", "text"))
         assert [(row.number, row.columns["text"]) for row in rows] == [(1, "a"), (2, "b")]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (["a", 1], ["a", "1"]),
-        (" a  b ", ["a", "b"]),
-        ([], "no words"),
-        (["", " "], "no words"),
-        (None, "no words"),
-        (["a", None], "does not hold a list of words"),
-        (5, "does not hold a list of words"),
-    ],
-)
-def test_words(value: Any, expected: Any) -> None:
-    found = read_example(InputRow(1, {"tokens": value}), WORDS, "utf-8")
-    if isinstance(expected, list):
-        assert found == {"tokens": expected}
-    else:
-        assert isinstance(found, BadRow)
-        assert expected in found.reason
 
 
 def test_lines_of_text_keep_their_numbers(tmp_path: Path) -> None:

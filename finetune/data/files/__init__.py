@@ -12,7 +12,7 @@ from pathlib import Path
 from finetune.data.fields import Field
 from finetune.data.files.conll import read_conll
 from finetune.data.files.delimited import read_delimited, stream_delimited
-from finetune.data.files.dialects import told_dialect
+from finetune.data.files.dialects import find_dialect
 from finetune.data.files.find import SplitFiles, find_split_files, unused_note
 from finetune.data.files.json_objects import read_json, read_jsonl, stream_jsonl
 from finetune.data.files.memories import read_memory
@@ -73,7 +73,7 @@ def _stream(
 
 def _stream_one(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
     """Return the rows of one source, some at a time, each piece with the notes on how the source is read."""
-    dialect = told_dialect(source, data, fields)
+    dialect = find_dialect(source, data, fields)
     if dialect.source.format not in _STREAMS:
         raise _unstreamable(dialect.source)
     for rows in _STREAMS[dialect.source.format](dialect.source, dialect.data, fields):
@@ -90,7 +90,7 @@ def _unstreamable(source: SplitFiles) -> UserError:
 
 
 def _read(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
-    dialect = told_dialect(source, data, fields)
+    dialect = find_dialect(source, data, fields)
     rows = _READERS[dialect.source.format](dialect.source, dialect.data, fields)
     return replace(rows, notes=(*dialect.notes, *rows.notes))
 

@@ -20,7 +20,7 @@ from finetune.errors import UserError, raise_all
 from finetune.recipe import Data
 
 _LONGEST_CELL = 2**31 - 1
-"""Bytes; the csv module refuses cells over 128 KiB unless told otherwise, and articles are longer."""
+"""Characters of a cell; the default limit of the csv module, 128 KiB, is too small for articles."""
 
 
 def read_delimited(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:

@@ -44,7 +44,7 @@ class Dialect:
         return replace(self, notes=(*self.notes, f"{self.source.name}: {note}"))
 
 
-def told_dialect(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Dialect:
+def find_dialect(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Dialect:
     """Find out how a source is written, as far as the recipe leaves it open.
 
     Raises:
@@ -132,7 +132,7 @@ def _with_delimiter(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
 def _ambiguous(dialect: Dialect, found: Sequence[str]) -> UserError:
     names = dialect.data.column_names or ()
     return UserError(
-        "it cannot be told what separates the columns",
+        "the delimiter is ambiguous: it cannot be told what separates the columns",
         where=dialect.source.name,
         expected=f"{len(names)} columns: {', '.join(names)}",
         found="as many by " + " and by ".join(map(_name, found)),
