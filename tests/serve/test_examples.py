@@ -41,7 +41,7 @@ def test_words(value: Any, expected: Any) -> None:
 )
 def test_texts(value: Any, expected: str) -> None:
     found = read_example(InputRow(1, {"text": value}), TEXT, "utf-8")
-    assert (found.reason if isinstance(found, BadRow) else found["text"]).endswith(expected)
+    assert (found.reason if isinstance(found, BadRow) else str(found["text"])).endswith(expected)
 
 
 def test_a_missing_column_is_a_mistake_of_the_file() -> None:

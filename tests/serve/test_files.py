@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -137,40 +136,6 @@ def test_a_wrong_file_or_call_is_refused_whole(
     with pytest.raises(UserError, match=message):
         predict_file(str(run), Input(tmp_path / "a.jsonl"), Output(tmp_path / "b.jsonl"), **options)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.jsonl"]
-
-
-@pytest.mark.parametrize(
-    ("output", "options", "message"),
-    [
-        ("a.jsonl", {}, "the output is the input"),
-        (".", {}, "is a folder"),
-        ("none/b.jsonl", {}, "there is no folder"),
-        ("b.csv", {}, "a table has the same columns"),
-        ("b.txt", {"scores": True}, "lines of text hold no scores"),
-        ("b.json", {}, "answers are not written as json"),
-        ("b.docx", {}, "the format is not known"),
-    ],
-)
-def test_outputs_that_cannot_be(run: Path, tmp_path: Path, output: str, options: dict[str, Any], message: str) -> None:
-    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
-    kind: Any = "jsonl" if output == "." else None
-    with pytest.raises(UserError, match=message):
-        predict_file(str(run), Input(tmp_path / "a.jsonl"), Output(tmp_path / output, kind), **options)
-
-
-def test_a_folder_that_cannot_be_written(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.txt").write_text("a\n")
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
-    with pytest.raises(UserError, match="cannot be written"):
-        predict_file(str(run), Input(tmp_path / "a.txt"), Output(tmp_path / "b.txt"))
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-def test_a_full_disk_is_told(run: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("a\n")
-    with pytest.raises(UserError, match="/dev/full cannot be written") as caught:
-        predict_file(str(run), Input(tmp_path / "a.txt"), Output(Path("/dev/full")))
-    assert "make room" in str(caught.value)
 
 
 def test_an_interrupted_run_leaves_what_is_finished(

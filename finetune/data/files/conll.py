@@ -43,11 +43,11 @@ def read_conll(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     Raises:
         UserError: Lines with another number of columns, empty cells, missing columns, or a file that cannot be read.
     """
-    path = source.paths[0]
+    name = str(source.paths[0])
     width = len(data.column_names) if data.column_names else _width(_lines(source, data))
     is_numbered = _is_numbered(_lines(source, data), width)
     names = data.column_names or (_CONLLU if is_numbered and width == len(_CONLLU) else None)
-    positions = _positions(str(path), width, names, fields, is_numbered=is_numbered)
+    positions = _positions(name, width, names, fields, is_numbered=is_numbered)
     at = next((positions[field.column] for field in fields if field.kind == "word_labels"), None)
     columns: dict[str, list[list[str]]] = {column: [] for column in positions}
     starts, ragged, empty = array("q"), [], []
@@ -64,12 +64,11 @@ def read_conll(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
                 for sentences, words in zip(columns.values(), sentence, strict=True):
                     sentences.append(words)
             taken = [cells[position] for position in positions.values()]
-            if "" in taken:
-                empty.append(number)
+            empty += [number] if "" in taken else []
             for words, cell in zip(sentence, taken, strict=True):
                 words.append(cell)
-    _check(str(path), width, ragged, empty)
-    return Rows(name=str(path), columns=columns, unit="line", numbers=starts)
+    _check(name, width, ragged, empty)
+    return Rows(name, columns, unit="line", numbers=starts)
 
 
 def _without_comments(
