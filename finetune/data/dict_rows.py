@@ -1,4 +1,4 @@
-"""Rows that are mappings: parsed JSON, and samples."""
+"""Rows that are mappings, such as parsed JSON, turned into columns."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,9 +10,9 @@ from finetune.errors import raise_all
 
 _MISSING = object()
 NESTED = "translation"
-"""The column in which the Hub's data sets for translation keep a text for each language."""
+"""The column in which translation data sets on the Hub keep a mapping from languages to texts."""
 _LISTED = 3
-"""Items of a list whose paths a message can name."""
+"""How many items of a list are searched for the columns that a message lists."""
 
 
 def rows_from_objects(
@@ -23,13 +23,20 @@ def rows_from_objects(
     unit: Unit = "row",
     numbers: Sequence[int] | None = None,
 ) -> Rows:
-    """The asked columns, nested ones by dotted path; None where a single row lacks one.
+    """Return the columns that fields ask for.
 
-    Numbers in a path step into lists. A column that no row has is looked for in `translation`, as the Hub's data sets
-    for translation nest theirs.
+    A column's name can be a dotted path into nested mappings, `answer.text`, in which numbers are indices of lists,
+    `choices.0`. A column that no row has is also looked for in `translation`, as data sets on the Hub nest it.
+
+    Args:
+        name: The source, for messages.
+        objects: The rows; one that lacks a column has the value None there.
+        fields: What the task reads.
+        unit: What `numbers` count.
+        numbers: The line or row of each object; counted up from 0 if None.
 
     Raises:
-        UserError: A column that no row has.
+        UserError: No row has a column.
     """
     columns: dict[str, ColumnValues] = {}
     notes: list[str] = []
@@ -48,11 +55,12 @@ def rows_from_objects(
 
 
 def nested_note(name: str, column: str) -> str:
-    """What the user should know about where a column was found."""
+    """Return a note for the user that a column was found in `translation`."""
     return f"{name}: column {column!r} is read from {NESTED}.{column}"
 
 
 def _value(row: Any, column: str) -> Any:
+    """Return the value at a dotted path, or `_MISSING`; a key that has dots itself comes first."""
     outer, dot, inner = column.partition(".")
     if isinstance(row, list) and outer.isdecimal():
         item = row[int(outer)] if int(outer) < len(row) else _MISSING
@@ -65,7 +73,7 @@ def _value(row: Any, column: str) -> Any:
 
 
 def _paths(row: Mapping[str, Any], start: str = "") -> Iterator[str]:
-    """Dotted paths of the values that are no mappings, and no lists of mappings, themselves."""
+    """Return the dotted paths of a row's values that are neither mappings nor lists of mappings."""
     for key, value in row.items():
         if isinstance(value, Mapping):
             yield from _paths(value, f"{start}{key}.")

@@ -1,4 +1,4 @@
-"""The rows of one split as their source gives them, before any is checked."""
+"""The rows of one split as they are in their source, before they are checked."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ ColumnValues: TypeAlias = list[Any] | pa.ChunkedArray
 """Values of one column: Python objects, or an Arrow array."""
 
 MOST_PARTS = 3
-"""Files whose rows a message lists."""
+"""The most files whose rows a message lists."""
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,15 @@ class Rows:
     """The rows of one split.
 
     Args:
-        name: The file, or the Hub data set and split, as the user knows it.
+        name: The file, or the Hub data set and split, as the user writes it.
         columns: The columns that fields ask for, by the user's names; all of one length.
-        unit: What `numbers` are.
-        numbers: Each row's line or row, for messages; counted up from 0 where None.
+        unit: What `numbers` count: lines of a file from 1, or rows from 0.
+        numbers: The line or row that each row begins in, for messages; counted up from 0 if None.
         class_names: Names of the classes of columns that hold class numbers.
-        stored: The data set whose columns these are, where they lie on disk and are best left there.
-        parts: The rows of each file, where there are several.
-        notes: What was found out about how the source is written, in sentences.
+        stored: The data set that `columns` belong to if they are mapped from the disk, so that rows can be selected
+            without a copy in memory.
+        parts: The rows of each file if there are several files.
+        notes: Sentences that say what was found out about how the source is written.
     """
 
     name: str
@@ -45,22 +46,23 @@ class Rows:
         return len(next(iter(self.columns.values())))
 
     def where(self, indices: Sequence[int]) -> str:
-        """The source and the first few of these rows."""
+        """Return the source and the numbers of the first few of some rows, for a message."""
         if self.parts:
             return self._where_in_parts(indices)
         return places(self.name, self.unit, indices if self.numbers is None else [self.numbers[i] for i in indices])
 
     def _where_in_parts(self, indices: Sequence[int]) -> str:
-        told, start = [], 0
+        places_in_parts, start = [], 0
         for part in self.parts:
             inside = [index - start for index in indices if start <= index < start + len(part)]
-            told += [part.where(inside)] if inside else []
+            places_in_parts += [part.where(inside)] if inside else []
             start += len(part)
-        more = f"; and in {len(told) - MOST_PARTS:,} more files" if len(told) > MOST_PARTS else ""
-        return "; ".join(told[:MOST_PARTS]) + more
+        num_more = len(places_in_parts) - MOST_PARTS
+        more = f"; and in {num_more:,} more files" if num_more > 0 else ""
+        return "; ".join(places_in_parts[:MOST_PARTS]) + more
 
     def take(self, indices: Sequence[int]) -> "Rows":
-        """Some of the rows, in the given order."""
+        """Return some of the rows, in the order of their indices."""
         if self.parts:
             return self._take_in_parts(indices)
         numbers = indices if self.numbers is None else [self.numbers[index] for index in indices]
@@ -73,7 +75,13 @@ class Rows:
         )
 
     def with_column(self, name: str, column: ColumnValues, class_names: tuple[str, ...] | None = None) -> "Rows":
-        """The same rows with other values in one column, and names of the classes whose numbers those are."""
+        """Return the same rows with other values in one column.
+
+        Args:
+            name: The column.
+            column: Its values, as many as there are rows.
+            class_names: Names of the classes if the values are class numbers.
+        """
         parts, start = [], 0
         for part in self.parts:
             parts.append(part.with_column(name, column[start : start + len(part)], class_names))
@@ -92,10 +100,10 @@ class Rows:
 
 
 def join(parts: Sequence[Rows]) -> Rows:
-    """The rows of several files, one after another.
+    """Return the rows of several files, one file after another.
 
     Raises:
-        UserError: A column has values of one type here and of another there, or other names of classes.
+        UserError: A column has values of different types, or names its classes differently, in two of the files.
     """
     first = parts[0]
     if len(parts) == 1:

@@ -1,10 +1,12 @@
 """Data that are larger than memory: rows are written to the disk as they are read, and mapped into memory.
 
-What follows, from checks to batches, is the same as for other data: an Arrow table whose pages the system brings in
-when they are read and drops when it needs the room. All processes of a machine map the same file. Rows of files are
-kept in `rows/` of the cache folder by names, sizes and times of the files and by the keys that say what is read of
-them; of more than 50 GB the longest unused are deleted. Those of a function are read anew by each process, since what
-it gives cannot be known before.
+Everything after that, from checks to batches, is the same as for other data: an Arrow table whose pages the operating
+system loads when they are read, and drops when it needs the memory. All processes of a machine map the same file.
+
+Rows of files are kept in `rows/` of the cache folder. They are found again by the names, sizes and modification times
+of the files, and by the keys of the recipe that say how they are read. Above 50 GB, the rows that were not used for the
+longest time are deleted. Rows of a Python function are read again by each process, since there is no way to see
+whether the function would return the same rows.
 """
 
 import atexit
@@ -40,21 +42,24 @@ from finetune.recipe import Data
 
 _ROWS, _ABOUT = "rows.arrow", "about.json"
 _NUMBER = "(line or row)"
-"""The column of each row's line or number, for messages."""
+"""The column that holds each row's line or number, for messages."""
 _MOST_ERRORS = 20
+"""Pieces with wrong rows after which reading ends."""
 _MOST_BYTES = 50 * 2**30
+"""Size of all rows that are kept, in bytes."""
 _VERSION = 3
+"""It is part of each folder's name; a new number makes rows that were written before unused."""
 
 
 @dataclass
 class _Written:
-    """What is known of rows that lie on the disk.
+    """A description of rows that were written to the disk, which is stored beside them as JSON.
 
     Args:
-        parts: Each file, what its rows are counted in, and how many of them are kept.
+        parts: The name of each file, the unit that its rows are counted in, and how many of its rows are kept.
         num_read: How many rows were read.
         class_names: Names of the classes of columns that held class numbers.
-        notes: How the files and lists in the columns were read.
+        notes: Sentences that say how the files, and lists in the columns, were read.
     """
 
     parts: list[tuple[str, Unit, int]] = field(default_factory=list)
@@ -63,7 +68,7 @@ class _Written:
     notes: tuple[str, ...] = ()
 
     def add(self, rows: Rows, kept: int) -> None:
-        """Count a piece of the rows of a file."""
+        """Add a piece of a file's rows, of which `kept` rows are kept."""
         self.num_read += len(rows)
         self.notes = tuple(dict.fromkeys([*self.notes, *rows.notes]))
         if self.parts and self.parts[-1][0] == rows.name:
@@ -74,12 +79,12 @@ class _Written:
 def stream(
     data: Data, fields: Sequence[Field], keep: Filter | None, extras: Sequence[Field]
 ) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """The rows of every split that the filter keeps, on the disk; notes.
+    """Return the rows of every split that the filter keeps, mapped from the disk, and notes for the user.
 
     Args:
-        data: Its function or its path; its group column is kept beside the fields' columns.
-        fields: What the task reads; checked as the rows come.
-        keep: The recipe's filter.
+        data: The recipe's section with a function or a path; its group column is kept beside the fields' columns.
+        fields: What the task reads; the values are checked while the rows are read.
+        keep: The recipe's filter; None keeps all rows.
         extras: The columns that the filter and the groups read.
 
     Raises:
@@ -103,7 +108,7 @@ def stream(
 
 
 def _sources(data: Data, fields: Sequence[Field], keep: Filter | None) -> Iterator[tuple[str, Path, Iterator[Rows]]]:
-    """Each split's name, the folder that its rows are to lie in, and the rows some at a time."""
+    """Return each split's name, the folder that its rows are written to, and the rows some at a time."""
     cache = cache_folder().parent
     cache.mkdir(parents=True, exist_ok=True)
     if data.function is not None:
@@ -116,7 +121,10 @@ def _sources(data: Data, fields: Sequence[Field], keep: Filter | None) -> Iterat
 
 
 def _own_folder(cache: Path) -> Path:
-    """A folder that goes when this process does; those of processes of this machine that were killed go now."""
+    """Return a new folder that is deleted when this process ends.
+
+    Folders of processes of this machine that were killed are deleted now.
+    """
     start = f".rows-of-function-{platform.node()}-"
     for left in cache.glob(f"{start}*"):
         if not psutil.pid_exists(int(left.name.removeprefix(start).partition("-")[0])):
@@ -141,7 +149,15 @@ def _hash(paths: Sequence[Path], data: Data, fields: Sequence[Field], keep: Filt
 
 
 class _Converter:
-    """Turns pieces of rows into tables of one schema; the first piece settles how lists and open fields are read."""
+    """Turns pieces of rows into tables of one schema.
+
+    The first piece determines how lists are written, and of which kind the labels are.
+
+    Args:
+        data: The recipe's section.
+        fields: What is read of each row.
+        keep: The recipe's filter; None keeps all rows.
+    """
 
     def __init__(self, data: Data, fields: Sequence[Field], keep: Filter | None) -> None:
         self.fields = tuple(fields)
@@ -155,12 +171,12 @@ class _Converter:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """How lists in the columns were read, and how many rows were left out."""
+        """Sentences that say how lists in the columns were read, and how many rows were left out."""
         forms = () if self.forms is None else self.forms.notes(self.fields, self.labels)
         return (*forms, *([f"{plural(self.num_empty, 'row')} left out (data.on_empty=skip)"] if self.num_empty else []))
 
     def table(self, rows: Rows) -> pa.Table:
-        """The checked columns of the rows that are kept, by the user's names, and their numbers.
+        """Return the checked columns of the rows that are kept, by the user's names, and the rows' numbers.
 
         Raises:
             UserError: Rows are wrong.
@@ -180,7 +196,7 @@ class _Converter:
         return pa.table({**columns, _NUMBER: pa.array(numbers, pa.int64())})
 
     def _formed(self, rows: Rows) -> Rows:
-        """The rows with their lists read in the form that the first piece gives them in."""
+        """Return the rows with their lists read in the form in which the first piece has them."""
         is_first = self.forms is None
         forms = self.forms or find_list_forms([rows], self.fields)
         refuse_late_lists(forms, rows, self.fields)
@@ -195,7 +211,7 @@ def _write(folder: Path, source: Iterator[Rows], converter: _Converter) -> None:
     """Write rows into a folder of the cache.
 
     Raises:
-        UserError: Rows are wrong; up to 20 mistakes are told at once.
+        UserError: Rows are wrong; the errors of up to 20 pieces are raised at once.
     """
     with filled(folder) as made:
         written = _write_rows(made / _ROWS, source, converter)
@@ -203,6 +219,7 @@ def _write(folder: Path, source: Iterator[Rows], converter: _Converter) -> None:
 
 
 def _write_rows(path: Path, source: Iterator[Rows], converter: _Converter) -> _Written:
+    """Write rows to a file as a stream of Arrow record batches, and return their description."""
     written = _Written()
     errors: list[UserError] = []
     with ExitStack() as stack:
@@ -224,7 +241,7 @@ def _write_rows(path: Path, source: Iterator[Rows], converter: _Converter) -> _W
 
 
 def _until_error(source: Iterator[Rows], errors: list[UserError]) -> Iterator[Rows]:
-    """What the source gives until it cannot be read any further."""
+    """Return the rows of a source until it raises an error, which is appended to the errors."""
     try:
         yield from source
     except UserError as error:
@@ -232,7 +249,11 @@ def _until_error(source: Iterator[Rows], errors: list[UserError]) -> Iterator[Ro
 
 
 def _read(folder: Path, keep: Filter | None) -> tuple[Rows, list[str]]:
-    """The rows, mapped into memory, and notes on their lists and on the filter."""
+    """Return the rows of a folder, mapped into memory, and notes on their lists and on the filter.
+
+    Raises:
+        UserError: The filter keeps no row.
+    """
     about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
     dataset = Dataset.from_file(str(folder / _ROWS))
     numbers = dataset.data.table[_NUMBER].to_numpy()

@@ -1,6 +1,6 @@
 """Lists that were written as text: what pandas, numpy, JSON and Label Studio put into one cell of a table.
 
-Nothing is evaluated: a cell is JSON, or a flat list of quoted texts, numbers, True, False and None.
+No code in a cell is evaluated: it is read as JSON, or as a flat list of quoted texts, numbers, True, False and None.
 """
 
 import ast
@@ -19,24 +19,25 @@ from finetune.errors import UserError
 
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _LONGEST = 10_000_000
-"""Characters of a cell; a longer one is not read as a list."""
+"""Length of the longest cell, in characters, that is read as a list."""
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _PLAIN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|True|False|None|nan"
 _ITEM = re.compile(rf"(?:np\.\w+\(\s*)?(?P<value>{_QUOTED}|{_PLAIN})(?P<end>\s*\))?", re.DOTALL)
 _GAP = re.compile(r"\s*(,?)\s*")
 _WORDS = {"True": True, "False": False, "None": None, "nan": None}
 _LOOKS = re.compile(r"\s*(?:[\[({]\s*['\"]|\[\s*\[|\[.*\.\.\..*\]\s*$)", re.DOTALL)
-"""The beginning of a list of texts or of lists, or a list that numpy shortened."""
+"""It matches the beginning of a list of texts or of lists, and a list that numpy shortened by three dots."""
 
 LISTED_KINDS = ("label_list", "words", "word_labels")
+"""Kinds of fields whose values are lists."""
 
 
 def parse_list(text: str) -> list[Any] | None:
-    """The list that a text writes; None where it writes none.
+    """Return the list that a text represents; None if it represents none.
 
     Args:
-        text: `["a", "b"]` (JSON), `['a', 'b']` (Python; a tuple and a set, too), `['a' 'b']` and `[0 1]` (numpy), or
-            `{"choices": ["a", "b"]}` (Label Studio).
+        text: The text of a cell. Lists are `["a", "b"]` as JSON writes them, `['a', 'b']` as Python does, tuples and
+            sets included, `['a' 'b']` and `[0 1]` as numpy does, and `{"choices": ["a", "b"]}` as Label Studio does.
     """
     text = text.strip()
     if len(text) < 2 or _BRACKETS.get(text[0]) != text[-1] or len(text) > _LONGEST:
@@ -51,16 +52,16 @@ def parse_list(text: str) -> list[Any] | None:
 
 
 def looks_like_list(text: str) -> bool:
-    """Whether a text writes a list, or begins as a list of texts does."""
+    """Return whether a text represents a list, or begins like a list of texts."""
     return text.lstrip()[:1] in _BRACKETS and (_LOOKS.match(text) is not None or parse_list(text) is not None)
 
 
 def are_written(columns: Iterable[ColumnValues], field: Field) -> bool:
-    """Whether a column holds lists written as text.
+    """Return whether a column holds lists written as text.
 
-    One such cell among labels is enough, since no label is called `['a', 'b']`. Of words more than half are wanted:
-    words that are separated by blanks may begin with a bracket. Where the recipe asks for one class an example, lists
-    of numbers are names of classes: `[18, 25]` may be an age.
+    One such cell is enough in a column of labels, since no label has a name like `['a', 'b']`. In a column of words,
+    more than half of the cells must be lists, since words that are separated by blanks may begin with a bracket. If the
+    recipe says that each example has one class, a list of numbers is the name of a class: `[18, 25]` may be an age.
     """
     is_class = field.kind == "label" and not field.is_open
     cells = [cell for column in columns for cell in _texts(column) if cell.strip()]
@@ -69,12 +70,12 @@ def are_written(columns: Iterable[ColumnValues], field: Field) -> bool:
 
 
 def as_lists(rows: Rows, field: Field) -> Rows:
-    """The rows with one column's texts read as the lists that they write; empty cells are None.
+    """Return the rows with lists in place of the texts of one column, and None in place of empty cells.
 
     In a column that Label Studio wrote, a text without brackets is the only choice of its row.
 
     Raises:
-        UserError: A cell writes no list.
+        UserError: A cell represents no list.
     """
     column = rows.columns[field.column]
     values = column if isinstance(column, list) else column.to_pylist()
@@ -91,7 +92,7 @@ def as_lists(rows: Rows, field: Field) -> Rows:
 
 
 def _texts(column: ColumnValues) -> Sequence[str]:
-    """The texts of a column; none of a column of another type, nor of one in which no text begins with a bracket."""
+    """Return the texts of a column; none if it has another type, or if no text begins with a bracket."""
     if isinstance(column, list):
         texts = [value for value in column if isinstance(value, str)]
         return texts if any(text.lstrip()[:1] in _BRACKETS for text in texts) else []
@@ -103,7 +104,7 @@ def _texts(column: ColumnValues) -> Sequence[str]:
 
 
 def _read(value: Any, *, has_choices: bool) -> Any:
-    """A list; None for an empty cell; the text itself where it writes no list."""
+    """Return the list of a cell; None for an empty cell, and the text itself if it represents no list."""
     if not isinstance(value, str):
         return value
     if not value.strip():
@@ -115,7 +116,7 @@ def _read(value: Any, *, has_choices: bool) -> Any:
 
 
 def _flat_list(text: str) -> list[Any] | None:
-    """The items between the brackets, all separated by commas or all by blanks; None where it is no such list."""
+    """Return the items between the brackets, separated by commas or by blanks; None if the text is no such list."""
     items: list[Any] = []
     gaps = set()
     end, position = len(text) - 1, len(text) - len(text[1:].lstrip())
@@ -135,11 +136,12 @@ def _flat_list(text: str) -> list[Any] | None:
 
 
 def _is_set(text: str, items: Sequence[Any]) -> bool:
-    """Whether braces hold one text: `{'a'}`."""
+    """Return whether a text is a set of one text: `{'a'}`."""
     return text[0] == "{" and len(items) == 1 and isinstance(items[0], str)
 
 
 def _value(text: str) -> Any:
+    """Return the value of a quoted text, a number or a word such as None; escapes that Python refuses are kept."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] == '"':

@@ -1,10 +1,11 @@
-"""Trained models at work: what they say of texts that nobody has labelled.
+"""Prediction with trained models.
 
-Here lives what finds a model and what it was trained to do, predicts rows of any number in constant memory, and reads
-and writes their files. Features, batches and predictions are made by the packages below, as in training.
+`loading` finds a model and the recipe that it was trained by, `predictor` predicts examples, and `files` predicts the
+rows of a file of any size in constant memory. Files are read by the readers of training (`finetune.data.files`), and
+features and batches are those of training and evaluation.
 """
 
-from finetune.serve.examples import BadRow
+from finetune.data.files.bad_rows import BadRow
 from finetune.serve.files import Summary, predict_file
 from finetune.serve.formats import Input
 from finetune.serve.loading import find_recipe, load_predictor, make_predictor

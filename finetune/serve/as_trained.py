@@ -1,4 +1,4 @@
-"""Inputs read as the files that the model was trained on, as far as the caller does not say otherwise."""
+"""Read inputs in the way in which the files were read that the model was trained on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -8,11 +8,12 @@ from typing import Any
 from finetune import recipe
 from finetune.data import Field
 from finetune.data.fields import asked_columns
-from finetune.data.files.dialects import told_dialect
+from finetune.data.files.bad_rows import BadRow
+from finetune.data.files.dialects import Dialect, find_dialect
 from finetune.data.files.find import SplitFiles
 from finetune.data.files.text import read_lines
 from finetune.errors import UserError
-from finetune.serve.examples import BadRow, InputRow
+from finetune.serve.examples import InputRow
 from finetune.serve.formats import Format, Input
 
 _TABLES = ("csv", "tsv")
@@ -21,13 +22,14 @@ _TABLES = ("csv", "tsv")
 def as_trained(
     given: Input, format_: Format, data: recipe.Data, fields: Sequence[Field]
 ) -> tuple[Input, tuple[str, ...]]:
-    """The input with its format, encoding, delimiter and names of columns, and notes on what was found out.
+    """Return the input with its format, encoding, delimiter and column names filled in, and notes for the user.
 
-    What the caller gives comes first, then what the file itself shows, then what the model's recipe says.
+    Values that the caller gives are kept. Those that are left open are taken from the file itself if it shows them,
+    and from the model's recipe otherwise.
 
     Args:
         given: The input.
-        format_: Its format, as its name or the caller tells it.
+        format_: The format that the caller or the file's name says.
         data: The `data` section of the model's recipe.
         fields: What the task reads of a row.
     """
@@ -35,41 +37,53 @@ def as_trained(
         delimiter = given.delimiter or (data.delimiter if format_ in _TABLES else None)
         return replace(given, encoding=given.encoding or data.encoding or "utf-8", delimiter=delimiter), ()
     names = given.column_names or _names_of_recipe(given, given.path, format_, data, fields)
-    asked = recipe.Data(
-        path=str(given.path),
-        format=None if given.format not in _TABLES else given.format,
-        encoding=given.encoding,
-        delimiter=given.delimiter or _delimiter_of_recipe(given.path, format_, data, fields),
-        column_names=names,
-    )
-    source = SplitFiles(format_, (given.path,))
-    try:
-        dialect = told_dialect(source, asked, fields)
-    except UserError:  # rows with bytes that are no text are told one by one
-        asked = asked.model_copy(update={"encoding": given.encoding or data.encoding or "utf-8"})
-        dialect = told_dialect(source, asked, fields)
+    dialect = _dialect(given, given.path, format_, names, data, fields)
     notes = [*dialect.notes]
     if names is not None and names != given.column_names:
         notes.append(f"{given.path}: columns are named by the model's recipe (data.column_names): {', '.join(names)}")
     found: Any = dialect.source.format
-    told = replace(
+    completed = replace(
         given,
         format=found,
         encoding=dialect.data.encoding or "utf-8",
         delimiter=dialect.data.delimiter,
         column_names=names,
     )
-    return told, tuple(notes)
+    return completed, tuple(notes)
+
+
+def _dialect(
+    given: Input,
+    path: Path,
+    format_: Format,
+    names: tuple[str, ...] | None,
+    data: recipe.Data,
+    fields: Sequence[Field],
+) -> Dialect:
+    """Find out how a file is written, as far as the caller and the recipe leave it open."""
+    section = recipe.Data(
+        path=str(path),
+        format=None if given.format not in _TABLES else given.format,
+        encoding=given.encoding,
+        delimiter=given.delimiter or _delimiter_of_recipe(path, format_, data, fields),
+        column_names=names,
+    )
+    source = SplitFiles(format_, (path,))
+    try:
+        return find_dialect(source, section, fields)
+    except UserError:  # rows with bytes that are not in the encoding are reported one by one
+        encoding = given.encoding or data.encoding or "utf-8"
+        return find_dialect(source, section.model_copy(update={"encoding": encoding}), fields)
 
 
 def grouped(rows: Iterator[InputRow], sentence: str, fields: Sequence[Field]) -> Iterator[InputRow]:
-    """Rows of one word each as rows of a sentence each, as training groups them by `data.columns.sentence`.
+    """Join rows of one word each into rows of one sentence each, as training does with `data.columns.sentence`.
 
-    Rows that do not have the column, or that hold a list of words, are sentences already.
+    Rows that do not have the column, or that hold a list of words, are returned as they are.
 
     Args:
         rows: Rows in the file's order.
-        sentence: The column that tells the sentence, in each row or in a sentence's first row alone.
+        sentence: The column that names the sentence, in each row or in the first row of a sentence alone.
         fields: What the task reads of a sentence.
     """
     by_word = [field.column for field in fields if field.kind == "words"]
@@ -100,7 +114,7 @@ def _holds_lists(row: InputRow, by_word: Sequence[str]) -> bool:
 
 
 def _with_word(held: InputRow | None, row: InputRow, by_word: Sequence[str]) -> InputRow:
-    """The sentence with one word more; other columns keep their first value."""
+    """Return the sentence at hand with one more word; other columns keep the value of the sentence's first row."""
     words = {column: str(row.columns[column] or "").strip() for column in by_word if column in row.columns}
     if held is None:
         return replace(row, columns={**row.columns, **{column: [word] for column, word in words.items()}})
@@ -112,7 +126,7 @@ def _with_word(held: InputRow | None, row: InputRow, by_word: Sequence[str]) -> 
 def _names_of_recipe(
     given: Input, path: Path, format_: Format, data: recipe.Data, fields: Sequence[Field]
 ) -> tuple[str, ...] | None:
-    """The recipe's names of columns where the first row has as many cells and is no header."""
+    """Return the recipe's column names if the first row has as many cells and is no header, and None otherwise."""
     if data.column_names is None or format_ not in _TABLES:
         return None
     delimiter = given.delimiter or data.delimiter or ("," if format_ == "csv" else "\t")
@@ -122,7 +136,7 @@ def _names_of_recipe(
 
 
 def _delimiter_of_recipe(path: Path, format_: Format, data: recipe.Data, fields: Sequence[Field]) -> str | None:
-    """The recipe's delimiter where the header has the columns by it, or the file has no other way to tell."""
+    """Return the recipe's delimiter if the header has the columns by it, or the file has no header."""
     if data.delimiter is None or format_ not in _TABLES:
         return None
     delimiter = data.delimiter.replace("\\t", "\t")

@@ -1,4 +1,4 @@
-"""From a row of a file to what a task reads of it; what is wrong with a row is its own affair and stops nobody."""
+"""Turn rows of files into examples. A row that cannot be read becomes a bad row, and does not stop the others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,29 +6,17 @@ from typing import Any, TypeAlias
 
 from finetune.data import Field
 from finetune.data.dict_rows import rows_from_objects
+from finetune.data.files.bad_rows import BadRow
 from finetune.data.messages import Unit
 from finetune.data.spans import TEXT, cut_words
 from finetune.data.written_lists import parse_list
 from finetune.errors import UserError, UserErrors
 
 Example: TypeAlias = Mapping[str, str | list[str]]
-"""What a task reads: a text, or a list of words, by the names of its fields."""
+"""What a task reads of a row: a text or a list of words for the name of each field."""
 
 _ESCAPED_BYTES = range(0xDC80, 0xDD00)
-"""Characters that stand for bytes that could not be decoded (PEP 383)."""
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """Why there is no prediction.
-
-    Args:
-        reason: In a few words.
-        of_file: Whether the file or the call is wrong, and not the row, where all rows have it.
-    """
-
-    reason: str
-    of_file: bool = False
+"""Characters that replace bytes that could not be decoded (PEP 383)."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +24,10 @@ class InputRow:
     """A row of a file.
 
     Args:
-        number: The line it begins in, or where lines say nothing the row; from 1.
-        columns: What it holds, by the file's own names; nothing where it cannot be told.
-        problem: Why it cannot be read, or None.
-        unit: What `number` counts.
+        number: The line that the row begins in, or the number of the row in a format without lines, counted from 1.
+        columns: Values by the names of the file's columns; empty if the row cannot be read.
+        problem: Why the row cannot be read; None if it can.
+        unit: What `number` counts: lines or rows.
     """
 
     number: int
@@ -49,22 +37,24 @@ class InputRow:
 
     @property
     def place(self) -> str:
-        """What messages call it."""
+        """The row's place in messages: `line 3`."""
         return f"{self.unit} {self.number}"
 
 
 class _Unreadable(Exception):
+    """A value cannot be read; `problem` says why."""
+
     def __init__(self, reason: str, *, of_file: bool = False) -> None:
         self.problem = BadRow(reason, of_file)
 
 
 def read_example(row: InputRow, fields: Sequence[Field], encoding: str) -> Example | BadRow:
-    """What a task reads of a row, in the form that training gave it, or why it cannot.
+    """Return what a task reads of a row, in the same form as in training, or a bad row if it cannot be read.
 
     Args:
         row: The row.
-        fields: What the task reads, without references.
-        encoding: The file's, for a message.
+        fields: What the task reads of a row, without labels or reference texts.
+        encoding: The encoding of the file, for a message.
     """
     if row.problem is not None:
         return row.problem
@@ -82,7 +72,14 @@ def read_example(row: InputRow, fields: Sequence[Field], encoding: str) -> Examp
 
 
 def with_words(columns: Mapping[str, Any], fields: Sequence[Field]) -> Mapping[str, Any]:
-    """The columns with the words of their text, cut as training cuts texts with spans, where they hold no words."""
+    """Return a row's columns, with words that are cut from its text if it has a text and no words.
+
+    Texts are cut as training cuts texts with spans. The same object is returned if nothing is cut.
+
+    Args:
+        columns: Values by the names of the columns.
+        fields: What the task reads.
+    """
     text = columns.get(TEXT)
     words = [field.column for field in fields if field.kind == "words"]
     if len(words) != 1 or words[0] in columns or not isinstance(text, str):
@@ -112,7 +109,7 @@ def _words(value: Any, field: Field) -> list[str]:
     if value is None:
         return []
     if isinstance(value, str):
-        # A list that pandas or JSON wrote into a cell is read as in training.
+        # Training also reads lists that pandas or JSON wrote into a cell.
         listed = parse_list(value)
         return listed if listed and all(isinstance(word, str) for word in listed) else value.split()
     if not isinstance(value, list) or {type(word) for word in value} - {str, int}:
@@ -132,7 +129,7 @@ def _check_unicode(content: str, field: Field, encoding: str) -> None:
 
 
 def _check_lengths(example: Example, fields: Sequence[Field]) -> None:
-    """Columns of one entry a word (masks can read such) have as many as there are words."""
+    """Raise an error if columns with one entry for each word, which masks can read, differ in length."""
     lengths = {field.column: len(example[field.name]) for field in fields if field.kind == "words"}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{length} in {column!r}" for column, length in lengths.items())

@@ -1,4 +1,4 @@
-"""`predict_file`: answers to the rows of a file, a window of rows at a time."""
+"""`predict_file` predicts the rows of a file, a window of rows at a time."""
 
 import os
 import signal
@@ -11,12 +11,13 @@ from itertools import chain, islice
 from typing import Any, TypeAlias
 
 from finetune import tasks
+from finetune.data.files.bad_rows import BadRow
 from finetune.data.messages import plural
 from finetune.errors import UserError
 from finetune.progress import say, warn
 from finetune.recipe import Recipe
 from finetune.serve.as_trained import as_trained, grouped
-from finetune.serve.examples import BadRow, Example, InputRow, read_example, with_words
+from finetune.serve.examples import Example, InputRow, read_example, with_words
 from finetune.serve.formats import Input, resolve_format
 from finetune.serve.loading import find_recipe, load_predictor
 from finetune.serve.model_location import ModelLocation
@@ -26,17 +27,22 @@ from finetune.serve.reading import InputRows, open_rows
 from finetune.serve.writing import Output, OutputFile, Write, check_output, writer
 
 WINDOW = 2048
-"""Rows that are sorted by length together, and held in memory."""
+"""How many rows are held in memory and sorted by length together."""
 SHOWN = 20
-"""Bad rows that are told one by one; of the others the output tells."""
+"""How many bad rows are reported one by one; the output has the reasons of all."""
 
 Checked: TypeAlias = tuple[InputRow, Example | BadRow]
-"""A row with what the task reads of it, or why it cannot."""
+"""A row, and what the task reads of it or why it cannot be read."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of a file: how many rows there were, and how many of them got no answer."""
+    """The result of predicting a file.
+
+    Args:
+        rows: How many rows the file has.
+        bad: How many of them have no prediction.
+    """
 
     rows: int
     bad: int
@@ -52,23 +58,24 @@ def predict_file(
     scores: bool = False,
     window: int = WINDOW,
 ) -> Summary:
-    """Answer each row of a file, in the rows' order, with the columns it came with.
+    """Write the rows of a file with their predictions, in the order of the rows.
 
-    A row that cannot be read gets an answer without a prediction that says why; it stops nothing.
+    Each row of the output has the columns of the input, the prediction, and an error. If a row cannot be read, the
+    error says why, and the rows after it are still predicted.
 
     Args:
         name: The model: the folder of a run, of a run's model or checkpoint, or of any model; or a name on the Hub.
-        given: Where rows come from.
-        wanted: Where answers go.
-        kind: The task, where neither a recipe nor the model's class tells it.
-        overrides: Other values of the keys of the model's recipe, such as data.columns.text.
-        scores: Whether answers say how sure the model is.
-        window: Rows that are read, predicted and written together: memory and the order of work depend on it, answers
-            do not.
+        given: The input.
+        wanted: The output.
+        kind: The task; needed only if neither a recipe nor the model's class says what the model was trained for.
+        overrides: Other values of keys of the model's recipe, such as `data.columns.text`.
+        scores: Whether the output has probabilities or other scores beside the predictions.
+        window: How many rows are read, predicted and written together. Memory depends on it, predictions do not.
 
     Raises:
-        UserError: The model, the input or the output cannot be had, or no row is of the right form.
-        SystemExit: SIGTERM ended the work.
+        UserError: The model cannot be loaded, the input cannot be read or the output written, or none of the first
+            rows is of the right form.
+        SystemExit: The process received SIGTERM; the rows that are finished are kept.
     """
     with _ended_by_sigterm():
         return _predict_file(name, given, wanted, kind, overrides or {}, scores, window)
@@ -115,14 +122,14 @@ def _predict_file(
 
 
 class _Work:
-    """The loop over windows.
+    """The loop over windows of rows.
 
     Args:
         predictor: The model.
-        write: Writes a row.
-        file: Where to.
-        rows: Know how much was read.
-        counter: Shows it.
+        write: Writes one row.
+        file: The file that `write` writes to.
+        rows: The input, whose position says how much of it was read.
+        counter: The progress bar.
     """
 
     def __init__(self, predictor: Predictor, write: Write, file: OutputFile, rows: InputRows, counter: Counter) -> None:
@@ -134,11 +141,11 @@ class _Work:
         self.bad = 0
 
     def run(self, windows: Iterable[Sequence[Checked]], wanted: Output) -> None:
-        """Answer all windows; the answers of those that are finished are kept whatever ends the work early."""
+        """Predict and write all windows; if an error or a signal ends the work, finished windows are kept."""
         try:
             for window in windows:
                 self._window(window)
-        except BrokenPipeError:  # whoever read the answers has enough
+        except BrokenPipeError:  # the program that reads the output has ended, as `head` does
             raise
         except BaseException:
             self.file.keep_flushed()
@@ -150,7 +157,7 @@ class _Work:
             raise
 
     def summary(self, given: Input) -> Summary:
-        """Say what was done, and warn of what was not."""
+        """Print how many rows were predicted, and warn of rows without a prediction."""
         rows, seconds = self.counter.rows, self.counter.seconds
         say(f"{plural(rows, 'row')} in {seconds:,.1f} s")
         if self.predictor.num_cut:
@@ -178,23 +185,23 @@ class _Work:
         if self.bad <= SHOWN:
             say(f"no prediction: {reason}")
         elif self.bad == SHOWN + 1:
-            say("more rows without a prediction are told in the output alone")
+            say("the reasons of more rows without a prediction are in the output alone")
 
 
 def _keep_no_products() -> None:
-    """Let oneDNN forget how each product of matrices is computed once it is done.
+    """Turn off oneDNN's cache of compiled matrix products, unless the user has set its size.
 
-    It keeps up to 1,024 of them, some for each number of tokens that a batch has had: a gigabyte after a hundred
-    thousand rows, where making each anew takes a tenth of a small model's time. The code that it generates for new
-    shapes stays in any case, a few hundred megabytes until all shapes have been met; fp32 products by MKL
-    (training.fp32_matmul=default) keep nothing. It reads this when it is first used.
+    The cache keeps up to 1,024 products, several for each number of tokens that a batch has had. That takes a gigabyte
+    after a hundred thousand rows, while making each product again takes a tenth of a small model's time. The code that
+    oneDNN generates for new shapes stays in memory in any case, a few hundred megabytes once all shapes have occurred.
+    fp32 products by MKL (training.fp32_matmul=default) keep nothing. oneDNN reads the variable when it is first used.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "0")
 
 
 @contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, with the status that shells know it by; in the main thread alone."""
+    """Let SIGTERM end the work as Ctrl-C does, with exit status 143; Python allows this in the main thread alone."""
 
     def end(number: int, frame: object) -> None:
         say("SIGTERM")
@@ -216,7 +223,7 @@ def _windows(rows: Iterator[Checked], size: int) -> Iterator[list[Checked]]:
 
 
 def _check_form(window: Sequence[Checked], given: Input) -> None:
-    """Take rows that are all of the wrong form for a wrong file.
+    """Raise an error if all rows of the first window are of the wrong form, since the file is wrong then.
 
     Raises:
         UserError: They are.
@@ -239,4 +246,5 @@ def _introduced(origin: ModelLocation, recipe: Recipe, *, scores: bool) -> Predi
 
 
 def _size(given: Input) -> int | None:
+    """Return the size of the input in bytes; None if it is no file."""
     return given.path.stat().st_size if given.path is not None and given.path.is_file() else None

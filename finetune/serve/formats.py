@@ -1,38 +1,36 @@
-"""Formats of files, and how an input is named."""
+"""Formats of inputs and outputs, and the input that a user names."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from finetune.data.files.formats import FORMATS, format_ending
+from finetune.data.files.text import STDIN
 from finetune.errors import UserError
 
 Format = Literal["csv", "tsv", "jsonl", "text", "json", "parquet"]
-"""json is a list of objects, or objects one after another."""
+"""Formats of inputs; `json` is a list of objects, or objects one after another."""
 OutputFormat = Literal["csv", "tsv", "jsonl", "text"]
 OUTPUT_FORMATS: tuple[OutputFormat, ...] = get_args(OutputFormat)
 SUFFIXES: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
+    **{ending: known for ending, name in FORMATS.items() for known in get_args(Format) if known == name},
     ".txt": "text",
 }
-STDIN = "standard input"
+"""The format of each file name ending that prediction reads."""
 
 
 @dataclass(frozen=True)
 class Input:
-    """Where rows come from.
+    """The file that rows are read from.
 
     Args:
         path: The file, which may be packed by gzip; None for standard input.
-        format: Told by the file's name if None.
-        encoding: Any that Python knows; a byte order mark is skipped. Where None, what the file shows, or else what the
-            model's recipe says, or utf-8.
-        delimiter: One character that separates columns; where None, what the header shows, or else comma or tab.
-        column_names: The columns of a csv or tsv file without a header.
+        format: Format of the file; if None, the end of the file's name says it.
+        encoding: Any encoding that Python knows; a byte order mark is skipped. If None, the encoding is found out from
+            the file, or else it is that of the model's recipe, or utf-8.
+        delimiter: One character that separates columns. If None, it is found out from the header, or else it is a comma
+            in csv and a tab in tsv.
+        column_names: Names of the columns of a csv or tsv file without a header.
     """
 
     path: Path | None
@@ -43,24 +41,29 @@ class Input:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the input in messages."""
         return STDIN if self.path is None else str(self.path)
 
 
 def resolve_format(path: Path | None, given: Format | None, option: str) -> Format:
-    """The format that is given, or else told by the file's name.
+    """Return the format that is given, or else that of the end of the file's name.
+
+    Args:
+        path: The file; None for a standard stream.
+        given: The format that the user gives; None to go by the name.
+        option: The option that gives the format, for the message.
 
     Raises:
-        UserError: The name does not tell it.
+        UserError: No format is given, and the name ends in none that is known.
     """
     if given is not None:
         return given
-    name = path.with_suffix("") if path is not None and path.suffix == ".gz" else path
-    if name is None or name.suffix.lower() not in SUFFIXES:
+    ending = "" if path is None else format_ending(path)
+    if ending not in SUFFIXES:
         raise UserError(
             "the format is not known",
             where=STDIN if path is None else str(path),
             expected="a name that ends in " + ", ".join(SUFFIXES) + " (of an input .gz may follow)",
             fix=f"{option} names it: {', '.join(OUTPUT_FORMATS)}",
         )
-    return SUFFIXES[name.suffix.lower()]
+    return SUFFIXES[ending]

@@ -1,4 +1,4 @@
-"""From a name to a predictor: the recipe, the tokenizer and the model, with its masks."""
+"""Load a trained model with its recipe, tokenizer and masks."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,31 +15,33 @@ from finetune.models.quiet import quiet
 from finetune.models.source import model_source
 from finetune.models.stored_config import read_config
 from finetune.recipe import Recipe
-from finetune.serve.model_location import ModelLocation, check_meant, find_model
+from finetune.serve.model_location import ModelLocation, check_overrides, find_model
 from finetune.serve.predictor import Predictor
 from finetune.tasks import Task, TaskContext
 from finetune.tasks.problem_types import PROBLEM_TYPES
 from finetune.training.masks import apply_masks
 
 USUAL_LENGTH = 512
-"""Tokens of an input where neither the model nor its tokenizer has a limit."""
+"""The longest input, in tokens, if neither the model nor its tokenizer has a limit."""
 
 
 def find_recipe(
     name: str, kind: str | None = None, overrides: Mapping[str, Any] | None = None
 ) -> tuple[ModelLocation, Recipe]:
-    """Where a model is and by which recipe it predicts: its own, or one made for its class.
+    """Return where a model is, and the recipe that it predicts by.
+
+    That is the recipe that the model was trained by, or one that is made for the model's class if there is none.
 
     Args:
         name: The folder of a run, of a run's model or checkpoint, or of any model; or a name on the Hub.
-        kind: The task, where neither a recipe nor the model's class tells it.
-        overrides: Other values of the recipe's keys, as of the command line.
+        kind: The task; needed only if neither a recipe nor the model's class says what the model was trained for.
+        overrides: Other values of keys of the recipe, as on the command line.
 
     Raises:
         UserError: There is no such model, its task is not known, or a key is wrong.
     """
     given = dict(overrides or {})
-    check_meant(given)
+    check_overrides(given)
     origin = find_model(name)
     with one_message(origin.model):
         own = origin.recipe or _made_recipe(origin.model, kind)
@@ -47,17 +49,17 @@ def find_recipe(
     if kind not in (None, head, own.task.kind):
         raise UserError(f"the model is for {head.replace('_', ' ')}", where=f"--task {kind}", fix="leave --task out")
     if given.get("training.precision") is None and own.training.precision != "fp32":
-        given["training.precision"] = "auto"  # what was fast where it was trained need not be here
+        given["training.precision"] = "auto"  # the precision of the training machine may be slow or missing on this one
     return origin, compose.override(own, {"training.fp32_matmul": "auto", **given})
 
 
 def load_predictor(origin: ModelLocation, own: Recipe, *, scores: bool = False) -> Predictor:
-    """The model, ready to predict on the fastest device that is there.
+    """Load a model for prediction on the fastest device of this machine.
 
     Args:
-        origin: Where it is.
-        own: The recipe by which it predicts.
-        scores: Whether answers say how sure the model is.
+        origin: Where the model is.
+        own: The recipe that it predicts by.
+        scores: Whether predictions have probabilities or other scores.
 
     Raises:
         UserError: The model cannot be loaded, or its head was never trained.
@@ -70,16 +72,16 @@ def load_predictor(origin: ModelLocation, own: Recipe, *, scores: bool = False) 
 def make_predictor(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, own: Recipe, *, scores: bool = False
 ) -> Predictor:
-    """A predictor by a model that is loaded and under its masks; it is moved to the fastest device that is there.
+    """Return a predictor with a model that is loaded; the model is moved to the fastest device of this machine.
 
     Args:
-        model: The model, in evaluation mode.
-        tokenizer: Its tokenizer.
-        own: The recipe by which it predicts.
-        scores: Whether answers say how sure the model is.
+        model: The model, in evaluation mode, with its masks applied.
+        tokenizer: The model's tokenizer.
+        own: The recipe that the model predicts by.
+        scores: Whether predictions have probabilities or other scores.
 
     Raises:
-        UserError: The recipe's lengths are not the model's, or this machine does not compute in its precision.
+        UserError: A length of the recipe is more than the model allows, or this machine lacks the recipe's precision.
     """
     task = tasks.create(own)
     precision = choose_precision(own.training.precision)
@@ -101,7 +103,7 @@ def make_predictor(
 
 
 def _load(origin: ModelLocation, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model with its masks, and its tokenizer."""
+    """Load a model with its masks, and its tokenizer."""
     saved = recipe.Model(name=origin.model)
     config = _config(origin.model)
     tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.reads_words)
@@ -119,7 +121,11 @@ def _config(name: str) -> PreTrainedConfig:
 
 
 def _made_recipe(name: str, kind: str | None) -> Recipe:
-    """A recipe for a model that comes without one."""
+    """Return a recipe for a model that comes without one.
+
+    Raises:
+        UserError: Neither the model's class nor `kind` says the task.
+    """
     config = _config(name)
     kind = _kind_of(config) or kind
     section = None if kind is None else recipe.find_task(kind)
@@ -148,7 +154,7 @@ def _saved_attention(config: PreTrainedConfig) -> recipe.Attention:
 
 
 def _kind_of(config: PreTrainedConfig) -> str | None:
-    """The kind of task that a model's class is made for: that of the name of its head."""
+    """Return the kind of task that a model's class has the head for; None if it has no head of a known task."""
     found = (recipe.head_of_class(name) for name in config.architectures or ())
     return next((head.name for head in found if head is not None), None)
 

@@ -1,4 +1,4 @@
-"""What a user names a model by, and what it was trained to do: a run, a folder, or a name on the Hub."""
+"""Find the model that a user names: a run, a folder, or a name on the Hub."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from finetune.recipe import Recipe
 RECIPE = "recipe.yaml"
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
-MEANT = (
+INFERENCE_KEYS = (
     "data.columns.",
     "data.column_names",
     "task.",
@@ -26,16 +26,16 @@ MEANT = (
     "training.cpu_tuning",
     "training.layout",
 )
-"""The keys of a recipe that have a meaning once a model is trained."""
+"""Keys of a recipe, or their beginnings, that have a meaning for a trained model."""
 
 
 @dataclass(frozen=True)
 class ModelLocation:
-    """Where a model is.
+    """The place of a model.
 
     Args:
-        model: A folder or a Hub name, for from_pretrained.
-        recipe: What it was trained by, where that is known.
+        model: A folder or a name on the Hub, as `from_pretrained` takes it.
+        recipe: The recipe that the model was trained by; None if there is none beside the model.
     """
 
     model: str
@@ -43,7 +43,7 @@ class ModelLocation:
 
 
 def find_model(name: str) -> ModelLocation:
-    """The model that a user names, and its recipe.
+    """Return the model that a user names, and its recipe.
 
     Args:
         name: The folder of a run, of a run's model or checkpoint, or of any model; or a name on the Hub.
@@ -87,20 +87,20 @@ def _no_model(folder: Path) -> UserError:
     )
 
 
-def check_meant(overrides: Mapping[str, Any]) -> None:
-    """Refuse keys that say how a model is trained: it is.
+def check_overrides(overrides: Mapping[str, Any]) -> None:
+    """Raise an error for keys that say how a model is trained, which have no effect on a trained model.
 
     Raises:
-        UserError: There are some.
+        UserError: There are such keys.
     """
     raise_all(
         [
             UserError(
                 f"{key} has no meaning for a trained model",
-                expected="keys that begin with " + ", ".join(MEANT),
+                expected="keys that begin with " + ", ".join(INFERENCE_KEYS),
                 fix=f"leave {key} out",
             )
             for key in overrides
-            if key == "task.kind" or not key.startswith(MEANT)
+            if key == "task.kind" or not key.startswith(INFERENCE_KEYS)
         ]
     )

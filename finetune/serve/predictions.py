@@ -1,4 +1,4 @@
-"""What a prediction looks like to its reader, as its task says it."""
+"""Format predictions for users: as mappings, and as cells of a table."""
 
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -6,16 +6,16 @@ from typing import Any, TypeAlias
 from finetune.tasks import EvaluationRecord, Task, TaskContext
 
 FormattedPrediction: TypeAlias = Mapping[str, Any]
-"""`prediction` first, then what the task adds to it."""
+"""A mapping with the key `prediction` first, and then the keys that the task adds."""
 
 
 class PredictionFormatter:
-    """Makes answers of records.
+    """Formats the records that a task makes of a model's outputs.
 
     Args:
-        task: The task, which says what its answers hold.
-        context: Tell the labels.
-        scores: Whether answers say how sure the model is.
+        task: The task, which determines the keys of a prediction.
+        context: The context of the task, which has the labels.
+        scores: Whether predictions have probabilities or other scores.
     """
 
     def __init__(self, task: Task, context: TaskContext, *, scores: bool) -> None:
@@ -23,16 +23,16 @@ class PredictionFormatter:
         self.context = context
         self.scores = scores
         self.separator = task.label_separator
-        """What parts several labels of one text in a table, as training reads them."""
+        """The text between several labels in a cell of a table; training reads labels with the same separator."""
 
     @property
     def blank(self) -> FormattedPrediction:
-        """The answer to a row that there is no prediction for: every name, and None."""
+        """The prediction of a row that has none: every key, with the value None."""
         return {**self.task.blank_answer(self.context), **dict.fromkeys(self._blank_scores)}
 
     @property
     def flat_names(self) -> tuple[str, ...]:
-        """Names of the columns that hold an answer in a table."""
+        """Names of the columns that hold a prediction in a table."""
         return tuple(flatten({**self.blank, **self._blank_scores}))
 
     @property
@@ -40,12 +40,12 @@ class PredictionFormatter:
         return self.task.blank_scores(self.context) if self.scores else {}
 
     def of(self, record: EvaluationRecord) -> FormattedPrediction:
-        """The answer that a record gives."""
+        """Return the prediction that a record holds."""
         return self.task.answer(record, self.context) | (record.extra if self.scores else {})
 
 
 def flatten(answer: FormattedPrediction) -> dict[str, Any]:
-    """The same answer without mappings: the probability of `good` is `probabilities.good`."""
+    """Return a prediction without nested mappings: `probabilities.good` is the key of the probability of `good`."""
     flat: dict[str, Any] = {}
     for name, value in answer.items():
         if isinstance(value, Mapping):

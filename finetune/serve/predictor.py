@@ -1,4 +1,4 @@
-"""A trained model that answers rows, however many at a time."""
+"""Predict examples with a trained model."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -14,27 +14,28 @@ from transformers import PreTrainedModel
 from finetune.data import Field
 from finetune.data.batches import BatchLimits, Indices, shards
 from finetune.data.features import Features
+from finetune.data.files.bad_rows import BadRow
 from finetune.errors import UserError
 from finetune.hardware.cpu_tuning import tuned
 from finetune.hardware.matmul import Matmul
 from finetune.hardware.precision import Precision
 from finetune.hardware.prefetch import pinned, prefetch
-from finetune.serve.examples import BadRow, Example
+from finetune.serve.examples import Example
 from finetune.serve.predictions import FormattedPrediction, PredictionFormatter
 from finetune.tasks import Batch, Prediction, Task, TaskContext
 
 
 class Predictor:
-    """A trained model with all that it needs to answer.
+    """A trained model with everything that is needed to predict examples.
 
     Args:
-        task: The task it was trained for.
-        context: Its tokenizer and labels.
+        task: The task that the model was trained for.
+        context: The context of the task: tokenizer, configuration, labels.
         model: The model, in evaluation mode, on the accelerator's device.
-        accelerator: Says where and in which precision to compute.
-        precision: The precision, and why.
-        matmul: The library of fp32 products, and why.
-        scores: Whether answers say how sure the model is.
+        accelerator: The accelerator, which has the device and the context of automatic mixed precision.
+        precision: The precision of the computation, and why it was chosen.
+        matmul: The library that computes fp32 matrix products, and why it was chosen.
+        scores: Whether predictions have probabilities or other scores.
     """
 
     def __init__(
@@ -57,30 +58,33 @@ class Predictor:
         self.scores = scores
         self.answers = PredictionFormatter(task, context, scores=scores)
         self.num_cut = 0
-        """Inputs so far that were cut at the longest length allowed."""
+        """How many inputs were cut at the longest length allowed so far."""
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        """What is read of each row."""
+        """What the task reads of each row."""
         return self.task.input_fields
 
     @property
     def description(self) -> str:
-        """Task, size, device and precision in one line."""
+        """One line with the task, the number of weights, the device and the precision."""
         weights = sum(weight.numel() for weight in self.model.parameters())
         kind = self.task.recipe.task.kind.replace("_", " ")
         return f"{kind}, {weights / 1e6:.1f} M weights, on {self.accelerator.device.type} in {self.precision}"
 
     def predict(self, examples: Sequence[Example]) -> list[FormattedPrediction | BadRow]:
-        """An answer to each example in its place, or why there is none.
+        """Return the prediction of each example, in the order of the examples, or a bad row if it has none.
 
-        Which examples are given together makes no difference to their answers beyond rounding.
+        Predictions do not depend on which examples are given together, apart from rounding.
+
+        Args:
+            examples: The examples, as `read_example` returns them.
         """
         good = list(range(len(examples)))
         refused: dict[int, FormattedPrediction | BadRow] = {}
         try:
             answers = self._answers(examples)
-        except UserError:  # one example, most often, spoils all
+        except UserError:  # mostly because of a single example
             refused = self._refused(examples, good)
             good = [number for number in good if number not in refused]
             answers = self._answers([examples[number] for number in good])
@@ -97,7 +101,7 @@ class Predictor:
         return [self.answers.of(record) for record in self.task.records(split, predictions, self.context)]
 
     def _predictions(self, features: Features) -> list[Prediction]:
-        """Predictions of all features, batch by batch, the longest first."""
+        """Return the predictions of all features, which are computed in batches, the longest features first."""
         evaluation, device = self.task.recipe.evaluation, self.accelerator.device
         lengths: Indices = features.columns["length"].values.astype(np.int64)
         batches = shards(lengths, BatchLimits(evaluation.batch_size, evaluation.tokens_per_batch), 1, 0)
@@ -118,7 +122,14 @@ class Predictor:
             return list(chain.from_iterable(predicted))
 
     def _refused(self, examples: Sequence[Example], numbers: Sequence[int]) -> dict[int, FormattedPrediction | BadRow]:
-        """Examples that cannot be encoded, and why; found by halves, as they are few."""
+        """Return the examples that cannot be encoded, by index, and why.
+
+        They are found by bisection, since there are few of them.
+
+        Args:
+            examples: All examples.
+            numbers: Indices of the examples that are searched.
+        """
         if not numbers:
             return {}
         try:

@@ -1,4 +1,4 @@
-"""How far a prediction is: a bar in a terminal, a line now and then elsewhere, on standard error."""
+"""Show the progress of a prediction on standard error: a bar in a terminal, or a line every 30 seconds."""
 
 import sys
 import time
@@ -13,17 +13,17 @@ _SECONDS_BETWEEN_LINES = 30.0
 
 
 class Counter:
-    """Counts rows that are done, and shows which share of the input's bytes was read.
+    """Counts rows that are predicted, and shows which share of the input was read.
 
     Args:
-        total: Bytes of the input, or None where that is not known.
+        total: Size of the input in bytes; None if it is not known.
     """
 
     def __init__(self, total: int | None) -> None:
         self.total = total
         self.rows = 0
         self._started = self._last_line = time.monotonic()
-        # Answers that run through the same terminal are progress enough.
+        # A bar would break up predictions that are printed to the same terminal.
         self._bar = _bar() if console.is_terminal and not sys.stdout.isatty() else None
         self._is_silent = sys.stdout.isatty()
 
@@ -40,11 +40,11 @@ class Counter:
             self._bar.stop()
 
     def advance(self, rows: int, position: int) -> None:
-        """Count rows.
+        """Count rows, and show the progress.
 
         Args:
-            rows: How many more are done.
-            position: Bytes of the input that were read.
+            rows: How many rows were predicted since the last call.
+            position: How many bytes of the input were read so far.
         """
         self.rows += rows
         if self._bar is not None:
@@ -56,7 +56,7 @@ class Counter:
 
     @property
     def seconds(self) -> float:
-        """Time since the start."""
+        """Time since the start, in seconds."""
         return time.monotonic() - self._started
 
     @property

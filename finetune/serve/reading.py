@@ -1,130 +1,159 @@
-"""The rows of a file, one after another: a file of any size is never held in memory."""
+"""The rows of a file, one after another: a file of any size is never held in memory.
 
-import codecs
-import gzip
-import sys
-import zlib
-from collections.abc import Iterator, Sequence
+The readers are those of training. A row that they cannot read becomes an `InputRow` with a problem, and the rows after
+it are read.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from io import TextIOWrapper
-from typing import IO, Any, Literal, cast
+from typing import Any, TypeAlias
 
 from finetune.data import Field
 from finetune.data.fields import asked_columns
+from finetune.data.files.bad_rows import BadRow, CellRow, JsonRow
+from finetune.data.files.delimited import bad_cells, csv_rows, read_header, tsv_rows
+from finetune.data.files.json_objects import bad_object, json_line_values
+from finetune.data.files.json_stream import BrokenJson, JsonStream
+from finetune.data.files.options import COMMAND_OPTIONS
+from finetune.data.files.parquet import open_parquet, parquet_batches
+from finetune.data.files.text import TextSource, guarded, open_text
+from finetune.data.messages import Unit
 from finetune.errors import UserError
+from finetune.serve.column_names import unique_names
 from finetune.serve.examples import InputRow
-from finetune.serve.formats import Input, resolve_format
-from finetune.serve.json_rows import json_line_rows, json_rows, parquet_rows
-from finetune.serve.tables import csv_records, header_of, table_rows, tsv_records
+from finetune.serve.formats import Format, Input, resolve_format
+
+_LONGEST_CSV = 1000
+"""Lines of one csv row."""
+_LONGEST_JSON = 2**24
+"""Characters of one JSON object in a list."""
+_PARQUET_ROWS = 1000
+"""Rows of parquet that are in memory at a time, beside those of a row group that are still packed."""
+
+HeaderAndRows: TypeAlias = tuple[tuple[str, ...] | None, Iterator[InputRow]]
+"""Names of the columns if all rows have the same, and the rows."""
 
 
 class InputRows:
-    """The rows of an input in their order, and what is known of them beforehand.
+    """The rows of an input in their order.
 
     Args:
         rows: The rows.
-        header: Names of the columns where all rows have the same.
-        file: The file as it lies on disk, whose position tells how much was read; None where none does.
+        header: Names of the columns if all rows have the same.
+        text: The text that the rows are read from, whose position in the file tells how much was read; None if that is
+            not known.
     """
 
-    def __init__(self, rows: Iterator[InputRow], header: tuple[str, ...] | None, file: IO[bytes] | None) -> None:
+    def __init__(self, rows: Iterator[InputRow], header: tuple[str, ...] | None, text: TextIOWrapper | None) -> None:
         self.rows = rows
         self.header = header
-        self._file = file
+        self._text = text
 
     def __iter__(self) -> Iterator[InputRow]:
         return self.rows
 
     @property
     def position(self) -> int:
-        """Bytes read so far; 0 where that is not known."""
-        return 0 if self._file is None else self._file.tell()
+        """Bytes of the file that were read so far; 0 if that is not known."""
+        if self._text is None:
+            return 0
+        unpacked: Any = self._text.buffer
+        return int(getattr(unpacked, "fileobj", unpacked).tell())  # the file below gzip, if it is packed
 
 
 @contextmanager
 def open_rows(given: Input, fields: Sequence[Field]) -> Iterator[InputRows]:
-    """The rows of an input, read as they are asked for.
+    """Open an input, whose rows are read as they are iterated over.
 
     Args:
         given: The input.
-        fields: What the task reads of them.
+        fields: What the task reads of the rows.
 
     Raises:
-        UserError: The file cannot be read, or its header lacks a column. Also raised where rows are asked for.
+        UserError: The file cannot be read, or its header lacks a column. Also raised while rows are iterated over.
     """
     kind = resolve_format(given.path, given.format, "--format")
-    given = replace(given, encoding=given.encoding or "utf-8")
-    with _told(given), _opened(given) as file:
-        on_disk = None if given.path is None else cast(IO[bytes], getattr(file, "fileobj", file))
-        if kind == "parquet":
-            header, rows = parquet_rows(file, given)
-            yield InputRows(rows, header, None)
-            return
-        text = _decoded(file, given, newline="" if kind == "csv" else "\n")
-        try:
-            if kind in ("csv", "tsv"):
-                records = csv_records(text, given) if kind == "csv" else tsv_records(text, given)
-                names = header_of(records, given, fields)
-                yield InputRows(table_rows(records, names), names, on_disk)
-            elif kind == "text":
-                column = _only_column(fields, given)
-                yield InputRows(_text_rows(text, column), (column,), on_disk)
-            else:
-                yield InputRows(json_line_rows(text) if kind == "jsonl" else json_rows(text, given), None, on_disk)
-        finally:
-            text.detach()
-
-
-@contextmanager
-def _told(given: Input) -> Iterator[None]:
-    try:
-        yield
-    except UnicodeError as error:
-        raise UserError(
-            f"the file is not {given.encoding}", where=given.name, found=str(error), fix="--encoding names another"
-        ) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise UserError("the file cannot be unpacked", where=given.name, found=str(error)) from None
-
-
-@contextmanager
-def _opened(given: Input) -> Iterator[IO[bytes]]:
-    if given.path is None:
-        yield sys.stdin.buffer
+    if kind == "parquet":
+        with _open_parquet_rows(given) as rows:
+            yield rows
         return
-    try:
-        file = given.path.open("rb")
-    except OSError as error:
-        raise UserError(
-            f"the input {given.path} cannot be read", where="--input", found=error.strerror, fix="correct the path"
-        ) from None
-    with file:
-        if given.path.suffix == ".gz":
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                yield cast(IO[bytes], unpacked)
+    source = TextSource(given.path, given.encoding or "utf-8", "surrogateescape", COMMAND_OPTIONS)
+    with open_text(source, newline="" if kind == "csv" else "\n") as text:
+        header, read = _header_and_rows(kind, text, source, given, fields)
+        is_file = given.path is not None and given.path.is_file()  # pipes have no position
+        yield InputRows(read, header, text if is_file else None)
+
+
+def _header_and_rows(
+    kind: Format, text: TextIOWrapper, source: TextSource, given: Input, fields: Sequence[Field]
+) -> HeaderAndRows:
+    if kind == "json":
+        return None, guarded(_json_rows(text, given), source)
+    lines = guarded(text, source)
+    if kind == "jsonl":
+        return None, _object_rows(json_line_values(lines), "line")
+    if kind == "text":
+        column = _only_column(fields, given)
+        return (column,), (InputRow(line, {column: one.rstrip("\r\n")}) for line, one in enumerate(lines, start=1))
+    if kind == "csv":
+        records = csv_rows(lines, _delimiter(given, ","), longest=_LONGEST_CSV)
+    else:
+        records = tsv_rows(lines, _delimiter(given, "\t"))
+    header = unique_names(read_header(given.name, records, given.column_names, fields, COMMAND_OPTIONS))
+    return header, _table_rows(records, header)
+
+
+def _table_rows(records: Iterable[CellRow], header: tuple[str, ...]) -> Iterator[InputRow]:
+    width = len(header)
+    for number, cells in records:
+        if isinstance(cells, BadRow) or len(cells) != width:
+            yield InputRow(number, problem=bad_cells(cells, width))
         else:
-            yield file
+            yield InputRow(number, dict(zip(header, cells, strict=True)))
 
 
-def _decoded(file: IO[bytes], given: Input, newline: Literal["", "\n"]) -> TextIOWrapper:
-    """The file as text, bytes that are none escaped, so that a row that holds some can be told from others."""
+def _object_rows(records: Iterable[JsonRow], unit: Unit) -> Iterator[InputRow]:
+    for number, value in records:
+        if isinstance(value, dict):
+            yield InputRow(number, value, unit=unit)
+        else:
+            yield InputRow(number, problem=bad_object(value), unit=unit)
+
+
+def _json_rows(text: TextIOWrapper, given: Input) -> Iterator[InputRow]:
+    """Return the objects of a list, or objects one after another.
+
+    Raises:
+        UserError: The JSON is broken; it does not tell where the next object begins.
+    """
     try:
-        is_utf8 = codecs.lookup(given.encoding or "utf-8").name == "utf-8"
-    except LookupError:
+        yield from _object_rows(enumerate(JsonStream(text, longest=_LONGEST_JSON), start=1), "row")
+    except BrokenJson as error:
         raise UserError(
-            f"there is no text encoding {given.encoding!r}", where="--encoding", expected="utf-8, utf-16, latin-1, ..."
+            f"the JSON is broken after {error.count:,} objects",
+            where=f"{given.name}, line {error.line}, column {error.column}",
+            expected="a list of objects: [{...}, {...}]",
+            found=error.reason,
+            fix="correct it; in jsonl, one object a line, a broken line does not stop the others from being read",
         ) from None
-    start: bytes = cast(Any, file).peek(2)[:2]
-    if is_utf8 and start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise UserError("the file is not utf-8", where=given.name, found="utf-16", fix="--encoding utf-16")
-    encoding = "utf-8-sig" if is_utf8 else given.encoding
-    return TextIOWrapper(cast(Any, file), encoding=encoding, errors="surrogateescape", newline=newline)
 
 
-def _text_rows(lines: Iterator[str], column: str) -> Iterator[InputRow]:
-    for number, line in enumerate(lines, start=1):
-        yield InputRow(number, {column: line.rstrip("\r\n")})
+@contextmanager
+def _open_parquet_rows(given: Input) -> Iterator[InputRows]:
+    if given.path is None:
+        raise UserError("parquet is read from a file alone", where=given.name, fix="--input names the file")
+    with open_parquet(given.path) as file:
+        batches = parquet_batches(file, given.path, _PARQUET_ROWS)
+        columns = (row for batch in batches for row in batch.to_pylist())
+        rows = (InputRow(number, row, unit="row") for number, row in enumerate(columns, start=1))
+        yield InputRows(rows, tuple(file.schema_arrow.names), None)
+
+
+def _delimiter(given: Input, usual: str) -> str:
+    if given.delimiter is not None and len(given.delimiter) != 1:
+        raise UserError("a delimiter is one character", where="--delimiter", found=repr(given.delimiter))
+    return given.delimiter or usual
 
 
 def _only_column(fields: Sequence[Field], given: Input) -> str:

@@ -1,4 +1,4 @@
-"""Answers beside the columns of their rows: csv, tsv, JSON lines, or predictions alone as lines of text."""
+"""Write rows with their predictions as csv, tsv or JSON lines, or predictions alone as lines of text."""
 
 import csv
 import errno
@@ -15,9 +15,9 @@ from typing import Any, Self
 
 from finetune import atomic
 from finetune.errors import UserError
+from finetune.serve.column_names import unique_names
 from finetune.serve.formats import OUTPUT_FORMATS, Format, OutputFormat, resolve_format
 from finetune.serve.predictions import FormattedPrediction, PredictionFormatter, flatten
-from finetune.serve.tables import unique_names
 
 STDOUT = "standard output"
 ERROR = "error"
@@ -26,16 +26,16 @@ ERROR = "error"
 _FIX = "a name that ends in .jsonl, or --output-format jsonl"
 
 Write = Callable[[Mapping[str, Any], FormattedPrediction, str | None], None]
-"""Writes a row's columns with its answer, or with the reason why there is none."""
+"""A function that writes a row's columns, its prediction, and the reason if there is no prediction."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """Where answers go.
+    """The file that predictions are written to.
 
     Args:
         path: The file, which is replaced; None for standard output.
-        format: Told by the file's name if None; on standard output the input's.
+        format: Format of the file. If None, the end of the file's name says it; standard output has the input's format.
     """
 
     path: Path | None
@@ -43,32 +43,36 @@ class Output:
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """Name of the output in messages."""
         return STDOUT if self.path is None else str(self.path)
 
     @property
     def is_replaced(self) -> bool:
-        """Whether it is an ordinary file, to be written aside and renamed, and not a pipe or a device."""
+        """Whether the output is an ordinary file, which is written under another name first, and no pipe or device."""
         return self.path is not None and (self.path.is_file() or not self.path.exists())
 
     @property
     def partial(self) -> Path:
-        """Where the file is while it is not finished."""
+        """Path of the file until it is finished."""
         assert self.path is not None
         return self.path.with_name(self.path.name + ".partial")
 
     def resolve_format(self, of_input: Format, *, scores: bool) -> OutputFormat:
-        """The format that is asked for, told by the file's name, or else the input's.
+        """Return the format that the user gives, or else that of the file's name, or else that of the input.
+
+        Args:
+            of_input: Format of the input.
+            scores: Whether the output has scores, which lines of text cannot hold.
 
         Raises:
-            UserError: The name does not tell it, or it cannot hold what is asked for.
+            UserError: The name ends in no known format, or the format cannot hold the columns or the scores.
         """
         by_name = self.format is not None or self.is_replaced
-        told = resolve_format(self.path, self.format, "--output-format") if by_name else of_input
-        kind = next((one for one in OUTPUT_FORMATS if one == told), None)
+        resolved = resolve_format(self.path, self.format, "--output-format") if by_name else of_input
+        kind = next((one for one in OUTPUT_FORMATS if one == resolved), None)
         if by_name and kind is None:
             raise UserError(
-                f"answers are not written as {told}", where=self.name, expected=", ".join(OUTPUT_FORMATS), fix=_FIX
+                f"answers are not written as {resolved}", where=self.name, expected=", ".join(OUTPUT_FORMATS), fix=_FIX
             )
         if kind is None or (kind == "text" and scores and not by_name):
             return "jsonl"
@@ -84,13 +88,13 @@ class Output:
 
 
 class OutputFile:
-    """A file to write to, which has its name only when all is written.
+    """A file that gets its name only when everything is written.
 
     Args:
         wanted: The output.
 
     Raises:
-        UserError: It cannot be written; so for all its methods.
+        UserError: The file cannot be written; all methods raise it, too.
     """
 
     def __init__(self, wanted: Output) -> None:
@@ -99,7 +103,7 @@ class OutputFile:
         self._flushed = 0
         # Bytes that were no text in the input are written as their escapes.
         options: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace", "newline": ""}
-        with self._told():
+        with self._translated_errors():
             self._file = (
                 TextIOWrapper(sys.stdout.buffer, **options) if self.path is None else self.path.open("w", **options)
             )
@@ -110,7 +114,7 @@ class OutputFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._told():
+        with self._translated_errors():
             if self.path is None:
                 self._file.detach()
             else:
@@ -120,25 +124,25 @@ class OutputFile:
 
     def write(self, text: str) -> None:
         """Write a text."""
-        with self._told():
+        with self._translated_errors():
             self._file.write(text)
 
     def flush(self) -> None:
-        """Hand to the system what was written so far."""
-        with self._told():
+        """Flush what was written so far to the operating system."""
+        with self._translated_errors():
             self._file.flush()
             if self.wanted.is_replaced:
                 self._flushed = self._file.tell()
 
     def keep_flushed(self) -> None:
-        """Take back what was written since the last flush, where that can be done."""
-        with self._told():
+        """Remove what was written since the last flush, if the output is an ordinary file."""
+        with self._translated_errors():
             self._file.flush()
             if self.wanted.is_replaced:
                 self._file.truncate(self._flushed)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except BrokenPipeError:
@@ -155,10 +159,14 @@ class OutputFile:
 
 
 def check_output(wanted: Output, given: Path | None) -> None:
-    """Find out before the work what would stop it at its end.
+    """Raise an error before any prediction if the output could not be written after the last one.
+
+    Args:
+        wanted: The output.
+        given: Path of the input; None for standard input.
 
     Raises:
-        UserError: The output is a folder, in none, in one that cannot be written, or is the input.
+        UserError: The output is a folder, its folder does not exist or cannot be written, or it is the input.
     """
     if wanted.path is None:
         return
@@ -180,14 +188,14 @@ def writer(
     answers: PredictionFormatter,
     delimiter: str | None,
 ) -> Write:
-    """What writes rows in a format.
+    """Return a function that writes rows in a format; a table's header is written at once.
 
     Args:
         kind: The format.
-        file: Where to.
-        header: Names of the input's columns, where all rows have the same.
-        answers: Tell the columns of answers.
-        delimiter: Of csv and tsv; the usual one if None.
+        file: The file that rows are written to.
+        header: Names of the input's columns if all rows have the same; csv and tsv need them.
+        answers: The formatter of the predictions, which has the names of their columns.
+        delimiter: The character between the cells of csv and tsv; a comma or a tab if None.
     """
     if kind == "text":
         separator = answers.separator
@@ -213,17 +221,17 @@ def _json_line(columns: Mapping[str, Any], answer: FormattedPrediction, error: s
 
 
 def _kept(names: Sequence[str], ours: Sequence[str]) -> list[str]:
-    """Names of the input's columns; one that an answer needs for itself gets another."""
+    """Return the names of the input's columns; one that is also a name of the prediction's columns gets a prefix."""
     return [f"input_{name}" if name in ours else name for name in names]
 
 
 def _joined(prediction: Any, separator: str) -> str:
-    """A prediction in a table: labels one after another."""
+    """Return a prediction as a cell of a table: a list of labels is joined by the separator."""
     return separator.join(prediction) if isinstance(prediction, list) else _cell(prediction)
 
 
 def _cell(value: Any) -> str:
-    """A value in a table; structures as JSON."""
+    """Return a value as a cell of a table; lists and mappings are written as JSON."""
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)

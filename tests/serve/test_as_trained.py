@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from finetune.data import Field
+from finetune.data.files.bad_rows import BadRow
 from finetune.serve import Input, Output, Summary, predict_file
 from finetune.serve.as_trained import grouped
-from finetune.serve.examples import BadRow, InputRow
+from finetune.serve.examples import InputRow
 from tests.serve.conftest import Finished, read_jsonl
 
 WORDS = (Field("tokens", "words", "word"),)

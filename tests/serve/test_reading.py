@@ -1,7 +1,11 @@
 """Rows of every format, one after another, whatever is wrong with some."""
 
+import csv
 import gzip
 import io
+import json
+import os
+import threading
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,14 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from finetune.data import Field
+from finetune.data.files import json_stream, read_files
 from finetune.errors import UserError
-from finetune.serve import BadRow, Input, json_rows, tables
+from finetune.recipe import Data
+from finetune.serve import BadRow, Input, reading
 from finetune.serve.examples import InputRow, read_example
 from finetune.serve.reading import open_rows
 from tests.serve.conftest import Endless
 
 TEXT = (Field("text", "text", "text"),)
-WORDS = (Field("tokens", "words", "tokens"),)
 
 
 def read(path: Path, content: str | bytes, fields: tuple[Field, ...] = TEXT, **options: Any) -> list[InputRow]:
@@ -50,7 +55,7 @@ def test_broken_csv_rows_cost_no_others(tmp_path: Path) -> None:
 
 
 def test_an_open_quote_does_not_swallow_the_rest_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "_MOST_LINES", 5)
+    monkeypatch.setattr(reading, "_LONGEST_CSV", 5)
     rows = read(tmp_path / "a.csv", 'text\n"open\n' + "row\n" * 20)
     assert "does not end within 5 lines" in reason(rows[0])
     assert [row.columns for row in rows[1:]] == [{"text": "row"}] * 20
@@ -90,7 +95,7 @@ def test_json_lines(tmp_path: Path) -> None:
 def test_objects_in_a_list_or_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(json_rows, "_CHUNK", chunk)
+    monkeypatch.setattr(json_stream, "_CHUNK", chunk)
     rows = read(tmp_path / "a.json", content)
     assert [row.columns for row in rows] == [{"text": "a, ]"}, {}, {"text": "b\n", "n": [1, {}]}]
     assert [row.place for row in rows] == ["row 1", "row 2", "row 3"]
@@ -99,11 +104,11 @@ def test_objects_in_a_list_or_one_after_another(
 
 
 def test_of_a_long_list_little_is_held(endless: Endless, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_LONGEST_JSON", 1000)
     endless.line = b'[{"text": "a"},' + b'{"text": "a"},' * 99
     with open_rows(Input(None, "json"), TEXT) as rows:
         assert len(list(islice(rows, 100))) == 100
-        assert endless.taken <= 4 * json_rows._CHUNK
-        monkeypatch.setattr(json_rows, "_LONGEST", 1000)
+        assert endless.taken <= 4 * json_stream._CHUNK
         endless.line = b'{"text": "' + b"a" * 10_000
         with pytest.raises(UserError, match="the JSON is broken"):
             list(rows)
@@ -126,27 +131,6 @@ def test_files_without_a_header(tmp_path: Path) -> None:
     for name, content in (("a.csv", "1,a\n2,b\n"), ("a.tsv", "1\ta\n2\tb\n")):
         rows = read(tmp_path / name, content, column_names=("id", "text"))
         assert [(row.number, row.columns["text"]) for row in rows] == [(1, "a"), (2, "b")]
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        (["a", 1], ["a", "1"]),
-        (" a  b ", ["a", "b"]),
-        ([], "no words"),
-        (["", " "], "no words"),
-        (None, "no words"),
-        (["a", None], "does not hold a list of words"),
-        (5, "does not hold a list of words"),
-    ],
-)
-def test_words(value: Any, expected: Any) -> None:
-    found = read_example(InputRow(1, {"tokens": value}), WORDS, "utf-8")
-    if isinstance(expected, list):
-        assert found == {"tokens": expected}
-    else:
-        assert isinstance(found, BadRow)
-        assert expected in found.reason
 
 
 def test_lines_of_text_keep_their_numbers(tmp_path: Path) -> None:
@@ -211,3 +195,64 @@ def test_no_more_is_read_than_asked_for(endless: Endless) -> None:
         assert len(list(islice(rows, 10_000))) == 10_000
     assert few <= 4 * io.DEFAULT_BUFFER_SIZE
     assert endless.taken - few <= 10_000 * len(endless.line) + 4 * io.DEFAULT_BUFFER_SIZE
+
+
+def test_training_and_prediction_read_the_same_rows(tmp_path: Path) -> None:
+    values = [{"text": f'a "{number}", b', "id": str(number)} for number in range(5)]
+    lines = ["text\tid", *("\t".join(row.values()) for row in values)]
+    table = io.StringIO()
+    csv.writer(table).writerows([("text", "id"), *(row.values() for row in values)])
+    contents = {
+        "csv": table.getvalue(),
+        "tsv": "\n".join(lines),
+        "jsonl": "\n\n".join(json.dumps(row) for row in values),
+        "json": json.dumps(values, indent=1),
+    }
+    fields = (*TEXT, Field("id", "text", "id"))
+    for ending, content in contents.items():
+        path = tmp_path / f"a.{ending}"
+        predicted = [row.columns for row in read(path, content)]
+        trained = read_files(Data(path=str(path)), fields)["train"]
+        columns = {name: list(trained.columns[name]) for name in ("text", "id")}
+        assert predicted == values
+        assert columns == {name: [row[name] for row in values] for name in ("text", "id")}
+
+
+def test_lines_that_end_with_a_carriage_return_alone(tmp_path: Path) -> None:
+    for name, content in (("a.txt", "a\rb\r"), ("a.tsv", "text\tid\ra\t1\rb\t2\r"), ("a.csv", "text\ra\rb\r")):
+        assert [row.columns["text"] for row in read(tmp_path / name, content)] == ["a", "b"]
+
+
+def test_a_second_list_is_not_left_out_in_silence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="the JSON is broken after 1 objects") as caught:
+        read(tmp_path / "a.json", '[{"text": "a"}]\n[{"text": "b"}]')
+    assert "a.json, line 2, column 1" in str(caught.value)
+    assert "Extra data" in str(caught.value)
+
+
+def test_the_header_is_broken(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="quoting is broken") as caught:
+        read(tmp_path / "a.csv", '"text"x,id\na,1\n')
+    assert "a.csv, line 1" in str(caught.value)
+    assert "--format tsv" in str(caught.value)
+
+
+def test_a_pipe_is_read_once(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=("text\na\nb\n",))
+    writer.start()
+    with open_rows(Input(pipe, "csv"), TEXT) as rows:
+        assert [row.columns["text"] for row in rows] == ["a", "b"]
+        assert rows.position == 0
+    writer.join()
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_the_position_is_that_in_the_file_on_the_disk(tmp_path: Path, name: str) -> None:
+    content = b"text\n" + b"some text\n" * 1000
+    path = tmp_path / name
+    path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    with open_rows(Input(path), TEXT) as rows:
+        assert len(list(rows)) == 1000
+        assert rows.position == path.stat().st_size

@@ -1,7 +1,8 @@
-"""Local files of every format, read into rows that know their lines.
+"""Local files of every format, read into rows with their line numbers.
 
-Here lives what finds the files of each split (`find`), decodes them (`text`) and parses them, one format a module.
-What the rows must hold is checked by the package above.
+`find` finds the files of each split, `dialects` and `encodings` find out how a file is written, and `text` decodes it.
+Each format has one module with one reader, which training and prediction share: it yields rows and bad rows
+(`bad_rows`), and training raises an error for bad rows. `finetune.data.reading` checks what the rows hold.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from finetune.data.fields import Field
 from finetune.data.files.conll import read_conll
-from finetune.data.files.delimited import read_csv, read_tsv, stream_delimited
-from finetune.data.files.dialects import told_dialect
+from finetune.data.files.delimited import read_delimited, stream_delimited
+from finetune.data.files.dialects import find_dialect
 from finetune.data.files.find import SplitFiles, find_split_files, unused_note
 from finetune.data.files.json_objects import read_json, read_jsonl, stream_jsonl
 from finetune.data.files.memories import read_memory
@@ -28,8 +29,8 @@ __all__ = ["read_files", "stream_files"]
 Reader = Callable[[SplitFiles, Data, Sequence[Field]], Rows]
 
 _READERS: Mapping[str, Reader] = {
-    "csv": read_csv,
-    "tsv": read_tsv,
+    "csv": read_delimited,
+    "tsv": read_delimited,
     "json": read_json,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
@@ -51,10 +52,11 @@ _STREAMS: Mapping[str, Callable[[SplitFiles, Data, Sequence[Field]], Iterator[Ro
 
 
 def stream_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[tuple[Path, ...], Iterator[Rows]]]:
-    """Each split's files, and their rows some at a time.
+    """Return the paths of each split's files, and an iterator over their rows, some rows at a time.
 
     Raises:
-        UserError: Files are missing or ambiguous, or of a format that can be read as a whole alone.
+        UserError: Files are missing or ambiguous, or of a format that can only be read as a whole. Errors in the rows
+            are raised while they are iterated over.
     """
     return {split: _stream(sources, data, fields) for split, sources in find_split_files(data, fields).items()}
 
@@ -70,8 +72,8 @@ def _stream(
 
 
 def _stream_one(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
-    """The rows of one source, each piece with the notes on how it is read."""
-    dialect = told_dialect(source, data, fields)
+    """Return the rows of one source, some at a time, each piece with the notes on how the source is read."""
+    dialect = find_dialect(source, data, fields)
     if dialect.source.format not in _STREAMS:
         raise _unstreamable(dialect.source)
     for rows in _STREAMS[dialect.source.format](dialect.source, dialect.data, fields):
@@ -88,16 +90,16 @@ def _unstreamable(source: SplitFiles) -> UserError:
 
 
 def _read(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
-    dialect = told_dialect(source, data, fields)
+    dialect = find_dialect(source, data, fields)
     rows = _READERS[dialect.source.format](dialect.source, dialect.data, fields)
     return replace(rows, notes=(*dialect.notes, *rows.notes))
 
 
 def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
-    """The rows of the train split and of those of dev and test that have files.
+    """Return the rows of the train split, and of those of the dev and test splits that have files.
 
     Raises:
-        UserError: Files are missing, ambiguous, or cannot be read; told for all splits at once.
+        UserError: Files are missing or ambiguous, or cannot be read; the errors of all splits are raised at once.
     """
     splits, errors = {}, []
     found = find_split_files(data, fields)

@@ -1,4 +1,4 @@
-"""CoNLL columns: a word a line with its label, and an empty line between sentences."""
+"""CoNLL columns: one word and its label in each line, and an empty line between sentences."""
 
 import re
 from array import array
@@ -14,67 +14,92 @@ from finetune.errors import UserError, raise_all
 from finetune.recipe import Data
 
 _BLANKS = re.compile(r"[ \t]+")
-"""Only these separate columns: a no-break space may be a word."""
+"""Blanks that separate columns; others do not, since a no-break space may be a word."""
 
 Line = tuple[int, list[str]]
-"""A line's number, from 1, and its cells; none where a sentence ends."""
-
+"""A line's number, counted from 1, and its cells; no cells in a line that ends a sentence."""
 
 _CONLLU = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 """The columns of CoNLL-U, https://universaldependencies.org/format.html."""
 
 _NO_WORD = re.compile(r"\d+[-.]\d+")
-"""CoNLL-U's numbers of lines that are no words: a range of words that are written as one, and an empty node."""
-
+"""Numbers of CoNLL-U lines that are no words: a range of words that are written as one, and an empty node."""
 
 _ENTITY = re.compile(r"O|[BIESMLU]-\S+")
+"""Labels of entities in all schemes: IOB, BIOES, BMES and BILOU."""
 
 
 def read_conll(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
-    """Sentences of a file of columns; without data.column_names the first are the words and the last their labels.
+    """Return the sentences of a file of columns.
 
-    Lines that begin with -DOCSTART- are skipped, and so are comments: lines that begin with # and have another number
-    of columns than the rest (in tweets, # also begins words), or that stand before a sentence and end in what is no
-    label of another line. Where the first column counts the words of each sentence, the second holds the words, and
-    lines with the number of a range or of an empty node (1-2, 5.1) are skipped. Ten such columns are those of CoNLL-U.
+    The columns are those of `data.column_names`; without it, the first column holds the words and the last their
+    labels. If the first column counts the words of each sentence, the second holds the words, and lines with the number
+    of a range or of an empty node (1-2, 5.1) are skipped; ten such columns are those of CoNLL-U.
+
+    Lines that begin with -DOCSTART- are skipped, and so are comments. Since # also begins words, as in tweets, a line
+    that begins with it is a comment only if it has another number of columns than the rest, or if it stands before a
+    sentence and does not end in a label of another line.
 
     Raises:
         UserError: Lines with another number of columns, empty cells, missing columns, or a file that cannot be read.
     """
-    path = source.paths[0]
+    name = str(source.paths[0])
     width = len(data.column_names) if data.column_names else _width(_lines(source, data))
     is_numbered = _is_numbered(_lines(source, data), width)
     names = data.column_names or (_CONLLU if is_numbered and width == len(_CONLLU) else None)
-    positions = _positions(str(path), width, names, fields, is_numbered=is_numbered)
+    positions = _positions(name, width, names, fields, is_numbered=is_numbered)
     at = next((positions[field.column] for field in fields if field.kind == "word_labels"), None)
-    labels = set() if at is None else _labels(_lines(source, data), width, at)
     columns: dict[str, list[list[str]]] = {column: [] for column in positions}
     starts, ragged, empty = array("q"), [], []
-    sentence: list[list[str]] = []
-    for number, cells in _lines(source, data):
-        if len(cells) == width:
-            is_comment = not sentence and at is not None and cells[0] == "#" and not _is_label(cells[at], labels)
-            if is_comment or (is_numbered and _NO_WORD.fullmatch(cells[0])):
-                continue
+    sentence: list[list[str]] = []  # the words of the sentence at hand, and its other columns
+    for number, cells in _without_comments(source, data, width, at, is_numbered=is_numbered):
+        if not cells:
+            sentence = []
+        elif len(cells) != width:
+            ragged.append((number, len(cells)))
+        else:
             if not sentence:
                 starts.append(number)
                 sentence = [[] for _ in positions]
                 for sentences, words in zip(columns.values(), sentence, strict=True):
                     sentences.append(words)
             taken = [cells[position] for position in positions.values()]
-            if "" in taken:
-                empty.append(number)
+            empty += [number] if "" in taken else []
             for words, cell in zip(sentence, taken, strict=True):
                 words.append(cell)
-        elif not cells:
-            sentence = []
-        elif not _is_comment(cells):
-            ragged.append((number, len(cells)))
-    _check(str(path), width, ragged, empty)
-    return Rows(name=str(path), columns=columns, unit="line", numbers=starts)
+    _check(name, width, ragged, empty)
+    return Rows(name, columns, unit="line", numbers=starts)
+
+
+def _without_comments(
+    source: SplitFiles, data: Data, width: int, at: int | None, *, is_numbered: bool
+) -> Iterator[Line]:
+    """Return the lines that hold words or end sentences, and those with a wrong number of columns.
+
+    Args:
+        source: The file.
+        data: The recipe's section, which says how the file is read.
+        width: The number of columns.
+        at: The position of the labels; None if no field reads them.
+        is_numbered: Whether the first column counts the words.
+    """
+    labels = set() if at is None else _labels(_lines(source, data), width, at)
+    is_first = True  # of its sentence
+    for number, cells in _lines(source, data):
+        if not cells:
+            is_first = True
+        elif len(cells) == width:
+            is_comment = is_first and at is not None and cells[0] == "#" and not _is_label(cells[at], labels)
+            if is_comment or (is_numbered and _NO_WORD.fullmatch(cells[0])):
+                continue
+            is_first = False
+        elif _is_comment(cells):
+            continue
+        yield number, cells
 
 
 def _lines(source: SplitFiles, data: Data) -> Iterator[Line]:
+    """Return the cells of every line, comments included."""
     for number, line in enumerate(read_lines(source.paths[0], data.encoding), start=1):
         text = line.rstrip("\r\n")
         if not text.strip(" \t") or text.startswith("-DOCSTART-"):
@@ -86,26 +111,27 @@ def _lines(source: SplitFiles, data: Data) -> Iterator[Line]:
 
 
 def _width(lines: Iterator[Line]) -> int:
-    """How many columns the first line has that is no comment for sure."""
+    """Return the number of columns of the first line that is certainly no comment; 2 if there is none."""
     return next((len(cells) for _, cells in lines if cells and not _is_comment(cells)), 2)
 
 
 def _is_comment(cells: Sequence[str]) -> bool:
+    """Return whether a line may be a comment; one with as many columns as the others may also be a word."""
     return cells[0].startswith("#")
 
 
 def _labels(lines: Iterator[Line], width: int, position: int) -> set[str]:
-    """The labels of all lines that are no comments for sure."""
+    """Return the labels of all lines that are certainly no comments."""
     return {cells[position] for _, cells in lines if len(cells) == width and cells[0] != "#"}
 
 
 def _is_label(cell: str, labels: set[str]) -> bool:
-    """Whether a cell is a label that other lines have, or one of an entity, which a comment does not end in."""
+    """Return whether a cell is a label of other lines, or looks like an entity's; comments do not end in either."""
     return cell in labels or _ENTITY.fullmatch(cell) is not None
 
 
 def _is_numbered(lines: Iterator[Line], width: int) -> bool:
-    """Whether the first column counts the words of every sentence, from 1, and some sentence has two words."""
+    """Return whether the first column counts the words of every sentence from 1, and a sentence has two words."""
     count, most = 0, 0
     for _, cells in lines:
         if not cells:
@@ -121,7 +147,11 @@ def _is_numbered(lines: Iterator[Line], width: int) -> bool:
 def _positions(
     name: str, width: int, names: Sequence[str] | None, fields: Sequence[Field], *, is_numbered: bool
 ) -> dict[str, int]:
-    """Which column of the file each asked column is."""
+    """Return the position in the file of each column that a field asks for.
+
+    Raises:
+        UserError: A column is missing, or the file has too few columns.
+    """
     if names is not None:
         known = {field.column: "form" for field in fields if names is _CONLLU and field.kind == "words"}
         named = [replace(field, column=known.get(field.column, field.column)) for field in fields]

@@ -1,4 +1,7 @@
-"""How a file is written where the recipe does not say: encoding, delimiter, quotes. What is found is said."""
+"""Find out how a file is written if the recipe does not say: its encoding, delimiter and quotes.
+
+Whatever is found out and is not the usual becomes a note, which the user sees.
+"""
 
 import csv
 import re
@@ -15,9 +18,9 @@ from finetune.recipe import Data
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _RECORDS = 200
-"""Records that tell the delimiter."""
+"""How many records at the start of a file are compared to find its delimiter."""
 _LINES = 1_000_000
-"""Lines that tell whether cells are quoted."""
+"""How many lines at the start of a file are searched for quoted cells."""
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 _NOT_TEXT = ("parquet", "saved", "tmx", "xliff")
 
@@ -27,9 +30,9 @@ class Dialect:
     """A source with what was found out about how it is written.
 
     Args:
-        source: The source, whose format may be another than its name says.
+        source: The source; its format may be another than its name says.
         data: The recipe's section, with encoding and delimiter filled in.
-        notes: What was found out, in sentences.
+        notes: Sentences that say what was found out.
     """
 
     source: SplitFiles
@@ -37,15 +40,15 @@ class Dialect:
     notes: tuple[str, ...] = ()
 
     def with_note(self, note: str) -> "Dialect":
-        """The same with one more sentence about the source."""
+        """Return the dialect with one more sentence about the source."""
         return replace(self, notes=(*self.notes, f"{self.source.name}: {note}"))
 
 
-def told_dialect(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Dialect:
+def find_dialect(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Dialect:
     """Find out how a source is written, as far as the recipe leaves it open.
 
     Raises:
-        UserError: A file's encoding or delimiter cannot be told, or a file cannot be read.
+        UserError: The encoding or the delimiter of a file is ambiguous, or a file cannot be read.
     """
     if data.delimiter == "\\t":
         data = data.model_copy(update={"delimiter": "\t"})
@@ -69,7 +72,7 @@ def _with_encoding(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
         return dialect
     try:
         found = list(dict.fromkeys(find_encoding(path) for path in paths))
-    except (OSError, EOFError):  # is told by whoever reads the file
+    except (OSError, EOFError):  # reading the rows raises the error for it
         return dialect
     if len(found) > 1:
         raise UserError(
@@ -89,7 +92,7 @@ def _with_returns(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
 
 
 def _with_shape(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
-    """Take a table without a header whose rows are words, with empty lines between sentences, for CoNLL columns."""
+    """Take a table for CoNLL columns if it has no header, and empty lines stand between rows of one word each."""
     source, data = dialect.source, dialect.data
     is_open = source.format in ("csv", "tsv") and not (data.format or data.column_names or data.delimiter)
     if not is_open or {field.kind for field in fields} != {"words", "word_labels"}:
@@ -107,7 +110,7 @@ def _with_shape(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
 
 
 def _with_delimiter(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
-    """Fill in the one delimiter by which a table has the columns that are asked for, where the usual one is not it."""
+    """Fill in the one delimiter that gives a table the columns that fields ask for, unless the usual one does."""
     source, data = dialect.source, dialect.data
     if source.format not in ("csv", "tsv") or data.delimiter is not None:
         return dialect
@@ -119,7 +122,7 @@ def _with_delimiter(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
         raise _ambiguous(dialect, found)
     if usual in found or not records[usual]:
         return dialect
-    if not found and len(records[usual][0]) == 1:  # the columns are called otherwise: tell their names at least
+    if not found and len(records[usual][0]) == 1:  # other names: the message about them needs the right delimiter
         found = [name for name, rows in records.items() if len(rows[0]) > 1 and len(set(map(len, rows))) == 1]
     if len(found) != 1:
         return dialect
@@ -129,7 +132,7 @@ def _with_delimiter(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
 def _ambiguous(dialect: Dialect, found: Sequence[str]) -> UserError:
     names = dialect.data.column_names or ()
     return UserError(
-        "it cannot be told what separates the columns",
+        "the delimiter is ambiguous: it cannot be told what separates the columns",
         where=dialect.source.name,
         expected=f"{len(names)} columns: {', '.join(names)}",
         found="as many by " + " and by ".join(map(_name, found)),
@@ -138,7 +141,7 @@ def _ambiguous(dialect: Dialect, found: Sequence[str]) -> UserError:
 
 
 def _with_quotes(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
-    """Read a table of tabs whose cells are in double quotes as such; say so where only some of them seem to be."""
+    """Read a table of tabs as csv if its cells are in double quotes; add a note if only some of them seem to be."""
     source, data = dialect.source, dialect.data
     if source.format != "tsv" or data.format == "tsv" or data.delimiter not in (None, "\t"):
         return dialect
@@ -165,13 +168,16 @@ def _with_quotes(dialect: Dialect, fields: Sequence[Field]) -> Dialect:
 
 
 def _delimited(dialect: Dialect, delimiter: str) -> Dialect:
-    """The source as a csv file with a delimiter."""
+    """Return the dialect of a csv file with a delimiter."""
     data = dialect.data.model_copy(update={"delimiter": delimiter})
     return replace(dialect, source=replace(dialect.source, format="csv"), data=data)
 
 
 def _fits(data: Data, fields: Sequence[Field]) -> Callable[[Sequence[Sequence[str]]], bool]:
-    """Whether records have the columns that are asked for: by their header, or else by their number."""
+    """Return a function that says whether records have the columns that fields ask for.
+
+    It compares the names in the header, or the number of cells if the recipe names the columns.
+    """
     names, asked = data.column_names, set(asked_columns(fields))
 
     def fits(records: Sequence[Sequence[str]]) -> bool:

@@ -1,31 +1,32 @@
-"""Which encoding a text file is in, where the recipe does not say."""
+"""Find out the encoding of a text file if the recipe does not say."""
 
 import codecs
-import gzip
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from finetune.data.files.text import open_bytes
 from finetune.errors import UserError
 
 _EXAMINED = 2**24
-"""Bytes of a file that are looked at; if what follows is in another encoding, reading it ends with a message."""
+"""Bytes at the start of a file that are examined; if the rest is in another encoding, reading it raises an error."""
 _SAMPLE = 2**16
-"""Bytes around the first that are not ASCII, by which candidates are compared."""
+"""Bytes by which candidates are compared, from the line of the first byte that is not ASCII."""
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-"""In this order: the mark of UTF-32 begins with that of UTF-16."""
+"""Encodings by their byte order marks; UTF-32 comes first, since its mark begins with that of UTF-16."""
 _CANDIDATES = 4
+"""Encodings that an error message proposes."""
 _USUAL = (
     *("gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1251", "koi8_r", "cp1250", "iso8859_2", "cp1252", "cp1253"),
     *("cp1254", "cp1255", "cp1256", "cp1257", "cp874", "mac_roman", "cp850"),
 )
-"""Encodings that files are found in; others that would fit are not proposed."""
+"""Encodings that files are commonly in; only these are proposed."""
 _NEIGHBOURS = ("cp1250", "cp1254", "cp1257")
 """Encodings of Latin letters that share many of their bytes with Windows-1252."""
 _SMALL = "àáâãäåæçèéêëìíîïñòóôõöøùúûüýœšž"
@@ -46,10 +47,10 @@ _WESTERN = frozenset(_WORDS.split())
 
 
 def find_encoding(path: Path) -> str:
-    """The encoding of a text file: utf-8, utf-16, utf-32 or cp1252.
+    """Return the encoding of a text file: utf-8, utf-16, utf-32 or cp1252.
 
     Raises:
-        UserError: It is another, or cannot be told; the message shows what the file would be in some.
+        UserError: The encoding is another, or is ambiguous; the message shows the text as several encodings read it.
     """
     content = _start(path)
     for mark, encoding in _MARKS.items():
@@ -65,10 +66,11 @@ def find_encoding(path: Path) -> str:
 
 
 def is_windows_1252(content: bytes) -> bool:
-    """Whether a text is in Windows-1252 for sure.
+    """Return whether a text is certainly in Windows-1252.
 
-    It holds nothing but letters of Western European languages where letters can stand, and signs where signs can. And
-    either the related encodings of Eastern Europe and Turkey give the same text, or it has words of Western Europe.
+    That is so if all its letters are Western European and stand where letters can, its signs stand where signs can,
+    and either the related encodings of Eastern Europe and Turkey give the same text, or it has frequent words of
+    Western European languages.
     """
     sample = _around_first(content)
     if not _may_be_windows_1252(sample):
@@ -81,7 +83,7 @@ def is_windows_1252(content: bytes) -> bool:
 
 
 def _may_be_windows_1252(sample: bytes) -> bool:
-    """Whether a text reads well in Windows-1252: it has letters and signs where such can stand."""
+    """Return whether a text is plausible in Windows-1252: its letters and signs stand where such can."""
     try:
         text = sample.decode("cp1252")
     except UnicodeDecodeError:
@@ -91,13 +93,13 @@ def _may_be_windows_1252(sample: bytes) -> bool:
 
 
 def has_control_bytes(path: Path) -> bool:
-    """Whether a file holds bytes from 0x80 to 0x9f, which are control characters in Latin-1 and signs in cp1252."""
+    """Return whether a file holds bytes from 0x80 to 0x9f: control characters in Latin-1, signs in cp1252."""
     return re.search(rb"[\x80-\x9f]", _start(path)) is not None
 
 
 def _start(path: Path) -> bytes:
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-        return bytes(file.read(_EXAMINED))
+    with open_bytes(path) as file:
+        return file.read(_EXAMINED)
 
 
 def _is_utf_8(content: bytes) -> bool:
@@ -109,7 +111,10 @@ def _is_utf_8(content: bytes) -> bool:
 
 
 def _wide(content: bytes) -> str | None:
-    """UTF-16 without a byte order mark: of its bytes for ASCII every second one is 0."""
+    """Return which UTF-16 a text without a byte order mark is in; None if it is in neither.
+
+    Every second byte of an ASCII character is 0 in UTF-16.
+    """
     start = content[: 2 * (min(len(content), _SAMPLE) // 2)]
     if len(start) < 4 or b"\0" not in start:
         return None
@@ -121,7 +126,7 @@ def _wide(content: bytes) -> str | None:
 
 
 def _around_first(content: bytes) -> bytes:
-    """The lines from the first that holds other bytes than ASCII, some of them."""
+    """Return up to 64 KiB of lines, from the first line with a byte that is not ASCII."""
     found = re.search(rb"[\x80-\xff]", content)
     start = 0 if found is None else content.rfind(b"\n", 0, found.start()) + 1
     sample = content[start : start + _SAMPLE]
@@ -144,7 +149,10 @@ def _unknown(path: Path, content: bytes) -> UserError:
 
 
 def _readings(sample: bytes) -> Iterator[tuple[str, str]]:
-    """Some encodings that a text may be in, the most likely first, and its start in each; each text once."""
+    """Return encodings that a text may be in, the most likely first, and how its start reads in each.
+
+    Of encodings in which it reads the same, the first is returned.
+    """
     seen: set[str] = set()
     for encoding in _likely(sample):
         try:
@@ -160,7 +168,7 @@ def _readings(sample: bytes) -> Iterator[tuple[str, str]]:
 
 @cache
 def _likely(sample: bytes) -> tuple[str, ...]:
-    # Imported here because it is needed by files in other encodings alone.
+    # Imported here because only files in other encodings need it.
     from charset_normalizer import from_bytes
 
     by_chaos = sorted(from_bytes(sample), key=lambda match: (match.chaos, -match.coherence))

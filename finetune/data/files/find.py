@@ -1,4 +1,4 @@
-"""Which file holds which split."""
+"""Find the files of each split."""
 
 import glob
 import re
@@ -7,58 +7,47 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.data.fields import Field, asked_columns
+from finetune.data.files.formats import FORMATS, format_ending
 from finetune.data.messages import plural, shorten_list
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Data
 from finetune.recipe.data import Paths
 
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    ".conll": "conll",
-    ".conllu": "conll",
-    ".bio": "conll",
-    ".iob": "conll",
-    ".iob2": "conll",
-    ".bmes": "conll",
-    ".tmx": "tmx",
-    ".xlf": "xliff",
-    ".xliff": "xliff",
-}
-"""Formats by the ends of file names."""
-
 _STARTS = {"train": ("train",), "dev": ("dev", "val"), "test": ("test",)}
-"""How the names of a split's files begin, in lower case."""
+"""The beginnings of the names of each split's files, in lower case."""
 
 _EVALUATION = "eval"
-"""How the name of the dev split's file begins in a folder where none begins as usual."""
+"""The beginning of the name of the dev split's file if no name in a folder begins as in `_STARTS`."""
 
 _BRACES = re.compile(r"(?P<start>.*)\{(?P<names>[^{}]*)\}(?P<end>.*)")
 
 
 @dataclass(frozen=True)
 class SplitFiles:
-    """One split's file, or its line-aligned files, one for each column asked for."""
+    """One split's file, or its line-aligned files.
+
+    Args:
+        format: Name of the format, a key of the readers in `finetune.data.files`.
+        paths: The file; of line-aligned files, one for each column that fields ask for.
+    """
 
     format: str
     paths: tuple[Path, ...]
 
     @property
     def name(self) -> str:
-        """The file or files, for messages."""
+        """Name of the file or files in messages."""
         return " and ".join(str(path) for path in self.paths)
 
 
 def find_split_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[SplitFiles, ...]]:
-    """The sources of the train split and of those of dev and test that have any, in the order given or by name.
+    """Return the sources of the train split, and of those of the dev and test splits that have any.
+
+    Sources of one split are in the order in which the recipe names them; those of one pattern are sorted by name.
 
     Raises:
-        UserError: No file of a given name or pattern, none for train, several in a folder for one split, or an unknown
-            format.
+        UserError: A name or a pattern matches no file, a folder has no file for train or several for one split, or a
+            format is unknown.
     """
     assert data.path is not None
     folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
@@ -80,7 +69,7 @@ def find_split_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[Spl
 
 
 def _sources(given: Paths, key: str, data: Data, fields: Sequence[Field]) -> tuple[SplitFiles, ...]:
-    """The sources that a key names, patterns filled in."""
+    """Return the sources that a key names, with the files that match in place of patterns."""
     sources, errors = [], []
     for one in [given] if isinstance(given, str) else given:
         try:
@@ -94,7 +83,7 @@ def _sources(given: Paths, key: str, data: Data, fields: Sequence[Field]) -> tup
 
 
 def _matches(pattern: str, key: str) -> list[str]:
-    """The files that a pattern matches, sorted; what has no *, ? or [, or is a file's name, stands for itself."""
+    """Return the files that a pattern matches, sorted; a name without *, ? and [ and that of a file are kept."""
     expanded = str(Path(pattern).expanduser())
     if not glob.has_magic(expanded) or Path(expanded).exists():
         return [pattern]
@@ -111,7 +100,7 @@ def _matches(pattern: str, key: str) -> list[str]:
 
 
 def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> SplitFiles:
-    """The source that a key names: a file, the common start of line-aligned files, or such files in braces."""
+    """Return the source that a key names: a file, the common start of line-aligned files, or such files in braces."""
     path = Path(given).expanduser()
     if braces := _BRACES.fullmatch(str(path)):
         paths = [Path(braces["start"] + name + braces["end"]) for name in braces["names"].split(",")]
@@ -150,7 +139,7 @@ def _aligned(paths: Sequence[Path], key: str, given: str, fields: Sequence[Field
 
 
 def _format(path: Path, key: str) -> str:
-    suffix = _unpacked(path).suffix.lower()
+    suffix = format_ending(path)
     if suffix not in FORMATS:
         raise UserError(
             "the file's name does not tell its format",
@@ -161,12 +150,8 @@ def _format(path: Path, key: str) -> str:
     return FORMATS[suffix]
 
 
-def _unpacked(path: Path) -> Path:
-    return path.with_suffix("") if path.suffix == ".gz" else path
-
-
 def _half_aligned(path: Path, key: str, fields: Sequence[Field]) -> UserError | None:
-    """The error for a common start of line-aligned files of which one is there and another is not."""
+    """Return the error for a common start of line-aligned files, some of which are missing; None if all or none are."""
     if not _can_be_aligned(fields) or not path.parent.is_dir():
         return None
     found = sorted(file.name for file in path.parent.iterdir() if file.name.startswith(f"{path.name}."))
@@ -199,7 +184,11 @@ def _not_found(path: Path, key: str, given: str, fields: Sequence[Field]) -> Use
 
 
 def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) -> SplitFiles | None:
-    """The one source of a folder whose name begins as a split's does."""
+    """Return the one source of a folder whose name begins as a split's does; None if there is none.
+
+    Raises:
+        UserError: There are several, or there is none for train.
+    """
     if (saved := _saved_splits(folder)) is not None:
         return saved.get(split)
     sources = {} if data.format == "parallel" else _single_files(folder, data)
@@ -230,12 +219,12 @@ def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) ->
 
 
 def is_saved(folder: Path) -> bool:
-    """Whether `datasets.Dataset.save_to_disk` has written a folder."""
+    """Return whether `datasets.Dataset.save_to_disk` has written a folder."""
     return (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file()
 
 
 def _saved_splits(folder: Path) -> dict[str, SplitFiles] | None:
-    """The splits of what save_to_disk has written; None where it is something else."""
+    """Return the splits of a folder that `save_to_disk` has written; None if it has not."""
     if is_saved(folder):
         return {"train": SplitFiles("saved", (folder,))}
     if not (folder / "dataset_dict.json").is_file():
@@ -250,7 +239,7 @@ def _saved_splits(folder: Path) -> dict[str, SplitFiles] | None:
 
 
 def unused_note(data: Data, sources: Iterable[SplitFiles]) -> str | None:
-    """What the user should know of the data files of a folder that are no split; None where all are used."""
+    """Return a note on the data files of a folder that belong to no split; None if all files are used."""
     folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
     if folder is None or not folder.is_dir() or _saved_splits(folder) is not None:
         return None
@@ -275,14 +264,14 @@ def _can_be_aligned(fields: Sequence[Field]) -> bool:
 
 
 def _single_files(folder: Path, data: Data) -> dict[str, SplitFiles]:
-    """Files of a known format, or all where the recipe names the format, by name."""
+    """Return a folder's files of a known format by name, or all its files if the recipe names the format."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    formats = {path: data.format or FORMATS.get(_unpacked(path).suffix.lower()) for path in files}
+    formats = {path: data.format or FORMATS.get(format_ending(path)) for path in files}
     return {path.name: SplitFiles(known, (path,)) for path, known in formats.items() if known}
 
 
 def _aligned_starts(folder: Path, fields: Sequence[Field]) -> dict[str, SplitFiles]:
-    """Line-aligned files of a folder, by their common start: a file for every column, .gz or not."""
+    """Return the line-aligned files of a folder by their common start: a file for every column, packed or not."""
     columns = asked_columns(fields)
     if not _can_be_aligned(fields) or not folder.is_dir():
         return {}

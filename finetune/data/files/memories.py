@@ -1,11 +1,11 @@
 """Translation memories: TMX 1.4, and XLIFF 1.2 and 2.
 
-https://www.gala-global.org/tmx-14b, https://docs.oasis-open.org/xliff/v1.2/os/xliff-core.html and
+The formats are defined in https://www.gala-global.org/tmx-14b,
+https://docs.oasis-open.org/xliff/v1.2/os/xliff-core.html and
 https://docs.oasis-open.org/xliff/xliff-core/v2.0/xliff-core-v2.0.html. Expat limits how far entities that a file
 declares may grow, and no file or address that a document names is opened.
 """
 
-import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 
 from finetune.data.fields import Field, asked_columns
 from finetune.data.files.find import SplitFiles
+from finetune.data.files.text import TextSource, open_bytes, translated_errors
 from finetune.data.messages import plural, shorten_list
 from finetune.data.rows import ColumnValues, Rows
 from finetune.errors import UserError
@@ -20,22 +21,22 @@ from finetune.recipe import Data
 
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _CODES = ("bpt", "ept", "it", "ph", "ut", "bx", "ex", "x", "sub")
-"""Elements that hold the markup of the document that a segment is from, and not its text."""
+"""Elements that hold markup of the document that a segment comes from, and no text of the segment."""
 
 _UNTRANSLATED = ("new", "initial", "needs-translation")
-"""States of a target in XLIFF that is none yet."""
+"""States of a target in XLIFF that is not translated yet."""
 
 Unit = Mapping[str, str]
 """The text in each language, by the language's code as the file writes it."""
 
 
 def read_memory(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
-    """The units of a translation memory that have a text in each language that is asked for.
+    """Return the units of a translation memory that have a text in each language that fields ask for.
 
-    Languages are the columns: `en` is that of `en`, or else of `en-US` and of every other region.
+    Columns are named by languages: the column `en` holds the text in `en`, or else in `en-US` or another region.
 
     Raises:
-        UserError: The file is not of its format, or has no unit in all of the languages.
+        UserError: The file is not of its format, or no unit has a text in every one of the languages.
     """
     path = source.paths[0]
     units = list(_units(path, source.format))
@@ -67,7 +68,7 @@ def _notes(path: Path, columns: Sequence[str], found: Sequence[str], skipped: in
 
 
 def _in_language(unit: Unit, column: str) -> str | None:
-    """The text in a language: that of exactly this code, or else the first of a region of it."""
+    """Return the text in a language: that with exactly this code, or else the first of one of its regions."""
     exact = [text for language, text in unit.items() if language.lower() == column.lower()]
     return next(iter([*exact, *(text for language, text in unit.items() if _is_of(language, column))]), None)
 
@@ -78,26 +79,28 @@ def _is_of(language: str, column: str) -> bool:
 
 
 def _units(path: Path, format_: str) -> Iterator[Unit]:
-    """The units of a file, one after another.
+    """Return the units of a file, one after another.
 
     Raises:
-        UserError: It is not XML, or not of the format.
+        UserError: The file cannot be read, or is not XML.
     """
     read: Callable[[Path], Iterator[Unit]] = _tmx if format_ == "tmx" else _xliff
     try:
-        yield from read(path)
+        with translated_errors(TextSource(path)):
+            yield from read(path)
     except ElementTree.ParseError as error:
         line, column = error.position
         raise UserError(
             f"the file is no {format_}", where=f"{path}, line {line}, column {column + 1}", found=str(error)
         ) from None
-    except (OSError, EOFError) as error:
-        raise UserError("the file cannot be read", where=str(path), found=f"{type(error).__name__}: {error}") from None
 
 
 def _events(path: Path, *names: str) -> Iterator[tuple[str, Element]]:
-    """The elements of these names as they begin and end; an element is emptied once its end was looked at."""
-    with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+    """Return the elements of these names when they begin and when they end.
+
+    An element is emptied after its end, so that a file of any size is never in memory.
+    """
+    with open_bytes(path) as file:
         for event, element in ElementTree.iterparse(file, events=("start", "end")):
             if _name(element) in names:
                 yield event, element
@@ -106,6 +109,7 @@ def _events(path: Path, *names: str) -> Iterator[tuple[str, Element]]:
 
 
 def _tmx(path: Path) -> Iterator[Unit]:
+    """Return the units of TMX, with the languages that have a text."""
     for event, unit in _events(path, "tu"):
         if event == "end":
             variants = {
@@ -117,7 +121,10 @@ def _tmx(path: Path) -> Iterator[Unit]:
 
 
 def _xliff(path: Path) -> Iterator[Unit]:
-    """A unit of XLIFF 1.2 is a trans-unit, one of XLIFF 2 a segment; the languages stand above them."""
+    """Return the units of XLIFF: trans-units in version 1.2, segments in version 2.
+
+    Attributes of the elements around a unit name its languages.
+    """
     languages = {"source": "", "target": ""}
     for event, element in _events(path, "xliff", "file", "trans-unit", "segment"):
         if event == "start":
@@ -134,7 +141,7 @@ def _xliff(path: Path) -> Iterator[Unit]:
 
 
 def _is_translated(unit: Element, text: Element) -> bool:
-    """Whether a text is no target that waits for its translation, as a copy of the source does."""
+    """Return whether a text is a source, or a target that is translated and no copy of the source that waits for it."""
     return text.get("state", unit.get("state", "")) not in _UNTRANSLATED or _name(text) != "target"
 
 
@@ -143,11 +150,11 @@ def _child(element: Element, name: str) -> Element | None:
 
 
 def _name(element: Element) -> str:
-    """An element's name without its namespace."""
+    """Return an element's name without its namespace."""
     return str(element.tag).rpartition("}")[2]
 
 
 def _text(element: Element) -> str:
-    """The text of a segment without the markup in it."""
+    """Return the text of a segment without the markup in it."""
     inner = ((_text(child) if _name(child) not in _CODES else "") + (child.tail or "") for child in element)
     return (element.text or "") + "".join(inner)

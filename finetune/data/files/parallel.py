@@ -13,27 +13,27 @@ from finetune.recipe import Data
 
 
 def stream_parallel(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
-    """The rows of line-aligned files, some at a time.
+    """Return the rows of line-aligned files, some at a time.
 
     Raises:
-        UserError: As for the whole.
+        UserError: The files are of unequal length, or one of them cannot be read.
     """
     files = [(line.rstrip("\r\n") for line in read_lines(path, data.encoding)) for path in source.paths]
     first = 1
     for piece in batched(zip_longest(*files)):
         texts = [list(text) for text in zip(*piece, strict=True)]
         if any(None in text[-1:] for text in texts):
-            read_parallel(source, data, fields)  # tells how many lines each has
+            read_parallel(source, data, fields)  # raises an error that says how many lines each file has
         columns: dict[str, ColumnValues] = dict(zip(asked_columns(fields), texts, strict=True))
         yield Rows(name=source.name, columns=columns, unit="line", numbers=range(first, first + len(piece)))
         first += len(piece)
 
 
 def read_parallel(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
-    """Rows of line-aligned files, one file a field.
+    """Return the rows of line-aligned files, one file for each column.
 
     Raises:
-        UserError: Files of unequal length, or one that cannot be read.
+        UserError: The files are of unequal length, or one of them cannot be read.
     """
     texts = [[line.rstrip("\r\n") for line in read_lines(path, data.encoding)] for path in source.paths]
     lengths = [len(text) for text in texts]

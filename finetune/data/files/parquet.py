@@ -1,6 +1,8 @@
 """Parquet."""
 
+import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from datasets import Dataset
 from finetune.data.batched import ROWS
 from finetune.data.fields import Field
 from finetune.data.files.find import SplitFiles
+from finetune.data.files.text import TextSource, open_bytes, translated_errors
 from finetune.data.rows import Rows
 from finetune.data.stored import rows_from_dataset
 from finetune.errors import UserError
@@ -18,37 +21,62 @@ from finetune.recipe import Data
 
 
 def read_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
-    """Rows of a parquet file; class names that `datasets` has stored with it are used.
+    """Return the rows of a parquet file; class names that `datasets` has stored with it are used.
 
     Raises:
         UserError: Missing columns, or a file that is not parquet.
     """
     path = source.paths[0]
-    try:
-        table = pq.read_table(path, partitioning=None)
-    except (pa.ArrowException, OSError) as error:
-        raise _invalid(path, error) from None
+    with open_parquet(path) as file, _parquet_errors(path):
+        table = file.read()
     return rows_from_dataset(str(path), Dataset(table), fields)
 
 
 def stream_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
-    """The rows of a parquet file, some at a time.
+    """Return the rows of a parquet file, some at a time; one piece without rows if the file has none.
 
     Raises:
-        UserError: As for the whole.
+        UserError: Missing columns, or a file that is not parquet.
     """
     path, first = source.paths[0], 0
+    with open_parquet(path) as file:
+        batches = ([batch] for batch in parquet_batches(file, path, ROWS)) if file.metadata.num_rows else [[]]
+        for batch in batches:
+            table = pa.Table.from_batches(batch, file.schema_arrow)
+            rows = rows_from_dataset(str(path), Dataset(table), fields)
+            yield replace(rows, numbers=range(first, first + len(rows)), stored=None)
+            first += len(rows)
+
+
+@contextmanager
+def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+    """Open a parquet file, which may be packed by gzip.
+
+    Raises:
+        UserError: The file cannot be opened, or is not parquet.
+    """
+    with ExitStack() as stack:
+        with translated_errors(TextSource(path)):
+            file = stack.enter_context(open_bytes(path))
+        with _parquet_errors(path):
+            # Arrow reads a file by its name without Python's lock, and so faster.
+            opened = stack.enter_context(pq.ParquetFile(file if path.suffix == ".gz" else path))
+        yield opened
+
+
+def parquet_batches(file: pq.ParquetFile, path: Path, size: int) -> Iterator[pa.RecordBatch]:
+    """Return the rows of a parquet file, up to `size` at a time.
+
+    Raises:
+        UserError: The file is damaged.
+    """
+    with _parquet_errors(path):
+        yield from file.iter_batches(size)
+
+
+@contextmanager
+def _parquet_errors(path: Path) -> Iterator[None]:
     try:
-        with pq.ParquetFile(path) as file:
-            batches = ([batch] for batch in file.iter_batches(ROWS)) if file.metadata.num_rows else [[]]
-            for batch in batches:
-                table = pa.Table.from_batches(batch, file.schema_arrow)
-                rows = rows_from_dataset(str(path), Dataset(table), fields)
-                yield replace(rows, numbers=range(first, first + len(rows)), stored=None)
-                first += len(rows)
-    except (pa.ArrowException, OSError) as error:
-        raise _invalid(path, error) from None
-
-
-def _invalid(path: Path, error: Exception) -> UserError:
-    return UserError("the file is not valid parquet", where=str(path), found=str(error))
+        yield
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        raise UserError("the file is not valid parquet", where=str(path), found=str(error)) from None

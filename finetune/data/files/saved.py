@@ -1,4 +1,4 @@
-"""Folders that `datasets.Dataset.save_to_disk` has written."""
+"""Folders that were written by `datasets.Dataset.save_to_disk`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from finetune.recipe import Data
 
 
 def read_saved(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
-    """Rows of a saved data set, with its class names; its columns are mapped into memory from where they lie.
+    """Return the rows of a saved data set, with its class names; its columns are mapped into memory and not copied.
 
     Raises:
         UserError: Missing columns, or a folder that cannot be read.

@@ -1,11 +1,14 @@
 """Text files: encodings, packing, and the byte that is wrong."""
 
 import gzip
+import io
+import sys
 from pathlib import Path
 
 import pytest
 
-from finetune.data.files.text import read_lines
+from finetune.data.files.options import COMMAND_OPTIONS
+from finetune.data.files.text import STDIN, TextSource, guarded, open_text, read_lines
 from finetune.errors import UserError
 
 
@@ -70,3 +73,57 @@ def test_broken_gz(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(UserError, match="cannot be read") as caught:
         list(read_lines(path, "utf-8"))
     assert str(path) in str(caught.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read") as caught:
+        list(read_lines(tmp_path / "none.txt", None))
+    assert caught.value.where == str(tmp_path / "none.txt")
+
+
+def lenient(path: Path | None, encoding: str = "utf-8") -> TextSource:
+    return TextSource(path, encoding, "surrogateescape", COMMAND_OPTIONS)
+
+
+def test_prediction_reads_empty_files_and_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    for content, expected in ((b"", ""), (b"caf\xe9", "caf\udce9")):
+        path.write_bytes(content)
+        with open_text(lenient(path)) as text:
+            assert text.read() == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding", "option"),
+    [
+        (b"a", "utf9", "--encoding"),
+        ("a".encode("utf-16"), "utf-8", "--encoding utf-16"),
+        (b"a\x80b", "utf-16", "--encoding cp1252"),
+    ],
+)
+def test_messages_name_the_option_of_the_entrance(tmp_path: Path, content: bytes, encoding: str, option: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    source = lenient(path, encoding)
+    with pytest.raises(UserError) as caught, open_text(source) as text:
+        list(guarded(text, source))
+    assert option in str(caught.value)
+    assert "data.encoding" not in str(caught.value)
+
+
+def test_standard_input_stays_open_and_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(b"a\nb\n"))))
+    source = lenient(None)
+    with open_text(source) as text:
+        lines = guarded(text, source)
+        assert next(lines) == "a\n"
+        del lines
+    assert not sys.stdin.buffer.closed
+    assert source.name == STDIN
+
+
+def test_errors_of_a_caller_are_not_those_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("a\n")
+    with pytest.raises(BrokenPipeError), open_text(lenient(path)):
+        raise BrokenPipeError
