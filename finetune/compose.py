@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from finetune.documents import parse_yaml, read_yaml
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Recipe, TaskSection, find_task, task_sections
+from finetune.recipe.code import CODE_KEYS, FileKeys
 
 DEFAULT_RECIPE = "sentiment_sample"
 _LONGEST_VALUE = 200
@@ -141,7 +142,7 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     except ValidationError as error:
         errors += [wrong for wrong in _translate(error) if not _is_told(wrong.where or "", unknown)]
     raise_all(errors)
-    return resolved
+    return resolved.with_file_keys(recipe.file_keys.without(overrides))
 
 
 def _contradictions(overrides: Mapping[str, Any]) -> list[UserError]:
@@ -220,8 +221,12 @@ def recipe_names() -> list[str]:
 
 
 def to_yaml(recipe: Recipe) -> str:
-    """The whole recipe as YAML, which `recipe=that.yaml` runs again."""
-    return yaml.dump(recipe.model_dump(mode="json"), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    """Return the whole recipe as YAML, which `recipe=that.yaml` runs again.
+
+    `allow_code` is left out, since a file cannot allow its own code.
+    """
+    tree = recipe.model_dump(mode="json", exclude={"allow_code"})
+    return yaml.dump(tree, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
 def keys(section: type[BaseModel] = Recipe, prefix: str = "") -> Iterator[str]:
@@ -325,7 +330,8 @@ def _from_yaml(path: Path) -> Recipe:
         ) from None
     if not isinstance(tree, dict):
         raise UserError(f"{path} holds no recipe", expected="keys and values", found=type(tree).__name__)
-    return from_tree(tree, path.stem, where=str(path))
+    tree.pop("allow_code", None)  # a file cannot allow its own code
+    return from_tree(tree, path.stem, where=str(path)).with_file_keys(FileKeys(str(path), CODE_KEYS))
 
 
 def from_tree(tree: Mapping[str, Any], name: str, where: str | None = None) -> Recipe:

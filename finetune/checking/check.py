@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from finetune import metrics, models, tasks
+from finetune.allowed_code import Code, code_of, require_allowed
 from finetune.checking.amounts import few_rows, few_steps
 from finetune.checking.classes import skewed, spellings
 from finetune.checking.duplicates import conflicts, duplicates, leakage
@@ -39,6 +40,7 @@ class CheckReport:
 
     Args:
         recipe: The recipe that was checked.
+        code: The code that the recipe names, other than that of finetune itself.
         errors: Errors that make the run impossible.
         warnings: Findings that a user should look at, in the form of errors. They do not prevent the run.
         notes: Notes on how the data were read and split.
@@ -50,6 +52,7 @@ class CheckReport:
     """
 
     recipe: Recipe
+    code: tuple[Code, ...] = ()
     errors: list[UserError] = field(default_factory=list)
     warnings: list[UserError] = field(default_factory=list)
     notes: tuple[str, ...] = ()
@@ -77,10 +80,12 @@ class CheckReport:
 def check_recipe(recipe: Recipe) -> CheckReport:
     """Check the data and the model of a recipe, and measure some training steps.
 
-    Nothing is left on the disk but the caches that a run would write, too.
+    Nothing is left on the disk but the caches that a run would write, too. Where the recipe names code that the user
+    has not allowed, nothing is read, and the report holds that error alone.
     """
-    report = CheckReport(recipe)
+    report = CheckReport(recipe, code_of(recipe))
     with report.collecting():
+        require_allowed(recipe)
         task = tasks.create(recipe)
         fields = task.fields
         report.columns = {one.name: one.column for one in fields}

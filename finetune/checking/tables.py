@@ -25,6 +25,8 @@ def print_report(report: CheckReport) -> None:
 
 
 def _tables(report: CheckReport) -> Iterator[RenderableType]:
+    if report.code:
+        yield _code(report)
     if report.rows:
         yield _rows(report)
     if any(report.labels.values()):
@@ -40,6 +42,13 @@ def _table(*headings: str) -> Table:
     table = Table(headings[0])
     for heading in headings[1:]:
         table.add_column(heading, justify="right")
+    return table
+
+
+def _code(report: CheckReport) -> Table:
+    table = _table("code that the recipe names", "what runs", "allowed")
+    for code in report.code:
+        table.add_row(f"{code.key}={code.name}", code.description, "yes" if code.is_allowed else "no")
     return table
 
 

@@ -11,6 +11,7 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
 from finetune import compose
+from finetune.allowed_code import ALLOWED, needs_permission
 from finetune.checkpointing.run_folder import RunFolder, runs_of
 from finetune.checkpointing.run_lock import RunLock, at_work
 from finetune.errors import UserError
@@ -19,6 +20,7 @@ from finetune.recipe import Recipe
 
 HARMLESS = (
     "resume",
+    "allow_code",
     "name",
     "summary",
     "output_dir",
@@ -111,14 +113,15 @@ def differences(stored: Recipe, asked: Recipe) -> list[Difference]:
     ]
 
 
-def command(folder: Path, processes: int) -> str:
+def command(recipe: Recipe, folder: Path, processes: int) -> str:
     """Return the command that resumes a run.
 
     Args:
+        recipe: The recipe of the run. Where it names code, the command allows it, since the run folder cannot.
         folder: The run folder.
         processes: Number of processes of the run.
     """
-    words = f"resume={shlex.quote(str(folder))}"
+    words = f"resume={shlex.quote(str(folder))}" + (f" {ALLOWED}" if needs_permission(recipe) else "")
     if processes == 1:
         return f"finetune run {words}"
     on_cpu = "ACCELERATE_USE_CPU=true " if os.environ.get("ACCELERATE_USE_CPU") else ""

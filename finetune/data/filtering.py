@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from finetune.data.expressions import compile_expression
-from finetune.data.functions import failure, find_function, is_reference
+from finetune.data.functions import failure, find_function
 from finetune.data.messages import plural
 from finetune.data.rows import Rows
 from finetune.errors import UserError
+from finetune.recipe.code import parse_reference
 
 _KEY = "data.filter"
 
@@ -34,7 +35,7 @@ class Filter:
     @property
     def version(self) -> str:
         """What tells it from others: its text, and the code of the file that a function is from."""
-        if not is_reference(self.text):
+        if parse_reference(self.text) is None:
             return self.text
         path = inspect.getsourcefile(find_function(self.text, _KEY))
         return f"{self.text} {Path(path).read_text(encoding='utf-8') if path else ''}"
@@ -46,7 +47,7 @@ class Filter:
         Raises:
             UserError: It is no expression that may be used here, or the function cannot be found or called.
         """
-        return _of_function(text) if is_reference(text) else _of_expression(text)
+        return _of_expression(text) if parse_reference(text) is None else _of_function(text)
 
     def apply(self, rows: Rows) -> tuple[Rows, str]:
         """The rows that are kept, and a note on how many those are.

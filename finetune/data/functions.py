@@ -3,7 +3,6 @@
 import importlib
 import importlib.metadata
 import importlib.util
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,16 +11,10 @@ from types import ModuleType
 from typing import Any
 
 from finetune.errors import UserError, nearest
+from finetune.recipe.code import parse_reference
 
 ENTRY_POINTS = "finetune.data"
 """The group in which a package names functions that give rows."""
-
-_REFERENCE = re.compile(r"(?P<module>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
-
-
-def is_reference(text: str) -> bool:
-    """Whether a text has the form path/to/mine.py:function or package.module:function."""
-    return _REFERENCE.fullmatch(text) is not None
 
 
 def find_function(reference: str, key: str) -> Callable[..., Any]:
@@ -35,20 +28,20 @@ def find_function(reference: str, key: str) -> Callable[..., Any]:
         UserError: There is no such file, module, entry point or function, or importing it fails.
     """
     where = f"{key}={reference}"
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
+    parsed = parse_reference(reference)
+    if parsed is None:
         return _entry_point(reference, where)
     with as_user_error(f"the module of {reference} fails", where):
-        module = _import(match["module"], where)
-    function = getattr(module, match["name"], None)
+        module = _import(parsed.module, where)
+    function = getattr(module, parsed.name, None)
     if not callable(function):
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        likely = nearest(match["name"], names)
+        likely = nearest(parsed.name, names)
         raise UserError(
-            f"{match['module']} has no function {match['name']!r}",
+            f"{parsed.module} has no function {parsed.name!r}",
             where=where,
             found=", ".join(names) or "no function",
-            fix=f"{key}={match['module']}:{likely}" if likely else None,
+            fix=f"{key}={parsed.module}:{likely}" if likely else None,
         )
     return function  # type: ignore[no-any-return]
 

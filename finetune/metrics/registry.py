@@ -102,6 +102,11 @@ def _known() -> dict[str, MetricRecord]:
     return _OWN_METRICS | _registered
 
 
+def is_registered(name: str) -> bool:
+    """Return whether a metric of that name comes with finetune or was registered; entry points are not looked at."""
+    return name in _known()
+
+
 def own_metrics() -> tuple[str, ...]:
     """Names of the metrics that come with finetune and need no network."""
     return tuple(_OWN_METRICS)

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import field_validator, model_validator
+from pydantic import PrivateAttr, field_validator, model_validator
 
 from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention
 from finetune.recipe.base import Section, Seed
+from finetune.recipe.code import FileKeys
 from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
 from finetune.recipe.hub import Hub
@@ -46,6 +47,23 @@ class Recipe(Section):
     recipe, or begins one where there is none. By default a new run begins."""
     output_dir: Path = Path("runs")
     """The folder in which runs are kept. A run's folder is made in `<output_dir>/<name>/`."""
+    allow_code: bool = False
+    """Whether code that a recipe in YAML names (`data.function`, a function as `data.filter`, a metric by path or from
+    the Hub in `evaluation.metrics`) is run. It counts on the command line or as an override of `finetune.train`, and
+    not in the file itself."""
+
+    _file_keys: FileKeys = PrivateAttr(default=FileKeys())
+
+    @property
+    def file_keys(self) -> FileKeys:
+        """The keys that may name code and were read from a YAML file, not given by the user."""
+        return self._file_keys
+
+    def with_file_keys(self, file_keys: FileKeys) -> Self:
+        """Return a copy of the recipe that says which of its keys were read from a file."""
+        copied = self.model_copy()
+        copied._file_keys = file_keys
+        return copied
 
     @field_validator("name")
     @classmethod

@@ -153,7 +153,7 @@ class Monitor:
         # Some launchers turn Ctrl-C (SIGINT, 2) into SIGTERM (15) for a part of the processes: SIGINT is reported then.
         first = min(int(one) for one in received if one)
         self.say(f"saved at step {self.state.step}: {self.run.folder.path}")
-        raise Interrupted(first, command(self.run.folder.path, self.accelerator.num_processes))
+        raise Interrupted(first, command(self.run.recipe, self.run.folder.path, self.accelerator.num_processes))
 
     def _log(self, values: dict[str, float]) -> None:
         if self.accelerator.is_main_process:

@@ -45,7 +45,7 @@ def finish_run(loop: Loop, *, prints_scores: bool = True) -> EvaluationResult:
         with run.lock.released_on_error(), enough_room(run.folder.path), signals.noted(), signals.at_once():
             return _finish(loop, prints_scores=prints_scores)
     except StopNow:
-        resume = command(run.folder.path, run.accelerator.num_processes)
+        resume = command(run.recipe, run.folder.path, run.accelerator.num_processes)
         raise Interrupted(signals.received or 0, resume) from None
 
 

@@ -14,6 +14,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from finetune import models, tasks
+from finetune.allowed_code import require_allowed
 from finetune.checkpointing.fingerprint import Fingerprint, take_fingerprint
 from finetune.checkpointing.resume import Start, find_start
 from finetune.checkpointing.run_folder import RunFolder
@@ -175,6 +176,7 @@ def prepare(recipe: Recipe, callbacks: Sequence[Callback] = (), start: Start | N
 
 def _prepare(start: Start, callbacks: tuple[Callback, ...]) -> Run:
     recipe, folder, lock = start.recipe, start.folder, start.lock
+    require_allowed(recipe)
     goes_on = folder is not None
     precision = choose_precision(recipe.training.precision)
     accelerator = start_accelerator(recipe, precision)

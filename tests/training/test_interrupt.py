@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from finetune import compose
 from finetune.checkpointing.checkpoint import is_whole
 from finetune.checkpointing.resume import command
 from finetune.cli import app
@@ -86,7 +87,7 @@ def test_one_of_two_processes_is_told_and_both_save(toy: Toy, tmp_path: Path) ->
 
 
 def test_the_command_quotes_what_a_shell_takes_apart() -> None:
-    assert command(Path("my runs/a"), 1) == "finetune run resume='my runs/a'"
+    assert command(compose.compose(["recipe=sst2"]), Path("my runs/a"), 1) == "finetune run resume='my runs/a'"
 
 
 def test_handlers_are_put_back() -> None:

@@ -80,7 +80,7 @@ def started(words: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, 
 
 def test_the_printed_command_starts_what_the_configuration_for_a_cpu_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
-    printed = shlex.split(command(Path("runs/a b"), 2))
+    printed = shlex.split(command(compose.compose(["recipe=sst2"]), Path("runs/a b"), 2))
     assert printed[:3] == ["ACCELERATE_USE_CPU=true", "accelerate", "launch"]
     by_flags = started(printed[3:], monkeypatch)
     script = printed.index("finetune/run.py")
