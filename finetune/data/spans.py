@@ -18,7 +18,7 @@ _KEYS = ("label", "labels", "entities", "spans")
 _NAMES = ("label", "type", "tag")
 _JOINER = "\u200d"
 
-Span = tuple[int, int, str]
+TextSpan = tuple[int, int, str]
 """Where an entity begins and ends in the text, the end not included, and its type."""
 
 
@@ -82,7 +82,7 @@ def _key(objects: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> st
     return None
 
 
-def _span(given: Any) -> Span | None:
+def _span(given: Any) -> TextSpan | None:
     """A span as a list of three, or as an object with start, end and label; None for something else."""
     if isinstance(given, Mapping):
         name = next((given[key] for key in _NAMES if key in given), None)
@@ -94,7 +94,7 @@ def _span(given: Any) -> Span | None:
     return (start, end, kind) if is_place else None
 
 
-def _check(text: str, spans: Sequence[Span], where: str) -> None:
+def _check(text: str, spans: Sequence[TextSpan], where: str) -> None:
     for start, end, kind in spans:
         if not 0 <= start < end <= len(text) or not text[start:end].strip():
             raise UserError(
@@ -115,7 +115,7 @@ def _check(text: str, spans: Sequence[Span], where: str) -> None:
             )
 
 
-def _labelled(text: str, spans: Sequence[Span]) -> tuple[list[str], list[str]]:
+def _labelled(text: str, spans: Sequence[TextSpan]) -> tuple[list[str], list[str]]:
     """The words of a text, and their labels in IOB2."""
     cuts = cut_words(text, [place for start, end, _ in spans for place in (start, end)])
     words = [text[start:end].strip() for start, end in cuts]

@@ -5,13 +5,13 @@
 
 from finetune.hub.account import Repository, check_access
 from finetune.hub.card import write_card
-from finetune.hub.load import LoadedModel, load_trained
+from finetune.hub.load import TrainedModel, load_trained
 from finetune.hub.publish import get_ready, publish, publish_finished
 from finetune.hub.push import push, push_checkpoint
 
 __all__ = [
-    "LoadedModel",
     "Repository",
+    "TrainedModel",
     "check_access",
     "get_ready",
     "load_trained",

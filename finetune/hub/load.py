@@ -15,7 +15,7 @@ from finetune.models.stored_config import read_config
 from finetune.recipe import Model, ModelHead, head_of_class, heads
 
 
-class LoadedModel(NamedTuple):
+class TrainedModel(NamedTuple):
     """A model in evaluation mode under its masks, with its tokenizer."""
 
     model: PreTrainedModel
@@ -23,7 +23,7 @@ class LoadedModel(NamedTuple):
     masks: Program
 
 
-def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | None = None) -> LoadedModel:
+def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | None = None) -> TrainedModel:
     """Load a model that finetune saved, under the masks that it was trained with.
 
     Code that comes with the model is not run: the masks are read from its configuration. Weights are read in the
@@ -43,7 +43,7 @@ def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | 
         return _load(Model(name=str(name), revision=revision, cache_dir=cache_dir), str(name))
 
 
-def _load(source: Model, name: str) -> LoadedModel:
+def _load(source: Model, name: str) -> TrainedModel:
     with hub_access("model", name, "name"):
         config = read_config(name, revision=source.revision, cache_dir=source.cache_dir)
     head = _head(config.architectures, name)
@@ -52,7 +52,7 @@ def _load(source: Model, name: str) -> LoadedModel:
     model = models.load_model(source, head.name, tokenizer, labels=labels, seed=0, is_trained=True)
     try:
         saved = saved_masks(config)
-        return LoadedModel(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())
+        return TrainedModel(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())
     except ValueError as error:
         raise UserError(f"the model cannot be put under its masks: {error}", where=name) from error
 

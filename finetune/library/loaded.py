@@ -12,7 +12,7 @@ from finetune.serve import Predictor, find_recipe, make_predictor
 from finetune.serve.predictions import FormattedPrediction
 
 
-class LoadedModel(hub.LoadedModel):
+class LoadedModel(hub.TrainedModel):
     """A saved model with its tokenizer and its masks: `model, tokenizer, masks = finetune.load(...)`.
 
     It predicts like a finished run. The model is on the CPU until the first prediction moves it to the fastest device

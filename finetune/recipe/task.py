@@ -6,7 +6,7 @@ from finetune.recipe.base import Count, CountOrZero, InnerShare, in_range, whole
 from finetune.recipe.head import SEQUENCE_HEAD, TEXT_HEAD, TOKEN_HEAD, ModelHead
 from finetune.recipe.task_registry import TaskSection, register_task
 
-Beams = Annotated[int, whole_numbers(1, 1000)]
+BeamCount = Annotated[int, whole_numbers(1, 1000)]
 """A number of beams of a search."""
 
 _SENTENCE = "It works as well as it should."
@@ -78,9 +78,9 @@ class TextToText(TaskSection):
     """The number of tokens to which each input is cut, special tokens included."""
     max_target_length: Count = 128
     """The number of tokens to which each reference output is cut, and the largest number that is generated."""
-    num_beams: Beams = 4
+    num_beams: BeamCount = 4
     """The number of beams of the search that generates the outputs of the test split."""
-    dev_num_beams: Beams = 1
+    dev_num_beams: BeamCount = 1
     """The number of beams of the search that generates the outputs of the dev split during training. 1 is greedy
     search, the fastest."""
     length_penalty: Annotated[float, in_range("a number from -100 to 100", lambda number: -100 <= number <= 100)] = 1.0

@@ -22,7 +22,7 @@ from tests.hub_server.fixtures import TOKEN
 from tests.hub_server.hub import Hub
 
 
-def logits(loaded: finetune.hub.LoadedModel) -> torch.Tensor:
+def logits(loaded: finetune.hub.TrainedModel) -> torch.Tensor:
     with torch.inference_mode():
         return loaded.model(**loaded.tokenizer(["good old film"], return_tensors="pt")).logits  # type: ignore[no-any-return]
 

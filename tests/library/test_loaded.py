@@ -4,7 +4,7 @@ import torch
 
 import finetune
 from finetune.attention import Program
-from finetune.hub import LoadedModel
+from finetune.hub import TrainedModel
 from tests.library.conftest import Finished, rows
 
 
@@ -12,7 +12,7 @@ def test_three_parts_that_predict(finished: Finished) -> None:
     run = finished("text_classification")
     loaded = finetune.load(run.folder)
     model, tokenizer, masks = loaded
-    assert isinstance(loaded, LoadedModel)
+    assert isinstance(loaded, TrainedModel)
     assert (loaded.model, loaded.tokenizer, loaded.masks) == (model, tokenizer, masks)
     assert masks == Program() == run.masks
     assert model.dtype == torch.float32

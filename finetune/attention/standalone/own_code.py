@@ -21,7 +21,7 @@ class CannotTravel(Exception):
 
 
 @dataclass(frozen=True)
-class Predicate:
+class PredicateSource:
     """A predicate and the arguments with which `register_predicate` registered it.
 
     Args:
@@ -51,7 +51,7 @@ class OwnModule:
     """
 
     text: str
-    predicates: tuple[Predicate, ...] = ()
+    predicates: tuple[PredicateSource, ...] = ()
 
 
 def own_modules(program: Program) -> tuple[OwnModule, ...]:
@@ -69,7 +69,7 @@ def own_modules(program: Program) -> tuple[OwnModule, ...]:
     return tuple(modules.values())
 
 
-def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., Any], Predicate | None]]:
+def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., Any], PredicateSource | None]]:
     """Yield the text of each mask that is not finetune's, a function of its module, and the predicate it names."""
     for mask in _masks([program]):
         if isinstance(mask, Custom):
@@ -89,11 +89,11 @@ def _masks(values: Iterable[object]) -> Iterator[Mask]:
             yield from _masks(getattr(value, field.name) for field in fields(value))  # type: ignore[arg-type]
 
 
-def _predicate(mask: Custom) -> Predicate:
+def _predicate(mask: Custom) -> PredicateSource:
     function, needs = find_predicate(mask.predicate).predicate, mask.needs
     name = getattr(function, "__qualname__", type(function).__name__)
     columns, values = tuple(sorted(needs.columns)), tuple(sorted(needs.values))
-    return Predicate(mask.predicate, name, columns, values, needs.length, needs.by_head)
+    return PredicateSource(mask.predicate, name, columns, values, needs.length, needs.by_head)
 
 
 def _source(name: str, function: Callable[..., Any]) -> str:

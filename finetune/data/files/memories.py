@@ -26,7 +26,7 @@ _CODES = ("bpt", "ept", "it", "ph", "ut", "bx", "ex", "x", "sub")
 _UNTRANSLATED = ("new", "initial", "needs-translation")
 """States of a target in XLIFF that is not translated yet."""
 
-Unit = Mapping[str, str]
+TranslationUnit = Mapping[str, str]
 """The text in each language, by the language's code as the file writes it."""
 
 
@@ -67,7 +67,7 @@ def _notes(path: Path, columns: Sequence[str], found: Sequence[str], skipped: in
     return tuple(notes)
 
 
-def _in_language(unit: Unit, column: str) -> str | None:
+def _in_language(unit: TranslationUnit, column: str) -> str | None:
     """Return the text in a language: that with exactly this code, or else the first of one of its regions."""
     exact = [text for language, text in unit.items() if language.lower() == column.lower()]
     return next(iter([*exact, *(text for language, text in unit.items() if _is_of(language, column))]), None)
@@ -78,13 +78,13 @@ def _is_of(language: str, column: str) -> bool:
     return language == column or language.startswith(f"{column}-")
 
 
-def _units(path: Path, format_: str) -> Iterator[Unit]:
+def _units(path: Path, format_: str) -> Iterator[TranslationUnit]:
     """Return the units of a file, one after another.
 
     Raises:
         UserError: The file cannot be read, or is not XML.
     """
-    read: Callable[[Path], Iterator[Unit]] = _tmx if format_ == "tmx" else _xliff
+    read: Callable[[Path], Iterator[TranslationUnit]] = _tmx if format_ == "tmx" else _xliff
     try:
         with translated_errors(TextSource(path)):
             yield from read(path)
@@ -108,7 +108,7 @@ def _events(path: Path, *names: str) -> Iterator[tuple[str, Element]]:
                     element.clear()
 
 
-def _tmx(path: Path) -> Iterator[Unit]:
+def _tmx(path: Path) -> Iterator[TranslationUnit]:
     """Return the units of TMX, with the languages that have a text."""
     for event, unit in _events(path, "tu"):
         if event == "end":
@@ -120,7 +120,7 @@ def _tmx(path: Path) -> Iterator[Unit]:
             yield {language: text for language, text in variants.items() if language and text.strip()}
 
 
-def _xliff(path: Path) -> Iterator[Unit]:
+def _xliff(path: Path) -> Iterator[TranslationUnit]:
     """Return the units of XLIFF: trans-units in version 1.2, segments in version 2.
 
     Attributes of the elements around a unit name its languages.

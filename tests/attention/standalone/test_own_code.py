@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification
 from finetune.attention import Program
 from finetune.attention.masks import custom, register_predicate
 from finetune.attention.pretrained import apply_masks
-from finetune.attention.standalone.own_code import CannotTravel, Predicate, own_modules
+from finetune.attention.standalone.own_code import CannotTravel, PredicateSource, own_modules
 from finetune.models import save_weights
 from tests.attention.pretrained.tiny import build
 
@@ -70,7 +70,7 @@ def test_a_module_is_saved_once_with_the_predicates_that_are_used(tmp_path: Path
     program = {"encoder": "custom(near_by) | window(1)", "decoder": "causal() & custom(near_by)"}
     (found,) = own_modules(Program.from_config(program))
     assert found.text == (tmp_path / "near_by.py").read_text()
-    assert found.predicates == (Predicate("near_by", module.close.__name__, ("word",), (), False, False),)
+    assert found.predicates == (PredicateSource("near_by", module.close.__name__, ("word",), (), False, False),)
 
 
 @pytest.mark.parametrize(
