@@ -95,7 +95,7 @@ def _predict_file(
     of_output = wanted.resolve_format(of_input, scores=scores)
     check_output(wanted, given.path)
     origin, recipe = find_recipe(name, kind, overrides)
-    if "data.column_names" in overrides:  # the model's own recipe tells of the file that it was trained on
+    if "data.column_names" in overrides:  # those of the model's own recipe describe the file that it was trained on
         given = replace(given, column_names=recipe.data.column_names)
     fields = tasks.create(recipe).input_fields
     separator = given.delimiter

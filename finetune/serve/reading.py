@@ -41,7 +41,7 @@ class InputRows:
     Args:
         rows: The rows.
         header: Names of the columns if all rows have the same.
-        text: The text that the rows are read from, whose position in the file tells how much was read; None if that is
+        text: The text that the rows are read from, whose position in the file is how much was read; None if that is
             not known.
     """
 

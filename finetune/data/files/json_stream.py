@@ -1,7 +1,7 @@
 """JSON values that are parsed one at a time, from a text of any length.
 
-Python's own parser reads each value, and not a parser of streams such as ijson: those refuse NaN and integers of more
-than 64 bits, which `json.dump` writes, and replace half a surrogate pair by a question mark without a word.
+Python's own parser reads each value. ijson 3.6, which parses streams, refuses NaN, which `json.dump` writes, refuses
+integers of more than 64 bits if it is to return floats, and silently replaces half a surrogate pair by a question mark.
 """
 
 import json
