@@ -79,12 +79,12 @@ def follow_masks(run: Run) -> tuple[View, ...]:
 def rehearse(run: Run) -> None:
     """Compute and predict one small batch under the masks of a recipe, as some errors show up only then.
 
-    Nothing is computed for a recipe with the standard masks.
+    Nothing is computed for a recipe with the standard masks and no kernel chosen by name.
 
     Raises:
         UserError: The model cannot compute the loss or generate under the masks.
     """
-    if run.task.program.is_standard:
+    if run.task.program.is_standard and run.recipe.attention.kernel is None:
         return
     (batch,) = run.batches("dev", [np.arange(min(2, len(run.encoded["dev"].features)))])
     run.model.to(run.accelerator.device)

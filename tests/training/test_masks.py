@@ -99,3 +99,9 @@ def test_masks_that_do_not_fit_are_refused_before_training(toy: Toy, masks: dict
     with pytest.raises(UserError) as caught:
         prepare(toy("text_classification", "bert", train=32, held_out=8, **masks))
     assert expected in str(caught.value)
+
+
+def test_a_kernel_that_does_not_run_here_is_refused_before_training(toy: Toy) -> None:
+    recipe = toy("text_classification", "bert", train=8, held_out=4, **{"attention.kernel": "flex"})
+    with pytest.raises(UserError, match="flex"):
+        prepare(recipe)
