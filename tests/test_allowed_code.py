@@ -170,8 +170,6 @@ def test_an_expression_an_own_metric_and_keys_that_do_not_count_are_no_code() ->
     require_allowed(compose.load_recipe(write(data=data, evaluation={"metrics": ["accuracy", "mse"]})))
     ignored: dict[str, Any] = {"function": "mine.py:load", "sources": [{"path": "train.csv"}]}
     require_allowed(compose.load_recipe(write(data=ignored)))
-    own = compose.load_recipe(write(data={"function": "sentiment"}))
-    assert code_of(own) == ()
 
 
 def test_an_entry_point_is_allowed(brings: Brings) -> None:
