@@ -170,3 +170,8 @@ def finetune(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_the_table_of_recipes_is_whole() -> None:
     listed = re.findall(r"^\| `(\w+)` \|.*\| (?:yes|no) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert sorted(listed) == compose.recipe_names()
+
+
+def test_the_mask_is_drawn_as_shown(tmp_path: Path) -> None:
+    drawn = finetune("mask", "window(2) | global_tokens(0)", "--length", "12", cwd=tmp_path)
+    assert f"```text\n{drawn.stdout.rstrip()}\n```" in (ROOT / "README.md").read_text()
