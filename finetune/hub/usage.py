@@ -20,7 +20,7 @@ def usage(facts: RunFacts) -> str:
     """Return the example: Python code of at most five lines, which needs only the packages that it imports."""
     name = f'name = "{facts.model}"'
     head = facts.recipe.task.head
-    has_prompt = getattr(facts.recipe.task, "target_prompt", None) is not None
+    has_prompt = bool(getattr(facts.recipe.task, "target_prompt", ""))  # only some tasks have the key
     if facts.is_adapter or facts.mask_features or has_prompt or not (head.writes_text or head.pipeline):
         return "\n".join(_by_finetune(facts, name))
     return "\n".join((_by_generation if head.writes_text else _by_pipeline)(facts, name))
