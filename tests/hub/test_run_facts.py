@@ -43,7 +43,7 @@ def test_damage_gives_a_card_or_one_message(
 )
 def test_the_message_says_where_and_what_to_do(run: Path, name: str, content: str) -> None:
     (run / name).write_text(content)
-    with pytest.raises(UserError, match="cannot be read") as caught:
+    with pytest.raises(UserError, match=r"cannot be read|is not JSON") as caught:
         RunFacts.read(run)
     assert caught.value.where == str(run / name)
     assert caught.value.fix
