@@ -142,7 +142,7 @@ class RunFolder:
             UserError: results.json is damaged.
         """
         fix = f"delete this file; resume={self.path} then scores the run again, from its last checkpoint"
-        scores: dict[str, float] = read_json(self.path / _RESULTS, Results, fix)["test"]
+        scores: dict[str, float] = read_json(self.path / _RESULTS, Results, fix).get("test", {})
         return scores
 
     def write_predictions(self, split: str, records: Iterable[EvaluationRecord]) -> None:
@@ -166,7 +166,7 @@ class Results(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    test: dict[str, float]
+    test: dict[str, float] = {}
     baselines: dict[str, dict[str, float | None]] = {}
 
 

@@ -10,6 +10,7 @@ from finetune.attention import Program
 from finetune.attention.pretrained import apply_saved_masks, saved_masks
 from finetune.errors import UserError
 from finetune.hub_access import hub_access
+from finetune.models.broken import one_message
 from finetune.models.stored_config import read_config
 from finetune.recipe import Model, ModelHead, head_of_class, heads
 
@@ -38,18 +39,22 @@ def load_trained(name: str | Path, *, revision: str = "main", cache_dir: Path | 
     """
     if (Path(name) / "model" / "config.json").is_file():
         name = Path(name) / "model"
-    source = Model(name=str(name), revision=revision, cache_dir=cache_dir)
+    with one_message(str(name)):
+        return _load(Model(name=str(name), revision=revision, cache_dir=cache_dir), str(name))
+
+
+def _load(source: Model, name: str) -> LoadedModel:
+    with hub_access("model", name, "name"):
+        config = read_config(name, revision=source.revision, cache_dir=source.cache_dir)
+    head = _head(config.architectures, name)
     tokenizer = models.load_tokenizer(source, lambda: ())
-    with hub_access("model", str(name), "name"):
-        config = read_config(str(name), revision=revision, cache_dir=cache_dir)
-    head = _head(config.architectures, str(name))
     labels = _labels(config) if head.has_labels else None
     model = models.load_model(source, head.name, tokenizer, labels=labels, seed=0, is_trained=True)
     try:
         saved = saved_masks(config)
         return LoadedModel(apply_saved_masks(model), tokenizer, saved[0] if saved else Program())
     except ValueError as error:
-        raise UserError(f"the model cannot be put under its masks: {error}", where=str(name)) from error
+        raise UserError(f"the model cannot be put under its masks: {error}", where=name) from error
 
 
 def _labels(config: PreTrainedConfig) -> tuple[str, ...]:

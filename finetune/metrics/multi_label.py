@@ -13,7 +13,7 @@ from finetune.metrics.offline_metric import OfflineMetric
 from finetune.metrics.scores import Scores
 
 
-class MultiLabelMetric(OfflineMetric):
+class MultiLabel(OfflineMetric):
     """Micro and macro F1 over labels and the share of examples that are right as a whole, 0 to 1, and each label's."""
 
     sequences = True

@@ -36,9 +36,7 @@ _OWN_METRICS = {
     "matthews_correlation": MetricRecord(
         "finetune.metrics.matthews_correlation:MatthewsCorrelation", ("matthews_correlation",)
     ),
-    "multi_label": MetricRecord(
-        "finetune.metrics.multi_label:MultiLabelMetric", ("f1_micro", "f1_macro", "subset_accuracy")
-    ),
+    "multi_label": MetricRecord("finetune.metrics.multi_label:MultiLabel", ("f1_micro", "f1_macro", "subset_accuracy")),
     "mse": MetricRecord("finetune.metrics.mse:Mse", ("mse",), greater_is_better=False),
     "pearsonr": MetricRecord("finetune.metrics.pearsonr:Pearsonr", ("pearsonr",)),
     "spearmanr": MetricRecord("finetune.metrics.spearmanr:Spearmanr", ("spearmanr",)),

@@ -1,17 +1,21 @@
 """Loading the tokenizer and the model of a recipe."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from finetune import recipe
 from finetune.errors import UserError
+from finetune.models.broken import first_line, one_message
 from finetune.models.families import Head
 from finetune.models.pretrained import load_pretrained
 from finetune.models.quiet import quiet, seeded
 from finetune.models.scratch import new_model
 from finetune.models.scratch_tokenizer import train_tokenizer
 from finetune.models.source import PretrainedSource, tokenizer_source
+
+TRIAL = "A text, with 1 number and signs that few vocabularies hold: \u4e2d \U0001f600"
 
 
 def load_tokenizer(
@@ -32,7 +36,7 @@ def load_tokenizer(
     if model.scratch is not None and model.tokenizer is None:
         return train_tokenizer(model.scratch, texts())
     source = tokenizer_source(model)
-    with quiet(), source.access():
+    with one_message(source.path, "tokenizer"), quiet(), source.access():
         tokenizer = _checked(_from_pretrained(source), source)
         if split_words and not _keeps_words_apart(tokenizer):
             # Tokenizers such as RoBERTa's mark the space before a word, which single words lack without this option.
@@ -71,26 +75,27 @@ def load_model(
 
     Raises:
         UserError: The model cannot be loaded, cannot have the head, is incomplete, or does not fit the tokenizer.
-        ValueError: `labels` are missing for a head that has labels or given for one that has none, or `is_trained` is
-            True for a model from scratch.
+        ValueError: `labels` are not given exactly where the head has labels, or a model from scratch `is_trained`.
     """
     if is_trained and model.scratch is not None:
         raise ValueError("a model from scratch is not trained")
     if (labels is None) == recipe.find_head(head).has_labels:
         raise ValueError("labels are for the heads that classify, and needed there")
-    with quiet(), seeded(seed):
-        if model.scratch is not None:
+    if model.scratch is not None:
+        with quiet(), seeded(seed):
             return new_model(model.scratch, head, tokenizer, labels, model.dropout, problem_type)
+    with one_message(model.description), quiet(), seeded(seed):
         return load_pretrained(model, head, tokenizer, labels, problem_type, is_trained=is_trained)
 
 
 def _from_pretrained(source: PretrainedSource, **options: bool) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(source.path, **source.options, **options)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # transformers and tokenizers raise exceptions of every kind for files of another form
         if isinstance(error, OSError) and not source.is_folder:
             raise  # `source.access` reports failures of the Hub
-        found = source.files() if source.is_folder else str(error).splitlines()[0]
+        is_missing = source.is_folder and not (Path(source.path) / "tokenizer.json").is_file()
+        found = source.files() if is_missing else first_line(error)
         raise _unusable(source, "cannot be read", found) from error
 
 
@@ -101,7 +106,21 @@ def _checked(tokenizer: PreTrainedTokenizerBase, source: PretrainedSource) -> Pr
     special = len(tokenizer.all_special_tokens)
     if len(tokenizer) <= special + 1:
         raise _unusable(source, "has no vocabulary", f"{special} special tokens and nothing else")
+    _try(tokenizer, source)
     return tokenizer
+
+
+def _try(tokenizer: PreTrainedTokenizerFast, source: PretrainedSource) -> None:
+    """Encode a text and a pair of texts: parts of a tokenizer that do not go together fail only then.
+
+    Raises:
+        UserError: They cannot be encoded.
+    """
+    names = tokenizer.model_input_names
+    if not (isinstance(names, list | tuple) and "input_ids" in names and all(isinstance(name, str) for name in names)):
+        raise _unusable(source, "does not give input_ids", f"model_input_names {names!r}")
+    tokenizer([TRIAL])
+    tokenizer([TRIAL], [TRIAL])
 
 
 def _keeps_words_apart(tokenizer: PreTrainedTokenizerFast) -> bool:

@@ -16,9 +16,9 @@ from transformers.utils.hub import cached_file
 from finetune.attention.standalone.adapters import ADAPTER_CONFIG, unlocked
 from finetune.documents import read_json
 from finetune.errors import MissingExtra, UserError
+from finetune.models.broken import first_line
 from finetune.models.completeness import bad_weights, check_finite, some
 from finetune.models.source import PretrainedSource, base_source
-from finetune.models.stored_config import first_line
 
 if TYPE_CHECKING:
     from peft import PeftConfig

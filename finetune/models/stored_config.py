@@ -10,6 +10,7 @@ from transformers.utils.hub import cached_file
 from finetune.attention.standalone import stock_config
 from finetune.documents import read_json
 from finetune.errors import UserError
+from finetune.models.broken import first_line
 
 CONFIG = "config.json"
 
@@ -48,9 +49,3 @@ def read_config(name: str, **options: Any) -> PreTrainedConfig:
             fix="choose another model, or download its files again; code that comes with a model is never run",
         ) from error
     return config
-
-
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type where it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__

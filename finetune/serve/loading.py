@@ -10,6 +10,7 @@ from finetune.attention import pretrained
 from finetune.errors import UserError
 from finetune.hardware.matmul import choose_matmul
 from finetune.hardware.precision import choose_precision
+from finetune.models.broken import one_message
 from finetune.models.quiet import quiet
 from finetune.models.source import model_source
 from finetune.models.stored_config import read_config
@@ -40,7 +41,8 @@ def find_recipe(
     given = dict(overrides or {})
     check_meant(given)
     origin = find_model(name)
-    own = origin.recipe or _made_recipe(origin.model, kind)
+    with one_message(origin.model):
+        own = origin.recipe or _made_recipe(origin.model, kind)
     head = tasks.create(own).head
     if kind not in (None, head, own.task.kind):
         raise UserError(f"the model is for {head.replace('_', ' ')}", where=f"--task {kind}", fix="leave --task out")
@@ -60,8 +62,9 @@ def load_predictor(origin: ModelLocation, own: Recipe, *, scores: bool = False) 
     Raises:
         UserError: The model cannot be loaded, or its head was never trained.
     """
-    model, tokenizer = _load(origin, tasks.create(own))
-    return make_predictor(model, tokenizer, own, scores=scores)
+    with one_message(origin.model):
+        model, tokenizer = _load(origin, tasks.create(own))
+        return make_predictor(model, tokenizer, own, scores=scores)
 
 
 def make_predictor(

@@ -103,7 +103,7 @@ EVENTS: list[tuple[Any, str]] = [
     (os, "fsync"),
     (checkpoint, "seal"),
     (saving, "write_model"),
-    (saving, "prune"),
+    (saving, "prune_checkpoints"),
     (Path, "rename"),
     (Path, "unlink"),
 ]

@@ -167,7 +167,7 @@ def test_samples(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (name, columns) == ("sentiment", ("review", "stars"))
         return {"train": [{"review": f"text {i}", "stars": "good"} for i in range(20)], "dev": [], "test": []}
 
-    monkeypatch.setattr(samples, "load", sample)
+    monkeypatch.setattr(samples, "load_sample", sample)
     with pytest.raises(UserError, match="no examples") as caught:
         load_data(Data(sample="sentiment"), FIELDS)
     assert "the sentiment sample, split dev" in str(caught.value)

@@ -108,7 +108,7 @@ def test_final_scores_that_cannot_be_read_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = killed(tmp_path, monkeypatch, "write_card")
-    for content in ("", "[]", "{}", "\xff"):
+    for content in ("", "[]", '{"test": 1}', "\xff"):
         (folder / "results.json").write_text(content, encoding="latin-1")
         assert run.main([f"resume={folder}"]) == 2
         assert "results.json of the run cannot be read" in capfd.readouterr().err

@@ -22,9 +22,9 @@ sys.modules["transformers"] = None  # hidden from evaluate, which only spends se
 import evaluate
 del sys.modules["transformers"]
 
-from finetune.metrics import check, own_metrics, score
+from finetune.metrics import check_metric, own_metrics, score
 
-check(own_metrics())
+check_metric(own_metrics())
 texts, words, ids, numbers = ["a b c d e"], [["B-PER", "O"]], [[1, 2]], [1.0, 2.5]
 scores = {
     name: score([name], examples, examples).values

@@ -54,6 +54,7 @@ def test_two_processes_by_the_configuration_for_a_cpu_do_what_one_does(
 ) -> None:
     overrides = {"training.ema": 0.9, "training.class_weights": "balanced", "training.layer_decay": 0.9}
     overrides |= {"training.steps": 2, "training.batch_size": 6, "model.scratch.dropout": 0.0}
+    overrides |= {"training.finished_checkpoints": "all"}
     recipe = toy("text_classification", "bert", train=24, held_out=7, **overrides)
     path = tmp_path / "recipe.yaml"
     path.write_text(compose.to_yaml(recipe))

@@ -3,6 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
+SHOWN = 200
+"""Characters of a text that are shown before and after the place at fault."""
+
 
 class MaskError(ValueError):
     """A mask cannot be built or evaluated."""
@@ -34,8 +37,8 @@ class MaskSyntaxError(MaskError):
         self.problem = problem
         self.text = text
         self.position = position
-        start = text.rfind("\n", 0, position) + 1
-        line = text[start:].split("\n", 1)[0]
+        start = max(text.rfind("\n", 0, position) + 1, position - SHOWN)
+        line = text[start : position + SHOWN].split("\n", 1)[0]
         super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
 
 

@@ -39,11 +39,13 @@ def load_sample(name: SampleName, columns: tuple[str, ...]) -> SampleSplits:
     """
     if name == "interface":
         return interface.load_interface(columns)
-    sample = {"address": address, "licence": licence, "sentiment": sentiment}[name]
-    _check(name, columns, sample.COLUMNS)
-    return {
-        split: [{column: row[column] for column in columns} for row in rows] for split, rows in sample.load().items()
-    }
+    load, known = {
+        "address": (address.load_address, address.COLUMNS),
+        "licence": (licence.load_licence, licence.COLUMNS),
+        "sentiment": (sentiment.load_sentiment, sentiment.COLUMNS),
+    }[name]
+    _check(name, columns, known)
+    return {split: [{column: row[column] for column in columns} for row in rows] for split, rows in load().items()}
 
 
 def _check(name: str, columns: tuple[str, ...], known: tuple[str, ...]) -> None:
