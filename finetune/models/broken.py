@@ -1,4 +1,4 @@
-"""One message for a model that cannot be read, whatever the library at work raises."""
+"""One error message for models that cannot be read, whichever exception a library raises."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,24 +6,25 @@ from contextlib import contextmanager
 from finetune.errors import UserError
 
 LONGEST = 500
-"""Characters of what an exception says."""
+"""The length of an exception's message in the error message, in characters."""
 RUST_PANIC = "PanicException"
-"""What a library in Rust, such as tokenizers, raises where it gives up: no `Exception`, and not to be imported."""
+"""The name of the exception that Rust libraries such as tokenizers raise when they panic. It is not a subclass of
+`Exception`, and its class cannot be imported."""
 
 
 @contextmanager
 def one_message(name: str, what: str = "model") -> Iterator[None]:
-    """Read a stored model inside this block; what is wrong with its files becomes a `UserError`.
+    """Read a stored model inside this block: exceptions that its files cause are raised as `UserError`.
 
-    transformers, tokenizers, peft and torch take the values of a model's files as they stand, and answer values of
-    another type, or files that do not belong together, by exceptions of every kind.
+    transformers, tokenizers, peft and PyTorch do not validate the values in a model's files, and raise exceptions of
+    many types for values of another type and for files that do not belong together.
 
     Args:
-        name: The folder or the name on the Hub.
-        what: What is read: the model, or its tokenizer.
+        name: The folder, or the name on the Hub.
+        what: The part that is read, for the message: "model" or "tokenizer".
 
     Raises:
-        UserError: The block raised an exception; a `UserError` passes unchanged.
+        UserError: The block raised an exception. A `UserError` of the block is raised unchanged.
     """
     try:
         yield
@@ -42,6 +43,6 @@ def one_message(name: str, what: str = "model") -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an exception says, in one line of a readable length."""
+    """Return the first line of an exception's message, cut to `LONGEST`, or its type where it has no message."""
     lines = str(error).strip().splitlines()
     return lines[0].strip()[:LONGEST] if lines else type(error).__name__

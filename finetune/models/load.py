@@ -75,8 +75,7 @@ def load_model(
 
     Raises:
         UserError: The model cannot be loaded, cannot have the head, is incomplete, or does not fit the tokenizer.
-        ValueError: `labels` are missing for a head that has labels or given for one that has none, or `is_trained` is
-            True for a model from scratch.
+        ValueError: `labels` are not given exactly where the head has labels, or a model from scratch `is_trained`.
     """
     if is_trained and model.scratch is not None:
         raise ValueError("a model from scratch is not trained")
