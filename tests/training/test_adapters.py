@@ -190,7 +190,7 @@ def test_every_matrix_can_be_adapted(pretrained_toy: Toy) -> None:
 def test_two_encoders_put_together_are_not_adapted(pretrained_toy: Toy, toy: Toy) -> None:
     encoder = pretrained_toy("text_classification", "bert").model.name
     recipe = toy("text_to_text", "bert", train=16, held_out=8)
-    with pytest.raises(UserError, match="new weights between them"):
+    with pytest.raises(UserError, match="weights between two encoders"):
         prepare(compose.override(recipe, {"model.scratch": None, "model.name": encoder, "adapter.kind": "lora"}))
 
 
