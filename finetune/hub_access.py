@@ -1,9 +1,9 @@
 """One clear message wherever the Hugging Face Hub cannot give what a recipe names.
 
-`huggingface_hub`, `transformers`, `datasets` and `evaluate` each tell the same few troubles (no network, no such
-repository, no permission) by exceptions of their own, several after half a minute of retries. `hub_access` asks once
-whether the Hub answers, lets the libraries use only their caches where it does not, and turns what they raise into a
-`UserError`. Nothing is ever put in the place of what was asked for.
+`huggingface_hub`, `transformers`, `datasets` and `evaluate` each report the same few problems (no network, no such
+repository, no permission) by exceptions of their own, some of them after half a minute of retries. `hub_access` sends
+one request to the Hub, lets the libraries use only their caches if it is not answered, and turns their exceptions into
+a `UserError`. It never substitutes another model, data set or metric for the requested one.
 """
 
 from collections.abc import Iterator
@@ -61,21 +61,21 @@ def hub_access(what: What, name: str, key: str) -> Iterator[str | None]:
 
 
 def _trouble() -> str | None:
-    """Why the Hub cannot be reached, or None where it answers: one request, without retries."""
+    """Return the reason why the Hub cannot be reached, or None if it answers one request, which is not retried."""
     from huggingface_hub import constants, get_session
 
     if constants.is_offline_mode():
         return OFFLINE
     try:
         get_session().head(constants.ENDPOINT, timeout=constants.HF_HUB_ETAG_TIMEOUT)
-    except Exception as error:  # which HTTP library's exceptions these are is huggingface_hub's affair
+    except Exception as error:  # of whichever HTTP library huggingface_hub uses
         return f"{constants.ENDPOINT}: {error}"
     return None
 
 
 @contextmanager
 def _caches_only(what: What) -> Iterator[None]:
-    """Offline mode for the block: caches are read, and nothing is retried."""
+    """Switch the libraries to offline mode inside the block, so that they read their caches and retry nothing."""
     # Imported before the switch is set: datasets copies it for good when it is imported.
     import datasets.config
     from huggingface_hub import constants
@@ -110,7 +110,7 @@ def _check_name(what: What, name: str, key: str) -> None:
 
 
 def _explain(error: Exception, what: What, name: str, key: str, trouble: str | None) -> UserError | None:
-    """The mistake behind a library's exception; None where it has nothing to do with the Hub."""
+    """Return a `UserError` for an exception of a library; None if it has nothing to do with the Hub."""
     from datasets.exceptions import DatasetNotFoundError
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -150,7 +150,7 @@ def _explain(error: Exception, what: What, name: str, key: str, trouble: str | N
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """The exception and those it came from, outermost first."""
+    """Return the exception and those that caused it, the outermost first."""
     chain = [error]
     while (link := chain[-1].__cause__ or chain[-1].__context__) is not None:
         chain.append(link)

@@ -11,7 +11,7 @@ ROWS = 10_000
 
 
 def batched(items: Iterable[ItemT], size: int = ROWS) -> Iterator[list[ItemT]]:
-    """The items in lists of `size`, the last one shorter; there is one list at least, which may be empty."""
+    """Yield the items in lists of `size`, of which the last may be shorter; at least one list, which may be empty."""
     iterator = iter(items)
     piece = list(islice(iterator, size))
     yield piece

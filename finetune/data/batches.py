@@ -37,13 +37,13 @@ class BatchPlan:
     seed: int = 0
 
     def __len__(self) -> int:
-        """Batches in an epoch, of which each has as many."""
+        """Return the number of batches in an epoch, which is the same for all epochs."""
         if self.tokens_per_batch is None:
             return math.ceil(len(self.lengths) / self.batch_size)
         return min(math.ceil(int(self.lengths.sum()) / self.tokens_per_batch), len(self.lengths))
 
     def epoch(self, epoch: int) -> list[Indices]:
-        """The batches of an epoch in order; each example is in exactly one."""
+        """Return the batches of an epoch in order; each example is in exactly one."""
         generator = np.random.default_rng((self.seed, epoch))
         order = generator.permutation(len(self.lengths))
         if self.group_by_length:
@@ -60,7 +60,7 @@ class BatchPlan:
         return order[np.lexsort((self.lengths[order], pool))]
 
     def _cuts(self, order: Indices) -> Indices:
-        """Where in the order each batch but the first begins."""
+        """Return the positions in the order at which each batch but the first begins."""
         if self.tokens_per_batch is None:
             return np.arange(self.batch_size, len(order), self.batch_size)
         count, ends = len(self), np.cumsum(self.lengths[order])
@@ -114,7 +114,7 @@ class BatchLimits:
 
 
 def shards(lengths: Indices, limits: BatchLimits, processes: int, rank: int) -> list[Indices]:
-    """Batches of like length for evaluation: the longest first, every example on exactly one process.
+    """Return batches of similar length for evaluation, the longest first; each example is on exactly one process.
 
     Longest first, so that memory that does not suffice is found out at once and the time left is not underestimated.
     Each batch goes to the process that has the fewest tokens so far.

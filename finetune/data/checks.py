@@ -19,7 +19,7 @@ ArrowColumns = dict[str, pa.ChunkedArray]
 def checked_columns(
     rows: Mapping[str, Rows], fields: Sequence[Field], held: Mapping[str, Sequence[Field]] | None = None
 ) -> dict[str, ArrowColumns]:
-    """Each split's columns: strings, or lists of strings of equal length for words and their labels.
+    """Return each split's columns: strings, or lists of strings of equal length for words and their labels.
 
     Args:
         rows: The rows of each split.

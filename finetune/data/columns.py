@@ -15,7 +15,7 @@ _CONTENT = {"text": "text", "label": "a label", "words": "words", "word_labels":
 
 
 def canonical_column(rows: Rows, field: Field) -> pa.ChunkedArray:
-    """One field's values, none of them null or blank, but that a list of labels may be empty.
+    """Return one field's values, of which none is null or blank; only a list of labels may be empty.
 
     They are string, or list<string> for words, their labels and lists of labels, or float64 for numbers.
     A column of text that is right as it stands is returned itself, not a copy.
@@ -35,7 +35,9 @@ def canonical_column(rows: Rows, field: Field) -> pa.ChunkedArray:
 
 
 def string_column(rows: Rows, field: Field) -> pa.ChunkedArray:
-    """One field's values: string, or list<string> for words and their labels; null or blank where a row holds nothing.
+    """Return one field's values as string, or as list<string> for words and their labels.
+
+    A value is null or blank where a row holds nothing.
 
     Raises:
         UserError: The column holds something else.
@@ -47,13 +49,13 @@ def string_column(rows: Rows, field: Field) -> pa.ChunkedArray:
 
 
 def where_true(mask: pa.ChunkedArray) -> list[int]:
-    """Indices of a boolean column's true values."""
+    """Return the indices of a boolean column's true values."""
     indices: list[int] = pc.indices_nonzero(mask).to_pylist()
     return indices
 
 
 def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Where a column of strings has null, nothing, or nothing but white space."""
+    """Return a boolean column: true where a column of strings is null, empty or white space alone."""
     return pc.fill_null(pc.or_(pc.utf8_is_space(column), pc.equal(pc.binary_length(column), 0)), fill_value=True)
 
 
@@ -93,7 +95,7 @@ def _is_string(kind: pa.DataType) -> bool:
 
 
 def _named(as_numbers: pa.ChunkedArray | pa.Array, names: tuple[str, ...]) -> pa.ChunkedArray | pa.Array:
-    """Names of class numbers; null for numbers of no class (the Hub marks missing labels by -1)."""
+    """Return the names of class numbers; null for numbers without a class (the Hub marks missing labels by -1)."""
     known = pc.and_(pc.greater_equal(as_numbers, 0), pc.less(as_numbers, len(names)))
     return pc.take(pa.array(names, pa.string()), pc.if_else(known, as_numbers, pa.scalar(None, as_numbers.type)))
 
@@ -104,7 +106,7 @@ def _named_lists(lists: pa.ChunkedArray, names: tuple[str, ...]) -> pa.ChunkedAr
 
 
 def _whole(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:
-    """Labels that were stored as 1.0, as pandas does in a column with gaps, are whole numbers."""
+    """Return labels that were stored as 1.0 as whole numbers; pandas stores a column with gaps in this way."""
     fractional = where_true(pc.fill_null(pc.not_equal(pc.floor(column), column), fill_value=False))
     if fractional:
         raise UserError(

@@ -89,7 +89,7 @@ def _cut_groups(
 
 
 def _numbered(groups: ColumnValues) -> Indices:
-    """Each example's group as a number; groups are told apart by what they are as text, white space aside."""
+    """Return each example's group as a number; two values are one group if their texts differ in white space alone."""
     values = groups if isinstance(groups, list) else groups.to_pylist()
     keys = [(index,) if value is None else str(value).strip() for index, value in enumerate(values)]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}

@@ -14,7 +14,7 @@ _THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
 
 
 def have_decimal_commas(columns: Iterable[ColumnValues], field: Field) -> bool:
-    """Whether a column of labels holds nothing but numbers, some of them with a comma that is surely a decimal one.
+    """Return whether a column of labels holds numbers alone, of which some are certain to have a decimal comma.
 
     The comma of 1,500 may part thousands: a column in which all commas are followed by three digits is left as it is.
     """
@@ -37,14 +37,14 @@ def have_decimal_commas(columns: Iterable[ColumnValues], field: Field) -> bool:
 
 
 def as_decimal_points(rows: Rows, field: Field) -> Rows:
-    """The rows with a point for the comma in the numbers of one column; other texts stay as they are."""
+    """Return the rows with a decimal point in place of the comma in the numbers of one column; other texts stay."""
     column = rows.columns[field.column]
     values = column if isinstance(column, list) else column.to_pylist()
     return rows.with_column(field.column, [_with_point(value) for value in values])
 
 
 def decimal_note(name: str) -> str:
-    """What the user should know about how the column is read."""
+    """Return a note for the user on how the column is read."""
     return (
         f"column {name!r} holds numbers with a decimal comma: 1,5 is read as 1.5; task.problem_type=single_label "
         "takes them for names of classes, and multi_label for several labels"
@@ -57,7 +57,7 @@ def _with_point(value: object) -> object:
 
 
 def _texts(column: ColumnValues) -> Sequence[str] | None:
-    """The texts of a column; None where it holds something else."""
+    """Return the texts of a column; None where it holds something else."""
     if isinstance(column, list):
         held = [value for value in column if value is not None]
         return held if all(isinstance(value, str) for value in held) else None

@@ -17,7 +17,7 @@ KEY = "data.on_empty"
 def without_empty(
     rows: Mapping[str, Rows], held: Mapping[str, Sequence[Field]]
 ) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """Each split's rows that hold something in every column of their fields, and notes on how many are left out.
+    """Return the rows of each split that are empty in no column of their fields, and notes on those left out.
 
     Args:
         rows: The rows of each split.
@@ -32,7 +32,7 @@ def without_empty(
 
 
 def filled_rows(rows: Rows, fields: Iterable[Field]) -> Rows:
-    """The rows that hold something in every column of the fields; all where a column is of another type."""
+    """Return the rows that are empty in no column of the fields; all rows where a column is of another type."""
     empty: set[int] = set()
     for field in fields:
         empty.update(_empty(rows, field))
@@ -40,7 +40,7 @@ def filled_rows(rows: Rows, fields: Iterable[Field]) -> Rows:
 
 
 def left_out(name: str, count: int, total: int) -> str:
-    """What the user should know of the rows that are left out."""
+    """Return a note for the user on the rows that are left out."""
     return f"{name}: {count:,} of {plural(total, 'row')} left out, which hold nothing in some column ({KEY}=skip)"
 
 

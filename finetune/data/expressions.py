@@ -53,6 +53,10 @@ _NODES = (
     ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Call, ast.Name, ast.Load, ast.Constant, ast.List, ast.Tuple, ast.Set,
     ast.Subscript, ast.Slice, ast.Attribute, ast.IfExp,
 )  # fmt: skip
+# Expressions of pyarrow.compute cannot take the place of this compiler. A comparison with None is null there, and the
+# row would be dropped where Python keeps it (`label != "spam"`); text functions take constants only, so that
+# `label in text` of two columns has no form; `any`, `all` and `set` of a row's list have none either; and a kernel that
+# fails does not say on which row, which the messages name.
 _ROW = "row"
 
 
@@ -119,7 +123,7 @@ class _Columns(ast.NodeTransformer):
         return self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """The function or method itself is no column."""
+        """Replace columns in the arguments alone: the name of the function or method is not a column."""
         if isinstance(node.func, ast.Attribute):
             node.func.value = self.visit(node.func.value)
         node.args = [self.visit(argument) for argument in node.args]
@@ -136,7 +140,7 @@ class _Columns(ast.NodeTransformer):
 
 
 def _is_number(node: ast.AST) -> bool:
-    """Whether a side of a comparison is a number, or a list of numbers."""
+    """Return whether a side of a comparison is a number, or a list of numbers."""
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         return bool(node.elts) and all(map(_is_number, node.elts))
     if isinstance(node, ast.UnaryOp):
@@ -145,7 +149,7 @@ def _is_number(node: ast.AST) -> bool:
 
 
 def _columns_outside_calls(node: ast.AST) -> set[str]:
-    """Columns that are part of a side of a comparison as they are: of len(text) > 3 there are none."""
+    """Return the columns that are compared themselves, outside of calls: none in `len(text) > 3`."""
     if isinstance(node, ast.Call):
         return set()
     if isinstance(node, ast.Name | ast.Attribute):

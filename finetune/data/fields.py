@@ -38,5 +38,5 @@ class Field:
 
 
 def asked_columns(fields: Sequence[Field]) -> tuple[str, ...]:
-    """The user's columns, each once."""
+    """Return the names of the user's columns that the fields read, each once."""
     return tuple(dict.fromkeys(field.column for field in fields))

@@ -50,7 +50,7 @@ class Filter:
         return _of_expression(text) if parse_reference(text) is None else _of_function(text)
 
     def apply(self, rows: Rows) -> tuple[Rows, str]:
-        """The rows that are kept, and a note on how many those are.
+        """Return the rows that are kept, and a note on how many those are.
 
         Raises:
             UserError: It fails on a row, or keeps none.
@@ -61,7 +61,7 @@ class Filter:
         return rows.take(kept), f"{rows.name}: {_KEY} keeps {len(kept):,} of {plural(len(rows), 'row')}"
 
     def select(self, rows: Rows) -> Rows:
-        """The rows that are kept, which may be none.
+        """Return the rows that are kept, which may be none.
 
         Raises:
             UserError: It fails on a row.
@@ -80,7 +80,7 @@ class Filter:
         return kept
 
     def _values(self, rows: Rows, column: str) -> Sequence[Any]:
-        """A column's values; class numbers as the names of their classes, unless they are compared with numbers."""
+        """Return a column's values, with class numbers as class names unless they are compared with numbers."""
         values = rows.columns[column]
         objects: list[Any] = values if isinstance(values, list) else values.to_pylist()
         if column in self.numbers:

@@ -15,7 +15,7 @@ _FLAGS = {0: False, 1: True, "0": False, "1": True}
 
 
 def count_flags(columns: Iterable[ColumnValues], field: Field) -> int | None:
-    """How many labels a column has a 0 or a 1 for; None where it holds something else.
+    """Return for how many labels each row of a column holds a 0 or a 1; None where it holds something else.
 
     All lists are of one length above 1 and hold nothing but 0 and 1 (whole, fractional or boolean). Texts "0" and "1"
     might be names of labels; they are flags where some list repeats one, which a list of names does not.
@@ -30,7 +30,7 @@ def count_flags(columns: Iterable[ColumnValues], field: Field) -> int | None:
 
 
 def as_class_numbers(rows: Rows, field: Field, count: int, names: Sequence[str] | None) -> Rows:
-    """The rows with one column's flags turned into the numbers of the labels that are set; it has class names then.
+    """Return the rows with one column's flags as the numbers of the labels that are set, which get class names.
 
     Args:
         rows: The rows of a split.
@@ -66,7 +66,7 @@ def as_class_numbers(rows: Rows, field: Field, count: int, names: Sequence[str] 
 
 
 def _may_hold(column: ColumnValues, field: Field) -> bool:
-    """Whether a column's type lets it hold flags, so that long columns of text need not be gone through."""
+    """Return whether a column can hold flags by its type, so that long columns of text are not searched."""
     if isinstance(column, list):
         return True
     kind = column.type
@@ -75,7 +75,7 @@ def _may_hold(column: ColumnValues, field: Field) -> bool:
 
 
 def _lists(column: ColumnValues, field: Field) -> list[Any]:
-    """A column's lists, and texts parted at the field's separator; None for empty cells; [] for anything else."""
+    """Return a column's lists, with texts split at the field's separator; None for empty cells, [] for other values."""
     values = column if isinstance(column, list) else column.to_pylist()
     return [_list(value, field) for value in values]
 

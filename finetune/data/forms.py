@@ -30,7 +30,7 @@ class ListForms:
     lists_of_one: frozenset[str] = frozenset()
 
     def apply(self, rows: Rows, fields: Sequence[Field], labels: Sequence[str] | None) -> Rows:
-        """The rows with lists as lists, and flags as the labels that are set.
+        """Return the rows with lists written as text read as lists, and with flags as the labels that are set.
 
         Args:
             rows: The rows of a split.
@@ -54,7 +54,7 @@ class ListForms:
         return rows
 
     def notes(self, fields: Sequence[Field], labels: Sequence[str] | None) -> tuple[str, ...]:
-        """What the user should know about how columns were read."""
+        """Return notes for the user on how columns were read."""
         written = [
             f"column {name!r} holds lists written as text: they are read as lists" for name in sorted(self.written)
         ]
@@ -88,7 +88,7 @@ def refuse_late_lists(forms: ListForms, rows: Rows, fields: Sequence[Field]) -> 
 
 
 def find_list_forms(splits: Sequence[Rows], fields: Sequence[Field]) -> ListForms:
-    """The forms of the columns of words, of their labels and of labels, from the rows of all splits together."""
+    """Return in which form lists of words and labels are written, judged by the rows of all splits together."""
     written: set[str] = set()
     num_flags: dict[str, int] = {}
     commas: set[str] = set()

@@ -19,7 +19,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def read_hub(data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    """The rows of a Hub data set's train split and of those of dev and test that the recipe names; notes.
+    """Return the rows of a Hub data set's train split and of those of dev and test that the recipe names, and notes.
 
     Raises:
         UserError: The data set cannot be had, or lacks the configuration, a split or a column.
@@ -79,7 +79,10 @@ def _load(data: Data) -> DatasetDict:
 
 
 def _no_config(data: Data, message: str) -> UserError:
-    """The libraries name the configurations in their messages alone: `Available: ['de-en', 'fr-en']`."""
+    """Return the error for a configuration that does not exist.
+
+    The libraries name the configurations in their messages alone: `Available: ['de-en', 'fr-en']`.
+    """
     names = re.findall(r"'([^']+)'", message.partition("[")[2].partition("]")[0])
     likely = nearest(data.config or "", names) or "..."
     return UserError(
@@ -103,7 +106,11 @@ def _no_split(data: Data, split: str, name: str, found: DatasetDict) -> UserErro
 
 
 def _cached(data: Data, found: DatasetDict, trouble: str) -> str:
-    """What is said of a cached copy: offline, datasets takes the latest one whatever the revision."""
+    """Return a note on a cached copy, which may be of another revision: offline, datasets takes the latest copy.
+
+    Raises:
+        UserError: The recipe names a commit, and the copy is of another one.
+    """
     # datasets keeps each commit in a folder of that name.
     commit = Path(next(iter(found.values())).cache_files[0]["filename"]).parent.name
     if _COMMIT.fullmatch(data.revision) and data.revision != commit:

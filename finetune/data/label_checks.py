@@ -17,7 +17,7 @@ _FEWEST_ROWS = 10
 
 
 def alike(labels: Iterable[str]) -> list[tuple[str, ...]]:
-    """Groups of labels that are equal but for case, Unicode form, or characters that nobody sees."""
+    """Return groups of labels that differ only in case, Unicode form or invisible characters."""
     groups: dict[str, list[str]] = {}
     for label in sorted(set(labels)):
         groups.setdefault(_folded(label), []).append(label)
@@ -27,7 +27,7 @@ def alike(labels: Iterable[str]) -> list[tuple[str, ...]]:
 def label_warnings(
     field: Field, rows: Mapping[str, Rows], columns: Mapping[str, pa.ChunkedArray], declared: Iterable[str]
 ) -> list[UserError]:
-    """Warnings of labels that look like one class under two names, and of a column that seems to hold no classes.
+    """Return warnings about labels that look like one class under two names, and about a column without classes.
 
     Args:
         field: The field of the labels.
@@ -47,7 +47,7 @@ def label_warnings(
 
 
 def _folded(label: str) -> str:
-    """A label without what tells it from labels that look alike."""
+    """Return a label without case, Unicode form and invisible characters, so that labels that look alike are equal."""
     visible = (one for one in unicodedata.normalize("NFKC", label) if unicodedata.category(one) not in ("Cf", "Cc"))
     return " ".join(unicodedata.normalize("NFKC", "".join(visible).casefold()).split())
 

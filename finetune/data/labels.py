@@ -19,30 +19,30 @@ _INTEGER = re.compile(r"[+-]?\d+")
 
 
 def distinct_labels(column: pa.ChunkedArray) -> set[str]:
-    """The labels that occur in a column of labels or of lists of labels."""
+    """Return the labels that occur in a column of labels or of lists of labels."""
     values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
     return set(pc.unique(values).to_pylist())
 
 
 def count_label(column: pa.ChunkedArray, label: str) -> int:
-    """How often a label occurs in a column of labels or of lists of labels."""
+    """Return how often a label occurs in a column of labels or of lists of labels."""
     values = pc.list_flatten(column) if pa.types.is_list(column.type) else column
     return pc.sum(pc.equal(values, label)).as_py() or 0
 
 
 def sort_labels(labels: Iterable[str]) -> tuple[str, ...]:
-    """Sorted: by value where all are whole numbers, else by name."""
+    """Return the labels sorted: by value where all are whole numbers, by name otherwise."""
     names = sorted(labels)
     return tuple(sorted(names, key=int) if all(map(_INTEGER.fullmatch, names)) else names)
 
 
 def is_no_target(field: Field, names: tuple[str, ...]) -> bool:
-    """Whether NO_TARGET marks words without a target: it does among labels of words, where it is not named a class."""
+    """Return whether NO_TARGET marks words without a target: among labels of words, unless it names a class."""
     return field.kind == "word_labels" and NO_TARGET not in names
 
 
 def name_classes(field: Field, column: pa.ChunkedArray, names: tuple[str, ...]) -> pa.ChunkedArray:
-    """The column with class numbers, from 0, replaced by the names at these places in `names`.
+    """Return the column with class numbers, counted from 0, replaced by the names at these positions in `names`.
 
     The same column where it holds none, where a name is itself a whole number, and for lists of labels, which can be
     indicators (0 or 1 for each class) as well.
@@ -68,7 +68,7 @@ def _replaced(
 
 
 def collect_labels(field: Field, splits: Mapping[str, pa.ChunkedArray]) -> tuple[str, ...]:
-    """The classes that the data hold: of train alone for one label an example, else of all splits.
+    """Return the classes in the data: those of train for one label an example, those of all splits otherwise.
 
     A model can learn the class of an example only from examples of that class; word labels may be rare (I-ORG) and
     still follow from the others.
@@ -81,7 +81,7 @@ def collect_labels(field: Field, splits: Mapping[str, pa.ChunkedArray]) -> tuple
 def unknown_labels(
     field: Field, rows: Mapping[str, Rows], splits: Mapping[str, pa.ChunkedArray], names: tuple[str, ...], known_as: str
 ) -> list[UserError]:
-    """One error for each split with labels that are not among `names`, which come from `known_as`."""
+    """Return one error for each split with labels that are not among `names`, which come from `known_as`."""
     known = {*names, NO_TARGET} if is_no_target(field, names) else set(names)
     return [
         _unknown(field, rows[split], column, unknown, names, known_as)
@@ -106,7 +106,7 @@ def _unknown(
 
 
 def rows_with(column: pa.ChunkedArray, labels: list[str]) -> list[int]:
-    """Indices of the rows that hold one of these labels."""
+    """Return the indices of the rows that hold one of these labels."""
     if not pa.types.is_list(column.type):
         return where_true(pc.is_in(column, pa.array(labels)))
     return [index for index, row in enumerate(column.to_pylist()) if not set(labels).isdisjoint(row)]

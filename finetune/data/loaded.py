@@ -12,7 +12,7 @@ Locate = Callable[[str, int], str]
 
 
 def unplaced(split: str, example: int) -> str:
-    """An example's place where no more is known of it than its `id`."""
+    """Return the place of an example of which only the `id` is known."""
     return f"the {split} split, example {example} (counted from 0)"
 
 

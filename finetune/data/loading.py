@@ -88,7 +88,7 @@ def _assemble_one(given: SourceRows) -> LoadedData:
 def _warnings(
     data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, ArrowColumns]
 ) -> tuple[UserError, ...]:
-    """What the user should look at in the labels."""
+    """Return warnings about the labels."""
     return tuple(
         warning
         for field in fields
@@ -100,14 +100,17 @@ def _warnings(
 
 
 def _column(columns: Mapping[str, ArrowColumns], field: Field) -> dict[str, pa.ChunkedArray]:
-    """A field's column of each split that has one."""
+    """Return a field's column of each split that has one."""
     return {split: one[field.name] for split, one in columns.items() if field.name in one}
 
 
 def _named(
     data: Data, fields: Sequence[Field], columns: Mapping[str, ArrowColumns]
 ) -> tuple[dict[str, ArrowColumns], tuple[str, ...]]:
-    """The columns with class numbers replaced by the names in data.labels; notes on these, and on words without one."""
+    """Return the columns with class numbers replaced by the names in data.labels, and notes.
+
+    The notes say which numbers were replaced, and how many words have no target.
+    """
     made, notes = {split: dict(one) for split, one in columns.items()}, []
     for field in fields:
         if field.kind not in ("label", "word_labels"):
@@ -149,7 +152,7 @@ def _label_names(
 
 
 def _dataset(rows: Rows, fields: Sequence[Field], columns: ArrowColumns) -> Dataset:
-    """The columns with ids; those that lie on disk unchanged stay there."""
+    """Return the columns as a data set with an `id`; columns that are on the disk unchanged are mapped from there."""
     unchanged = {field.column: field.name for field in fields if columns[field.name] is rows.columns[field.column]}
     names = unchanged if rows.stored is not None else {}
     made = {name: column for name, column in columns.items() if name not in names.values()}
@@ -171,7 +174,7 @@ def _cut_missing(splits: dict[str, Dataset], data: Data, rows: Rows) -> tuple[di
 
 
 def _lacking(name: str, splits: Mapping[str, Dataset]) -> tuple[str, ...]:
-    """Notes on classes that can be asked for and not learned: declared ones, and rare ones that a cut took away."""
+    """Return notes on classes in dev or test that no example of train has, such as rare ones that a cut took away."""
     held = {
         split: labels.distinct_labels(dataset.select_columns([name]).with_format("arrow")[:][name])
         for split, dataset in splits.items()

@@ -18,7 +18,7 @@ Unit = Literal["line", "row"]
 
 
 def places(name: str, unit: Unit, numbers: Sequence[int]) -> str:
-    """The first few places in a source: `train.csv, lines 3, 7`."""
+    """Return the first few places in a source: `train.csv, lines 3, 7`."""
     shown = ", ".join(str(number) for number in numbers[:SHOWN])
     more = f" and {len(numbers) - SHOWN:,} more" if len(numbers) > SHOWN else ""
     counted = " (counted from 0)" if unit == "row" else ""
@@ -26,24 +26,24 @@ def places(name: str, unit: Unit, numbers: Sequence[int]) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 row`, `2 rows`."""
+    """Return a number and a noun, which is in the plural unless the number is 1: `1 row`, `2 rows`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def shorten_list(names: Sequence[str], most: int = 20) -> str:
-    """Names for a message: the first ones, each cut where it is long."""
+    """Return the first few names as a text for a message, each shortened where it is long."""
     shown = [name if len(name) <= LONGEST else name[: LONGEST - 3] + "..." for name in names[:most]]
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(shown) + more
 
 
 def escaped(name: str) -> str:
-    """A name for a message, in which characters that nobody sees, or sees as others, are written as escapes."""
+    """Return a name for a message, with invisible and ambiguous characters written as escapes."""
     return name if _is_plain(name) else ascii(name)
 
 
 def quoted(name: str) -> str:
-    """The same in quotation marks."""
+    """Return `escaped(name)` in quotation marks."""
     return repr(name) if _is_plain(name) else ascii(name)
 
 
@@ -52,7 +52,7 @@ def _is_plain(name: str) -> bool:
 
 
 def missing_columns(name: str, fields: Sequence[Field], found: Sequence[str], hint: str = "") -> list[UserError]:
-    """One error for each field whose column is not among those found."""
+    """Return one error for each field whose column is not among those found."""
     return [
         UserError(
             f"there is no column {field.column!r}",
@@ -66,7 +66,7 @@ def missing_columns(name: str, fields: Sequence[Field], found: Sequence[str], hi
 
 
 def raise_merged(errors: Sequence[UserError]) -> None:
-    """Raise what was collected over the splits; a mistake that several share is told once, with every place."""
+    """Raise the errors collected over the splits; one that several splits share is raised once, with all places."""
     flat = [part for error in errors for part in (error.errors if isinstance(error, UserErrors) else (error,))]
     groups: dict[tuple[str, str | None], list[UserError]] = {}
     for error in flat:

@@ -15,7 +15,7 @@ from finetune.recipe import Data
 
 
 def mix(parts: Sequence[LoadedData], weights: Sequence[float | None], data: Data) -> LoadedData:
-    """One train split in which the sources alternate, and all their dev and all their test examples.
+    """Return one train split in which the sources alternate, and all their dev and all their test examples.
 
     Args:
         parts: Each source's examples.
@@ -47,7 +47,7 @@ def mix(parts: Sequence[LoadedData], weights: Sequence[float | None], data: Data
 
 
 def shares(counts: Sequence[int], weights: Sequence[float | None], seed: int) -> list[Indices]:
-    """Which examples of each source make an epoch, in order.
+    """Return the indices of the examples of each source that make up an epoch, in order.
 
     An epoch is as long as it takes to have every example of every source at least once in the proportions of the
     weights. A source that has fewer than its share is repeated: each of its examples is there n or n + 1 times, and
@@ -55,8 +55,8 @@ def shares(counts: Sequence[int], weights: Sequence[float | None], seed: int) ->
 
     Args:
         counts: Examples of each source.
-        weights: Of each source; None for all of them where each example is to be there once.
-        seed: Of what is drawn.
+        weights: The weight of each source; None for all of them where each example occurs once.
+        seed: Seed of the random choice.
     """
     given = [count if weight is None else weight for count, weight in zip(counts, weights, strict=True)]
     per_weight = max(count / weight for count, weight in zip(counts, given, strict=True))
@@ -70,14 +70,14 @@ def shares(counts: Sequence[int], weights: Sequence[float | None], seed: int) ->
 
 
 def _alternating(parts: Sequence[Indices]) -> Indices:
-    """All indices, each part's spread evenly over the whole, so that any piece of it is mixed as the whole is."""
+    """Return all indices with each part spread evenly, so that every stretch is mixed in the same proportions."""
     places = np.concatenate([(np.arange(len(part)) + 0.5) / max(len(part), 1) for part in parts])
     whole: Indices = np.concatenate(parts)[np.argsort(places, kind="stable")]
     return whole
 
 
 def _renumbered(splits: Sequence[Dataset]) -> list[Dataset]:
-    """The splits with numbers that differ between sources: those of each go on where the one before ends."""
+    """Return the splits with ids that differ between sources: each source continues where the one before ends."""
     renumbered = []
     for split, start in zip(splits, _starts(splits), strict=True):
         ids = np.asarray(split.with_format("arrow")["id"][:]) + start
@@ -87,7 +87,7 @@ def _renumbered(splits: Sequence[Dataset]) -> list[Dataset]:
 
 
 def _starts(splits: Sequence[Dataset]) -> list[int]:
-    """What is added to the numbers of each source's examples."""
+    """Return the offset that is added to the ids of each source's examples."""
     starts = [0]
     for split in splits:
         ids = np.asarray(split.with_format("arrow")["id"][:])
@@ -96,7 +96,7 @@ def _starts(splits: Sequence[Dataset]) -> list[int]:
 
 
 def _where(parts: Sequence[LoadedData]) -> Locate:
-    """Tells the place of an example of the mixed splits by the source that it is from."""
+    """Return a function that names the source and the place of an example of the mixed splits."""
     starts = {split: _starts([getattr(part, split) for part in parts]) for split in ("train", "dev", "test")}
 
     def where(split: str, example: int) -> str:
@@ -128,7 +128,7 @@ def _check_alike(parts: Sequence[LoadedData]) -> None:
 
 
 def _union(names: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-    """The classes of all sources: in the order that they share, else sorted."""
+    """Return the classes of all sources, in their common order if they have one, and sorted otherwise."""
     return names[0] if len(set(names)) == 1 else sort_labels(set().union(*names))
 
 

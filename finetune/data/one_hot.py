@@ -15,7 +15,7 @@ _NO_LABEL = ("", "-1", "-1.0")
 
 
 def parts_of(fields: Sequence[Field]) -> tuple[Field, ...]:
-    """The fields with one in the place of each column of flags."""
+    """Return the fields with a field for each column of flags in place of the field that they make up."""
     parts: list[Field] = []
     for one in fields:
         parts += [Field(one.name, "text", column) for column in one.flag_columns] if one.flag_columns else [one]
@@ -23,7 +23,7 @@ def parts_of(fields: Sequence[Field]) -> tuple[Field, ...]:
 
 
 def join_flags(rows: Rows, fields: Sequence[Field], names: Sequence[str] | None) -> Rows:
-    """The rows with columns of flags as one column of the numbers of the labels that are set, with their names.
+    """Return the rows with columns of flags merged into one column: the numbers of the labels that are set.
 
     Args:
         rows: The rows of a split, with every column of flags.
@@ -40,7 +40,7 @@ def join_flags(rows: Rows, fields: Sequence[Field], names: Sequence[str] | None)
 
 
 def flags_note(field: Field) -> str:
-    """What the user should know about how the columns are read."""
+    """Return a note for the user on how the columns are read."""
     return f"{plural(len(field.flag_columns), 'column')} of 0 and 1 are a label each: {field.column}"
 
 
@@ -65,7 +65,7 @@ def _joined(rows: Rows, field: Field, names: tuple[str, ...]) -> Rows:
 
 
 def _is_readable(row: Sequence[str]) -> bool:
-    """Whether a row has a flag in each column, or no label at all."""
+    """Return whether a row has a flag in each column, or no label at all."""
     return all(cell in _SET for cell in row) or all(cell in _NO_LABEL for cell in row)
 
 

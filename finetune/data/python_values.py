@@ -34,7 +34,7 @@ _EXPECTED: dict[FieldKind, tuple[str, ...]] = {
 
 
 def arrow_column(values: list[Any], rows: Rows, field: Field) -> pa.ChunkedArray:
-    """Text and words as strings, labels as strings, numbers or booleans, all of one sort.
+    """Return text and words as strings, labels as strings, numbers or booleans, all of one sort.
 
     Raises:
         UserError: A value of another type than the field's, labels of several types, or text that is not Unicode.

@@ -19,7 +19,7 @@ _SHARE = 0.95
 
 
 def fill_sentences(rows: Rows, name: str) -> Rows:
-    """The rows with the sentence of the row before in each cell of the column that is empty.
+    """Return the rows with the sentence of the row before in each cell of the column that is empty.
 
     Args:
         rows: One word a row; the files of a split apart.
@@ -45,7 +45,7 @@ def fill_sentences(rows: Rows, name: str) -> Rows:
 
 
 def group_sentences(rows: Rows, fields: Sequence[Field], name: str) -> Rows:
-    """One row a sentence: the words and what is given to each word as lists, of other columns the first value.
+    """Return one row a sentence: the words and what is given to each word as lists, of other columns the first value.
 
     Args:
         rows: One word a row.
@@ -99,7 +99,7 @@ def _values(column: ColumnValues) -> list[Any]:
 
 
 def _grouped(column: ColumnValues, spans: Sequence[tuple[int, int]]) -> ColumnValues:
-    """Lists of the values between two indices each; a csv cell is one word, whatever blanks it holds."""
+    """Return lists of the values between two indices each; a csv cell is one word, whatever blanks it holds."""
     if isinstance(column, list):
         return [[str(value).strip() for value in column[start:end]] for start, end in spans]
     values = column.to_pylist()

@@ -8,7 +8,7 @@ from finetune.data.rows import ColumnValues, Rows
 
 
 def are_lists_of_one(columns: Iterable[ColumnValues], field: Field) -> bool:
-    """Whether one class is asked for and every row holds a list of at most one."""
+    """Return whether the field is one class and every row holds a list of at most one value."""
     if field.kind != "label" or field.is_open:
         return False
     values = [value for column in columns for value in _values(column) if value is not None]
@@ -16,13 +16,13 @@ def are_lists_of_one(columns: Iterable[ColumnValues], field: Field) -> bool:
 
 
 def as_single_values(rows: Rows, field: Field) -> Rows:
-    """The rows with what each list of one column holds in its place, and None for an empty one."""
+    """Return the rows with each list of one column replaced by its only value, and by None where it is empty."""
     values = [value[0] if isinstance(value, list | tuple) and value else None for value in _values_of(rows, field)]
     return rows.with_column(field.column, values, rows.class_names.get(field.column))
 
 
 def single_note(name: str) -> str:
-    """What the user should know about how the column is read."""
+    """Return a note for the user on how the column is read."""
     return f"column {name!r} holds lists of one class, which are read as that class"
 
 

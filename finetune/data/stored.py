@@ -13,7 +13,7 @@ from finetune.errors import raise_all
 
 
 def rows_from_dataset(name: str, dataset: Dataset, fields: Sequence[Field]) -> Rows:
-    """The asked columns, nested ones by dotted path, or else those of that name in `translation`.
+    """Return the columns that the fields read, nested ones by dotted path, or those of that name in `translation`.
 
     Raises:
         UserError: A column is missing.
@@ -40,6 +40,6 @@ def rows_from_dataset(name: str, dataset: Dataset, fields: Sequence[Field]) -> R
 
 
 def _class_names(feature: Any) -> tuple[str, ...]:
-    """Names of the classes whose numbers a column holds, alone or in lists; none for other columns."""
+    """Return the names of the classes whose numbers a column holds, alone or in lists; empty for other columns."""
     inner = feature.feature if isinstance(feature, List) else feature
     return tuple(inner.names) if isinstance(inner, ClassLabel) else ()

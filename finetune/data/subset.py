@@ -9,7 +9,7 @@ from finetune.recipe import Data
 
 
 def keep_some(splits: dict[str, Dataset], data: Data) -> tuple[dict[str, Dataset], tuple[str, ...]]:
-    """Each split's examples as the recipe limits their number, in their order; a note on each that was limited."""
+    """Return each split with at most as many examples as the recipe says, and a note on each reduced split."""
     kept, notes = {}, []
     for split, dataset in splits.items():
         limit = getattr(data, f"max_{split}_examples") or len(dataset)

@@ -19,7 +19,7 @@ _IS_NUMBER = re.compile(_NUMBER)
 
 
 def infer_label_kinds(fields: Sequence[Field], train: Rows) -> tuple[Field, ...]:
-    """The fields with their open kinds settled by the train split.
+    """Return the fields with each open kind (label, list of labels or number) determined from the train split.
 
     Lists are lists of labels, a column of numbers of which one is fractional is numbers, all else is one label an
     example.
@@ -67,7 +67,7 @@ def _is_fractional(value: object) -> bool:
 
 
 def label_lists(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:
-    """A column of lists of labels, or of texts that are parted at the field's separator; null is no label.
+    """Return a column of lists of labels, with texts split at the field's separator; null becomes an empty list.
 
     Returns:
         list<string>, without repeats.
@@ -94,7 +94,7 @@ def _name(label: object, names: Sequence[str] | None) -> str:
 
 
 def as_numbers(column: pa.ChunkedArray, rows: Rows, field: Field) -> pa.ChunkedArray:
-    """A column of numbers, or of texts that write numbers, as float64.
+    """Return a column of numbers, or of numbers written as text, as float64.
 
     Raises:
         UserError: The column holds something else, or a row holds nothing or no finite number.

@@ -15,7 +15,7 @@ _NO_LABEL = "-1"
 def fields_by_split(
     rows: Mapping[str, Rows], fields: Sequence[Field], names: Sequence[str]
 ) -> dict[str, tuple[Field, ...]]:
-    """The fields that each split holds: a test split whose labels are all empty or -1 has no field of labels.
+    """Return the fields that each split holds: a test split whose labels are all empty or -1 has no field of labels.
 
     Args:
         rows: The rows of each split.
@@ -29,7 +29,7 @@ def fields_by_split(
 
 
 def unlabelled_note(rows: Mapping[str, Rows]) -> str:
-    """What the user should know of a test split without labels."""
+    """Return a note for the user on a test split without labels."""
     return (
         f"no label in any of {plural(len(rows['test']), 'row')} of the test split ({rows['test'].name}): it counts as "
         "unlabelled, and its predictions are written without scores; without it (from the Hub: data.splits.test=null) "
@@ -53,7 +53,7 @@ def _values(rows: Rows, field: Field) -> Sequence[Any]:
 
 
 def _text(value: Any) -> str:
-    """A label as text: nothing for none, and the same for -1, "-1" and -1.0."""
+    """Return a label as text: empty for None, and the same for -1, "-1" and -1.0."""
     if value is None or value != value:
         return ""
     if isinstance(value, list | tuple):

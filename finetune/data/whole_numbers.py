@@ -19,7 +19,7 @@ _WHOLE = re.compile(r"[+-]?\d+(\.0*)?")
 def whole_numbers(
     data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, ArrowColumns]
 ) -> tuple[dict[str, ArrowColumns], tuple[str, ...]]:
-    """The columns of all splits with 1.0 written as 1 where all labels are whole numbers, and notes on these.
+    """Return the columns of all splits, with 1.0 written as 1 where all labels are whole numbers, and notes on these.
 
     Labels that data.labels names are left as they are.
     """

@@ -23,7 +23,7 @@ _NOUNS = {"loss": False, "error": False, "errors": False, "distance": False, "si
 
 
 def greater_is_better(value_name: str) -> bool | None:
-    """Tell from a value's name whether a greater value is the better one.
+    """Return whether a greater value is better, judged by the value's name.
 
     Args:
         value_name: Name of a value as a metric gives it, with or without more around it: `f1`, `dev_loss`,
@@ -46,7 +46,7 @@ def greater_is_better(value_name: str) -> bool | None:
 
 
 def _runs(name: str) -> set[str]:
-    """All runs of a name's words, with and without the digits that end them: `rouge1_exact_match` has `exact_match`."""
+    """Return all runs of a name's words, with and without final digits: `rouge1_exact_match` has `exact_match`."""
     words = name.split("_")
     runs = {"_".join(words[start:end]) for start in range(len(words)) for end in range(start + 1, len(words) + 1)}
     return runs | {run.rstrip("0123456789") for run in runs}

@@ -17,7 +17,7 @@ def check_counts(predictions: Sequence[Any], references: Sequence[Any]) -> None:
 
 
 def check_some(items: Sequence[Any], what: str = "example") -> None:
-    """Raise UserError where there is not one: a share of nothing is no number."""
+    """Raise UserError if there is no example, since a mean over no example is not defined."""
     if len(items) == 0:
         raise UserError("there is nothing to score", expected=f"at least one {what}", found="none")
 
@@ -54,11 +54,11 @@ def check_lengths(predictions: Sequence[Sequence[Any]], references: Sequence[Seq
 
 
 def are_constant(values: Sequence[float]) -> bool:
-    """Whether all are one number, so that a correlation with them is 0/0."""
+    """Return whether all values are equal, so that a correlation with them is undefined (0/0)."""
     return min(values) == max(values)
 
 
 def class_order(labels: Sequence[str] | None, present: Iterable[str]) -> list[str]:
-    """The label list's order, then other classes that are present, sorted."""
+    """Return the classes in the order of the label list, and after them, sorted, the others that occur."""
     known = list(labels or ())
     return known + sorted(set(present).difference(known))

@@ -17,7 +17,7 @@ class Metric(Protocol):
 
 
 def load_metric(name: str, options: MetricOptions) -> Metric:
-    """The metric of that name: our own, a registered one, or one that `evaluate.load` finds on the Hub or in a file.
+    """Return the metric of that name: one of finetune, a registered one, or one that `evaluate.load` finds.
 
     Raises:
         UserError: No such metric, the Hub does not answer, or a package that the metric needs is missing.

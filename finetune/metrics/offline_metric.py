@@ -36,12 +36,12 @@ class OfflineMetric(evaluate.Metric, ABC):  # type: ignore[misc, unused-ignore]
         """Score all examples, of which there is at least one."""
 
     def score(self, predictions: Sequence[Any], references: Sequence[Any]) -> Scores:
-        """What `compute` gives, typed."""
+        """Return the result of `compute` as `Scores`."""
         result = self.compute(predictions=predictions, references=references)
         return Scores(details=result.pop("details"), signatures=result.pop("signatures"), values=result)
 
     def add_batch(self, *, predictions: Sequence[Any], references: Sequence[Any]) -> None:
-        """Add examples, checked: evaluate looks at the first alone, and turns others of a wrong type into text."""
+        """Check and add examples; evaluate checks the first alone, and converts others of a wrong type to text."""
         check_counts(predictions, references)
         check = check_sequences if self.sequences else check_elements
         check(self.name, predictions, self.element)

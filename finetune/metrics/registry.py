@@ -52,7 +52,7 @@ _registered: dict[str, MetricRecord] = {}
 
 
 def register_metric(name: str, record: MetricRecord) -> None:
-    """Make a metric known by a name; nothing happens where the very same record is known by it already.
+    """Register a metric under a name; registering an equal record again has no effect.
 
     Raises:
         UserError: Another metric has this name.
@@ -72,7 +72,7 @@ def unregister_metric(name: str) -> None:
 
 
 def find_metric(name: str) -> MetricRecord | None:
-    """The record of a metric: our own, a registered one, or one that an installed package brings; None for others.
+    """Return the record of a metric of finetune, a registered one, or one of an installed package; None for others.
 
     Raises:
         UserError: The package's entry point cannot be imported, is no record, or the name is taken.
@@ -108,21 +108,21 @@ def is_registered(name: str) -> bool:
 
 
 def own_metrics() -> tuple[str, ...]:
-    """Names of the metrics that come with finetune and need no network."""
+    """Return the names of the metrics that come with finetune and need no network."""
     return tuple(_OWN_METRICS)
 
 
 def value_names(name: str) -> tuple[str, ...] | None:
-    """Names of the values that a metric gives; None for a metric that is not ours, which only a run can tell."""
+    """Return the names of the values that a metric gives; None for a metric that is not registered here."""
     own = find_metric(name)
     return own.values if own else None
 
 
 def own_direction(value_name: str) -> bool | None:
-    """Whether a greater value of that name is the better one; None where none of our metrics gives it."""
+    """Return whether a greater value of that name is better; None if no registered metric gives such a value."""
     return next((own.greater_is_better for own in _known().values() if value_name in own.values), None)
 
 
 def metrics_with_value(value_name: str) -> tuple[str, ...]:
-    """Names of our metrics that give a value of that name."""
+    """Return the names of the registered metrics that give a value of that name."""
     return tuple(name for name, own in _known().items() if value_name in own.values)

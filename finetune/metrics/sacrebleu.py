@@ -46,7 +46,7 @@ class Sacrebleu(OfflineMetric):
 
 
 def has_words(references: Sequence[str]) -> bool:
-    """Whether BLEU's usual tokenizer, WMT's 13a, cuts texts into words, so that it tells good texts from bad ones.
+    """Return whether BLEU's usual tokenizer, WMT's 13a, splits these texts into words, as BLEU needs it.
 
     Returns:
         False where more than half of all characters are of scripts that put no spaces between words, or where fewer
@@ -60,7 +60,7 @@ def has_words(references: Sequence[str]) -> bool:
 
 
 def tokenizer_for(language: str | None, *, has_words: bool = True) -> str:
-    """SacreBLEU's tokenizer for outputs.
+    """Return SacreBLEU's tokenizer for outputs.
 
     Args:
         language: Of the outputs, or None where it is not known.

@@ -33,7 +33,7 @@ class Scores:
 
 
 def merge_scores(parts: Iterable[Scores]) -> Scores:
-    """The scores of several metrics together; a value whose name is taken becomes f1_2, f1_3 and so on."""
+    """Return the scores of several metrics together; a value whose name is taken becomes f1_2, f1_3 and so on."""
     merged = Scores()
     for part in parts:
         for name, value in part.values.items():

@@ -16,7 +16,7 @@ CATALOGUE = re.compile(r".+/(?:locale/([^/.]+)/LC_MESSAGES/[^/]+\.po|translation
 
 
 def check_parser() -> None:
-    """Find out whether gettext catalogues can be read, before they are fetched.
+    """Check that gettext catalogues can be read, before they are fetched.
 
     Raises:
         MissingExtra: polib is not installed.
@@ -28,18 +28,18 @@ def check_parser() -> None:
 
 
 def normal(language: str) -> str:
-    """One spelling of a language's code: pt-br for pt_BR; fi for fi_FI, where the region tells nothing."""
+    """Return the normal spelling of a language's code: pt-br for pt_BR, and fi for fi_FI, whose region is redundant."""
     base, _, rest = language.replace("_", "-").casefold().partition("-")
     return base if rest in ("", base) else f"{base}-{rest}"
 
 
 def languages_of(wheel: zipfile.ZipFile) -> set[str]:
-    """The languages, in their normal spelling, that the wheel has a catalogue of."""
+    """Return the languages, in their normal spelling, that the wheel has a catalogue of."""
     return {language for _, language in _files(wheel)}
 
 
 def translations(wheel: zipfile.ZipFile, language: str) -> Iterator[tuple[str, str]]:
-    """Pairs of an English string and its translation, in the order of the wheel; a string may come several times."""
+    """Yield pairs of an English string and its translation in the order of the wheel, where strings may repeat."""
     for name, file_language in _files(wheel):
         if file_language != normal(language):
             continue
@@ -51,7 +51,7 @@ def translations(wheel: zipfile.ZipFile, language: str) -> Iterator[tuple[str, s
 
 
 def _files(wheel: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
-    """Each catalogue with its language."""
+    """Yield each catalogue with its language."""
     for name in wheel.namelist():
         match = CATALOGUE.fullmatch(name)
         if match:
@@ -59,7 +59,7 @@ def _files(wheel: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
 
 
 def _gettext(text: str) -> Iterator[tuple[str, str]]:
-    """The translations of a catalogue that a translator has confirmed: neither obsolete nor fuzzy nor empty."""
+    """Yield the translations of a catalogue that a translator has confirmed: neither obsolete nor fuzzy nor empty."""
     import polib
 
     for entry in polib.pofile(text):

@@ -16,7 +16,7 @@ MOST_RESEMBLANCE = 0.5
 
 
 def groups(texts: Sequence[str], families: Sequence[str]) -> list[int]:
-    """The number of each text's group: texts of one family, and texts that are alike, are in one, by any chain.
+    """Return the group number of each text; texts of one family and similar texts are in one group, transitively.
 
     Alike is measured by the resemblance of Broder, "On the resemblance and containment of documents" (SEQUENCES
     1997), exactly: the different pieces of five words that two texts share, over those that either has. A text
@@ -36,7 +36,7 @@ def groups(texts: Sequence[str], families: Sequence[str]) -> list[int]:
 
 
 def _incidence(texts: Sequence[str]) -> csr_array:
-    """1 where a text has a piece: [texts, pieces], int64."""
+    """Return a sparse matrix that is 1 where a text has a piece: [texts, pieces], int64."""
     columns: defaultdict[str, int] = defaultdict(count().__next__)
     rows = [[columns[piece] for piece in _pieces(text)] for text in texts]
     ends = np.cumsum([0, *map(len, rows)])

@@ -15,7 +15,7 @@ SampleSplits = dict[str, list[SampleRow]]
 
 
 def fold(text: str) -> str:
-    """What is left of a text without case, punctuation and spacing: texts that differ in no more are duplicates."""
+    """Return a text without case, punctuation and spacing; texts that are then equal are duplicates."""
     return " ".join(re.findall(r"\w+", text.casefold())) or text
 
 
@@ -33,5 +33,5 @@ def split_by_hash(keyed_rows: Iterable[tuple[str, SampleRow]], *, dev_share: flo
 
 
 def _place(key: str) -> float:
-    """A number in [0, 1), uniform over keys."""
+    """Return a number in [0, 1), uniform over keys."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") / 2**64

@@ -60,7 +60,7 @@ def _zip_files(archive: Path, patterns: Sequence[str]) -> Iterator[tuple[str, IO
 
 
 def _inside(folder: Path, name: str, archive: Path) -> Path:
-    """Where member `name` goes; a backslash or a colon would be a separator or a drive on Windows."""
+    """Return the path for member `name`; a backslash or a colon would be a separator or a drive on Windows."""
     relative = PurePosixPath(name)
     path = folder / relative
     if (
