@@ -101,7 +101,7 @@ def check_command(words: Words = None) -> None:
 def mask_command(
     expression: Annotated[str, typer.Argument(help="A mask: window(3) | global_tokens(0). Or recipe=NAME.")],
     words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
-    length: Annotated[int, typer.Option(help="Number of positions, if no text is given.", min=0)] = 24,
+    length: Annotated[int, typer.Option(help="Number of positions, if no text is given.", min=1)] = 24,
     heads: Annotated[
         int, typer.Option(help="Number of attention heads; heads with the same mask are drawn once.", min=1)
     ] = 1,

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from finetune.attention import Mask, MaskError, Program, ProgramError, Site, pretrained
 from finetune.attention.pretrained import PretrainedError
+from finetune.attention.program import SITES, SiteName
 from finetune.errors import UserError, nearest
 from finetune.recipe import Attention
 
@@ -53,6 +54,7 @@ def apply_masks(
     special_tokens = {} if tokenizer is None else pretrained.special_token_ids(tokenizer)
     _check_special_tokens(model, program, None if tokenizer is None else tuple(special_tokens))
     try:
+        pretrained.check_sites(model, named_sites(masks))
         return pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
     except (PretrainedError, ProgramError, MaskError) as error:
         raise UserError(f"the model does not support the masks: {error}", where="masks") from error
@@ -104,3 +106,12 @@ def read_masks(masks: Masks) -> Program:
         return Program(encoder=Site.from_config(masks, "mask"))
     except (ProgramError, MaskError) as error:
         raise UserError(f"the masks cannot be read: {error}", where="masks") from error
+
+
+def named_sites(masks: Masks) -> tuple[SiteName, ...]:
+    """Return the sites that the masks name, those with standard masks included; none for a program, which has all."""
+    if isinstance(masks, Attention):
+        return masks.named_sites
+    if isinstance(masks, Mapping):
+        return tuple(name for name in SITES if masks.get(name) is not None)
+    return () if isinstance(masks, Program) else ("encoder",)

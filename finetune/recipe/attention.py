@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from finetune.attention import Mask, Program
+from finetune.attention.program import SITES, SiteName
 from finetune.recipe.base import Section
 
 
@@ -59,3 +60,8 @@ class Attention(Section):
     def program(self) -> Program:
         """The masks of all sites, parsed."""
         return self._program
+
+    @property
+    def named_sites(self) -> tuple[SiteName, ...]:
+        """The sites that the recipe names, those with standard masks included."""
+        return tuple(name for name in SITES if getattr(self, name) is not None)

@@ -11,6 +11,7 @@ from finetune import models
 from finetune.attention import Mask, MaskError, Program, ProgramError, parse
 from finetune.attention.drawing import Panel, mask_panels, program_panels, save_png, to_text
 from finetune.attention.layout import special_token_columns
+from finetune.attention.masks.errors import HeadCountError, MissingColumn
 from finetune.attention.masks.scope import ExampleFeatures
 from finetune.attention.pretrained import special_token_ids
 from finetune.attention.program import SITES
@@ -171,8 +172,18 @@ def draw_panels(
             save_png(panels, png, query_tokens, key_tokens)
         except OSError as error:
             raise UserError(f"the picture {png} cannot be written", found=error.strerror) from error
-    return to_text(panels, query_tokens, key_tokens, width)
+    text = to_text(panels, query_tokens, key_tokens, width)
+    if all(panel.values.dtype == torch.bool and not panel.values.any() for panel in panels):
+        text += "\nNo pair is allowed here. A query that may attend to nothing gets an output of zeros."
+    return text
 
 
 def _no_drawing(error: ValueError) -> UserError:
-    return UserError(f"the mask cannot be drawn: {error}", fix='--text "..." --model NAME gives it tokens to read')
+    fix = None
+    if isinstance(error, HeadCountError):
+        fix = f"--heads {error.multiple_of}, or the number of heads of your model"
+    elif isinstance(error, ProgramError):
+        fix = "--layers gives the number of layers of your model"
+    elif isinstance(error, MissingColumn):
+        fix = '--text "..." --model NAME gives it tokens to read'
+    return UserError(f"the mask cannot be drawn: {error}", fix=fix)

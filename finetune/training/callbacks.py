@@ -8,7 +8,7 @@ The names are those of transformers' `TrainerCallback` and `TrainerState`. The m
 alone; where there are several processes, the others wait for them and stop with it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -105,13 +105,23 @@ class Callback:
         """Called after the last step, before the best checkpoint is evaluated on test."""
 
 
-def check_callbacks(callbacks: Sequence[object]) -> tuple[Callback, ...]:
+def check_callbacks(callbacks: object) -> tuple[Callback, ...]:
     """Return the callbacks as a tuple.
 
     Raises:
-        UserError: One of them is not an instance of `Callback`.
+        UserError: They are not in a list or another iterable, or one of them is not an instance of `Callback`.
     """
-    for one in callbacks:
+    if not isinstance(callbacks, Iterable) or isinstance(callbacks, str):
+        is_one = isinstance(callbacks, Callback)
+        raise UserError(
+            "the callbacks are not a list",
+            where="callbacks",
+            expected="callbacks=[...]",
+            found=type(callbacks).__name__ if is_one else f"{type(callbacks).__name__}: {callbacks!r:.80}",
+            fix="put the callback in a list: callbacks=[...]" if is_one else None,
+        )
+    given = tuple(callbacks)
+    for one in given:
         if not isinstance(one, Callback):
             is_class = isinstance(one, type) and issubclass(one, Callback)
             raise UserError(
@@ -121,7 +131,7 @@ def check_callbacks(callbacks: Sequence[object]) -> tuple[Callback, ...]:
                 found=f"the class {one.__name__}" if isinstance(one, type) else repr(one),
                 fix=f"callbacks=[{one.__name__}()]" if is_class and isinstance(one, type) else None,
             )
-    return tuple(one for one in callbacks if isinstance(one, Callback))
+    return tuple(one for one in given if isinstance(one, Callback))
 
 
 def named(callbacks: Sequence[Callback]) -> dict[str, list[str]]:

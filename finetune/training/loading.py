@@ -13,7 +13,7 @@ from finetune.hardware.precision import Precision
 from finetune.progress import console
 from finetune.recipe import Recipe
 from finetune.tasks import Task, TaskContext
-from finetune.training.masks import apply_masks
+from finetune.training.masks import apply_masks, check_sites
 
 SPLITS = ("train", "dev", "test")
 
@@ -54,6 +54,7 @@ def load_model(
         )
         model = models.adapt(model, recipe.adapter, task.head, seed=recipe.seed)
     models.freeze(model, recipe.training.freeze)
+    check_sites(model, recipe.attention)
     apply_masks(model, task.program, tokenizer, recipe.attention.kernel)
     return model
 

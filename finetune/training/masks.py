@@ -13,10 +13,25 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from finetune import models
 from finetune.attention import Program, pretrained
 from finetune.errors import UserError, nearest
+from finetune.recipe import Attention
 from finetune.tasks.visibility import View, choose_examples, refuse_label_leak, view_examples
 
 if TYPE_CHECKING:
     from finetune.training.run import Run
+
+
+def check_sites(model: PreTrainedModel, attention: Attention) -> None:
+    """Check that the model has every site that the recipe names.
+
+    Raises:
+        UserError: The recipe has a mask for a site that the model does not have, where it would have no effect.
+    """
+    if not attention.named_sites:
+        return
+    try:
+        pretrained.check_sites(model, attention.named_sites)
+    except pretrained.PretrainedError as error:
+        raise _unsupported(error) from error
 
 
 def apply_masks(
@@ -50,7 +65,11 @@ def apply_masks(
         pretrained.apply_masks(model, program, special_tokens=special_tokens, kernel=kernel)
     except ValueError as error:
         if not program.is_standard:  # otherwise the stock model's own masks are the same
-            raise UserError(f"the model does not support the recipe's masks: {error}", where="attention") from error
+            raise _unsupported(error) from error
+
+
+def _unsupported(error: ValueError) -> UserError:
+    return UserError(f"the model does not support the recipe's masks: {error}", where="attention")
 
 
 def follow_masks(run: Run) -> tuple[View, ...]:

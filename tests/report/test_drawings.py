@@ -68,3 +68,23 @@ def test_what_a_mask_reads_must_be_there(model: str) -> None:
         draw_mask(parse("same(word)"), Axis(3))
     with pytest.raises(UserError, match="'topic'"):
         Axis.of_text("a", None, model, Program.from_config({"encoder": "same(topic)"}))
+
+
+@pytest.mark.parametrize(
+    ("program", "fix"),
+    [
+        ({"encoder": "per_head(full(), window(1), window(2))"}, "--heads 3, or the number of heads of your model"),
+        ({"encoder": {"layers": {"7": "window(1)"}}}, "--layers gives the number of layers of your model"),
+        ({"encoder": "same(sentence)"}, '--text "..." --model NAME gives it tokens to read'),
+    ],
+)
+def test_a_mask_that_cannot_be_drawn_says_what_is_missing(program: dict[str, object], fix: str) -> None:
+    with pytest.raises(UserError, match="the mask cannot be drawn") as caught:
+        draw_program(Program.from_config(program), Axis(6), layers=2, heads=2)
+    assert caught.value.fix == fix
+
+
+@pytest.mark.parametrize("mask", ["none()", "global_tokens(99)"])
+def test_a_drawing_without_allowed_pairs_says_so(mask: str) -> None:
+    assert "No pair is allowed here." in draw_mask(parse(mask), Axis(6))
+    assert "No pair is allowed here." not in draw_mask(parse(f"{mask} | window(0)"), Axis(6))

@@ -13,7 +13,7 @@ import finetune
 from finetune import training
 from finetune.errors import UserError
 from finetune.recipe import Recipe
-from finetune.training.callbacks import STOP, Callback, Request, TrainerState
+from finetune.training.callbacks import STOP, Callback, Request, TrainerState, check_callbacks
 from finetune.training.loop import Loop
 from tests.training.processes import together
 
@@ -219,3 +219,20 @@ def test_the_public_names() -> None:
     assert finetune.Callback is Callback
     assert finetune.STOP is STOP
     assert finetune.TrainerState is TrainerState
+
+
+@pytest.mark.parametrize(
+    ("given", "found", "fix"),
+    [(StopAtStep(1), "StopAtStep", "callbacks=[...]"), (None, "NoneType: None", ""), ("stop", "str: 'stop'", "")],
+    ids=["one", "none", "text"],
+)
+def test_callbacks_that_are_not_in_a_list(given: object, found: str, fix: str) -> None:
+    with pytest.raises(UserError, match="the callbacks are not a list") as caught:
+        check_callbacks(given)
+    assert caught.value.found == found
+    assert (caught.value.fix or "").endswith(fix)
+
+
+def test_callbacks_may_come_from_any_iterable() -> None:
+    callback = StopAtStep(1)
+    assert check_callbacks(one for one in [callback]) == (callback,)

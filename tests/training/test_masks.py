@@ -88,6 +88,8 @@ def test_the_loss_of_an_example_does_not_depend_on_its_neighbours(
     [
         ({"attention.encoder": "per_head(full(), window(1), none())"}, "multiple of 3 heads"),
         ({"attention.decoder": "window(2)"}, "decoder"),
+        ({"attention.decoder": "causal()"}, "has only encoder"),
+        ({"attention.cross": "full()"}, "has only encoder"),
         ({"attention.encoder": {"layers": {"7": "none()"}}}, "7"),
         (
             {"attention.encoder": "global_tokens(nothing_special)"},

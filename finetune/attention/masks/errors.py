@@ -42,6 +42,19 @@ class MaskSyntaxError(MaskError):
         super().__init__(f"{problem}\n  {line}\n  {' ' * (position - start)}^")
 
 
+class HeadCountError(MaskError):
+    """A mask does not fit the number of attention heads.
+
+    Args:
+        problem: One sentence that says what is wrong.
+        multiple_of: The number of heads must be a multiple of this number.
+    """
+
+    def __init__(self, problem: str, multiple_of: int) -> None:
+        super().__init__(problem)
+        self.multiple_of = multiple_of
+
+
 class MissingColumn(MaskError):
     """A mask reads a column or a value that the examples do not have.
 

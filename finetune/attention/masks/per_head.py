@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from finetune.attention.masks import arguments
 from finetune.attention.masks.base import Mask, Needs, check_depth
 from finetune.attention.masks.bounds import Bounds, Span
-from finetune.attention.masks.errors import MaskArgumentError, MaskError
+from finetune.attention.masks.errors import HeadCountError, MaskArgumentError
 from finetune.attention.masks.registry import register_mask
 
 if TYPE_CHECKING:
@@ -65,9 +65,10 @@ class PerHead(Mask):
 
     def _check(self, num_heads: int) -> None:
         if num_heads % len(self.masks):
-            raise MaskError(
+            raise HeadCountError(
                 f"{self} has {len(self.masks)} masks, so the number of heads must be a multiple of "
-                f"{len(self.masks)}, got {num_heads}"
+                f"{len(self.masks)}, got {num_heads}",
+                multiple_of=len(self.masks),
             )
 
 

@@ -15,6 +15,7 @@ to use. Nothing is kept between calls, and an argument that does not have the ex
 from finetune.attention.pretrained.apply import (
     apply_masks,
     apply_saved_masks,
+    check_sites,
     reads_streams,
     remove_masks,
     saved_masks,
@@ -47,6 +48,7 @@ __all__ = [
     "apply_masks",
     "apply_saved_masks",
     "can_cache",
+    "check_sites",
     "families",
     "find_family",
     "generate",

@@ -5,7 +5,7 @@ The hooks are installed in `installation`, whose `install_hooks` describes the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -96,7 +96,7 @@ def apply_masks(
     inner = transformers_model(model)
     check_adapters(model, program)
     stacks = tuple(StackMasks.of(stack, program) for stack in find_stacks(inner))
-    _check_sites(program, stacks, inner)
+    check_sites(model, [name for name in SITES if not program.is_standard_at(name)])
     # The program is checked before anything is changed, so that an error leaves the model as it was. Earlier masks are
     # removed first, so that the attention implementations that are recorded next are those of the stock model.
     remove_masks(inner)
@@ -185,12 +185,26 @@ def reads_streams(model: nn.Module) -> bool:
     return hasattr(inner, STATE) and all(why_no_stream(inner, stack) is None for stack in find_stacks(inner))
 
 
-def _check_sites(program: Program, stacks: Sequence[StackMasks], model: PreTrainedModel) -> None:
-    """Raise PretrainedError if the program has a mask for a site that the model does not have."""
-    present: set[SiteName] = {masks.stack.site for masks in stacks}
-    if any(masks.cross_masks for masks in stacks):
+def check_sites(model: nn.Module, names: Iterable[SiteName]) -> None:
+    """Check that a model has attention at all sites that masks were given for.
+
+    A program also has the standard masks of sites that nobody named, so `apply_masks` can check only the others. Where
+    a user names a site, its mask must have an effect even if it is a standard one: `{"decoder": "causal()"}` does not
+    make BERT causal.
+
+    Args:
+        model: A model of transformers; it may be wrapped.
+        names: The sites.
+
+    Raises:
+        PretrainedError: The model has no attention at one of the sites.
+    """
+    inner = transformers_model(model)
+    stacks = find_stacks(inner)
+    present: set[SiteName] = {stack.site for stack in stacks}
+    if any(stack.cross_attention for stack in stacks):
         present.add("cross")
-    for name in SITES:
-        if name not in present and not program.is_standard_at(name):
+    for name in names:
+        if name not in present:
             sites = " and ".join(sorted(present))
-            raise PretrainedError(f"the program has a mask for {name}, but {type(model).__name__} has only {sites}")
+            raise PretrainedError(f"the program has a mask for {name}, but {type(inner).__name__} has only {sites}")
