@@ -90,6 +90,9 @@ def copy_command(
 def check_command(words: Words = None) -> None:
     """Check the data of a run, its lengths in tokens, and the cost of a step. The exit status is 2 on any error."""
     recipe = compose.compose(words or [])
+    from finetune.tasks.preflight import check_early
+
+    check_early(recipe)
     from finetune import checking
 
     report = checking.check_recipe(recipe)

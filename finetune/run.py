@@ -39,6 +39,9 @@ def status(recipe: Recipe) -> int:
     Raises:
         UserError: Something in the recipe or the data is wrong.
     """
+    from finetune.tasks.preflight import check_early
+
+    check_early(recipe)
     try:
         run_recipe(recipe)
     except Interrupted as interrupted:

@@ -1,14 +1,18 @@
 """The rows of one split as they are in their source, before they are checked."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pyarrow as pa
-from datasets import Dataset, concatenate_datasets
 
 from finetune.data.messages import Unit, places
 from finetune.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 ColumnValues: TypeAlias = list[Any] | pa.ChunkedArray
 """Values of one column: Python objects, or an Arrow array."""
@@ -39,7 +43,7 @@ class Rows:
     numbers: Sequence[int] | None = None
     class_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     stored: Dataset | None = None
-    parts: tuple["Rows", ...] = ()
+    parts: tuple[Rows, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -61,7 +65,7 @@ class Rows:
         more = f"; and in {num_more:,} more files" if num_more > 0 else ""
         return "; ".join(places_in_parts[:MOST_PARTS]) + more
 
-    def take(self, indices: Sequence[int]) -> "Rows":
+    def take(self, indices: Sequence[int]) -> Rows:
         """Return some of the rows, in the order of their indices."""
         if self.parts:
             return self._take_in_parts(indices)
@@ -74,7 +78,7 @@ class Rows:
             self, columns={name: _take(column, indices) for name, column in self.columns.items()}, numbers=numbers
         )
 
-    def with_column(self, name: str, column: ColumnValues, class_names: tuple[str, ...] | None = None) -> "Rows":
+    def with_column(self, name: str, column: ColumnValues, class_names: tuple[str, ...] | None = None) -> Rows:
         """Return the same rows with other values in one column.
 
         Args:
@@ -91,7 +95,7 @@ class Rows:
         columns = {**self.columns, name: column}
         return replace(self, columns=columns, class_names=named, stored=None, parts=tuple(parts))
 
-    def _take_in_parts(self, indices: Sequence[int]) -> "Rows":
+    def _take_in_parts(self, indices: Sequence[int]) -> Rows:
         taken, start = [], 0
         for part in self.parts:
             taken.append(part.take([index - start for index in indices if start <= index < start + len(part)]))
@@ -122,6 +126,8 @@ def join(parts: Sequence[Rows]) -> Rows:
     whole = Rows(names, columns, class_names=first.class_names, parts=tuple(parts), notes=notes)
     if not are_alike:
         return whole
+    from datasets import concatenate_datasets  # it takes half a second to import
+
     joined = concatenate_datasets(stored)
     return replace(whole, columns={name: joined.data.table[name] for name in columns}, stored=joined)
 

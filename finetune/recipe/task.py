@@ -17,6 +17,7 @@ class TextClassification(TaskSection):
     """An answer for each text or pair of texts: one class, any number of labels, or a number."""
 
     implementation: ClassVar[str] = "finetune.tasks.text_classification:TextClassificationTask"
+    fields_function: ClassVar[str] = "finetune.tasks.fields:text_classification"
     head: ClassVar[ModelHead] = SEQUENCE_HEAD
     pipeline_tag: ClassVar[str] = "text-classification"
     example: ClassVar[str] = _SENTENCE
@@ -38,6 +39,7 @@ class TokenClassification(TaskSection):
     """One label for each word."""
 
     implementation: ClassVar[str] = "finetune.tasks.token_classification:TokenClassificationTask"
+    fields_function: ClassVar[str] = "finetune.tasks.fields:token_classification"
     head: ClassVar[ModelHead] = TOKEN_HEAD
     pipeline_tag: ClassVar[str] = "token-classification"
     example: ClassVar[str] = "Ada Lovelace lived in London."
@@ -59,6 +61,7 @@ class TextToText(TaskSection):
     """An output text for each input text."""
 
     implementation: ClassVar[str] = "finetune.tasks.text_to_text:TextToTextTask"
+    fields_function: ClassVar[str] = "finetune.tasks.fields:text_to_text"
     head: ClassVar[ModelHead] = TEXT_HEAD
     pipeline_tag: ClassVar[str] = "text2text-generation"
     example: ClassVar[str] = _SENTENCE
@@ -93,6 +96,7 @@ class Translation(TextToText):
     """A text in one language for each text in another."""
 
     implementation: ClassVar[str] = "finetune.tasks.translation:TranslationTask"
+    fields_function: ClassVar[str] = "finetune.tasks.fields:translation"
     pipeline_tag: ClassVar[str] = "translation"
     kind: Literal["translation"] = "translation"  # type: ignore[assignment]
     source: str = "en"

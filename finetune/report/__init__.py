@@ -4,8 +4,24 @@ This package draws the masks of recipes and the weights of finished runs, in the
 `finetune.attention.drawing`, which draws single masks and needs neither a model nor a run.
 """
 
-from finetune.report.drawings import draw_mask, draw_program
-from finetune.report.plans import explain_recipe
-from finetune.report.weights import draw_weights
+from typing import TYPE_CHECKING
+
+from finetune.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from finetune.report.drawings import draw_mask, draw_program
+    from finetune.report.plans import explain_recipe
+    from finetune.report.weights import draw_weights
 
 __all__ = ["draw_mask", "draw_program", "draw_weights", "explain_recipe"]
+
+# Lazy, since a mask over positions is drawn without transformers.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "draw_mask": "drawings",
+        "draw_program": "drawings",
+        "draw_weights": "weights",
+        "explain_recipe": "plans",
+    },
+)

@@ -1,23 +1,24 @@
 """Draws masks, over positions or over the tokens of a text."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from finetune import models
 from finetune.attention import Mask, MaskError, Program, ProgramError, parse
 from finetune.attention.drawing import Panel, mask_panels, program_panels, save_png, to_text
-from finetune.attention.layout import special_token_columns
 from finetune.attention.masks.errors import HeadCountError, MissingColumn
 from finetune.attention.masks.scope import ExampleFeatures
-from finetune.attention.pretrained import special_token_ids
 from finetune.attention.program import SITES
 from finetune.errors import UserError
 from finetune.recipe import Model
-from finetune.tasks.mask_columns import BUILT_IN, PREFIX, token_columns
+
+if TYPE_CHECKING:
+    from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Axis:
     features: ExampleFeatures = field(default_factory=dict)
 
     @classmethod
-    def of_text(cls, text: str, pair: str | None, model: str, program: Program) -> "Axis":
+    def of_text(cls, text: str, pair: str | None, model: str, program: Program) -> Axis:
         """Return the axis of a text, as the tokenizer of a model encodes it.
 
         Args:
@@ -47,13 +48,15 @@ class Axis:
         Raises:
             UserError: There is no such model, or a mask reads a column that a text alone does not have.
         """
+        from finetune import models  # it takes seconds to import
+
         source = Model(sample="minilm") if model == "minilm" else Model(name=model)
         tokenizer = models.load_tokenizer(source, lambda: ())
         encoding = tokenizer([text], None if pair is None else [pair])
         return cls.of_encoding(encoding, tokenizer, program)
 
     @classmethod
-    def of_encoding(cls, encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase, program: Program) -> "Axis":
+    def of_encoding(cls, encoding: BatchEncoding, tokenizer: PreTrainedTokenizerBase, program: Program) -> Axis:
         """Return the axis of an encoded text.
 
         Args:
@@ -64,6 +67,10 @@ class Axis:
         Raises:
             UserError: A mask reads a column that a text alone does not have.
         """
+        from finetune.attention.layout import special_token_columns
+        from finetune.attention.pretrained import special_token_ids  # imports transformers
+        from finetune.tasks.mask_columns import BUILT_IN, PREFIX, token_columns
+
         unknown = sorted(
             name for name in program.needs.columns if not name.startswith("is_") and name not in BUILT_IN
         ) + sorted(program.needs.values)

@@ -5,18 +5,35 @@ This package holds what differs between tasks. The training loop, the optimizer 
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from finetune import recipe
 from finetune.errors import UserError
-from finetune.tasks.base import Task
-from finetune.tasks.batch import Batch
-from finetune.tasks.context import TaskContext
-from finetune.tasks.predictions import EvaluationRecord, Prediction
+from finetune.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from finetune.tasks.base import Task
+    from finetune.tasks.batch import Batch
+    from finetune.tasks.context import TaskContext
+    from finetune.tasks.predictions import EvaluationRecord, Prediction
 
 __all__ = ["Batch", "EvaluationRecord", "Prediction", "Task", "TaskContext", "create"]
 
 
-def create(config: recipe.Recipe) -> Task:
+# Lazy, since `fields` must do without torch.
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Batch": "batch",
+        "EvaluationRecord": "predictions",
+        "Prediction": "predictions",
+        "Task": "base",
+        "TaskContext": "context",
+    },
+)
+
+
+def create(config: recipe.Recipe) -> "Task":
     """Return the task that a recipe's `task` section names.
 
     Raises:

@@ -13,26 +13,18 @@ from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 from finetune import metrics
 from finetune.data import Field, LoadedData
 from finetune.data.features import Features
-from finetune.data.fields import FieldKind
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification
+from finetune.tasks import fields
 from finetune.tasks.base import Task, Tokenize
 from finetune.tasks.batch import IGNORE_INDEX, Batch
 from finetune.tasks.class_weights import of_classes, of_label_sets
 from finetune.tasks.context import TaskContext
-from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.mask_columns import lay_out_columns, token_columns
 from finetune.tasks.predictions import EvaluationRecord, Prediction, references
 from finetune.tasks.problem_types import PROBLEM_TYPES, problem_type_of, problem_with
 from finetune.tasks.special_tokens import refuse_marks
 from finetune.tasks.tensors import column_values, input_columns, lay_out_inputs
-
-KINDS: Mapping[str, FieldKind] = {
-    "auto": "label",
-    "single_label": "label",
-    "multi_label": "label_list",
-    "regression": "number",
-}
-"""The kind of field that the label column is read as, by task.problem_type."""
 
 
 class TextClassificationTask(Task):
@@ -48,29 +40,7 @@ class TextClassificationTask(Task):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        columns = self.recipe.data.columns
-        pair = () if columns.text_pair is None else (Field("text_pair", "text", columns.text_pair),)
-        masks = data_fields(self.program, by_word=False)
-        return (Field("text", "text", columns.text), *pair, self._label, *masks)
-
-    @property
-    def _label(self) -> Field:
-        """The field of the labels.
-
-        Raises:
-            UserError: Several label columns are named, and the recipe's problem_type allows one class or a number only.
-        """
-        column, problem = self.recipe.data.columns.label, self.config.problem_type
-        if isinstance(column, str):
-            return Field("label", KINDS[problem], column, problem == "auto", self.config.label_separator)
-        if problem not in ("auto", "multi_label"):
-            raise UserError(
-                "several label columns make a multi-label problem",
-                where=f"task.problem_type={problem}",
-                found=f"data.columns.label=[{', '.join(column)}]",
-                fix="task.problem_type=multi_label, or name one column",
-            )
-        return Field("label", "label_list", ", ".join(column), flag_columns=column)
+        return fields.text_classification(self.recipe)
 
     def problem_type(self, loaded: LoadedData) -> str:
         kind = loaded.train.features["label"]
@@ -102,7 +72,7 @@ class TextClassificationTask(Task):
                     where=f"training.{key}",
                     fix=f"leave training.{key} out, or task.problem_type=single_label",
                 )
-        return replace(loaded, labels={"label": (self._label.column,)})
+        return replace(loaded, labels={"label": (fields.label_field(self.recipe).column,)})
 
     def metric_names(self, context: TaskContext) -> tuple[str, ...]:
         return problem_type_of(context.config).metric_names

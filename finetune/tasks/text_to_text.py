@@ -16,11 +16,12 @@ from finetune.data.features import Column, Features
 from finetune.errors import UserError
 from finetune.generation import generate
 from finetune.recipe import Recipe, TextToText
+from finetune.tasks import fields
 from finetune.tasks.base import Task, Tokenize
 from finetune.tasks.batch import IGNORE_INDEX, Batch
 from finetune.tasks.context import TaskContext
 from finetune.tasks.decoding import decoder_start, ignore_prompt, score_targets, shift_right, up_to_end
-from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.mask_columns import lay_out_columns, token_columns
 from finetune.tasks.predictions import EvaluationRecord, Prediction, references
 from finetune.tasks.special_tokens import marks, refuse_marks
 from finetune.tasks.tensors import (
@@ -47,12 +48,7 @@ class TextToTextTask(Task):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        columns = self.recipe.data.columns
-        return (
-            Field("source", "text", columns.source or "source"),
-            Field("target", "text", columns.target or "target"),
-            *data_fields(self.program, by_word=False),
-        )
+        return fields.text_to_text(self.recipe)
 
     @property
     def prefix(self) -> str:

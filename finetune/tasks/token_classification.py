@@ -17,6 +17,7 @@ from finetune.data import Field, LoadedData
 from finetune.data.features import Features
 from finetune.data.labels import NO_TARGET
 from finetune.recipe import Recipe, TokenClassification
+from finetune.tasks import fields
 from finetune.tasks.base import Task, Tokenize
 from finetune.tasks.batch import IGNORE_INDEX, Batch
 from finetune.tasks.class_weights import of_classes
@@ -24,7 +25,7 @@ from finetune.tasks.context import TaskContext
 from finetune.tasks.entity_labels import read_labels
 from finetune.tasks.label_schemes import labelling_of_names
 from finetune.tasks.labelling import OUTSIDE, Labelling
-from finetune.tasks.mask_columns import data_fields, lay_out_columns, token_columns
+from finetune.tasks.mask_columns import lay_out_columns, token_columns
 from finetune.tasks.predictions import EvaluationRecord, Prediction, references
 from finetune.tasks.tensors import (
     column_values,
@@ -58,9 +59,7 @@ class TokenClassificationTask(Task):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        columns = self.recipe.data.columns
-        masks = data_fields(self.program, by_word=True)
-        return (Field("tokens", "words", columns.tokens), Field("labels", "word_labels", columns.labels), *masks)
+        return fields.token_classification(self.recipe)
 
     def metric_names(self, context: TaskContext) -> tuple[str, ...]:
         return ("seqeval", "accuracy") if self.labelling(context) else ("accuracy", "precision_recall_f1")

@@ -8,7 +8,7 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 from finetune.data import Field
 from finetune.errors import UserError
 from finetune.recipe import Recipe, Translation
-from finetune.tasks.mask_columns import data_fields
+from finetune.tasks import fields
 from finetune.tasks.text_to_text import TextToTextTask
 
 
@@ -22,14 +22,7 @@ class TranslationTask(TextToTextTask):
 
     @property
     def fields(self) -> tuple[Field, ...]:
-        data = self.recipe.data
-        # The Hub's translation data sets keep both languages in one nested column.
-        nested = "translation." if data.is_of_hub else ""
-        return (
-            Field("source", "text", data.columns.source or nested + self.pair.source),
-            Field("target", "text", data.columns.target or nested + self.pair.target),
-            *data_fields(self.program, by_word=False),
-        )
+        return fields.translation(self.recipe)
 
     @property
     def prefix(self) -> str:

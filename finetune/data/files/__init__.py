@@ -24,7 +24,7 @@ from finetune.data.rows import Rows, join
 from finetune.errors import UserError
 from finetune.recipe import Data
 
-__all__ = ["read_files", "stream_files"]
+__all__ = ["read_files", "read_source", "stream_files", "stream_source"]
 
 Reader = Callable[[SplitFiles, Data, Sequence[Field]], Rows]
 
@@ -68,11 +68,15 @@ def _stream(
     if whole is not None:
         raise _unstreamable(whole)
     paths = tuple(path for source in sources for path in source.paths)
-    return paths, (rows for source in sources for rows in _stream_one(source, data, fields))
+    return paths, (rows for source in sources for rows in stream_source(source, data, fields))
 
 
-def _stream_one(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
-    """Return the rows of one source, some at a time, each piece with the notes on how the source is read."""
+def stream_source(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
+    """Return the rows of one source, some at a time, each piece with the notes on how the source is read.
+
+    Raises:
+        UserError: The source cannot be read, or files of its format can only be read as a whole.
+    """
     dialect = find_dialect(source, data, fields)
     if dialect.source.format not in _STREAMS:
         raise _unstreamable(dialect.source)
@@ -89,7 +93,12 @@ def _unstreamable(source: SplitFiles) -> UserError:
     )
 
 
-def _read(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
+def read_source(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
+    """Return the rows of one source, with the notes on how it is read.
+
+    Raises:
+        UserError: The source cannot be read.
+    """
     dialect = find_dialect(source, data, fields)
     rows = _READERS[dialect.source.format](dialect.source, dialect.data, fields)
     return replace(rows, notes=(*dialect.notes, *rows.notes))
@@ -107,7 +116,7 @@ def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
         parts = []
         for source in sources:
             try:
-                parts.append(_read(source, data, fields))
+                parts.append(read_source(source, data, fields))
             except UserError as error:
                 errors.append(error)
         if len(parts) == len(sources):

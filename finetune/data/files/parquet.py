@@ -8,14 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Dataset
 
 from finetune.data.batched import ROWS
 from finetune.data.fields import Field
 from finetune.data.files.find import SplitFiles
 from finetune.data.files.text import TextSource, open_bytes, translated_errors
 from finetune.data.rows import Rows
-from finetune.data.stored import rows_from_dataset
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -29,7 +27,7 @@ def read_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Row
     path = source.paths[0]
     with open_parquet(path) as file, _parquet_errors(path):
         table = file.read()
-    return rows_from_dataset(str(path), Dataset(table), fields)
+    return _rows(path, table, fields)
 
 
 def stream_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Iterator[Rows]:
@@ -43,9 +41,17 @@ def stream_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> I
         batches = ([batch] for batch in parquet_batches(file, path, ROWS)) if file.metadata.num_rows else [[]]
         for batch in batches:
             table = pa.Table.from_batches(batch, file.schema_arrow)
-            rows = rows_from_dataset(str(path), Dataset(table), fields)
+            rows = _rows(path, table, fields)
             yield replace(rows, numbers=range(first, first + len(rows)), stored=None)
             first += len(rows)
+
+
+def _rows(path: Path, table: pa.Table, fields: Sequence[Field]) -> Rows:
+    from datasets import Dataset  # these take half a second to import
+
+    from finetune.data.stored import rows_from_dataset
+
+    return rows_from_dataset(str(path), Dataset(table), fields)
 
 
 @contextmanager

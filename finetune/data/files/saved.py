@@ -1,17 +1,19 @@
 """Folders that were written by `datasets.Dataset.save_to_disk`."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
-
-import datasets
-from datasets import Dataset
+from typing import TYPE_CHECKING
 
 from finetune.data.fields import Field
 from finetune.data.files.find import SplitFiles
 from finetune.data.rows import Rows
-from finetune.data.stored import rows_from_dataset
 from finetune.errors import UserError
 from finetune.recipe import Data
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 
 def read_saved(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
@@ -27,10 +29,14 @@ def read_saved(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
         raise UserError(
             "the saved data set cannot be read", where=str(path), found=f"{type(error).__name__}: {error}"
         ) from None
+    from finetune.data.stored import rows_from_dataset  # it takes half a second to import
+
     return rows_from_dataset(str(path), dataset, fields)
 
 
 def _load(path: Path) -> Dataset:
+    import datasets
+
     loaded = datasets.load_from_disk(str(path))
-    assert isinstance(loaded, Dataset)
+    assert isinstance(loaded, datasets.Dataset)
     return loaded
