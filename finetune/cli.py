@@ -41,6 +41,10 @@ TaskOption = Annotated[
     typer.Option(help="Task of a model without a recipe.", metavar=f"[{'|'.join(TASK_NAMES)}]", callback=_known_task),
 ]
 
+PictureOption = Annotated[
+    Path | None, typer.Option("--picture", "--png", help="Write a picture here, too: a .png, .svg or .pdf file.")
+]
+
 
 class SiteOption(StrEnum):
     """Sites of attention, as an enumeration, which typer needs for choices."""
@@ -102,37 +106,47 @@ def check_command(words: Words = None) -> None:
 
 @app.command("mask")
 def mask_command(
-    expression: Annotated[str, typer.Argument(help="A mask: window(3) | global_tokens(0). Or recipe=NAME.")],
+    expression: Annotated[
+        str,
+        typer.Argument(
+            help="A mask: window(3) | global_tokens(0). Or the masks of a site, as attention.encoder takes them: "
+            "{mask: window(3), layers: {-1: full()}}. Or recipe=NAME."
+        ),
+    ],
     words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
     length: Annotated[int, typer.Option(help="Number of positions, if no text is given.", min=1)] = 24,
     heads: Annotated[
-        int, typer.Option(help="Number of attention heads; heads with the same mask are drawn once.", min=1)
-    ] = 1,
+        int | None,
+        typer.Option(
+            help="Number of attention heads; heads with the same mask are drawn once. By default the smallest number "
+            "that the masks fit.",
+            min=1,
+            show_default=False,
+        ),
+    ] = None,
     layers: Annotated[int, typer.Option(help="Number of layers of each site, for a recipe's masks.", min=1)] = 12,
     text: Annotated[str | None, typer.Option(help="Draw the mask over the tokens of this text.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="The second text of a pair.")] = None,
     model: Annotated[
         str, typer.Option(help="Model whose tokenizer is used: a Hub name, a folder, or minilm.")
     ] = "minilm",
-    png: Annotated[Path | None, typer.Option(help="Write a picture here, too.")] = None,
+    picture: PictureOption = None,
 ) -> None:
     """Draw a mask, or the masks of a recipe that are not the standard ones."""
-    from finetune import report
-    from finetune.attention import Program, Site
-    from finetune.report.drawings import Axis, read_mask
-
     of_recipe = expression.startswith("recipe=")
     if words and not of_recipe:
         raise UserError(f"{words[0]!r} is one argument too many", fix="put the mask in quotes")
-    if of_recipe:
-        program = compose.compose([expression, *(words or [])]).attention.program
-    else:
-        program = Program(encoder=Site(read_mask(expression)))
+    recipe = compose.compose([expression, *(words or [])]) if of_recipe else None
+    from finetune import report
+    from finetune.attention import Program
+    from finetune.report.drawings import Axis, read_site
+
+    program = recipe.attention.program if recipe else Program(encoder=read_site(expression))
     axis = Axis(length) if text is None else Axis.of_text(text, text_pair, model, program)
-    if of_recipe:
-        print(report.draw_program(program, axis, layers=layers, heads=heads, png=png))
+    if recipe or program.encoder.layers:
+        print(report.draw_program(program, axis, layers=layers, heads=heads, picture=picture))
     else:
-        print(report.draw_mask(program.encoder.mask, axis, heads=heads, png=png))
+        print(report.draw_mask(program.encoder.mask, axis, heads=heads, picture=picture))
 
 
 @app.command("explain")
@@ -157,12 +171,20 @@ def attention_command(
     text_pair: Annotated[str | None, typer.Option(help="The second text of a pair.")] = None,
     site: Annotated[SiteOption, typer.Option(help="Site of the attention.")] = SiteOption.encoder,
     layer: Annotated[int, typer.Option(help="Layer, counted from 0; negative numbers count from the end.")] = -1,
-    png: Annotated[Path | None, typer.Option(help="Write a picture here, too.")] = None,
+    head: Annotated[
+        int | None,
+        typer.Option(help="The only head to draw, counted from 0; by default all heads are.", show_default=False),
+    ] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="Draw the mean over all heads.")] = False,
+    picture: PictureOption = None,
 ) -> None:
     """Draw the attention weights of the heads of a trained model."""
+    if mean and head is not None:
+        raise UserError("--head and --mean are both given", fix="give one of them")
     from finetune import report
 
-    print(report.draw_weights(run, text, pair=text_pair, site=site.value, layer=layer, png=png))
+    chosen: int | Literal["mean"] | None = "mean" if mean else head
+    print(report.draw_weights(run, text, pair=text_pair, site=site.value, layer=layer, head=chosen, picture=picture))
 
 
 @app.command("predict")

@@ -1,4 +1,4 @@
-"""Drawings of masks and of attention weights, as text for a terminal and as a picture.
+"""Drawings of masks and of attention weights, as text for a terminal; `picture` draws the same panels into a file.
 
 Each pair is a cell; queries are rows, and keys are columns. A drawing is a list of panels. `mask_panels` and
 `program_panels` make them from masks, where heads and layers with equal masks share a panel. The panels of attention
@@ -10,8 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,17 +18,15 @@ from finetune.attention.masks.base import Mask
 from finetune.attention.masks.scope import ExampleFeatures
 from finetune.attention.program import Program, SiteName
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 SHADES = "·░▒▓█"
 """Characters for a cell: the first for exactly 0, the others for a quarter of the range from 0 to 1 each."""
+MASKED = -1
+"""The shade of a cell whose pairs are all masked, which is drawn as a blank."""
 MASK_LEGEND = "█ may attend   · may not"
 WEIGHT_LEGEND = "weight: · 0   ░ up to 0.25   ▒ up to 0.5   ▓ up to 0.75   █ up to 1"
+MASKED_LEGEND = "   blank: masked"
 LABEL_LIMIT = 14
 """Number of characters of a token that are shown."""
-LABELS_IN_PICTURE = 64
-"""Number of tokens of an axis up to which they are written in a picture; beyond it they would overlap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +36,13 @@ class Panel:
     Args:
         title: Title above the matrix.
         values: bool [queries, keys], True means attend; or attention weights between 0 and 1 of the same shape.
+        allowed: bool [queries, keys], True means that the mask allows the pair, so that masked pairs of attention
+            weights can be shown as such; None if it is not known.
     """
 
     title: str
     values: Tensor
+    allowed: Tensor | None = None
 
 
 def mask_panels(
@@ -142,57 +141,15 @@ def to_text(
     """
     lines = []
     for panel in panels:
-        rows, columns = _labels(panel, query_tokens, key_tokens)
-        lines += [panel.title, *_matrix_lines(panel.values, rows, columns, width), ""]
-    is_mask = all(panel.values.dtype == torch.bool for panel in panels)
-    return "\n".join([*lines, MASK_LEGEND if is_mask else WEIGHT_LEGEND])
+        rows, columns = panel_labels(panel, query_tokens, key_tokens)
+        lines += [panel.title, *_matrix_lines(panel, rows, columns, width), ""]
+    if all(panel.values.dtype == torch.bool for panel in panels):
+        return "\n".join([*lines, MASK_LEGEND])
+    masked = MASKED_LEGEND if any(panel.allowed is not None for panel in panels) else ""
+    return "\n".join([*lines, WEIGHT_LEGEND + masked])
 
 
-def save_png(
-    panels: Sequence[Panel],
-    path: Path,
-    query_tokens: Sequence[str] | None = None,
-    key_tokens: Sequence[str] | None = None,
-) -> None:
-    """Write the panels side by side into a PNG file.
-
-    Args:
-        panels: At least one panel.
-        path: The file, which is overwritten if it exists.
-        query_tokens: Labels of the rows; positions if not given.
-        key_tokens: Labels of the columns. If not given, they are `query_tokens` where there are as many keys as
-            queries, and positions otherwise.
-
-    Raises:
-        ValueError: There are more or fewer tokens than rows or columns.
-    """
-    from matplotlib.figure import Figure  # importing it takes a second
-
-    columns = math.ceil(math.sqrt(len(panels)))
-    rows = math.ceil(len(panels) / columns)
-    figure = Figure(figsize=(5 * columns, 5 * rows), layout="constrained")
-    for number, panel in enumerate(panels, 1):
-        axes = figure.add_subplot(rows, columns, number)
-        _draw(axes, panel, *_labels(panel, query_tokens, key_tokens))
-    is_mask = all(panel.values.dtype == torch.bool for panel in panels)
-    figure.supxlabel("dark: may attend" if is_mask else "dark: much weight", fontsize="small")
-    figure.savefig(path, format="png", dpi=120)
-
-
-def _draw(axes: Axes, panel: Panel, rows: list[str], columns: list[str]) -> None:
-    if panel.values.numel():
-        axes.imshow(panel.values.float().numpy(), cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
-    # matplotlib takes text between two dollar signs for a formula, and a token can be a dollar sign.
-    axes.set_title(panel.title, fontsize="small", wrap=True, parse_math=False)
-    axes.set_xlabel("keys")
-    axes.set_ylabel("queries")
-    if len(columns) <= LABELS_IN_PICTURE:
-        axes.set_xticks(range(len(columns)), columns, rotation=90, fontsize=7, parse_math=False)
-    if len(rows) <= LABELS_IN_PICTURE:
-        axes.set_yticks(range(len(rows)), rows, fontsize=7, parse_math=False)
-
-
-def _labels(
+def panel_labels(
     panel: Panel, query_tokens: Sequence[str] | None, key_tokens: Sequence[str] | None
 ) -> tuple[list[str], list[str]]:
     """Return the labels of the rows and of the columns."""
@@ -211,7 +168,7 @@ def _axis(name: str, length: int, tokens: Sequence[str] | None) -> list[str]:
     return ["".join(sign if sign.isprintable() else " " for sign in token)[:LABEL_LIMIT] for token in tokens]
 
 
-def _matrix_lines(values: Tensor, rows: list[str], columns: list[str], width: int) -> list[str]:
+def _matrix_lines(panel: Panel, rows: list[str], columns: list[str], width: int) -> list[str]:
     """Return the lines of one panel: the labels of the columns, written downwards, then a line for each row."""
     from rich.cells import cell_len, set_cell_size  # the width of a character can be 0, 1 or 2 cells of a terminal
 
@@ -220,15 +177,18 @@ def _matrix_lines(values: Tensor, rows: list[str], columns: list[str], width: in
     pool = max(1, math.ceil(len(columns) / room))  # neighbouring pairs that share a cell, in each direction
     cell = 2 if 2 * len(columns) <= room else 1  # two characters of a terminal are about a square
     rows, columns = rows[::pool], columns[::pool]
-    shades = _pooled(values.float(), pool).mul(len(SHADES) - 1).ceil().long().tolist()
+    cells = _pooled(panel.values.float(), pool).mul(len(SHADES) - 1).ceil().long()  # [rows, columns], a shade each
+    if panel.allowed is not None:
+        cells[_pooled(panel.allowed.float(), pool) == 0] = MASKED
     height = max(map(len, columns), default=0)
     heading = [
         " " * (margin + 1) + "".join(set_cell_size(column.rjust(height)[line], cell) for column in columns).rstrip()
         for line in range(height)
     ]
+    signs = {MASKED: " ", **dict(enumerate(SHADES))}
     body = [
-        " " * (margin - cell_len(label)) + f"{label} " + "".join(SHADES[shade] * cell for shade in shaded)
-        for label, shaded in zip(rows, shades, strict=True)
+        " " * (margin - cell_len(label)) + f"{label} " + "".join(signs[shade] * cell for shade in shaded)
+        for label, shaded in zip(rows, cells.tolist(), strict=True)
     ]
     note = [f"(one cell is {pool} x {pool} pairs, and shows their mean)"] if pool > 1 else []
     return heading + body + note

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from finetune.attention.drawing import Panel, program_panels, save_png, to_text
+from finetune.attention.drawing import Panel, program_panels, to_text
+from finetune.attention.picture import save_picture
 from finetune.attention.program import SITES
 from finetune.hub.run_facts import RunFacts
 
@@ -20,7 +21,7 @@ def draw_masks(facts: RunFacts) -> str:
     and words of equal length.
     """
     panels = _panels(facts)
-    save_png(panels, facts.model / PICTURE, None, None)
+    save_picture(panels, facts.model / PICTURE, None, None)
     return to_text(panels, None, None, 100)
 
 

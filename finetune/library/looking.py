@@ -16,8 +16,8 @@ def draw_mask(
     text: str | None = None,
     text_pair: str | None = None,
     model: str = "minilm",
-    heads: int = 1,
-    png: Path | None = None,
+    heads: int | None = None,
+    picture: Path | None = None,
 ) -> str:
     """Return a drawing of a mask for `print`: a row for each query, a column for each key.
 
@@ -30,8 +30,9 @@ def draw_mask(
         text: A text, over whose tokens the mask is drawn.
         text_pair: The second text of a pair.
         model: Model whose tokenizer is used: a name on the Hub, a folder, or `minilm`, the sample model.
-        heads: Number of attention heads; heads with the same mask are drawn once.
-        png: Path of a picture that is also written; None writes none.
+        heads: Number of attention heads; heads with the same mask are drawn once. None takes the smallest number that
+            the mask fits.
+        picture: Path of a .png, .svg or .pdf file that is also written; None writes none.
 
     Raises:
         UserError: The mask cannot be read or drawn, or the picture cannot be written.
@@ -39,7 +40,7 @@ def draw_mask(
     program = Program(encoder=Site(read_mask(mask) if isinstance(mask, str) else mask))
     with log.shown():
         axis = Axis(length) if text is None else Axis.of_text(text, text_pair, model, program)
-        return report.draw_mask(program.encoder.mask, axis, heads=heads, png=png)
+        return report.draw_mask(program.encoder.mask, axis, heads=heads, picture=picture)
 
 
 def explain(recipe: RecipeLike, overrides: Overrides = None) -> Plans:

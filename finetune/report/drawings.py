@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from finetune.attention import Mask, MaskError, Program, ProgramError, parse
-from finetune.attention.drawing import Panel, mask_panels, program_panels, save_png, to_text
+from finetune import compose
+from finetune.attention import Mask, MaskError, Program, ProgramError, Site, parse
+from finetune.attention.drawing import Panel, mask_panels, program_panels, to_text
 from finetune.attention.masks.errors import HeadCountError, MissingColumn
 from finetune.attention.masks.scope import ExampleFeatures
+from finetune.attention.picture import FORMATS, save_picture
 from finetune.attention.program import SITES
 from finetune.errors import UserError
 from finetune.recipe import Model
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+_MOST_HEADS = 1024
+"""The number of heads up to which one that fits all masks is looked for."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +95,25 @@ class Axis:
         features |= special_token_columns(ids, special_token_ids(tokenizer))
         return cls(len(ids), tuple(encoding.tokens(0)), features)
 
+    @classmethod
+    def of_ids(cls, ids: Tensor, tokenizer: PreTrainedTokenizerBase) -> Axis:
+        """Return the axis of token ids, int64 [tokens], whose only columns are those of special tokens."""
+        from finetune.attention.layout import special_token_columns
+        from finetune.attention.pretrained import special_token_ids  # imports transformers
 
-def draw_mask(mask: Mask, axis: Axis, *, heads: int = 1, png: Path | None = None) -> str:
+        features = special_token_columns(ids, special_token_ids(tokenizer))
+        return cls(len(ids), tuple(tokenizer.convert_ids_to_tokens(ids.tolist())), dict(features))
+
+
+def draw_mask(mask: Mask, axis: Axis, *, heads: int | None = None, picture: Path | None = None) -> str:
     """Draw one mask.
 
     Args:
         mask: The mask.
         axis: The queries and keys.
-        heads: Number of attention heads; heads with the same allowed pairs share a panel.
-        png: The path of a picture to write in addition; None for none.
+        heads: Number of attention heads; heads with the same allowed pairs share a panel. None takes the smallest
+            number that the mask fits.
+        picture: The path of a picture to write in addition; None for none.
 
     Returns:
         The drawing as text.
@@ -105,21 +122,25 @@ def draw_mask(mask: Mask, axis: Axis, *, heads: int = 1, png: Path | None = None
         UserError: The mask cannot be evaluated, or the picture cannot be written.
     """
     try:
-        panels = mask_panels(mask, axis.length, num_heads=heads, features=axis.features)
+        panels = _with_heads(
+            lambda count: mask_panels(mask, axis.length, num_heads=count, features=axis.features), heads
+        )
     except MaskError as error:
         raise _no_drawing(error) from error
-    return draw_panels(panels, axis.tokens, png=png)
+    return draw_panels(panels, axis.tokens, picture=picture)
 
 
-def draw_program(program: Program, axis: Axis, *, layers: int, heads: int, png: Path | None = None) -> str:
+def draw_program(
+    program: Program, axis: Axis, *, layers: int, heads: int | None = None, picture: Path | None = None
+) -> str:
     """Draw the masks of each site whose masks are not the standard ones; if there is none, of all sites.
 
     Args:
         program: The masks of a recipe.
         axis: The queries and keys at every site.
         layers: Number of layers at each site; layers with the same mask share their panels.
-        heads: Number of attention heads.
-        png: The path of a picture to write in addition; None for none.
+        heads: Number of attention heads; None takes the smallest number that the masks fit.
+        picture: The path of a picture to write in addition; None for none.
 
     Returns:
         The drawing as text.
@@ -129,14 +150,32 @@ def draw_program(program: Program, axis: Axis, *, layers: int, heads: int, png: 
     """
     sites = [name for name in SITES if not program.is_standard_at(name)] or list(SITES)
     try:
-        panels = [
-            panel
-            for name in sites
-            for panel in program_panels(program, name, layers, axis.length, num_heads=heads, features=axis.features)
-        ]
+        panels = _with_heads(
+            lambda count: [
+                panel
+                for name in sites
+                for panel in program_panels(program, name, layers, axis.length, num_heads=count, features=axis.features)
+            ],
+            heads,
+        )
     except (MaskError, ProgramError) as error:
         raise _no_drawing(error) from error
-    return draw_panels(panels, axis.tokens, png=png)
+    return draw_panels(panels, axis.tokens, picture=picture)
+
+
+def read_site(text: str) -> Site:
+    """Return the masks of a site: the text of a mask, or a mapping in YAML as a recipe's `attention.encoder` has it.
+
+    Raises:
+        UserError: The text cannot be read.
+    """
+    if not text.lstrip().startswith("{"):
+        return Site(read_mask(text))
+    (given,) = compose.parse_overrides([f"attention.encoder={text}"]).values()
+    try:
+        return Site.from_config(given, "encoder")
+    except (MaskError, ProgramError) as error:
+        raise UserError(f"the mask cannot be read: {error}") from error
 
 
 def read_mask(text: str) -> Mask:
@@ -156,7 +195,7 @@ def draw_panels(
     query_tokens: Sequence[str] | None,
     key_tokens: Sequence[str] | None = None,
     *,
-    png: Path | None = None,
+    picture: Path | None = None,
     width: int = 100,
 ) -> str:
     """Draw panels as text, and as a picture if a path is given.
@@ -165,7 +204,7 @@ def draw_panels(
         panels: The panels.
         query_tokens: The token of each row of the panels; None to number the rows.
         key_tokens: The token of each column of the panels; None for those of the rows.
-        png: The path of a picture to write in addition; None for none.
+        picture: The path of a picture to write in addition; None for none.
         width: Number of characters of a line of the text.
 
     Returns:
@@ -174,15 +213,45 @@ def draw_panels(
     Raises:
         UserError: The picture cannot be written.
     """
-    if png is not None:
+    if picture is not None:
+        check_picture(picture)
         try:
-            save_png(panels, png, query_tokens, key_tokens)
+            save_picture(panels, picture, query_tokens, key_tokens)
         except OSError as error:
-            raise UserError(f"the picture {png} cannot be written", found=error.strerror) from error
+            raise UserError(f"the picture {picture} cannot be written", found=error.strerror) from error
     text = to_text(panels, query_tokens, key_tokens, width)
     if all(panel.values.dtype == torch.bool and not panel.values.any() for panel in panels):
         text += "\nNo pair is allowed here. A query that may attend to nothing gets an output of zeros."
     return text
+
+
+def _with_heads(make: Callable[[int], list[Panel]], heads: int | None) -> list[Panel]:
+    """Return the panels for a number of heads; for None, the smallest that all masks fit."""
+    if heads is not None:
+        return make(heads)
+    count = 1
+    while True:
+        try:
+            return make(count)
+        except HeadCountError as error:
+            if math.lcm(count, error.multiple_of) == count or count > _MOST_HEADS:
+                raise
+            count = math.lcm(count, error.multiple_of)
+
+
+def check_picture(path: Path) -> None:
+    """Check that the name of a picture names a format that can be written.
+
+    Raises:
+        UserError: It does not.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(
+            f"the picture {path} cannot be written",
+            expected=f"a name that ends in {', '.join(FORMATS)}",
+            found=f"the ending {path.suffix!r}" if path.suffix else "a name without an ending",
+            fix=f"{path}.png, say",
+        )
 
 
 def _no_drawing(error: ValueError) -> UserError:

@@ -1,20 +1,21 @@
 """Draws the attention weights of a finished run's model."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import compose, models, tasks
+from finetune.attention import Mask
 from finetune.attention.drawing import Panel
 from finetune.attention.program import SiteName
 from finetune.errors import UserError
 from finetune.generation import generate
 from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
-from finetune.report.drawings import Axis, draw_panels
+from finetune.report.drawings import Axis, check_picture, draw_panels
 from finetune.tasks import Task
 from finetune.tasks.text_to_text import TextToTextTask
 from finetune.training.masks import apply_masks
@@ -27,9 +28,12 @@ def draw_weights(
     pair: str | None = None,
     site: SiteName = "encoder",
     layer: int = -1,
-    png: Path | None = None,
+    head: int | Literal["mean"] | None = None,
+    picture: Path | None = None,
 ) -> str:
     """Draw the attention weights of a finished run's model, with one panel for each head.
+
+    Pairs that the mask excludes are left blank in the drawing, and hatched in the picture.
 
     Args:
         run: The folder of the run.
@@ -37,15 +41,19 @@ def draw_weights(
         pair: A second text, or None.
         site: The site of the attention. For decoder and cross, the model first generates an output greedily.
         layer: The layer, from 0; negative numbers count from the last layer.
-        png: The path of a picture to write in addition; None for none.
+        head: The only head to draw, from 0, where negative numbers count from the last head; or "mean" for the mean
+            over all heads; None for all heads.
+        picture: The path of a picture to write in addition; None for none.
 
     Returns:
         The drawing as text.
 
     Raises:
         UserError: There is no finished run in the folder, the text is too long, the model does not read pairs, it has
-            no such site or layer, or the picture cannot be written.
+            no such site, layer or head, or the picture cannot be written.
     """
+    if picture is not None:
+        check_picture(picture)
     recipe = _recipe(run)
     task = tasks.create(recipe)
     model, tokenizer = _load(run, recipe, task)
@@ -60,13 +68,45 @@ def draw_weights(
     inputs = _inputs(encoding, axis, tokenizer)
     with torch.inference_mode():
         if site == "encoder":
-            layers, queries = _encoder(model)(**inputs, output_attentions=True).attentions, axis.tokens
+            layers, queries = _encoder(model)(**inputs, output_attentions=True).attentions, axis
         else:
             layers, queries = _decoder_weights(model, inputs, tokenizer, site, task)
-    keys = queries if site == "decoder" else axis.tokens
-    weights = _layer(layers, layer)
-    panels = [Panel(f"{site}, layer {layer % len(layers)}, head {head}", values) for head, values in enumerate(weights)]
-    return draw_panels(panels, queries, keys, png=png)
+    keys = queries if site == "decoder" else axis
+    weights = _layer(layers, layer)  # [heads, queries, keys]
+    mask = task.program.for_layer(site, layer % len(layers), len(layers))
+    panels = _panels(weights, mask, queries, keys, f"{site}, layer {layer % len(layers)}", head)
+    return draw_panels(panels, queries.tokens, keys.tokens, picture=picture)
+
+
+def _panels(
+    weights: Tensor, mask: Mask, queries: Axis, keys: Axis, where: str, head: int | Literal["mean"] | None
+) -> list[Panel]:
+    """Return the panels of a layer's heads.
+
+    Args:
+        weights: Attention weights [heads, queries, keys].
+        mask: The mask of the layer.
+        queries: The tokens of the queries.
+        keys: The tokens of the keys.
+        where: The beginning of every title.
+        head: The only head, "mean", or None for all heads.
+
+    Raises:
+        UserError: There is no such head.
+    """
+    count = len(weights)
+    in_cross = keys is not queries
+    lengths = (queries.length, keys.length if in_cross else None)
+    allowed = mask.dense(*lengths, count, queries.features, keys.features if in_cross else None)
+    if head == "mean":
+        return [Panel(f"{where}, mean of {count} heads: {mask}", weights.mean(0), allowed.any(0))]
+    if head is not None and not -count <= head < count:
+        raise UserError(f"there is no head {head}", expected=f"0 to {count - 1}, or -1 for the last", where="--head")
+    chosen = range(count) if head is None else [head % count]
+    return [
+        Panel(f"{where}, head {number}: {mask.at_head(number, count)}", weights[number], allowed[number])
+        for number in chosen
+    ]
 
 
 def _recipe(run: Path) -> Recipe:
@@ -121,8 +161,8 @@ def _encoder(model: PreTrainedModel) -> Any:
 
 def _decoder_weights(
     model: PreTrainedModel, inputs: dict[str, Any], tokenizer: PreTrainedTokenizerBase, site: SiteName, task: Task
-) -> tuple[tuple[Tensor, ...], tuple[str, ...]]:
-    """Generate a text greedily, and return the weights of each layer [1, heads, queries, keys] and the text's tokens.
+) -> tuple[tuple[Tensor, ...], Axis]:
+    """Generate a text greedily, and return the weights of each layer [1, heads, queries, keys] and the text's axis.
 
     Raises:
         UserError: The model does not write text.
@@ -141,7 +181,7 @@ def _decoder_weights(
         encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=ids, output_attentions=True, use_cache=False
     )
     layers = output.decoder_attentions if site == "decoder" else output.cross_attentions
-    return layers, tuple(tokenizer.convert_ids_to_tokens(ids[0].tolist()))
+    return layers, Axis.of_ids(ids[0], tokenizer)
 
 
 def _layer(layers: tuple[Tensor, ...], layer: int) -> Tensor:

@@ -1,10 +1,8 @@
-from pathlib import Path
-
 import pytest
 import torch
 
 from finetune.attention import Program, ProgramError
-from finetune.attention.drawing import Panel, mask_panels, program_panels, save_png, to_text
+from finetune.attention.drawing import Panel, mask_panels, program_panels, to_text
 from finetune.attention.masks import causal, full, parse, window
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -92,10 +90,3 @@ def test_layers_alike_share_a_panel() -> None:
     assert [panel.title for panel in program_panels(Program(), "decoder", 5, 3)] == ["decoder: causal()"]
     with pytest.raises(ProgramError):
         program_panels(Program.from_config(config), "encoder", 2, 3)
-
-
-@pytest.mark.parametrize("length", [0, 1, 5, 70])
-def test_a_picture(length: int, tmp_path: Path) -> None:
-    path = tmp_path / "mask.png"
-    save_png(mask_panels(parse("per_head(causal(), full(), window(1))"), length, num_heads=3), path, ["$x$"] * length)
-    assert path.read_bytes().startswith(PNG)

@@ -16,7 +16,7 @@ def test_a_mask_is_drawn_from_its_text_or_itself(tmp_path: Path) -> None:
     drawn = finetune.draw_mask(text, length=6)
     assert finetune.draw_mask(parse(text), length=6) == drawn
     assert len({finetune.draw_mask(text, length=length) for length in (5, 6, 7)}) == 3
-    finetune.draw_mask(text, length=6, png=tmp_path / "mask.png")
+    finetune.draw_mask(text, length=6, picture=tmp_path / "mask.png")
     assert (tmp_path / "mask.png").stat().st_size > 0
 
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from finetune.attention import Program, parse
+from finetune.attention import Program, Site, parse
 from finetune.errors import UserError
 from finetune.models import load_tokenizer
 from finetune.recipe import Model, Scratch
 from finetune.report import draw_mask, draw_program
-from finetune.report.drawings import Axis, read_mask
+from finetune.report.drawings import Axis, read_mask, read_site
 
 MODEL = Model(scratch=Scratch(architecture="bert", size="tiny", vocab_size=120))
 
@@ -52,10 +52,10 @@ def test_a_recipes_masks_are_drawn_where_they_are_not_standard() -> None:
 
 
 def test_a_picture_is_written(tmp_path: Path) -> None:
-    draw_mask(parse("window(2)"), Axis(5), png=tmp_path / "mask.png")
+    draw_mask(parse("window(2)"), Axis(5), picture=tmp_path / "mask.png")
     assert (tmp_path / "mask.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UserError, match="cannot be written"):
-        draw_mask(parse("window(2)"), Axis(5), png=tmp_path / "nowhere" / "mask.png")
+        draw_mask(parse("window(2)"), Axis(5), picture=tmp_path / "nowhere" / "mask.png")
 
 
 def test_a_mistake_in_the_text_is_shown_in_its_place() -> None:
@@ -88,3 +88,29 @@ def test_a_mask_that_cannot_be_drawn_says_what_is_missing(program: dict[str, obj
 def test_a_drawing_without_allowed_pairs_says_so(mask: str) -> None:
     assert "No pair is allowed here." in draw_mask(parse(mask), Axis(6))
     assert "No pair is allowed here." not in draw_mask(parse(f"{mask} | window(0)"), Axis(6))
+
+
+def test_the_number_of_heads_is_the_smallest_that_all_masks_fit() -> None:
+    drawn = draw_mask(parse("per_head(full(), window(1))"), Axis(4))
+    assert "head 0" in drawn
+    assert "head 1" in drawn
+    layers = {"0": "per_head(full(), window(1))", "1": "per_head(full(), window(1), window(2))"}
+    drawn = draw_program(Program.from_config({"encoder": {"layers": layers}}), Axis(6), layers=2)
+    assert "heads 4-5: window(2)" in drawn
+
+
+def test_masks_of_a_site_are_read_as_a_recipe_has_them() -> None:
+    assert read_site("window(1)") == Site(parse("window(1)"))
+    site = read_site("{mask: window(1), layers: {-1: full(), 0-1: causal()}}")
+    assert site == Site(parse("window(1)"), (("-1", parse("full()")), ("0-1", parse("causal()"))))
+    for wrong, expected in (("{mask: window(1", "is not YAML"), ("{masks: window(1)}", "did you mean 'mask'")):
+        with pytest.raises(UserError, match=expected):
+            read_site(wrong)
+
+
+@pytest.mark.parametrize("name", ["mask.gif", "mask"])
+def test_a_picture_of_another_format_is_refused_before_anything_is_drawn(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be written") as caught:
+        draw_mask(parse("window(2)"), Axis(5), picture=tmp_path / name)
+    assert caught.value.expected == "a name that ends in .png, .svg, .pdf"
+    assert caught.value.fix == f"{tmp_path / name}.png, say"

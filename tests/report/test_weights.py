@@ -66,9 +66,28 @@ def test_weights_obey_the_runs_masks(tmp_path: Path) -> None:
     masks = {"attention.encoder": {"mask": "window(0)", "layers": {"-1": "same(word)"}}}
     path = finished(tmp_path, "text_classification", "bert", **masks)
     first = report.draw_weights(path, "a red dog", layer=0)
-    rows = [line.split()[-1] for line in first.splitlines() if "██" in line]
+    assert "encoder, layer 0, head 1: window(0)" in first
+    assert "blank: masked" in first
+    rows = [line.split()[-1] for line in first.splitlines() if line.endswith("██") or line.rstrip().endswith("██")]
     assert rows
-    assert all(row.count("██") == 1 and set(row) == {"█", "·"} for row in rows if set(row) <= set("█·"))
+    assert set(rows) == {"██"}
+    second = report.draw_weights(path, "a red dog", layer=1)
+    assert "encoder, layer 1, head 0: same(word)" in second
+
+
+def test_one_head_and_the_mean_of_all(tmp_path: Path) -> None:
+    path = finished(tmp_path, "text_classification", "bert")
+    one = report.draw_weights(path, "a red dog", head=-1, picture=tmp_path / "weights.svg")
+    assert "layer 1, head 1: full()" in one
+    assert "head 0" not in one
+    assert "attention weight" in (tmp_path / "weights.svg").read_text()
+    mean = report.draw_weights(path, "a red dog", head="mean")
+    assert mean.startswith("encoder, layer 1, mean of 2 heads: full()")
+    with pytest.raises(UserError, match="there is no head 2") as caught:
+        report.draw_weights(path, "a red dog", head=2)
+    assert caught.value.expected == "0 to 1, or -1 for the last"
+    with pytest.raises(UserError, match="cannot be written"):
+        report.draw_weights(tmp_path / "nowhere", "a", picture=tmp_path / "weights.gif")
 
 
 def test_mistakes(tmp_path: Path) -> None:
@@ -95,7 +114,9 @@ def test_the_decoder_is_drawn_after_its_prompt(tmp_path: Path) -> None:
     masks = {"attention.decoder": "causal() | prefix(3)", "task.target_prompt": "hund hund "}
     run_recipe = finished(tmp_path, "text_to_text", "bert", **masks)
     drawn = report.draw_weights(run_recipe, "a red dog", site="decoder").splitlines()
-    rows = [row.split() for row in drawn if "·" in row and len(row.split()) == 2]
-    tokens, weights = zip(*rows, strict=True)
-    assert tokens[:3] == ("[CLS]", "▁hund", "▁hund")
-    assert [row.index("·") for row in weights[:4]] == [3, 3, 3, 4], "the whole prompt is seen from its first token on"
+    start = drawn.index(next(row for row in drawn if row.lstrip().startswith("[CLS] ")))
+    rows = [row.split(maxsplit=1) for row in drawn[start : start + 4]]
+    assert [token for token, _ in rows[:3]] == ["[CLS]", "▁hund", "▁hund"]
+    # What is masked is blank.
+    seen = [len(weights.rstrip()) for _, weights in rows]
+    assert seen == [3, 3, 3, 4], "the whole prompt is seen from its first token on"
