@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from finetune.data.files.text import open_bytes
+from finetune.data.files.text import TextSource, open_bytes, translated_errors
 from finetune.errors import UserError
 
 _EXAMINED = 2**24
@@ -98,7 +98,7 @@ def has_control_bytes(path: Path) -> bool:
 
 
 def _start(path: Path) -> bytes:
-    with open_bytes(path) as file:
+    with translated_errors(TextSource(path)), open_bytes(path) as file:
         return file.read(_EXAMINED)
 
 

@@ -2,7 +2,8 @@
 
 import glob
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,8 @@ _STARTS = {"train": ("train",), "dev": ("dev", "val"), "test": ("test",)}
 _EVALUATION = "eval"
 """The beginning of the name of the dev split's file if no name in a folder begins as in `_STARTS`."""
 
+_LONGEST = 300
+"""Characters of a path that a message shows."""
 _BRACES = re.compile(r"(?P<start>.*)\{(?P<names>[^{}]*)\}(?P<end>.*)")
 
 
@@ -50,22 +53,47 @@ def find_split_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[Spl
             format is unknown.
     """
     assert data.path is not None
-    folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
     sources: dict[str, tuple[SplitFiles, ...]] = {}
     errors = []
     for split, given in {"train": data.path, "dev": data.dev_path, "test": data.test_path}.items():
+        key = "data.path" if split == "train" else f"data.{split}_path"
         try:
-            if folder is not None and folder.is_dir() and (given is None or split == "train"):
-                if found := _in_folder(folder, split, data, fields):
-                    sources[split] = (found,)
-            elif given is not None:
-                sources[split] = _sources(
-                    given, "data.path" if split == "train" else f"data.{split}_path", data, fields
-                )
+            with _usable(key, data.path if given is None else given):
+                if found := _of_split(split, given, key, data, fields):
+                    sources[split] = found
         except UserError as error:
             errors.append(error)
     raise_all(errors)
     return sources
+
+
+def _of_split(split: str, given: Paths | None, key: str, data: Data, fields: Sequence[Field]) -> tuple[SplitFiles, ...]:
+    """Return the sources of a split; none where no path is given and `data.path` is no folder with files of it."""
+    folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
+    if folder is not None and folder.is_dir() and (given is None or split == "train"):
+        found = _in_folder(folder, split, data, fields)
+        return (found,) if found else ()
+    return () if given is None else _sources(given, key, data, fields)
+
+
+@contextmanager
+def _usable(key: str, given: Paths) -> Iterator[None]:
+    """Raise a UserError in place of errors of the file system, such as those of names that are too long.
+
+    Raises:
+        UserError: The path cannot be used.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:  # ValueError: a NUL; RuntimeError: ~ and the name of no user
+        shown = given if isinstance(given, str) else ", ".join(given)
+        raise UserError(
+            "a path cannot be used",
+            where=f"{key}={shown:.{_LONGEST}}",
+            found=f"{type(error).__name__}: {error}"[:_LONGEST],
+        ) from error
 
 
 def _sources(given: Paths, key: str, data: Data, fields: Sequence[Field]) -> tuple[SplitFiles, ...]:

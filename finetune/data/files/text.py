@@ -187,8 +187,9 @@ def _has_returns_alone(source: TextSource) -> bool:
 def _codec(source: TextSource, file: IO[bytes]) -> str:
     """Return the name of the codec that decodes a source and skips its byte order mark."""
     try:
+        "a".encode(source.encoding)  # fails for codecs of Python that are no text encodings, such as rot13
         is_utf8 = codecs.lookup(source.encoding).name == "utf-8"
-    except LookupError:
+    except (LookupError, ValueError):
         raise UserError(
             f"there is no text encoding {source.encoding!r}",
             where=source.options.name("encoding"),
@@ -210,7 +211,8 @@ def _wrong_encoding(source: TextSource, error: UnicodeError) -> UserError:
     """Return the error for bytes that are not in the encoding, with their place if the file can be read again."""
     place, likely = str(error), "latin-1"
     if source.path is not None and source.path.is_file():
-        with open_bytes(source.path) as file:
+        # Bytes of a damaged file packed by gzip can be unpacked up to the damage, and then not be text.
+        with translated_errors(source), open_bytes(source.path) as file:
             content = file.read()
         place = _first_wrong_byte(content, source.encoding)
         likely = "cp1252" if re.search(rb"[\x80-\x9f]", content) else "latin-1"
