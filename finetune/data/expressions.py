@@ -79,8 +79,15 @@ def compile_expression(text: str) -> Expression:
     """Read an expression.
 
     Raises:
-        ValueError: It is no Python, uses what is not allowed here, or names no column.
+        ValueError: It is no Python, uses what is not allowed here, is nested too deeply, or names no column.
     """
+    try:
+        return _compile(text)
+    except (RecursionError, MemoryError):  # Python's parser raises either, depending on what is nested
+        raise ValueError("it is too long, or nested too deeply") from None
+
+
+def _compile(text: str) -> Expression:
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as error:

@@ -80,7 +80,11 @@ def open_bytes(path: Path | None) -> Iterator[IO[bytes]]:
     if path is None:
         yield sys.stdin.buffer
         return
-    with path.open("rb") as file:
+    try:
+        opened = path.open("rb")
+    except ValueError as error:  # the name holds a NUL
+        raise OSError(f"no file can have this name: {error}") from error
+    with opened as file:
         if path.suffix != ".gz":
             yield file
             return
