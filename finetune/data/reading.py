@@ -176,7 +176,7 @@ def _rows(data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[s
 
 def _read_sample(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
     # Imported here because other data do without the samples' packages.
-    from finetune.data import samples
+    from finetune import samples
 
     assert data.sample is not None
     splits = samples.load_sample(data.sample, asked_columns(fields))

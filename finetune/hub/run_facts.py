@@ -11,11 +11,11 @@ from transformers import PreTrainedConfig
 from finetune import compose, tasks
 from finetune.attention import Program
 from finetune.checkpointing.run_folder import Environment, Results, read_json
-from finetune.data.samples import SampleName
 from finetune.errors import UserError
 from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
 from finetune.recipe.data import DataSource
+from finetune.samples import SampleName
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import BUILT_IN, needed_columns
 

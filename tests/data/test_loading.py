@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from datasets import Value
 
-from finetune.data import Field, LoadedData, load_data, samples
+from finetune import samples
+from finetune.data import Field, LoadedData, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 

@@ -10,11 +10,11 @@ from huggingface_hub import ModelCard
 
 from finetune import compose
 from finetune.attention.pretrained import apply_masks
-from finetune.data.samples import SampleName
 from finetune.errors import UserError
 from finetune.hub import load_trained, push, run_facts, write_card
 from finetune.hub.account import Repository
 from finetune.models import save_weights
+from finetune.samples import SampleName
 from tests.hub.lines import run_lines
 from tests.hub_server import library
 from tests.hub_server.fixtures import TOKEN

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data.samples import load_sample
-from finetune.data.samples.licence import FEWEST_TEXTS, Licence, convert_licence, licence_family, read_licences
-from finetune.data.samples.split import SampleRow, SampleSplits, fold
 from finetune.errors import UserError
+from finetune.samples import load_sample
+from finetune.samples.licence import FEWEST_TEXTS, Licence, convert_licence, licence_family, read_licences
+from finetune.samples.split import SampleRow, SampleSplits, fold
 
 ZLIB = """---
 key: zlib

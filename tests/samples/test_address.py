@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data.samples import load_sample
-from finetune.data.samples.address import convert_address, iob2
-from finetune.data.samples.split import SampleRow, fold
+from finetune.samples import load_sample
+from finetune.samples.address import convert_address, iob2
+from finetune.samples.split import SampleRow, fold
 
 HEAD_OFFICE = (
     "<AddressNumber>3600</AddressNumber> <StreetName>Martin</StreetName> <StreetName>Luther</StreetName> "

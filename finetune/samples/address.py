@@ -15,9 +15,9 @@ from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
-from finetune.data.samples.fetch import fetch
-from finetune.data.samples.package import Package
-from finetune.data.samples.split import SampleRow, SampleSplits, fold, split_by_hash
+from finetune.samples.fetch import fetch
+from finetune.samples.package import Package
+from finetune.samples.split import SampleRow, SampleSplits, fold, split_by_hash
 
 PACKAGE = Package(
     name="usaddress",

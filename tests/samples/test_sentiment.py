@@ -2,10 +2,10 @@ from collections import Counter
 
 import pytest
 
-from finetune.data.samples import load_sample
-from finetune.data.samples.sentiment import LEAST_RATING, convert_sentiment
-from finetune.data.samples.split import SampleRow, fold
 from finetune.errors import UserError
+from finetune.samples import load_sample
+from finetune.samples.sentiment import LEAST_RATING, convert_sentiment
+from finetune.samples.split import SampleRow, fold
 
 
 def rows_of(*lines: str) -> list[SampleRow]:

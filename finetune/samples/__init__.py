@@ -6,11 +6,11 @@ lives what turns those packages into rows; nothing here knows tasks, tokenizers 
 
 from typing import Literal
 
-from finetune.data.samples import address, interface, licence, minilm, sentiment
-from finetune.data.samples.minilm import minilm_folder
-from finetune.data.samples.package import Package
-from finetune.data.samples.split import SampleRow, SampleSplits
 from finetune.errors import UserError, nearest
+from finetune.samples import address, interface, licence, minilm, sentiment
+from finetune.samples.minilm import minilm_folder
+from finetune.samples.package import Package
+from finetune.samples.split import SampleRow, SampleSplits
 
 __all__ = ["SOURCES", "Package", "SampleName", "SampleRow", "SampleSplits", "load_sample", "minilm_folder"]
 

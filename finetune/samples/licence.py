@@ -23,10 +23,10 @@ from pathlib import Path
 
 import yaml
 
-from finetune.data.samples.fetch import fetch
-from finetune.data.samples.package import Package
-from finetune.data.samples.related import groups
-from finetune.data.samples.split import SampleRow, SampleSplits, fold, split_by_hash
+from finetune.samples.fetch import fetch
+from finetune.samples.package import Package
+from finetune.samples.related import groups
+from finetune.samples.split import SampleRow, SampleSplits, fold, split_by_hash
 
 PACKAGE = Package(
     name="licensedcode-data",

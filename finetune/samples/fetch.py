@@ -7,7 +7,6 @@ complete or not at all: it is filled aside and then renamed, under a lock, so th
 import hashlib
 import importlib.util
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,9 +15,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from finetune import atomic, log
-from finetune.data.samples.package import Package
-from finetune.data.samples.unpack import unpack
+from finetune.cache_folder import cache_folder
 from finetune.errors import UserError
+from finetune.samples.package import Package
+from finetune.samples.unpack import unpack
 
 
 def fetch(package: Package) -> Path:
@@ -27,7 +27,7 @@ def fetch(package: Package) -> Path:
     Raises:
         UserError: pip is missing or fails, the archive is not the pinned one, or the cache cannot be written.
     """
-    folder = cache_folder() / package.folder_name
+    folder = samples_folder() / package.folder_name
     if folder.is_dir():
         return folder
     try:
@@ -45,15 +45,9 @@ def fetch(package: Package) -> Path:
     return folder
 
 
-def cache_folder() -> Path:
-    """Where samples are kept: in FINETUNE_CACHE, or else in the XDG cache folder's `finetune`."""
-    own = os.environ.get("FINETUNE_CACHE")
-    if own:
-        return Path(own).expanduser().absolute() / "samples"
-    shared = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    # The XDG specification has relative paths ignored.
-    shared = shared if shared.is_absolute() else Path("~/.cache").expanduser()
-    return shared / "finetune" / "samples"
+def samples_folder() -> Path:
+    """Return the folder in which fetched packages are kept; it need not exist yet."""
+    return cache_folder() / "samples"
 
 
 def _fill(folder: Path, package: Package) -> None:
@@ -127,7 +121,7 @@ def _pip_error(package: Package, stderr: str) -> UserError:
         f"{package} could not be downloaded",
         found=f"pip says: {errors[-1]}{silence}",
         fix="connect to a package index (`pip config list` shows which one pip uses) and run again, "
-        f"or copy {cache_folder()} from a machine where it worked",
+        f"or copy {samples_folder()} from a machine where it worked",
     )
 
 

@@ -8,10 +8,10 @@ from string import ascii_lowercase
 
 import pytest
 
-from finetune.data.samples import load_sample
-from finetune.data.samples.interface import MOST_WORDS, convert_interface
-from finetune.data.samples.split import SampleRow
 from finetune.errors import MissingExtra, UserError
+from finetune.samples import load_sample
+from finetune.samples.interface import MOST_WORDS, convert_interface
+from finetune.samples.split import SampleRow
 
 HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
 FILLER = "".join(f'msgid "filler {a}{b}"\nmsgstr "Füller {a}{b}"\n\n' for a, b in product(ascii_lowercase, repeat=2))

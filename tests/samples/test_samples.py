@@ -1,6 +1,6 @@
 from typing import get_args
 
-from finetune.data.samples import SOURCES, SampleName
+from finetune.samples import SOURCES, SampleName
 
 PERMISSIVE = ("MIT", "BSD-3-Clause", "Apache-2.0", "CC-BY-4.0")
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from finetune.data.samples.catalogues import check_parser, languages_of, normal, translations
-from finetune.data.samples.fetch import fetch
-from finetune.data.samples.package import Package
-from finetune.data.samples.split import SampleRow, SampleSplits, split_by_hash
 from finetune.errors import UserError
+from finetune.samples.catalogues import check_parser, languages_of, normal, translations
+from finetune.samples.fetch import fetch
+from finetune.samples.package import Package
+from finetune.samples.split import SampleRow, SampleSplits, split_by_hash
 
 PACKAGES = (
     Package(
