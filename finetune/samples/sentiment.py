@@ -1,18 +1,20 @@
-"""Sentences of film reviews, each negative or positive in the judgement of human raters.
+"""Provide sentences of film reviews, each negative or positive in the judgement of human raters.
 
-Source: `movieReviewSnippets_GroundTruth.txt` in the source distribution of vaderSentiment (MIT): 10,605 sentences
+The source is `movieReviewSnippets_GroundTruth.txt` in the source distribution of vaderSentiment (MIT): 10,605 sentences
 that Pang and Lee gathered from rottentomatoes.com, each rated by 15 or more people from -4 (extremely negative) to 4
-(extremely positive). Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media
-Text", ICWSM 2014. The package also has product reviews, tweets and news editorials. They are left out: several
-sentences of one product review or one editorial would have to be kept together, most editorials are neutral, and the
-films alone already fill five minutes of training on two processor cores.
+(extremely positive). It is described in Hutto and Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment
+Analysis of Social Media Text", ICWSM 2014. The package also has product reviews, tweets and news editorials. They are
+left out: several sentences of one product review or one editorial would have to be kept together, most editorials are
+neutral, and the films alone already fill five minutes of training on two processor cores.
 """
 
 import html
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 
+from finetune.samples.columns import check_columns, select_columns
 from finetune.samples.fetch import fetch
 from finetune.samples.package import Package
 from finetune.samples.split import SampleRow, SampleSplits, fold, split_by_hash
@@ -27,27 +29,43 @@ PACKAGE = Package(
 )
 COLUMNS = ("text", "label", "rating")
 LEAST_RATING = 0.5
-"""Means nearer to zero are dropped. The standard error of a mean is about 0.22 (17 raters who differ by 0.9), so
-that from 0.5 on the sign is more than chance; on average 92 % of a kept sentence's raters agree with its sign."""
+"""Sentences whose mean rating is nearer to zero are dropped. The standard error of a mean is about 0.22 (17 raters
+whose ratings have a standard deviation of 0.9), so that from 0.5 on its sign is more than chance; on average 92 % of
+the raters of a sentence that is kept agree with its sign."""
 
 
-def load_sentiment() -> SampleSplits:
-    """10,070 sentences with the columns of `COLUMNS`: label is "negative" or "positive", rating the mean rating.
+def load_sentiment(split: str, columns: Sequence[str]) -> list[SampleRow]:
+    """Return one split of 10,070 sentences, which are downloaded the first time.
 
-    6,012 in train, 1,029 in dev and 3,029 in test, of which 51.1 % are negative. The test split is large so that two
-    models which differ by two points can be told apart.
+    There are 6,012 sentences in train, 1,029 in dev and 3,029 in test, and 51.1 % of the test split is negative. The
+    test split is large so that two models whose accuracies differ by two points can be told apart.
+
+    Args:
+        split: One of train, dev and test.
+        columns: Which of `COLUMNS` the rows have: text is the sentence, label is "negative" or "positive", and rating
+            is the mean rating.
 
     Raises:
-        UserError: The package cannot be fetched.
+        UserError: The package cannot be fetched, or there is no such column.
     """
+    check_columns("sentiment", columns, COLUMNS)
     archive = fetch(PACKAGE) / "vaderSentiment-3.3.2" / "additional_resources" / "hutto_ICWSM_2014.tar.gz"
-    return convert_sentiment(_read(archive, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").splitlines())
+    return select_columns(_read(archive), split, columns)
+
+
+@lru_cache(maxsize=1)  # it is asked for each split in turn
+def _read(archive: Path) -> SampleSplits:
+    """Return the sentences of the archive inside the source distribution, split."""
+    return convert_sentiment(_member(archive, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").splitlines())
 
 
 def convert_sentiment(lines: Iterable[str]) -> SampleSplits:
-    """Split lines of the form "id, mean rating, text", tab-separated; of sentences that are alike the first is kept.
+    """Return the sentences of lines, split; of sentences that are alike the first is kept.
 
     Sentences that are alike and yet rated with opposite signs are all dropped.
+
+    Args:
+        lines: An id, a mean rating and a text in each line, separated by tabs.
     """
     rows: dict[str, SampleRow] = {}
     contradicted = set()
@@ -63,7 +81,7 @@ def convert_sentiment(lines: Iterable[str]) -> SampleSplits:
 
 
 def _row(line: str) -> SampleRow | None:
-    """The row of one line; None where the rating is too near to zero to be called either."""
+    """Return the row of one line; None where the rating is too near to zero to be called negative or positive."""
     _, mean, text = line.split("\t")
     rating = float(mean)
     if abs(rating) < LEAST_RATING:
@@ -73,8 +91,8 @@ def _row(line: str) -> SampleRow | None:
     return {"text": clean, "label": "positive" if rating > 0 else "negative", "rating": rating}
 
 
-def _read(archive: Path, member: str) -> str:
-    """A text file of a tar archive, read without unpacking."""
+def _member(archive: Path, member: str) -> str:
+    """Return the content of a text file in a tar archive, which is not unpacked."""
     with tarfile.open(archive) as tar:
         file = tar.extractfile(member)
         assert file is not None, f"{member} is a regular file of the pinned archive"
