@@ -88,8 +88,7 @@ def test_the_samples_are_found_by_the_metadata_of_the_wheel(installed: Environme
     assert told.returncode == 2
     assert "the data sets address, interface, licence, sentiment" in told.stderr
     code = (
-        "from finetune.data.functions import find_data_set\n"
-        "print(find_data_set('address', 'data.sample').__module__)"
+        "from finetune.data.functions import find_data_set\nprint(find_data_set('address', 'data.sample').__module__)"
     )
     found = installed.call("python", "-c", code, cwd=tmp_path)
     assert found.stdout.split() == ["finetune.samples.address"], found.stderr
