@@ -25,8 +25,6 @@ SAMPLES: dict[str, tuple[str, ...]] = {
     "licence": ("en",),
 }
 """Languages of the data sets that finetune brings; empty where the task names them."""
-
-SAMPLE = "_sample"
 HUB_NAME = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
 
 
@@ -158,4 +156,4 @@ def _name(origin: DataSource) -> str:
     if origin.path is not None:
         paths = [origin.path] if isinstance(origin.path, str) else origin.path
         return ", ".join(Path(path).name for path in paths)
-    return origin.name or f"{origin.sample}{SAMPLE}"
+    return origin.name or (f"{origin.sample}_sample" if origin.sample in SAMPLES else str(origin.sample))
