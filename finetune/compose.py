@@ -19,9 +19,11 @@ from pydantic import BaseModel, ValidationError
 from finetune.documents import parse_yaml, read_yaml
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Recipe, TaskSection, find_task, task_sections
-from finetune.recipe.code import CODE_KEYS, FileKeys
+from finetune.recipe.code import CODE_KEYS, FileKeys, data_sets_named
+from finetune.recipe.data_sets import unknown_data_sets
 
 DEFAULT_RECIPE = "sentiment_sample"
+_SAMPLE = "data.sample"
 _LONGEST_VALUE = 200
 """Characters of a wrong value that a message shows."""
 _PACKAGE = Path(__file__).resolve().parent
@@ -69,7 +71,10 @@ def compose(arguments: Sequence[str], default: str | None = None) -> Recipe:
     name = overrides.pop("recipe", _recipe_of_run(overrides.get("resume")) or default)
     if not isinstance(name, str):
         raise UserError("no recipe is named", expected="recipe=NAME", fix=f"one of: {', '.join(recipe_names())}")
-    return override(load_recipe(name), overrides)
+    recipe = override(load_recipe(name), overrides)
+    if recipe.resume is None:  # a run that is resumed may have only to be published, without its data
+        raise_all(unknown_data_sets({named.key: named.name for named in data_sets_named(recipe.data)}))
+    return recipe
 
 
 def _recipe_of_run(folder: object) -> str | None:
@@ -137,12 +142,17 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
         section[path[-1]] = value
     unknown = [key for key in overrides if not _key_exists(key)]
     errors += [_unknown_key(key, overrides[key]) for key in unknown]
+    errors += unknown_data_sets({key: name for key, name in overrides.items() if key == _SAMPLE and _is_name(name)})
     try:
         resolved = _validate(tree)
     except ValidationError as error:
         errors += [wrong for wrong in _translate(error) if not _is_told(wrong.where or "", unknown)]
     raise_all(errors)
     return resolved.with_file_keys(recipe.file_keys.without(overrides))
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
 
 
 def _contradictions(overrides: Mapping[str, Any]) -> list[UserError]:

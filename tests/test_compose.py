@@ -150,6 +150,28 @@ def test_a_key_without_its_section_is_found(mine: str) -> None:
     assert "did you mean training.batch_size?" in message([mine, "batch_size=2"])
 
 
+def test_an_unknown_data_set_is_answered_with_the_nearest_and_other_mistakes() -> None:
+    text = message(["recipe=sst2", "data.name=null", "data.sample=sentimnt", "training.epochs=few"])
+    assert "no installed package brings a data set 'sentimnt'" in text
+    assert "the data sets address, interface, licence, sentiment" in text
+    assert "did you mean data.sample=sentiment?" in text
+    assert "training.epochs is wrong" in text
+    sources = "data.sources=[{sample: sentimnt}, {path: a.csv}]"
+    assert "did you mean data.sources[0].sample=sentiment?" in message(["recipe=sst2", sources])
+
+
+def test_a_stored_recipe_is_read_where_the_package_of_its_data_is_not_installed(tmp_path: Path) -> None:
+    text = compose.to_yaml(compose.compose(["recipe=sentiment_sample"])).replace("sample: sentiment", "sample: corpus")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    stored = compose.load_recipe(str(path))
+    assert stored.data.sample == "corpus"
+    assert compose.override(stored, {"training.epochs": 3}).data.sample == "corpus"
+    assert "no installed package brings a data set 'corpus'" in message([str(path)])
+    assert compose.compose([str(path), "data.path=a.csv"]).data.sample == "corpus"
+    assert compose.compose([f"resume={tmp_path}"]).data.sample == "corpus"
+
+
 def test_an_unknown_recipe_is_answered_with_the_nearest(mine: str) -> None:
     text = message(["recipe=sentimet_sample"])
     assert "there is no recipe 'sentimet_sample'" in text

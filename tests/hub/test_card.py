@@ -3,18 +3,19 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 
 from finetune import compose
 from finetune.attention.pretrained import apply_masks
-from finetune.data.samples import SampleName
+from finetune.checkout import DISTRIBUTION
 from finetune.errors import UserError
 from finetune.hub import load_trained, push, run_facts, write_card
 from finetune.hub.account import Repository
 from finetune.models import save_weights
+from finetune.recipe.data_sets import data_set_names, packages_of_data_set
 from tests.hub.lines import run_lines
 from tests.hub_server import library
 from tests.hub_server.fixtures import TOKEN
@@ -134,4 +135,5 @@ def test_no_run_no_card(tmp_path: Path) -> None:
 
 
 def test_the_languages_of_every_sample_are_known() -> None:
-    assert set(run_facts.SAMPLES) == set(get_args(SampleName))
+    own = {name for name in data_set_names() if packages_of_data_set(name) == (DISTRIBUTION,)}
+    assert set(run_facts.SAMPLES) == own

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data.samples import fetch
-from finetune.data.samples.package import Package
+from finetune.samples import fetch
+from finetune.samples.package import Package
 
 PROJECT = '[build-system]\nrequires = []\nbackend-path = ["."]\nbuild-backend = "backend"\n'
 BACKEND = """

@@ -1,7 +1,7 @@
-"""Takes wanted files out of a tar or zip archive without trusting it.
+"""Copy wanted files out of a tar or zip archive that is not trusted.
 
-Only the bytes of regular files are copied, to paths that are checked to lie inside the folder; links, devices,
-permissions and owners are never created, so nothing an archive holds can reach past the folder.
+Only the bytes of regular files are copied, to paths that are checked to lie inside the folder. Links, devices,
+permissions and owners are never created, so that nothing in an archive can reach past the folder.
 """
 
 import shutil
@@ -17,7 +17,12 @@ from finetune.errors import UserError
 
 
 def unpack(archive: Path, patterns: Sequence[str], folder: Path) -> None:
-    """Write the files of `archive` that match one of `patterns` below `folder`, under their own names.
+    """Write the files of an archive that match a pattern into a folder, under their own names.
+
+    Args:
+        archive: The path of a wheel, a zip file or a tar file, compressed or not.
+        patterns: Patterns (fnmatch) of the names of wanted files; each must match a file.
+        folder: The folder that the files are written to.
 
     Raises:
         UserError: A wanted member points outside the folder or is no regular file, or a pattern matches nothing.
@@ -35,10 +40,12 @@ def unpack(archive: Path, patterns: Sequence[str], folder: Path) -> None:
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
+    """Return whether a name matches one of the patterns."""
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _tar_files(archive: Path, patterns: Sequence[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the names and the open contents of the wanted files of a tar file."""
     with tarfile.open(archive) as tar:
         for member in tar:
             if member.isdir() or not _matches(member.name, patterns):
@@ -50,6 +57,7 @@ def _tar_files(archive: Path, patterns: Sequence[str]) -> Iterator[tuple[str, IO
 
 
 def _zip_files(archive: Path, patterns: Sequence[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield the names and the open contents of the wanted files of a zip file."""
     with zipfile.ZipFile(archive) as file:
         for member in file.infolist():
             if member.is_dir() or not _matches(member.filename, patterns):
@@ -60,7 +68,11 @@ def _zip_files(archive: Path, patterns: Sequence[str]) -> Iterator[tuple[str, IO
 
 
 def _inside(folder: Path, name: str, archive: Path) -> Path:
-    """Return the path for member `name`; a backslash or a colon would be a separator or a drive on Windows."""
+    """Return the path in the folder of the member `name`.
+
+    Raises:
+        UserError: The name leads out of the folder, or has a backslash or a colon: a separator or a drive on Windows.
+    """
     relative = PurePosixPath(name)
     path = folder / relative
     if (
@@ -74,6 +86,7 @@ def _inside(folder: Path, name: str, archive: Path) -> Path:
 
 
 def _refusal(archive: Path, name: str, reason: str) -> UserError:
+    """Return the error for a member that is not copied, and for whose sake the whole archive is refused."""
     return UserError(
         "an archive was refused; nothing of it is kept",
         where=archive.name,

@@ -1,6 +1,6 @@
 import pytest
 
-from finetune.data.samples import minilm_folder
+from finetune.samples.minilm import minilm_folder
 
 
 @pytest.mark.network

@@ -2,10 +2,9 @@ from collections import Counter
 
 import pytest
 
-from finetune.data.samples import load_sample
-from finetune.data.samples.sentiment import LEAST_RATING, convert_sentiment
-from finetune.data.samples.split import SampleRow, fold
 from finetune.errors import UserError
+from finetune.samples.sentiment import LEAST_RATING, convert_sentiment, load_sentiment
+from finetune.samples.split import SampleRow, fold
 
 
 def rows_of(*lines: str) -> list[SampleRow]:
@@ -33,12 +32,12 @@ def test_of_like_sentences_the_first_is_kept_and_contradictions_go() -> None:
 
 def test_an_unknown_column_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match=r"no column 'labels'(.|\n)*text, label, rating(.|\n)*'label'"):
-        load_sample("sentiment", ("text", "labels"))
+        load_sentiment("train", ("text", "labels"))
 
 
 @pytest.mark.network
 def test_the_real_sentences(needs_network: None) -> None:
-    splits = load_sample("sentiment", ("text", "label", "rating"))
+    splits = {split: load_sentiment(split, ("text", "label", "rating")) for split in ("train", "dev", "test")}
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 6012, "dev": 1029, "test": 3029}
     for rows in splits.values():
         labels = Counter(row["label"] for row in rows)
@@ -48,4 +47,4 @@ def test_the_real_sentences(needs_network: None) -> None:
     assert len({fold(text) for text in texts}) == len(texts)
     assert all(text and text == " ".join(text.split()) and "&amp;" not in text for text in texts)
     assert min(abs(float(str(row["rating"]))) for rows in splits.values() for row in rows) >= LEAST_RATING
-    assert set(load_sample("sentiment", ("text",))["dev"][0]) == {"text"}
+    assert set(load_sentiment("dev", ("text",))[0]) == {"text"}

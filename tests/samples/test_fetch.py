@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data.samples import fetch
-from finetune.data.samples.package import Package
-from finetune.data.samples.unpack import unpack
 from finetune.errors import UserError
+from finetune.samples import fetch
+from finetune.samples.package import Package
+from finetune.samples.unpack import unpack
 
 
 def names_in(folder: Path) -> set[str]:
@@ -36,8 +36,8 @@ def test_without_wanted_members_the_archive_is_kept(cache: Path, tiny: Package) 
 
 def test_two_processes_may_fetch_at_once(cache: Path, tiny: Package) -> None:
     code = (
-        "from finetune.data.samples import fetch\n"
-        "from finetune.data.samples.package import Package\n"
+        "from finetune.samples import fetch\n"
+        "from finetune.samples.package import Package\n"
         f"print(fetch.fetch({tiny!r}))"
     )
     processes = [
@@ -114,27 +114,6 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, tiny: Package, m
     monkeypatch.setenv("FINETUNE_CACHE", str(tmp_path / "file"))
     with pytest.raises(UserError, match="FINETUNE_CACHE"):
         fetch.fetch(tiny)
-
-
-@pytest.mark.parametrize(
-    ("own", "xdg", "expected"),
-    [
-        ("/own", "/xdg", "/own/samples"),
-        ("~/own", None, "/home/user/own/samples"),
-        (None, "/xdg", "/xdg/finetune/samples"),
-        (None, "relative", "/home/user/.cache/finetune/samples"),
-        (None, None, "/home/user/.cache/finetune/samples"),
-        ("", "", "/home/user/.cache/finetune/samples"),
-    ],
-)
-def test_where_the_cache_is(own: str | None, xdg: str | None, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/user")
-    for name, value in (("FINETUNE_CACHE", own), ("XDG_CACHE_HOME", xdg)):
-        if value is None:
-            monkeypatch.delenv(name, raising=False)
-        else:
-            monkeypatch.setenv(name, value)
-    assert fetch.cache_folder() == Path(expected)
 
 
 def test_the_folder_name_changes_with_what_is_wanted(tiny: Package) -> None:

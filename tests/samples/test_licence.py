@@ -3,10 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data.samples import load_sample
-from finetune.data.samples.licence import FEWEST_TEXTS, Licence, convert_licence, licence_family, read_licences
-from finetune.data.samples.split import SampleRow, SampleSplits, fold
 from finetune.errors import UserError
+from finetune.samples.licence import FEWEST_TEXTS, Licence, convert_licence, licence_family, load_licence, read_licences
+from finetune.samples.split import SampleRow, SampleSplits, fold
 
 ZLIB = """---
 key: zlib
@@ -108,12 +107,12 @@ def test_a_family_is_what_comes_before_the_version() -> None:
 
 def test_an_unknown_column_is_told() -> None:
     with pytest.raises(UserError, match=r"no column 'name'(.|\n)*text, label, key"):
-        load_sample("licence", ("text", "name"))
+        load_licence("train", ("text", "name"))
 
 
 @pytest.mark.network
 def test_the_real_licences(needs_network: None) -> None:
-    splits = load_sample("licence", ("text", "label", "key"))
+    splits = {split: load_licence(split, ("text", "label", "key")) for split in ("train", "dev", "test")}
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 1246, "dev": 205, "test": 521}
     labels = {name: {row["label"] for row in rows} for name, rows in splits.items()}
     assert labels["train"] == labels["dev"] == labels["test"]

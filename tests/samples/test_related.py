@@ -1,4 +1,4 @@
-from finetune.data.samples.related import SHINGLE, groups
+from finetune.samples.related import SHINGLE, groups
 
 
 def words(first: int, number: int) -> str:

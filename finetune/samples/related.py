@@ -1,4 +1,4 @@
-"""Finds texts that belong in one split: versions of one text, and texts made from one another."""
+"""Find texts that belong in one split: versions of one text, and texts made from one another."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,22 +9,23 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 SHINGLE = 5
-"""Length in words of the overlapping pieces that texts are compared by."""
+"""The length in words of the overlapping pieces by which texts are compared."""
 
 MOST_RESEMBLANCE = 0.5
-"""Share of their pieces that two texts in different groups may have in common."""
+"""The share of their pieces that two texts in different groups may have in common."""
 
 
 def groups(texts: Sequence[str], families: Sequence[str]) -> list[int]:
     """Return the group number of each text; texts of one family and similar texts are in one group, transitively.
 
-    Alike is measured by the resemblance of Broder, "On the resemblance and containment of documents" (SEQUENCES
-    1997), exactly: the different pieces of five words that two texts share, over those that either has. A text
-    of fewer words is one piece. Time and memory grow with the square of the number of texts.
+    Two texts are similar if their resemblance is above `MOST_RESEMBLANCE`: the number of different pieces of five words
+    that both have, divided by the number that either has. It is computed exactly, and a text of fewer words is one
+    piece. Time and memory grow with the square of the number of texts. The measure is that of Broder, "On the
+    resemblance and containment of documents" (SEQUENCES 1997).
 
     Args:
-        texts: Words between blanks; one text or more.
-        families: What each text's family is called.
+        texts: One text or more, whose words are separated by blanks.
+        families: The name of each text's family.
     """
     pieces = _incidence(texts)
     shared = (pieces @ pieces.T).toarray()  # [texts, texts]
@@ -44,5 +45,6 @@ def _incidence(texts: Sequence[str]) -> csr_array:
 
 
 def _pieces(text: str) -> set[str]:
+    """Return the different pieces of `SHINGLE` words that a text has."""
     words = text.split()
     return {" ".join(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1))}

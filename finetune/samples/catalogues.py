@@ -1,7 +1,7 @@
-"""Reads translations of interface strings out of a wheel, without unpacking it.
+"""Read translations of interface strings from a wheel, without unpacking it.
 
-Two forms are known: gettext catalogues (`locale/<language>/LC_MESSAGES/*.po`), whose message ids are English, and
-Home Assistant's JSON files (`translations/<language>.json`), where a key leads to the string in every language.
+Two forms are known: gettext catalogues (`locale/<language>/LC_MESSAGES/*.po`), whose message ids are English, and the
+JSON files of Home Assistant (`translations/<language>.json`), in which a string has the same key in every language.
 """
 
 import json
@@ -16,7 +16,7 @@ CATALOGUE = re.compile(r".+/(?:locale/([^/.]+)/LC_MESSAGES/[^/]+\.po|translation
 
 
 def check_parser() -> None:
-    """Check that gettext catalogues can be read, before they are fetched.
+    """Check that gettext catalogues can be read, before they are downloaded.
 
     Raises:
         MissingExtra: polib is not installed.
@@ -51,7 +51,7 @@ def translations(wheel: zipfile.ZipFile, language: str) -> Iterator[tuple[str, s
 
 
 def _files(wheel: zipfile.ZipFile) -> Iterator[tuple[str, str]]:
-    """Yield each catalogue with its language."""
+    """Yield the name of each catalogue with its language."""
     for name in wheel.namelist():
         match = CATALOGUE.fullmatch(name)
         if match:
@@ -75,6 +75,7 @@ def _gettext(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _json(english: dict[str, Any], translated: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of strings that have the same keys in two nested mappings."""
     for key, source in english.items():
         target = translated.get(key)
         if isinstance(source, dict) and isinstance(target, dict):

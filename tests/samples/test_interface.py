@@ -8,10 +8,9 @@ from string import ascii_lowercase
 
 import pytest
 
-from finetune.data.samples import load_sample
-from finetune.data.samples.interface import MOST_WORDS, convert_interface
-from finetune.data.samples.split import SampleRow
 from finetune.errors import MissingExtra, UserError
+from finetune.samples.interface import MOST_WORDS, convert_interface, load_interface
+from finetune.samples.split import SampleRow
 
 HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
 FILLER = "".join(f'msgid "filler {a}{b}"\nmsgstr "Füller {a}{b}"\n\n' for a, b in product(ascii_lowercase, repeat=2))
@@ -159,13 +158,13 @@ def test_without_polib_the_extra_is_named_before_anything_is_fetched(
 ) -> None:
     monkeypatch.setitem(sys.modules, "polib", None)
     with pytest.raises(MissingExtra, match="samples"):
-        load_sample("interface", ("en", "de"))
+        load_interface("train", ("en", "de"))
     assert not cache.exists()
 
 
 @pytest.mark.network
 def test_the_real_strings(needs_network: None) -> None:
-    splits = load_sample("interface", ("en", "de"))
+    splits = {split: load_interface(split, ("en", "de")) for split in ("train", "dev", "test")}
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 17511, "dev": 1018, "test": 1094}
     english = [str(row["en"]) for rows in splits.values() for row in rows]
     assert len(set(english)) == len(english)
@@ -179,5 +178,5 @@ def test_the_real_strings(needs_network: None) -> None:
     }
     assert letters["train"].isdisjoint(letters["dev"] | letters["test"])
     assert letters["dev"].isdisjoint(letters["test"])
-    other = load_sample("interface", ("fr", "pt_BR", "en"))
-    assert {row["en"] for row in other["test"]}.isdisjoint(row["en"] for row in splits["train"])
+    other = load_interface("test", ("fr", "pt_BR", "en"))
+    assert {row["en"] for row in other}.isdisjoint(row["en"] for row in splits["train"])

