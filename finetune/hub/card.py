@@ -15,7 +15,7 @@ from huggingface_hub import (
 
 from finetune.hub.pictures import PICTURE, draw_masks
 from finetune.hub.run_facts import RunFacts
-from finetune.hub.sanitize import sanitized
+from finetune.hub.sanitize import published, sanitized
 from finetune.hub.usage import usage
 from finetune.hub_access import hub_access
 
@@ -45,6 +45,7 @@ def write_card(run: Path) -> Path:
         masks={} if standard else facts.program.to_config(),
         drawing=drawing,
         picture=None if standard else PICTURE,
+        changes=[str(change) for change in published(facts.changes).listed],
         settings=sanitized(facts.recipe).strip(),
         packages=facts.environment.get("packages", {}),
     )

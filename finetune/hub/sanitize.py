@@ -5,6 +5,7 @@ from typing import Any
 
 from finetune import compose
 from finetune.recipe import Hub, Recipe
+from finetune.recipe.changes import Change, Changes
 
 NAME_PARTS = 2
 """Number of parts of a name on the Hub, owner/name."""
@@ -23,6 +24,17 @@ def sanitized(recipe: Recipe) -> str:
     for section in ("data", "model"):
         tree[section]["cache_dir"] = None
     return compose.to_yaml(Recipe.model_validate(_without_folders(tree)))
+
+
+def published(changes: Changes) -> Changes:
+    """Return changes without the folders of this machine, and without those of the section `hub`."""
+    return Changes(
+        tuple(
+            Change(change.key, _without_folders(change.before), _without_folders(change.after))
+            for change in changes.listed
+            if change.key.split(".")[0] != "hub"
+        )
+    )
 
 
 def _without_folders(value: Any) -> Any:

@@ -119,10 +119,16 @@ def _records(predictions: list[str], references: list[str]) -> list[EvaluationRe
 
 
 def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> dict[str, Any]:
+    run = loop.run
+    program = run.recipe.attention.program
     return {
-        "recipe": loop.run.recipe.name,
+        "recipe": run.recipe.name,
+        "changed": run.changes.to_json(),
+        "masks": "standard" if program.is_standard else program.to_config(),
+        "seed": run.recipe.seed,
+        "data": run.recipe.data.description,
         "best_step": loop.state.best_step,
-        "best_metric": {loop.run.best_metric: loop.state.best_value},
+        "best_metric": {run.best_metric: loop.state.best_value},
         "test": evaluated.values,
         "details": evaluated.scores.details,
         "signatures": evaluated.scores.signatures,
