@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from finetune import models
 from finetune.checkpointing.checkpoint import enough_room, save_model
+from finetune.checkpointing.links import link_weights
 from finetune.checkpointing.resume import command
 from finetune.errors import Interrupted
 from finetune.metrics import Scores, baselines
@@ -55,6 +56,7 @@ def _finish(loop: Loop, *, prints_scores: bool) -> EvaluationResult:
     evaluated = evaluate(run, model, "test", final=True)
     if run.accelerator.is_main_process:
         save_model(model, run.context.tokenizer, run.folder.model)
+        link_weights(run.folder.model, loop.best_checkpoint)
         run.folder.write_predictions("test", evaluated.records)
         baseline_scores = _baselines(run) if run.recipe.evaluation.baselines and evaluated.is_scored else {}
         tested = {f"test_{name}": value for name, value in evaluated.values.items()}

@@ -95,6 +95,6 @@ def test_masks_in_one_line(attention: Mapping[str, Any], expected: str) -> None:
     ids=str,
 )
 def test_data_in_one_line(data: Mapping[str, Any], expected: str) -> None:
-    sections = {"name": None, "config": None, "sample": None}
-    recipe = compose.override(SST2, {f"data.{key}": value for key, value in (sections | data).items()})
+    sections: dict[str, Any] = {"name": None, "config": None, "sample": None}
+    recipe = compose.override(SST2, {f"data.{key}": value for key, value in {**sections, **data}.items()})
     assert recipe.data.description == expected
