@@ -156,13 +156,12 @@ def explain_command(words: Words = None) -> None:
     from finetune import report
 
     plans = report.explain_recipe(compose.compose(words or []))
-    terminal = Console(highlight=False)
-    console = terminal if terminal.is_terminal else Console(width=200, highlight=False)
-    console.print(plans.table())
+    for line in plans.sentences():
+        print(log.fit_to_width(line))
     if (reach := plans.reach_table()) is not None:
-        console.print(reach)
+        Console(highlight=False).print(reach)
     for warning in plans.warnings:
-        console.print(f"warning: {warning}", markup=False)
+        print(log.fit_to_width(f"warning: {warning}"))
 
 
 @app.command("attention")

@@ -107,6 +107,17 @@ def test_lines_fit_80_columns(kind: str, architecture: str, chosen_by: str, toy:
     assert match[1] == chosen_by
 
 
+def test_an_explanation_fits_80_columns(toy: Toy, tmp_path: Path) -> None:
+    site = {"mask": "window(2) | global_tokens(0) | blocks(4) | dilated(8, 2)", "layers": {"-1": "full()"}}
+    word = written(toy("text_classification", "bert", train=48, held_out=8, **{"attention.encoder": site}), tmp_path)
+    shown = in_terminal("-m", "finetune", "explain", word, cwd=tmp_path, columns=80)
+    assert max(map(len, shown.splitlines())) <= 80
+    whole = " ".join(shown.split())
+    assert f"encoder, layer 0: {site['mask']} It is computed as " in whole
+    assert "encoder, layer 1: full() It is computed as " in whole
+    assert "tokens that reach [CLS], median of " in whole
+
+
 def test_lines_in_a_pipe_stay_whole(toy: Toy, tmp_path: Path) -> None:
     masks = "window(2) | global_tokens(0) | blocks(4) | dilated(8, 2) | strided(16) | random_keys(2, 1)"
     more = {**SHORT, "attention.encoder": masks}
