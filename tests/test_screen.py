@@ -47,6 +47,11 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
+def without_colours(text: str) -> str:
+    """The text without the escape sequences of a terminal."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
 def written(recipe: Recipe, folder: Path) -> str:
     path = folder / "small.yaml"
     path.write_text(compose.to_yaml(recipe))
@@ -110,7 +115,7 @@ def test_lines_fit_80_columns(kind: str, architecture: str, chosen_by: str, toy:
 def test_an_explanation_fits_80_columns(toy: Toy, tmp_path: Path) -> None:
     site = {"mask": "window(2) | global_tokens(0) | blocks(4) | dilated(8, 2)", "layers": {"-1": "full()"}}
     word = written(toy("text_classification", "bert", train=48, held_out=8, **{"attention.encoder": site}), tmp_path)
-    shown = in_terminal("-m", "finetune", "explain", word, cwd=tmp_path, columns=80)
+    shown = without_colours(in_terminal("-m", "finetune", "explain", word, cwd=tmp_path, columns=80))
     assert max(map(len, shown.splitlines())) <= 80
     whole = " ".join(shown.split())
     assert f"encoder, layer 0: {site['mask']} It is computed as " in whole
@@ -137,7 +142,6 @@ def test_lines_in_a_pipe_stay_whole(toy: Toy, tmp_path: Path) -> None:
 def test_the_bar_in_a_terminal_of_80_columns_shows_the_loss(toy: Toy, tmp_path: Path) -> None:
     word = written(toy("text_classification", "bert", train=480, held_out=8, **SHORT), tmp_path)
     shown = in_terminal("-m", "finetune", "run", word, cwd=tmp_path, columns=80)
-    drawn = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in re.split(r"[\r\n]", shown)]
-    bars = [line for line in drawn if line.startswith("training ")]
+    bars = [line for line in re.split(r"[\r\n]", without_colours(shown)) if line.startswith("training ")]
     assert any(re.search(r"epoch 1/1 loss \d\.\d{4}", line) for line in bars)
     assert max(map(len, bars)) <= 80
