@@ -63,16 +63,17 @@ def run_command(words: Words = None) -> None:
 
 @app.command("list")
 def list_command() -> None:
-    """Show every recipe with its task, its model and a one-line summary."""
-    table = Table(box=None)
-    for heading in ("recipe", "task", "model"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("about")
+    """Show every recipe with a one-line summary, its task, model, data, seed and masks."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
     for name in compose.recipe_names():
         recipe = compose.load_recipe(name)
-        table.add_row(name, recipe.task.kind, recipe.model.description, recipe.summary)
-    terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=200)).print(table)
+        kind = recipe.task.kind.replace("_", " ")
+        table.add_row(name, recipe.summary)
+        table.add_row("", f"{kind}, {recipe.model.description}, data: {recipe.data.description}, seed: {recipe.seed}")
+        table.add_row("", f"masks: {recipe.attention.description}")
+    Console(highlight=False, markup=False).print(table)
 
 
 @app.command("show")
@@ -155,13 +156,12 @@ def explain_command(words: Words = None) -> None:
     from finetune import report
 
     plans = report.explain_recipe(compose.compose(words or []))
-    terminal = Console(highlight=False)
-    console = terminal if terminal.is_terminal else Console(width=200, highlight=False)
-    console.print(plans.table())
+    for line in plans.sentences():
+        print(log.fit_to_width(line))
     if (reach := plans.reach_table()) is not None:
-        console.print(reach)
+        Console(highlight=False).print(reach)
     for warning in plans.warnings:
-        console.print(f"warning: {warning}", markup=False)
+        print(log.fit_to_width(f"warning: {warning}"))
 
 
 @app.command("attention")

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from finetune.documents import parse_yaml, read_yaml
 from finetune.errors import UserError, nearest, raise_all
 from finetune.recipe import Recipe, TaskSection, find_task, task_sections
+from finetune.recipe.changes import find_changes
 from finetune.recipe.code import CODE_KEYS, FileKeys, data_sets_named
 from finetune.recipe.data_sets import unknown_data_sets
 
@@ -148,7 +149,8 @@ def override(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
     except ValidationError as error:
         errors += [wrong for wrong in _translate(error) if not _is_told(wrong.where or "", unknown)]
     raise_all(errors)
-    return resolved.with_file_keys(recipe.file_keys.without(overrides))
+    changes = find_changes(recipe.model_dump(mode="json"), resolved.model_dump(mode="json"), overrides)
+    return resolved.with_file_keys(recipe.file_keys.without(overrides)).with_changes(recipe.changes.then(changes))
 
 
 def _is_name(value: object) -> bool:

@@ -28,13 +28,17 @@ def finetune(*words: str, **environment: str) -> subprocess.CompletedProcess[str
     return command("-c", "import sys; from finetune.cli import main; sys.exit(main())", *words, environment=environment)
 
 
-def test_list_shows_every_recipe_with_task_and_model() -> None:
-    shown = finetune("list", COLUMNS="200")
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_list_shows_every_recipe_with_what_it_trains(columns: str) -> None:
+    shown = finetune("list", COLUMNS=columns)
     assert shown.returncode == 0
+    assert max(map(len, shown.stdout.splitlines())) <= int(columns)
+    whole = " ".join(shown.stdout.split())
     for name in compose.recipe_names():
-        (line,) = [line for line in shown.stdout.splitlines() if line.split()[:1] == [name]]
-        assert compose.load_recipe(name).task.kind in line
-        assert compose.load_recipe(name).model.description in line
+        recipe = compose.load_recipe(name)
+        kind = recipe.task.kind.replace("_", " ")
+        said = f"{kind}, {recipe.model.description}, data: {recipe.data.description}, seed: {recipe.seed}"
+        assert f"{name} {recipe.summary} {said} masks: {recipe.attention.description}" in whole
 
 
 def test_show_prints_what_can_be_run_again(tmp_path: Path) -> None:

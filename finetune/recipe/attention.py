@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from finetune.attention import Mask, Program
-from finetune.attention.program import SITES, SiteName
+from finetune.attention.program import SITES, Site, SiteName
 from finetune.recipe.base import Section
 
 
@@ -62,6 +62,19 @@ class Attention(Section):
         return self._program
 
     @property
+    def description(self) -> str:
+        """The masks of every site that has other than the standard ones, as text; "standard" where none has."""
+        program = self.program
+        sites = [f"{name} {_site_text(program.site(name))}" for name in SITES if not program.is_standard_at(name)]
+        return "; ".join(sites) or "standard"
+
+    @property
     def named_sites(self) -> tuple[SiteName, ...]:
         """The sites that the recipe names, those with standard masks included."""
         return tuple(name for name in SITES if getattr(self, name) is not None)
+
+
+def _site_text(site: Site) -> str:
+    """Return the masks of a site as one line."""
+    layers = [f"layers {layers}: {mask}" for layers, mask in site.layers]
+    return ", ".join([str(site.mask), *layers, *(["bidirectional"] if site.bidirectional else [])])

@@ -54,6 +54,10 @@ Amount = Annotated[
 """A number of examples, or below 1 a share of them."""
 
 
+_SAMPLES = ("sentiment", "address", "interface", "licence")
+"""The data sets that finetune brings, which messages call by these names with `_sample` at the end."""
+
+
 class DataSource(Section):
     """Where rows are read from, and which of them are kept."""
 
@@ -108,6 +112,16 @@ class DataSource(Section):
     on_empty: Literal["refuse", "skip"] = "refuse"
     """What happens with rows that are empty in a column that is read: refuse ends the run with an error that names the
     rows, skip leaves them out with a note that counts them."""
+
+    @property
+    def description(self) -> str:
+        """The rows' origin in a few words: of local files and functions only the last part of the path."""
+        if self.function is not None:
+            return Path(self.function).name
+        if self.path is not None:
+            paths = [self.path] if isinstance(self.path, str) else self.path
+            return ", ".join(Path(path).name for path in paths)
+        return self.name or (f"{self.sample}_sample" if self.sample in _SAMPLES else str(self.sample))
 
     @property
     def is_of_hub(self) -> bool:
@@ -200,6 +214,15 @@ class Data(DataSource):
                 f"{', '.join(map(repr, twice))} is there more than once; name each class once, in the order wanted"
             )
         return labels
+
+    @property
+    def origins(self) -> tuple[DataSource, ...]:
+        """The sources of the data: several that are mixed, or this section itself."""
+        return self.sources or (self,)
+
+    @property
+    def description(self) -> str:
+        return ", ".join(source.description for source in self.sources) if self.sources else super().description
 
     @property
     def is_of_hub(self) -> bool:

@@ -8,6 +8,7 @@ from pydantic import PrivateAttr, field_validator, model_validator
 from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention
 from finetune.recipe.base import Section, Seed
+from finetune.recipe.changes import Changes
 from finetune.recipe.code import FileKeys
 from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
@@ -53,6 +54,18 @@ class Recipe(Section):
     not in the file itself."""
 
     _file_keys: FileKeys = PrivateAttr(default=FileKeys())
+    _changes: Changes = PrivateAttr(default=Changes())
+
+    @property
+    def changes(self) -> Changes:
+        """The keys that were overridden, with the values of the recipe that was named and those of this one."""
+        return self._changes
+
+    def with_changes(self, changes: Changes) -> Self:
+        """Return a copy of the recipe that says what was changed."""
+        copied = self.model_copy()
+        copied._changes = changes
+        return copied
 
     @property
     def file_keys(self) -> FileKeys:

@@ -129,6 +129,17 @@ def test_paths_of_this_machine_are_not_told(fetched: Path) -> None:
     assert "/home/ada" not in card
 
 
+def test_what_differs_from_the_recipe(fetched: Path) -> None:
+    assert "No key was changed" in write_card(fetched).read_text()
+    results = json.loads((fetched / "results.json").read_text())
+    changed = compose.compose(["recipe=sst2", "seed=7", "data.path=/home/ada/secret/films.csv", "hub.push=ada/films"])
+    (fetched / "results.json").write_text(json.dumps(results | {"changed": changed.changes.to_json()}))
+    card = write_card(fetched).read_text()
+    assert "with the seed 42" in card, "the recipe of the run"
+    assert "- `seed: 42 -> 7`\n- `data.path: null -> films.csv`\n\n" in card
+    assert "hub.push" not in card
+
+
 def test_no_run_no_card(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no finished run"):
         write_card(tmp_path)
