@@ -1,0 +1,162 @@
+"""Recipes by name, by path, or by the name of a module."""
+
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from pydantic import ValidationError
+
+from finetune.compose.complaints import translate
+from finetune.compose.overriding import from_tree
+from finetune.compose.yaml_values import RecipeLoader
+from finetune.documents import read_yaml
+from finetune.errors import UserError, nearest, raise_all
+from finetune.recipe import Recipe
+from finetune.recipe.code import CODE_KEYS, FileKeys
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+# An installed wheel carries the recipes inside; beside it, other distributions have a package `recipes` of their own.
+_RECIPES = _PACKAGE / "recipes" if (_PACKAGE / "recipes").is_dir() else _PACKAGE.parent / "recipes"
+_YAML = (".yaml", ".yml")
+
+
+def load_recipe(name: str, *, allow_code: bool = False) -> Recipe:
+    """Return the recipe of that name: a module in recipes/, a .py or .yaml file, or a dotted module.
+
+    Args:
+        name: The name or the path.
+        allow_code: Whether a recipe in YAML may have a base that is Python code of its own.
+
+    Raises:
+        UserError: There is none, or it does not hold a valid recipe.
+    """
+    if name.endswith(_YAML):
+        return _from_yaml(Path(name), allow_code, ())
+    if (path := _file(name)) is not None:
+        return _from_module(_import_file(path), path.stem)
+    if (spec := _dotted(name)) is not None:
+        return _from_module(_execute(spec), name.rpartition(".")[2])
+    raise _no_recipe(name)
+
+
+def source(name: str) -> Path:
+    """Return the file of a recipe that `load_recipe` finds."""
+    if name.endswith(_YAML):
+        return Path(name)
+    if (path := _file(name)) is not None:
+        return path
+    spec = _dotted(name)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin)
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that come with the toolkit, sorted."""
+    return sorted(path.stem for path in _RECIPES.glob("[a-z]*.py"))
+
+
+def _no_recipe(name: str, where: str | None = None) -> UserError:
+    near = nearest(name, recipe_names())
+    written = "recipe: " if where else "recipe="
+    return UserError(
+        f"there is no recipe {name!r}",
+        expected=", ".join(recipe_names()) + ", a path to a .py or .yaml file, or a module",
+        where=where,
+        fix=f"did you mean {written}{near}?" if near else "finetune list shows every recipe",
+    )
+
+
+def _file(name: str) -> Path | None:
+    """Return the Python file that a recipe's name means, or None where it means no file.
+
+    Raises:
+        UserError: It is the path of a file that does not exist.
+    """
+    if not name.endswith(".py"):
+        return path if (path := _RECIPES / f"{name}.py").is_file() else None
+    if not Path(name).is_file():
+        raise UserError(f"the recipe file {name} does not exist", fix="check the path (relative to this folder)")
+    return Path(name)
+
+
+def _import_file(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"finetune_recipe_{path.stem}", path)
+    assert spec is not None
+    return _execute(spec)
+
+
+def _dotted(name: str) -> ModuleSpec | None:
+    """Return where the module of that dotted name is, or None where there is none."""
+    if "." not in name or not all(part.isidentifier() for part in name.split(".")):
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except ModuleNotFoundError:
+        return None
+    return None if spec is None or spec.loader is None else spec
+
+
+def _execute(spec: ModuleSpec) -> ModuleType:
+    """Run a recipe's module.
+
+    Raises:
+        UserError: It fails.
+    """
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except UserError:
+        raise
+    except ValidationError as error:
+        raise_all(translate(error, where=spec.origin))
+    except Exception as error:
+        message = f"the recipe {spec.origin} fails: {type(error).__name__}: {error}"
+        raise UserError(message, where=_line_of(error)) from error
+    return module
+
+
+def _line_of(error: BaseException) -> str | None:
+    trace = error.__traceback__
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}, line {trace.tb_lineno}" if trace else None
+
+
+def _from_module(module: ModuleType, name: str) -> Recipe:
+    recipe = getattr(module, "recipe", None)
+    if not isinstance(recipe, Recipe):
+        raise UserError(
+            f"{module.__file__} holds no recipe",
+            expected="recipe = Recipe(...)",
+            found="no such name" if recipe is None else type(recipe).__name__,
+        )
+    summary = (module.__doc__ or "").strip().splitlines()
+    defaults = {"name": name, "summary": summary[0].rstrip(".") if summary else ""}
+    return recipe.model_copy(update={key: value for key, value in defaults.items() if not getattr(recipe, key)})
+
+
+def _from_yaml(path: Path, allow_code: bool, above: tuple[Path, ...]) -> Recipe:
+    """Return the recipe of a YAML file, and of its base where it names one.
+
+    Args:
+        path: The file.
+        allow_code: Whether the base may be Python code.
+        above: The files whose base this file is, the first one first.
+    """
+    try:
+        tree = read_yaml(path, RecipeLoader)
+    except FileNotFoundError:
+        raise UserError(
+            f"the recipe file {path} does not exist", fix="check the path (relative to this folder)"
+        ) from None
+    if not isinstance(tree, dict):
+        raise UserError(f"{path} holds no recipe", expected="keys and values", found=type(tree).__name__)
+    tree.pop("allow_code", None)  # a file cannot allow its own code
+    return from_tree(tree, path.stem, where=str(path)).with_file_keys(FileKeys(str(path), CODE_KEYS))
