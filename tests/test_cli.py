@@ -131,3 +131,21 @@ def test_mistakes_in_drawing(words: list[str]) -> None:
     assert shown.returncode == 2
     assert shown.stderr.startswith("error: ")
     assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (["train", "recipe=sst2"], "finetune run recipe=sst2"),
+        (["run", "--recipe", "sst2"], "write recipe=sst2"),
+        (["check", "recipe=sst2", "--lr", "1e-4"], "write training.learning_rate=1e-4"),
+        (["show", "recipe=sst2", "--num_train_epochs=3"], "write training.epochs=3"),
+        (["predict", "runs/a", "new.csv"], "finetune predict runs/a --input new.csv"),
+    ],
+)
+def test_words_of_other_tools_lead_home(words: list[str], fix: str) -> None:
+    shown = finetune(*words)
+    assert shown.returncode == 2
+    assert shown.stderr.startswith("error: ")
+    assert f"fix:      {fix}" in shown.stderr
+    assert "Traceback" not in shown.stderr

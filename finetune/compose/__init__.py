@@ -10,6 +10,7 @@ from pathlib import Path
 from finetune.compose.finding import load_recipe, recipe_names, source
 from finetune.compose.overriding import from_tree, override
 from finetune.compose.recipe_keys import keys
+from finetune.compose.unknown_commands import unknown_command
 from finetune.compose.words import parse_overrides
 from finetune.compose.yaml_values import dump_yaml
 from finetune.errors import UserError
@@ -26,6 +27,7 @@ __all__ = [
     "recipe_names",
     "source",
     "to_yaml",
+    "unknown_command",
 ]
 
 DEFAULT_RECIPE = "sentiment_sample"

@@ -143,3 +143,30 @@ NOT_NEEDED: Mapping[str, str] = {
     "trust_remote_code": "leave it out: code that comes with a model is never run",
 }
 """What to do in place of an option that has no key here."""
+
+COMMANDS: Mapping[str, str] = {
+    "cat": "show",
+    "cp": "copy",
+    "deploy": "push",
+    "draw": "mask",
+    "eval": "predict",
+    "evaluate": "predict",
+    "finetune": "run",
+    "fit": "run",
+    "infer": "predict",
+    "inference": "predict",
+    "init": "copy",
+    "launch": "run",
+    "ls": "list",
+    "new": "copy",
+    "preprocess": "check",
+    "print": "show",
+    "publish": "push",
+    "recipes": "list",
+    "start": "run",
+    "test": "predict",
+    "train": "run",
+    "upload": "push",
+    "validate": "check",
+}
+"""The command that is meant by a command of other tools."""

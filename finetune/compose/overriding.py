@@ -34,7 +34,8 @@ def override(recipe: Recipe, overrides: Mapping[str, Any], where: str | None = N
     overrides = {key: value for key, value in overrides.items() if key not in parts}
     tree = _overridden(recipe, overrides)
     unknown = [key for key in overrides if not key_exists(key)]
-    errors += [_located(unknown_key(key, written(overrides[key])), where) for key in unknown]
+    task = find_task(str(overrides.get("task.kind", recipe.task.kind)))
+    errors += [_located(unknown_key(key, written(overrides[key]), task), where) for key in unknown]
     try:
         resolved = validate(tree)
     except ValidationError as error:

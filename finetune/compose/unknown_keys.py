@@ -4,20 +4,23 @@ from finetune.compose.other_tools import MEANT, NOT_NEEDED
 from finetune.compose.recipe_keys import find_keys, keys, own_sections
 from finetune.compose.type_words import describe
 from finetune.errors import UserError, nearest
+from finetune.recipe import TaskSection
 
 
-def unknown_key(key: str, value: str = "...") -> UserError:
+def unknown_key(key: str, value: str = "...", task: type[TaskSection] | None = None) -> UserError:
     """Return the error for a key that no recipe has.
 
     Args:
         key: The key as it was given, with or without dashes before it.
         value: Its value, as it is written after `key=`.
+        task: The section of the recipe's task, by whose keys a name with several meanings is understood; None where it
+            is not known.
     """
     name = key.lstrip("-").replace("-", "_")
     found = f"{key}={value}"
     if name in NOT_NEEDED:
         return UserError(f"{key} is not a key of a recipe", found=found, fix=NOT_NEEDED[name])
-    if meant := meant_keys(name):
+    if meant := _fitting(meant_keys(name), task):
         called = " or ".join(one.partition("=")[0] for one in meant)
         written = " or ".join(one if "=" in one else f"{one}={value}" for one in meant)
         return UserError(
@@ -41,6 +44,12 @@ def meant_keys(name: str) -> tuple[str, ...]:
         return (name,)
     alike = tuple(key for key in known if "." in key and key.rpartition(".")[2] == name)
     return alike if len(alike) == 1 else ()
+
+
+def _fitting(meant: tuple[str, ...], task: type[TaskSection] | None) -> tuple[str, ...]:
+    """Return those of several keys that go with the task, or all where none does."""
+    fitting = (key for key in meant if task is None or not key.startswith("task.") or key[5:] in task.model_fields)
+    return tuple(fitting) or meant
 
 
 def near_key(name: str) -> str | None:

@@ -64,7 +64,7 @@ def _option(option: str, text: str | None) -> UserError:
     if name == "recipe" or key_exists(name):
         value = ("NAME" if name == "recipe" else "...") if text is None else text
         return UserError(
-            f"{option} is not an option: keys are written without dashes", found=found, fix=f"{name}={value}"
+            f"{option} is not an option: keys are written without dashes", found=found, fix=f"write {name}={value}"
         )
     unknown = unknown_key(option, "..." if text is None else text)
     return UserError(unknown.problem, found=found, fix=unknown.fix)
