@@ -91,8 +91,16 @@ def list_command() -> None:
 
 @app.command("show", context_settings=ANY_OPTION)
 def show_command(words: Words = None) -> None:
-    """Print a recipe with all values resolved, as YAML that can be run again."""
-    print(compose.to_yaml(compose.compose(words or [])), end="")
+    """Print a recipe with all values resolved and explained, as YAML that can be run again."""
+    print(compose.commented_yaml(compose.compose(words or [])), end="")
+
+
+@app.command("help")
+def help_command(
+    key: Annotated[str | None, typer.Argument(help="A key, or a section: training.epochs, training.")] = None,
+) -> None:
+    """Explain a key of a recipe, list the keys of a section, or list the sections."""
+    print(compose.explain_keys(key, commands=[str(one.name) for one in app.registered_commands]))
 
 
 @app.command("copy")

@@ -45,6 +45,19 @@ def test_show_prints_what_can_be_run_again(tmp_path: Path) -> None:
     assert compose.load_recipe(str(path)) == compose.compose(words)
 
 
+@pytest.mark.parametrize("words", [[], ["training"], ["data.filter"]])
+def test_help_explains_keys(words: list[str]) -> None:
+    shown = finetune("help", *words)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout == compose.explain_keys(*words) + "\n"
+
+
+def test_help_suggests_what_is_near() -> None:
+    shown = finetune("help", "training.epoch")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert "finetune help training.epochs" in shown.stderr
+
+
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list", "--help"], ["show", "--help"]])
 def test_help(words: list[str]) -> None:
     shown = finetune(*words)

@@ -7,6 +7,8 @@ imported. Overrides are `dotted.key=value` with values in YAML. All mistakes are
 from collections.abc import Sequence
 from pathlib import Path
 
+from finetune.compose.commented import commented_yaml
+from finetune.compose.explaining import explain_keys
 from finetune.compose.finding import load_recipe, recipe_names, source
 from finetune.compose.overriding import from_tree, override
 from finetune.compose.recipe_keys import keys
@@ -18,7 +20,9 @@ from finetune.recipe import Recipe
 
 __all__ = [
     "DEFAULT_RECIPE",
+    "commented_yaml",
     "compose",
+    "explain_keys",
     "from_tree",
     "keys",
     "load_recipe",

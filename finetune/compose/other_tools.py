@@ -155,6 +155,7 @@ COMMANDS: Mapping[str, str] = {
     "fit": "run",
     "infer": "predict",
     "inference": "predict",
+    "info": "help",
     "init": "copy",
     "launch": "run",
     "ls": "list",

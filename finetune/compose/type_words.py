@@ -11,7 +11,7 @@ from finetune.compose.recipe_keys import own_sections
 from finetune.recipe import Section, TaskSection
 from finetune.recipe.base import NumberRange, alternatives_of
 
-_PLAIN = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", Path: "a path"}
+_PLAIN = {int: "a whole number", float: "a number", str: "a text", Path: "a path"}
 _PLURALS = {bool: "values true or false", int: "whole numbers", float: "numbers", str: "texts", Path: "paths"}
 _MOST_KEYS = 60
 """Characters of a list of keys in a message, beyond which it ends with ..."""
@@ -67,7 +67,10 @@ def _alternatives(annotation: Any) -> Iterator[str]:
             if one is not type(None):
                 yield from _alternatives(one)
         return
-    yield _single(annotation)
+    if annotation is bool:
+        yield from ("true", "false")
+    else:
+        yield _single(annotation)
 
 
 def _is_union(annotation: Any) -> bool:

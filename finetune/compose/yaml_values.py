@@ -1,5 +1,6 @@
 """Values in YAML 1.2, as recipes and the words of a command line hold them."""
 
+import math
 import re
 from typing import Any
 
@@ -34,6 +35,15 @@ for _tag, (_pattern, _first) in _PLAIN_VALUES.items():
         _class.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^({_pattern})$"), _first)
 
 
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    """Write a text in double quotes where it holds line breaks of Unicode, which PyYAML reads back as others."""
+    style = '"' if any(character in text for character in "\x85\u2028\u2029") else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+RecipeDumper.add_representer(str, _represent_text)
+
+
 def parse_value(text: str) -> Any:
     """Return the value that a word `key=text` gives a key.
 
@@ -55,6 +65,8 @@ def dump_yaml(tree: Any) -> str:
 
 def written(value: Any) -> str:
     """Return a value on one line, as it is written after `key=`."""
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)  # YAML 1.1 needs 5.0e-05
     try:
         text = yaml.dump(value, Dumper=RecipeDumper, default_flow_style=True, allow_unicode=True, width=10**9)
     except yaml.YAMLError:  # an object of Python

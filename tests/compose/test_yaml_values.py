@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finetune import compose
-from finetune.compose.yaml_values import RecipeLoader
+from finetune.compose.yaml_values import RecipeLoader, dump_yaml, parse_value, written
 from finetune.recipe import Recipe
 
 
@@ -44,3 +44,13 @@ def test_any_resolved_recipe_survives_yaml(seed: int, rate: float, group: bool) 
     assert recipe.training.learning_rate == rate
     tree = yaml.load(compose.to_yaml(recipe), RecipeLoader)  # noqa: S506 (a safe loader)
     assert Recipe.model_validate(tree) == recipe
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(st.characters(codec="utf-8")), st.lists))
+def test_what_is_written_is_read_back(value: object) -> None:
+    assert parse_value(written([value])) == [value]
+    assert yaml.load(dump_yaml({"key": value}), RecipeLoader) == {"key": value}  # noqa: S506 (a safe loader)
+
+
+def test_numbers_are_written_short() -> None:
+    assert (written(5e-05), written(True), written("a b"), written(Path("a"))) == ("5e-05", "true", "a b", "a")
