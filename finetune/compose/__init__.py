@@ -51,7 +51,7 @@ def compose(arguments: Sequence[str], default: str | None = None) -> Recipe:
     name = overrides.pop("recipe", _recipe_of_run(overrides.get("resume")) or default)
     if not isinstance(name, str):
         raise UserError("no recipe is named", expected="recipe=NAME", fix=f"one of: {', '.join(recipe_names())}")
-    return override(load_recipe(name), overrides)
+    return override(load_recipe(name, allow_code=overrides.get("allow_code") is True), overrides)
 
 
 def _recipe_of_run(folder: object) -> str | None:

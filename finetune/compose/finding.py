@@ -2,14 +2,16 @@
 
 import importlib.util
 import sys
+from collections.abc import Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from pydantic import ValidationError
 
-from finetune.compose.complaints import translate
-from finetune.compose.overriding import from_tree
+from finetune.compose.complaints import shown, translate
+from finetune.compose.overriding import flat_keys, from_tree, override
 from finetune.compose.yaml_values import RecipeLoader
 from finetune.documents import read_yaml
 from finetune.errors import UserError, nearest, raise_all
@@ -153,10 +155,80 @@ def _from_yaml(path: Path, allow_code: bool, above: tuple[Path, ...]) -> Recipe:
     try:
         tree = read_yaml(path, RecipeLoader)
     except FileNotFoundError:
-        raise UserError(
-            f"the recipe file {path} does not exist", fix="check the path (relative to this folder)"
-        ) from None
+        if above:
+            raise _no_file(path, above[-1]) from None
+        fix = "check the path (relative to this folder)"
+        raise UserError(f"the recipe file {path} does not exist", fix=fix) from None
     if not isinstance(tree, dict):
         raise UserError(f"{path} holds no recipe", expected="keys and values", found=type(tree).__name__)
     tree.pop("allow_code", None)  # a file cannot allow its own code
-    return from_tree(tree, path.stem, where=str(path)).with_file_keys(FileKeys(str(path), CODE_KEYS))
+    if "recipe" not in tree:
+        return from_tree(tree, path.stem, where=str(path)).with_file_keys(FileKeys(str(path), CODE_KEYS))
+    base = _base(tree.pop("recipe"), path, allow_code, above)
+    return _on_base(base, tree, path)
+
+
+def _on_base(base: Recipe, tree: Mapping[Any, Any], path: Path) -> Recipe:
+    """Return a base with the keys of a YAML file, which remembers which keys that may name code are from files."""
+    changes = {"name": path.stem, **dict(_changes(base, tree))}
+    recipe = override(base, changes, where=str(path))
+    own = (key for key in CODE_KEYS if any(key == one or key.startswith(f"{one}.") for one in changes))
+    inherited = recipe.file_keys
+    paths = [str(path), *([inherited.path] if inherited.keys else [])]
+    return recipe.with_file_keys(FileKeys(", ".join(paths), inherited.keys | frozenset(own)))
+
+
+def _changes(base: Recipe, tree: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the dotted keys that a file changes; an empty name, or a section without keys, changes none."""
+    sections = base.model_dump(mode="json")
+    for key, value in flat_keys(tree):
+        has_section = value == {} and sections.get(key) is not None
+        if (key, value) != ("name", "") and not has_section:
+            yield key, value
+
+
+def _base(name: object, path: Path, allow_code: bool, above: tuple[Path, ...]) -> Recipe:
+    """Return the recipe that a YAML file names as its base.
+
+    A recipe of the toolkit is named by its name, another YAML file by its path from the folder of the file that names
+    it. Other bases are code, which runs only where the user has allowed it: names are compared with those of the
+    toolkit's recipes, and not looked for as files or modules before that.
+
+    Args:
+        name: What the file gives as `recipe`.
+        path: The file.
+        allow_code: Whether the base may be Python code.
+        above: The files whose base the file is.
+    """
+    where = f"{path}: recipe"
+    if not isinstance(name, str) or not name.strip():
+        expected = "the name of a recipe, or the path of a .yaml or .py file"
+        raise UserError("recipe is wrong", expected=expected, found=shown(name), where=where)
+    if name in recipe_names():
+        return load_recipe(name)
+    target = path.parent / Path(name).expanduser()
+    if name.endswith(_YAML):
+        chain = (*above, path)
+        if target.resolve() in [one.resolve() for one in chain]:
+            circle = " -> ".join(map(str, (*chain, target)))
+            raise UserError("a recipe is its own base", where=where, found=circle, fix=f"take recipe: {name} out")
+        return _from_yaml(target, allow_code, chain)
+    is_module = "." in name and all(part.isidentifier() for part in name.split("."))
+    if not name.endswith(".py") and not is_module:
+        raise _no_recipe(name, where)
+    if not allow_code:
+        raise UserError(
+            "a recipe in YAML has a base in Python, which does not run unless you allow it",
+            where=where,
+            expected="a recipe of the toolkit, another YAML file, or allow_code=true",
+            found=f"recipe: {name} runs the {'file ' + str(target) if name.endswith('.py') else 'module ' + name}",
+            fix="read that code; if you trust it, add allow_code=true to the command (in the file it does not count)",
+        )
+    if name.endswith(".py") and not target.is_file():
+        raise _no_file(target, path)
+    return load_recipe(str(target) if name.endswith(".py") else name)
+
+
+def _no_file(base: Path, path: Path) -> UserError:
+    fix = "check the path, which is relative to the folder of the file that names it"
+    return UserError(f"the recipe file {base} does not exist", where=f"{path}: recipe", fix=fix)

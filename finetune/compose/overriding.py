@@ -28,7 +28,7 @@ def override(recipe: Recipe, overrides: Mapping[str, Any], where: str | None = N
         UserError: Unknown keys or wrong values, all at once.
     """
     errors = [*_contradictions(overrides), *several_alternatives(overrides), *_nameless(overrides)]
-    raise_all(errors)
+    raise_all([_located(error, where) for error in errors])
     parts = {key: error for key in overrides if (error := part_of_value(key, written(overrides[key])))}
     errors += [_located(error, where) for error in parts.values()]
     overrides = {key: value for key, value in overrides.items() if key not in parts}
@@ -87,7 +87,7 @@ def flat_keys(tree: Mapping[Any, Any], sections: Sequence[type[BaseModel]] = (Re
     for name, value in tree.items():
         fields = [one.model_fields[name] for one in sections if name in one.model_fields]
         inner = own_sections(fields[0].annotation) if fields else ()
-        if inner and isinstance(value, Mapping):
+        if inner and value and isinstance(value, Mapping):
             yield from ((f"{name}.{key}", one) for key, one in flat_keys(value, inner))
         else:
             yield str(name), value

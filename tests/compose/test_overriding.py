@@ -126,3 +126,20 @@ def test_class_weights_by_number_name_the_class() -> None:
 def test_a_target_prompt_does_not_go_with_prefix_tuning() -> None:
     words = ["recipe=wmt14", "adapter.kind=prefix_tuning", "task.target_prompt=In short: "]
     assert "take adapter.kind=lora or ia3, or no prompt" in message(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (["training=3", "training.epochs=2"], "leave training=... out; training.epochs=2 sets that key alone"),
+        (["training={seed: 3}", "training.epochs=2"], "or give all as one: training={seed: 3, epochs: 2}"),
+        (["attention.encoder=window(3)", "attention.encoder.mask=full()"], "leave attention.encoder=... out"),
+        (["data={path: a.csv}", "data.columns.text=b"], "leave data=... out; data.columns.text='b' sets that key alone"),
+    ],
+)
+def test_a_section_and_a_key_in_it_are_not_both_given(words: list[str], fix: str) -> None:
+    text = message(["recipe=sst2", *words])
+    assert "are both given" in text
+    assert f"found:    {words[0].partition('=')[0]}=" in text
+    assert fix in text
+    assert ".mask=..." not in text
