@@ -68,7 +68,9 @@ def written(value: Any) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return repr(value)  # YAML 1.1 needs 5.0e-05
     try:
-        text = yaml.dump(value, Dumper=RecipeDumper, default_flow_style=True, allow_unicode=True, width=10**9)
+        text = yaml.dump(
+            value, Dumper=RecipeDumper, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**9
+        )
     except yaml.YAMLError:  # an object of Python
         return str(value)
     except ValueError:  # Python refuses to write integers of more than 4,300 digits

@@ -134,7 +134,10 @@ def test_a_target_prompt_does_not_go_with_prefix_tuning() -> None:
         (["training=3", "training.epochs=2"], "leave training=... out; training.epochs=2 sets that key alone"),
         (["training={seed: 3}", "training.epochs=2"], "or give all as one: training={seed: 3, epochs: 2}"),
         (["attention.encoder=window(3)", "attention.encoder.mask=full()"], "leave attention.encoder=... out"),
-        (["data={path: a.csv}", "data.columns.text=b"], "leave data=... out; data.columns.text='b' sets that key alone"),
+        (
+            ["data={path: a.csv}", "data.columns.text=b"],
+            "data=... out; data.columns.text='b' sets that key alone",
+        ),
     ],
 )
 def test_a_section_and_a_key_in_it_are_not_both_given(words: list[str], fix: str) -> None:
