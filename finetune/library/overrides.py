@@ -99,7 +99,7 @@ def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
         UserError: There is no such recipe, or it is wrong.
     """
     if recipe is None:
-        return compose.load_recipe(str(_recipe_of_run(changes.get("resume"))))
+        return compose.load_recipe(str(_recipe_of_run(changes.get("resume"))))  # it is whole, without a base
     if isinstance(recipe, Recipe):
         return recipe if recipe.name else recipe.model_copy(update={"name": recipe.task.kind})
     if isinstance(recipe, Mapping):
@@ -114,7 +114,8 @@ def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
         )
     folder = Path(recipe).expanduser()
     is_run = (folder / "recipe.yaml").is_file()
-    return compose.load_recipe(str(folder / "recipe.yaml") if is_run else str(recipe))
+    allow_code = changes.get("allow_code") is True
+    return compose.load_recipe(str(folder / "recipe.yaml") if is_run else str(recipe), allow_code=allow_code)
 
 
 def _recipe_of_run(folder: object) -> Path:
