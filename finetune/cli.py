@@ -12,6 +12,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from finetune import __version__, compose, copying, log, run
+from finetune.completion import SHELL_VARIABLE, answer_bash, complete_key, complete_word
 from finetune.errors import UserError, raise_all
 from finetune.recipe import find_task, heads
 
@@ -30,11 +31,17 @@ app = typer.Typer(
     help="Fine-tune pretrained BERT and T5 models under attention masks written as expressions.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 ANY_OPTION = {"ignore_unknown_options": True}
 """Options of other tools reach the words of a command, whose message says which key is meant."""
-Words = Annotated[list[str] | None, typer.Argument(metavar="recipe=NAME key=value ...", show_default=False)]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="recipe=NAME key=value ...", show_default=False, autocompletion=complete_word),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="key=value ...", show_default=False, autocompletion=complete_word),
+]
 
 
 FormatName = Literal["csv", "tsv", "json", "jsonl", "parquet", "text"]
@@ -98,7 +105,10 @@ def show_command(words: Words = None) -> None:
 
 @app.command("help")
 def help_command(
-    key: Annotated[str | None, typer.Argument(help="A key, or a section: training.epochs, training.")] = None,
+    key: Annotated[
+        str | None,
+        typer.Argument(help="A key, or a section: training.epochs, training.", autocompletion=complete_key),
+    ] = None,
 ) -> None:
     """Explain a key of a recipe, list the keys of a section, or list the sections."""
     print(compose.explain_keys(key, commands=[str(one.name) for one in app.registered_commands]))
@@ -106,7 +116,7 @@ def help_command(
 
 @app.command("copy")
 def copy_command(
-    recipe: Annotated[str, typer.Argument(help="The recipe: a name or a path.")],
+    recipe: Annotated[str, typer.Argument(help="The recipe: a name or a path.", autocompletion=compose.recipe_names)],
     path: Annotated[Path, typer.Argument(help="The new file, or a folder for it.")],
 ) -> None:
     """Copy a recipe for editing; the copy can be run by recipe=PATH."""
@@ -136,7 +146,7 @@ def mask_command(
             "{mask: window(3), layers: {-1: full()}}. Or recipe=NAME."
         ),
     ],
-    words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
+    words: Overrides = None,
     length: Annotated[int, typer.Option(help="Number of positions, if no text is given.", min=1)] = 24,
     heads: Annotated[
         int | None,
@@ -212,7 +222,7 @@ def attention_command(
 @app.command("predict")
 def predict_command(
     model: Annotated[str, typer.Argument(metavar="RUN_OR_NAME", help="A run folder, a model's folder, or a Hub name.")],
-    words: Annotated[list[str] | None, typer.Argument(metavar="key=value ...", show_default=False)] = None,
+    words: Overrides = None,
     given: Annotated[str, typer.Option("--input", "-i", help="csv, tsv, json(l), parquet or text; - is stdin.")] = "-",
     wanted: Annotated[str, typer.Option("--output", "-o", help="A file; - is standard output.")] = "-",
     format_: Annotated[
@@ -292,7 +302,10 @@ def main() -> None:
     """Run the command; after a mistake of the user, print it without a traceback and exit with status 2."""
     log.to_console()
     try:
-        app()
+        if os.environ.get(SHELL_VARIABLE) == "complete_bash":
+            answer_bash(app)
+        else:
+            app()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

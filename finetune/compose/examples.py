@@ -42,6 +42,7 @@ EXAMPLES: Mapping[str, Any] = {
     "data.max_train_examples": 0.1,
     "data.name": "stanfordnlp/imdb",
     "data.path": "reviews.csv",
+    "data.sample": "sentiment",
     "data.revision": "v2",
     "data.sources": [{"path": "a.csv", "weight": 3}, {"path": "b.csv", "weight": 1}],
     "data.sources.columns": {"text": "body", "label": "verdict"},

@@ -6,7 +6,7 @@ from finetune.compose.descriptions import choices_of, description_of, first_sent
 from finetune.compose.recipe_keys import find_keys, recipe_keys
 
 
-@pytest.mark.parametrize("key", recipe_keys(), ids=lambda key: f"{key.section.__name__}.{key.name}")
+@pytest.mark.parametrize("key", list(recipe_keys()), ids=lambda key: f"{key.section.__name__}.{key.name}")
 def test_every_key_has_a_first_sentence(key: object) -> None:
     text = description_of(key)  # type: ignore[arg-type]
     assert first_sentence(text).endswith(".")
