@@ -138,7 +138,9 @@ def _group_batches(
             head_dim=head_dim,
             has_relative_bias=has_relative_bias,
         )
-    tiles = find_tiles(group, dense_rows(group), group.strategy.size, group.strategy.step)
+    strategy = group.strategy
+    dense = dense_rows(group, strategy.column)
+    tiles = find_tiles(group, dense, strategy.size, strategy.step, column=strategy.column)
     batches = tile_batches(group, tiles, head_dim, has_relative_bias)
     device = queries.cu_seqlens.device
     return batches if device.type == "cpu" else [_to(batch, device) for batch in batches]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from finetune.attention.planning.blocks import find_tiles
+from finetune.attention.planning.blocks import cut, find_tiles
 from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.grouping import group_by_size
 from finetune.attention.planning.heads import BoolArray, HeadGroup, check_evaluable, example_sizes
 from finetune.attention.planning.key_sets import dense_rows
 from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block_strategies
-from finetune.attention.planning.tiles import cut_queries
 
 SAMPLE = 16
 """Number of tiles from which the cost of all is estimated."""
@@ -56,9 +57,9 @@ def _magnitude(number: int) -> int:
 
 def _cheapest(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
     """Return the strategy of least cost; blocks if `kernel` is "blocks"."""
-    dense = dense_rows(group)
     strategies = block_strategies(group.mask, max(group.queries.sizes, default=1))
-    costs = {strategy: cost_of_blocks(group, dense, strategy, head_dim) for strategy in strategies}
+    dense = {column: dense_rows(group, column) for column in {strategy.column for strategy in strategies}}
+    costs = {strategy: cost_of_blocks(group, dense[strategy.column], strategy, head_dim) for strategy in strategies}
     best = min(costs, key=lambda strategy: costs[strategy])
     if kernel is None and costs[best] > WORTHWHILE * cost_of_whole(group, head_dim):
         return WHOLE
@@ -95,10 +96,13 @@ def cost_of_blocks(group: HeadGroup, dense: BoolArray, strategy: Strategy, head_
         Nanoseconds of the forward and the backward pass.
     """
     num_heads = len(group.heads)
-    num_tiles = len(cut_queries(example_sizes(group.queries), strategy.size, strategy.step).examples)
-    counts = find_tiles(group, dense, strategy.size, strategy.step, SAMPLE).key_counts
-    num_keys = int(counts.mean()) if len(counts) else 0
-    cost = COSTS.of_batches(num_tiles, strategy.size, num_keys, num_heads, head_dim)
+    num_tiles = len(cut(group, strategy.size, strategy.step, strategy.column).examples)
+    tiles = find_tiles(group, dense, strategy.size, strategy.step, SAMPLE, strategy.column)
+    num_keys = int(tiles.key_counts.mean()) if len(tiles.examples) else 0
+    num_queries = strategy.size
+    if strategy.column is not None and len(tiles.examples):
+        num_queries = math.ceil(tiles.query_counts.mean())  # tiles that end with their group are not full
+    cost = COSTS.of_batches(num_tiles, num_queries, num_keys, num_heads, head_dim)
     rows = int(dense.sum())
     longest = max(group.keys.sizes, default=0)
     return float(cost + (COSTS.of_batches(rows, 1, longest, num_heads, head_dim) if rows else 0))

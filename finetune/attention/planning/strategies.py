@@ -9,6 +9,7 @@ from finetune.attention.masks import Mask
 from finetune.attention.masks.blocks import Blocks
 from finetune.attention.masks.dilated import Dilated
 from finetune.attention.masks.operators import Junction, Not
+from finetune.attention.masks.same import Same
 from finetune.attention.masks.strided import Strided
 
 KERNELS = ("whole", "blocks", "flex")
@@ -25,16 +26,19 @@ class Strategy:
         kernel: "whole" or "blocks".
         size: Number of queries of a tile; 0 for whole examples.
         step: Distance between neighbouring queries of a tile.
+        column: The token column by whose value the queries of tiles are chosen; None where they are neighbours.
     """
 
     kernel: str
     size: int = 0
     step: int = 1
+    column: str | None = None
 
     def __str__(self) -> str:
         if self.kernel == "whole":
             return "whole examples"
-        return f"blocks of {self.size} queries" + (f" {self.step} apart" if self.step > 1 else "")
+        apart = f" {self.step} apart" if self.step > 1 else ""
+        return f"blocks of {self.size} queries{apart}" + (f" sorted by {self.column}" if self.column else "")
 
 
 WHOLE = Strategy("whole")
@@ -44,7 +48,8 @@ WHOLE = Strategy("whole")
 def block_strategies(mask: Mask, longest: int) -> list[Strategy]:
     """Return the strategies of tiles that can be worthwhile for a mask.
 
-    They have several sizes, those of blocks in the mask among them, and the steps of dilated and strided masks in it.
+    They have several sizes, those of blocks in the mask among them, and the steps of dilated and strided masks in it;
+    queries are also sorted by the columns of `same` in it.
 
     Args:
         mask: The mask.
@@ -54,7 +59,9 @@ def block_strategies(mask: Mask, longest: int) -> list[Strategy]:
     steps = {1} | {part.step for part in parts if isinstance(part, Dilated | Strided) and part.step < longest}
     sizes = {*SIZES, *(part.size for part in parts if isinstance(part, Blocks) and part.size >= SIZES[0])}
     small = [size for size in sorted(sizes) if size < longest] or [SIZES[0]]
-    return [
+    columns = sorted({part.column for part in parts if isinstance(part, Same)})
+    by_column = [Strategy("blocks", size, 1, column) for column in columns for size in small]
+    return by_column + [
         Strategy("blocks", size, step)
         for step in sorted(steps)
         for size in small

@@ -66,7 +66,7 @@ def test_pairs_looked_at_grow_as_the_length(text: str, monkeypatch: pytest.Monke
         looked_at.clear()
         computed(text, stream(length))
         totals.append(sum(looked_at))
-    assert totals[1] < 6 * totals[0], "four times as long"
+    assert totals[1] <= 6 * totals[0], "four times as long"
 
 
 def test_keys_that_are_certain_in_every_tile_come_first_and_need_no_mask() -> None:
