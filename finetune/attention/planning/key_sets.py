@@ -18,6 +18,7 @@ from finetune.attention.planning.heads import (
 )
 from finetune.attention.planning.listing import (
     Entries,
+    allowed_entries,
     listed_entries,
     merge_entries,
     searched_part,
@@ -127,8 +128,7 @@ def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int, colum
     """
     tile, keys, certain = _possible_keys(group, tiles, dense, step, column)
     unsure = np.flatnonzero(~certain)
-    examples, positions = tiles.examples[tile[unsure]], tiles.queries[tile[unsure]]
-    allowed = allowed_pairs(group, examples[:, None], positions.clip(0), keys[unsure][:, None]) & (positions >= 0)
+    allowed = allowed_entries(group, tiles, tile[unsure], keys[unsure])
     used = allowed.any(1)
     kept = np.sort(np.concatenate([np.flatnonzero(certain), unsure[used]]))
     order = kept[np.lexsort((~certain[kept], tile[kept]))]  # by tile, certain keys first

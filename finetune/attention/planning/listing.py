@@ -13,11 +13,19 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from finetune.attention.masks import Mask
+from finetune.attention.masks import Mask, none
 from finetune.attention.masks.operators import And, Or
 from finetune.attention.masks.random_keys import RandomKeys
 from finetune.attention.masks.same import Same
-from finetune.attention.planning.heads import BoolArray, HeadGroup, IntArray, example_sizes, example_starts, mask_bounds
+from finetune.attention.planning.heads import (
+    BoolArray,
+    HeadGroup,
+    IntArray,
+    allowed_pairs,
+    example_sizes,
+    example_starts,
+    mask_bounds,
+)
 from finetune.attention.planning.tiles import Tiles, expand_counts
 
 Entries = tuple[IntArray, IntArray, BoolArray]
@@ -81,15 +89,59 @@ def _drawn(group: HeadGroup, mask: RandomKeys, tiles: Tiles) -> Entries:
     """Return the keys that are drawn for the queries of each tile."""
     sizes = example_sizes(group.keys)[tiles.examples]
     # Where no more keys exist than are drawn, every query may attend to all of them.
-    everything, number = expand_counts(np.where(sizes <= mask.number, sizes, 0))
+    everything, every_key = expand_counts(np.where(sizes <= mask.number, sizes, 0))
+    tile, _, keys = _draws(group, mask, tiles)
+    tile, keys = unique_pairs(np.repeat(tile, keys.shape[1]), keys.ravel())
+    certain = np.concatenate([np.ones(len(everything), dtype=bool), np.zeros(len(tile), dtype=bool)])
+    return np.concatenate([everything, tile]), np.concatenate([every_key, keys]), certain
+
+
+def _draws(group: HeadGroup, mask: RandomKeys, tiles: Tiles) -> tuple[IntArray, IntArray, IntArray]:
+    """Return the draws of the queries that have more keys than are drawn.
+
+    Returns:
+        The tile of each query, and its slot in the tile, int64 [queries] each; and its keys, int64 [queries, number].
+    """
+    sizes = example_sizes(group.keys)[tiles.examples]
     tile, slot = np.nonzero((tiles.queries >= 0) & (sizes > mask.number)[:, None])
     if not (len(tile) and mask.number):
-        return everything, number, np.ones(len(everything), dtype=bool)
+        return tile, slot, np.zeros((len(tile), 0), dtype=np.int64)
     queries, lengths = torch.from_numpy(tiles.queries[tile, slot]), torch.from_numpy(sizes[tile])
-    drawn = mask.drawn_keys(torch.tensor(group.heads.start), queries, lengths).numpy()  # [queries, number]
-    tile, keys = unique_pairs(np.repeat(tile, mask.number), drawn.ravel())
-    certain = np.concatenate([np.ones(len(everything), dtype=bool), np.zeros(len(tile), dtype=bool)])
-    return np.concatenate([everything, tile]), np.concatenate([number, keys]), certain
+    return tile, slot, mask.drawn_keys(torch.tensor(group.heads.start), queries, lengths).numpy()
+
+
+def allowed_entries(group: HeadGroup, tiles: Tiles, tile: IntArray, keys: IntArray) -> BoolArray:
+    """Return which queries of their tile may attend to the keys of entries, bool [entries, size].
+
+    Draws of random keys are written into the result: to evaluate them takes thirty operations for each pair.
+
+    Args:
+        group: The heads, with their mask and streams.
+        tiles: Tiles without keys.
+        tile: int64 [entries], the tile of each entry, ascending.
+        keys: int64 [entries], its key, ascending in each tile.
+
+    Raises:
+        MaskError: The mask cannot be evaluated.
+    """
+    alternatives = group.mask.alternatives()
+    draws = [one for one in alternatives if isinstance(one, RandomKeys)]
+    others = Or.of(*(one for one in alternatives if not isinstance(one, RandomKeys))) if draws else group.mask
+    examples, positions = tiles.examples[tile], tiles.queries[tile]  # [entries], [entries, size]
+    if others == none():
+        allowed = np.zeros(positions.shape, dtype=bool)
+    else:
+        evaluated = replace(group, mask=others)
+        allowed = allowed_pairs(evaluated, examples[:, None], positions.clip(0), keys[:, None]) & (positions >= 0)
+    radix = int(max(group.keys.sizes, default=0)) + 1
+    codes = tile * radix + keys
+    for draw in draws if len(codes) else ():
+        own, slot, drawn = _draws(group, draw, tiles)
+        wanted = own[:, None] * radix + drawn  # [queries, number]
+        entry = np.searchsorted(codes, wanted).clip(max=len(codes) - 1)
+        listed = codes[entry] == wanted  # a key that is certain has no entry here
+        allowed[entry[listed], np.broadcast_to(slot[:, None], entry.shape)[listed]] = True
+    return allowed
 
 
 def _equal(group: HeadGroup, mask: Same, tiles: Tiles) -> Entries:

@@ -6,12 +6,15 @@ import math
 
 import numpy as np
 
+from finetune.attention.masks import Mask
+from finetune.attention.masks.operators import Junction, Not
+from finetune.attention.masks.random_keys import RandomKeys
 from finetune.attention.planning.blocks import cut, find_tiles
 from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.grouping import group_by_size
 from finetune.attention.planning.heads import BoolArray, HeadGroup, check_evaluable, example_sizes
 from finetune.attention.planning.key_sets import dense_rows
-from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block_strategies
+from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block_strategies, mask_parts
 
 SAMPLE = 16
 """Number of tiles from which the cost of all is estimated."""
@@ -41,12 +44,18 @@ def select_strategy(group: HeadGroup, head_dim: int, kernel: str | None) -> Stra
     check_evaluable(group)
     if kernel == WHOLE.kernel:
         return WHOLE
-    case = group.mask, group.heads, group.num_heads, head_dim, kernel, _magnitude(longest), _magnitude(sum(sizes))
+    heads = group.heads if _differs_between_heads(group.mask) else len(group.heads)
+    case = group.mask, heads, group.num_heads, head_dim, kernel, _magnitude(longest), _magnitude(sum(sizes))
     if case not in _selected:
         if len(_selected) == REMEMBERED:
             _selected.clear()
         _selected[case] = _cheapest(group, head_dim, kernel)
     return _selected[case]
+
+
+def _differs_between_heads(mask: Mask) -> bool:
+    """Return whether the best strategy may depend on the head; draws of random keys cost the same in every head."""
+    return any(part.needs.by_head and not isinstance(part, RandomKeys | Junction | Not) for part in mask_parts(mask))
 
 
 def _magnitude(number: int) -> int:

@@ -55,7 +55,7 @@ def block_strategies(mask: Mask, longest: int) -> list[Strategy]:
         mask: The mask.
         longest: Number of queries of the longest example.
     """
-    parts = list(_parts(mask))
+    parts = list(mask_parts(mask))
     steps = {1} | {part.step for part in parts if isinstance(part, Dilated | Strided) and part.step < longest}
     sizes = {*SIZES, *(part.size for part in parts if isinstance(part, Blocks) and part.size >= SIZES[0])}
     small = [size for size in sorted(sizes) if size < longest] or [SIZES[0]]
@@ -69,9 +69,9 @@ def block_strategies(mask: Mask, longest: int) -> list[Strategy]:
     ]
 
 
-def _parts(mask: Mask) -> Iterator[Mask]:
+def mask_parts(mask: Mask) -> Iterator[Mask]:
     """Yield a mask and the masks that it is made of."""
     yield mask
     members = mask.members if isinstance(mask, Junction) else (mask.mask,) if isinstance(mask, Not) else ()
     for member in members:
-        yield from _parts(member)
+        yield from mask_parts(member)
