@@ -14,7 +14,7 @@ from finetune.attention.kernels.plan import TileBatch
 from finetune.attention.planning.grouping import group_by_size
 from finetune.attention.planning.heads import BoolArray, HeadGroup, IntArray, example_sizes, example_starts
 from finetune.attention.planning.key_sets import find_keys, separate_dense_rows, without_dense_rows
-from finetune.attention.planning.listing import column_codes
+from finetune.attention.planning.listing import has_codes, query_codes
 from finetune.attention.planning.tiles import Tiles, cut_by_code, cut_queries, expand_counts, merge_tiles, split_tiles
 
 PAIRS_AT_ONCE = 2**22
@@ -53,9 +53,9 @@ def find_tiles(
 
 def cut(group: HeadGroup, size: int, step: int, column: str | None) -> Tiles:
     """Return tiles without keys that hold every query once; the arguments are those of `find_tiles`."""
-    if column is None:
+    if column is None or not has_codes(group, column):
         return cut_queries(example_sizes(group.queries), size, step)
-    codes, _ = column_codes(group, column)
+    codes = query_codes(group, column)
     return cut_by_code(group.queries.example_ids.numpy(), group.queries.positions.numpy(), codes, size)
 
 

@@ -49,7 +49,7 @@ def dense_rows(group: HeadGroup, column: str | None = None) -> BoolArray:
     Raises:
         MaskError: The mask cannot be evaluated.
     """
-    group = searched_part(group, column)
+    group = searched_part(replace(group, rows={}), column)  # a custom mask may have dense rows like any other
     found = np.zeros(group.queries.total, dtype=bool)
     starts = example_starts(group.queries)
     tiles = cut_queries(example_sizes(group.queries), KEY_BLOCK)
@@ -138,7 +138,7 @@ def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int, colum
 
 def _possible_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int, column: str | None) -> Entries:
     """Return the keys that are listed, or possible by the bounds of the mask, sorted by tile, then by key."""
-    searched, listed = split_alternatives(group.mask, column)
+    searched, listed = split_alternatives(group, column)
     if not listed:
         return _searched_keys(group, tiles, dense, step)
     parts = [listed_entries(group, alternative, tiles, column) for alternative in listed]

@@ -26,39 +26,41 @@ from finetune.attention.planning.heads import (
     example_starts,
     mask_bounds,
 )
+from finetune.attention.planning.rows import tile_keys
 from finetune.attention.planning.tiles import Tiles, expand_counts
 
 Entries = tuple[IntArray, IntArray, BoolArray]
 """The tile of each entry, int64; its key, int64; and whether the key is certain for all queries of the tile, bool."""
 
 
-def split_alternatives(mask: Mask, column: str | None = None) -> tuple[Mask, tuple[Mask, ...]]:
+def split_alternatives(group: HeadGroup, column: str | None = None) -> tuple[Mask, tuple[Mask, ...]]:
     """Split a mask into a part that has to be searched, and alternatives whose keys are listed.
 
     Args:
-        mask: The mask.
+        group: The heads, with their mask.
         column: The column by which the queries of a tile are chosen; only under this one does `same` list its keys.
 
     Returns:
         The union of the alternatives that have no list, and the other alternatives.
     """
-    alternatives = mask.alternatives()
-    listed = tuple(one for one in alternatives if _source(one, column) is not None)
+    alternatives = group.mask.alternatives()
+    listed = tuple(one for one in alternatives if _source(group, one, column) is not None)
     if not listed:
-        return mask, ()
-    return Or.of(*(one for one in alternatives if _source(one, column) is None)), listed
+        return group.mask, ()
+    return Or.of(*(one for one in alternatives if _source(group, one, column) is None)), listed
 
 
 def searched_part(group: HeadGroup, column: str | None = None) -> HeadGroup:
     """Return the heads with that part of their mask which `split_alternatives` does not list."""
-    searched, listed = split_alternatives(group.mask, column)
+    searched, listed = split_alternatives(group, column)
     return replace(group, mask=searched) if listed else group
 
 
-def _source(mask: Mask, column: str | None) -> RandomKeys | Same | None:
+def _source(group: HeadGroup, mask: Mask, column: str | None) -> Mask | None:
     """Return the mask whose list of keys holds all keys of an alternative; None where it has no list."""
     for member in mask.members if isinstance(mask, And) else (mask,):
-        if isinstance(member, RandomKeys) or (isinstance(member, Same) and member.column == column):
+        is_sorted = isinstance(member, Same) and member.column == column
+        if isinstance(member, RandomKeys) or is_sorted or member in group.rows:
             return member
     return None
 
@@ -72,9 +74,12 @@ def listed_entries(group: HeadGroup, alternative: Mask, tiles: Tiles, column: st
         tiles: Tiles without keys.
         column: As in `split_alternatives`.
     """
-    source = _source(alternative, column)
+    source = _source(group, alternative, column)
     assert source is not None
-    found = _drawn(group, source, tiles) if isinstance(source, RandomKeys) else _equal(group, source, tiles)
+    if isinstance(source, RandomKeys):
+        found = _drawn(group, source, tiles)
+    else:
+        found = _equal(group, source, tiles) if isinstance(source, Same) else _of_rows(group, source, tiles)
     if alternative is source:
         return found
     # The other members of an and are asked for bounds: a list of thousands of keys may shrink to a window.
@@ -157,6 +162,43 @@ def _equal(group: HeadGroup, mask: Same, tiles: Tiles) -> Entries:
     own = tile[member]
     keys = order[first[member] + index] - example_starts(group.keys)[tiles.examples[own]]
     return own, keys, (np.bincount(tile, minlength=len(tiles.examples)) == 1)[own]
+
+
+def _of_rows(group: HeadGroup, mask: Mask, tiles: Tiles) -> Entries:
+    """Return the keys of a custom mask whose rows are known."""
+    parts: list[Entries] = [(np.zeros(0, dtype=np.int64),) * 2 + (np.zeros(0, dtype=bool),)]
+    for example in np.unique(tiles.examples):
+        members = np.flatnonzero(tiles.examples == example)
+        own, keys, certain = tile_keys(group.rows[mask][example], tiles.queries[members])
+        parts.append((members[own], keys, certain))
+    tile, keys, certain = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return tile, keys, certain
+
+
+def query_codes(group: HeadGroup, column: str) -> IntArray:
+    """Return for each query a number that is equal for queries that belong into one tile, int64 [queries].
+
+    Args:
+        group: The heads, with their streams.
+        column: Name of a column, or what `rows_column` returned.
+    """
+    rows = next((found for mask, found in group.rows.items() if rows_column(mask) == column), None)
+    if rows is None:
+        return column_codes(group, column)[0]
+    hashes = np.concatenate([one.codes for one in rows])
+    distinct, values = np.unique(hashes, return_inverse=True)
+    codes: IntArray = group.queries.example_ids.numpy() * max(len(distinct), 1) + values
+    return codes
+
+
+def rows_column(mask: Mask) -> str:
+    """Return what stands for the rows of a custom mask in place of the name of a column."""
+    return f"rows of {mask}"
+
+
+def has_codes(group: HeadGroup, column: str) -> bool:
+    """Return whether `query_codes` knows a column: the rows of a custom mask are not always evaluated."""
+    return column in group.queries.columns or any(rows_column(mask) == column for mask in group.rows)
 
 
 def column_codes(group: HeadGroup, column: str) -> tuple[IntArray, IntArray]:

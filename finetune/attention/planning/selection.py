@@ -14,6 +14,8 @@ from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.grouping import group_by_size
 from finetune.attention.planning.heads import BoolArray, HeadGroup, check_evaluable, example_sizes
 from finetune.attention.planning.key_sets import dense_rows
+from finetune.attention.planning.listing import query_codes, rows_column
+from finetune.attention.planning.rows import with_rows
 from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block_strategies, mask_parts
 
 SAMPLE = 16
@@ -58,6 +60,11 @@ def _differs_between_heads(mask: Mask) -> bool:
     return any(part.needs.by_head and not isinstance(part, RandomKeys | Junction | Not) for part in mask_parts(mask))
 
 
+def _has_repeated_rows(group: HeadGroup, mask: Mask) -> bool:
+    """Return whether a custom mask has at most half as many different rows as queries."""
+    return len(np.unique(query_codes(group, rows_column(mask)))) <= group.queries.total // 2
+
+
 def _magnitude(number: int) -> int:
     """Return four times the binary logarithm, rounded: numbers within a fifth of each other mostly have the same."""
     # 2 ** (1 / 4) is 1.19.
@@ -66,7 +73,10 @@ def _magnitude(number: int) -> int:
 
 def _cheapest(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
     """Return the strategy of least cost; blocks if `kernel` is "blocks"."""
-    strategies = block_strategies(group.mask, max(group.queries.sizes, default=1))
+    group = with_rows(group)
+    longest = max(group.queries.sizes, default=1)
+    repeated = [rows_column(mask) for mask in group.rows if _has_repeated_rows(group, mask)]
+    strategies = block_strategies(group.mask, longest, repeated)
     dense = {column: dense_rows(group, column) for column in {strategy.column for strategy in strategies}}
     costs = {strategy: cost_of_blocks(group, dense[strategy.column], strategy, head_dim) for strategy in strategies}
     best = min(costs, key=lambda strategy: costs[strategy])

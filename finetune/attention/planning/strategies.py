@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from finetune.attention.masks import Mask
@@ -45,7 +45,7 @@ WHOLE = Strategy("whole")
 """The strategy under which each example is one tile: every query with every key."""
 
 
-def block_strategies(mask: Mask, longest: int) -> list[Strategy]:
+def block_strategies(mask: Mask, longest: int, sorted_by: Iterable[str] = ()) -> list[Strategy]:
     """Return the strategies of tiles that can be worthwhile for a mask.
 
     They have several sizes, those of blocks in the mask among them, and the steps of dilated and strided masks in it;
@@ -54,12 +54,13 @@ def block_strategies(mask: Mask, longest: int) -> list[Strategy]:
     Args:
         mask: The mask.
         longest: Number of queries of the longest example.
+        sorted_by: Further columns by which queries may be sorted.
     """
     parts = list(mask_parts(mask))
     steps = {1} | {part.step for part in parts if isinstance(part, Dilated | Strided) and part.step < longest}
     sizes = {*SIZES, *(part.size for part in parts if isinstance(part, Blocks) and part.size >= SIZES[0])}
     small = [size for size in sorted(sizes) if size < longest] or [SIZES[0]]
-    columns = sorted({part.column for part in parts if isinstance(part, Same)})
+    columns = sorted({*sorted_by, *(part.column for part in parts if isinstance(part, Same))})
     by_column = [Strategy("blocks", size, 1, column) for column in columns for size in small]
     return by_column + [
         Strategy("blocks", size, step)
