@@ -84,6 +84,7 @@ atoms = st.one_of(
     call("prefix", st.just("source_length")),
     st.lists(tokens, min_size=1, max_size=3).map(lambda each: f"global_tokens({', '.join(map(str, each))})"),
     call("random_keys", sizes, st.integers(0, 3)),
+    call("random_keys", sizes, st.integers(0, 3), st.just("by_head=true")),
     call("same", st.just("word")),
     call("custom", st.just("every_third")),
 )
@@ -129,9 +130,9 @@ def allows(node: ast.expr, example: Example, head: int, q: int, k: int) -> bool:
             return not allows(operand, example, head, q, k)
         case ast.Call(func=ast.Name(id="per_head"), args=masks):
             return allows(masks[head * len(masks) // NUM_HEADS], example, head, q, k)
-        case ast.Call(func=ast.Name(id=name), args=arguments):
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
             values = [each.id if isinstance(each, ast.Name) else ast.literal_eval(each) for each in arguments]
-            return TABLE[name](example, head, q, k, *values)
+            return TABLE[name](example, head, q, k, *values, **{str(each.arg): True for each in keywords})
     raise AssertionError(ast.dump(node))
 
 
@@ -143,9 +144,10 @@ def is_global(example: Example, q: int, k: int, token: int | str) -> bool:
     return token in (q, k)
 
 
-def is_drawn(example: Example, q: int, k: int, number: int, seed: int) -> bool:
+def is_drawn(example: Example, head: int, q: int, k: int, number: int, seed: int, by_head: bool = False) -> bool:
     """Return whether a key is drawn; the draw has tests of its own, and here it is that of the mask alone."""
-    return bool(parse(f"random_keys({number}, {seed})").dense(q + 1, example.keys)[0, q, k])
+    mask = parse(f"random_keys({number}, {seed}, by_head={str(by_head).lower()})")
+    return bool(mask.dense(q + 1, example.keys, num_heads=NUM_HEADS)[head, q, k])
 
 
 TABLE: dict[str, Callable[..., bool]] = {
@@ -158,7 +160,7 @@ TABLE: dict[str, Callable[..., bool]] = {
     "blocks": lambda example, head, q, k, size: q // size == k // size,
     "prefix": lambda example, head, q, k, n: k < (example.features[n] if isinstance(n, str) else n),
     "global_tokens": lambda example, head, q, k, *tokens: any(is_global(example, q, k, token) for token in tokens),
-    "random_keys": lambda example, head, q, k, n, seed: is_drawn(example, q, k, n, seed),
+    "random_keys": is_drawn,
     "same": lambda example, head, q, k, column: example.features[column][q] == example.key_columns[column][k],
     "custom": lambda example, head, q, k, name: (q + k + head + example.keys) % 3 == 0,
 }
