@@ -14,6 +14,7 @@ from finetune.attention.masks.dilated import dilated
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, MaskSyntaxError, MissingColumn
 from finetune.attention.masks.full import full, none
 from finetune.attention.masks.global_tokens import global_tokens
+from finetune.attention.masks.one_sided import keys, queries
 from finetune.attention.masks.parse import parse
 from finetune.attention.masks.per_head import per_head
 from finetune.attention.masks.prefix import prefix
@@ -38,11 +39,13 @@ __all__ = [
     "dilated",
     "full",
     "global_tokens",
+    "keys",
     "mask_names",
     "none",
     "parse",
     "per_head",
     "prefix",
+    "queries",
     "random_keys",
     "register_mask",
     "register_predicate",

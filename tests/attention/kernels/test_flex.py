@@ -18,6 +18,7 @@ MASKS = [
     "full()",
     "causal()",
     "window(20) | global_tokens(0)",
+    "window(20) & ~keys(3) | queries(0, -1)",
     "same(word)",
     "per_head(window(3), prefix(n))",
     "~full()",

@@ -85,6 +85,7 @@ LONG = [
     "causal() & window(40)",
     "window(20) | global_tokens(0, -1)",
     "window(20) | global_tokens(cls)",
+    "window(20) & ~keys(cls) | queries(0, -1)",
     "dilated(60, 4) | global_tokens(7)",
     "dilated(60, 4) & causal() | global_tokens(cls)",
     "blocks(50)",
