@@ -260,6 +260,12 @@ def test_masks_are_written_in_python_too() -> None:
     assert Attention(encoder=window(3)).program.for_layer("encoder", 0, 2) == window(3)
 
 
+def test_every_third_layer_is_named_by_a_step() -> None:
+    recipe = compose.compose(["recipe=sst2", "attention.encoder={mask: window(8), layers: {0-11/3: full()}}"])
+    masks = recipe.attention.program.by_layer("encoder", 12)
+    assert [str(mask) for mask in masks] == ["full()", "window(8)", "window(8)"] * 4
+
+
 @pytest.mark.parametrize(
     ("word", "expected"),
     [
@@ -267,6 +273,7 @@ def test_masks_are_written_in_python_too() -> None:
         ("attention.encoder.bidirectional=true", "only the decoder's masks are made causal"),
         ("attention.encodr=full()", "did you mean attention.encoder?"),
         ("attention.encoder.layers={a: full()}", "'a' does not name layers"),
+        ("attention.encoder.layers={3/2: full()}", "'3/2' does not name layers: a step is a number after a range"),
     ],
 )
 def test_mistakes_in_masks(word: str, expected: str) -> None:
