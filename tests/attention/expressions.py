@@ -93,6 +93,8 @@ atoms = st.one_of(
     named("keys"),
     call("random_keys", sizes, st.integers(0, 3)),
     call("same", st.just("word")),
+    call("near", st.just("word"), st.integers(0, 3)),
+    call("before", st.just("word")),
     call("custom", st.just("every_third")),
 )
 
@@ -176,5 +178,9 @@ TABLE: dict[str, Callable[..., bool]] = {
     "keys": lambda example, head, q, k, *tokens: any(is_key(example, k, token) for token in tokens),
     "random_keys": lambda example, head, q, k, n, seed: is_drawn(example, q, k, n, seed),
     "same": lambda example, head, q, k, column: example.features[column][q] == example.key_columns[column][k],
+    "near": lambda example, head, q, k, column, n: (
+        abs(example.features[column][q] - example.key_columns[column][k]) <= n
+    ),
+    "before": lambda example, head, q, k, column: example.key_columns[column][k] < example.features[column][q],
     "custom": lambda example, head, q, k, name: (q + k + head + example.keys) % 3 == 0,
 }

@@ -20,6 +20,7 @@ MASKS = [
     "window(20) | global_tokens(0)",
     "window(20) & ~keys(3) | queries(0, -1)",
     "same(word)",
+    "near(word, 2) | before(word) & window(30)",
     "per_head(window(3), prefix(n))",
     "~full()",
     "window(2) & ~window(1) & prefix(n)",

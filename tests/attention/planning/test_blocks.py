@@ -21,6 +21,8 @@ SPARSE = [
     "strided(16)",
     "blocks(100)",
     "same(sentence)",
+    "near(sentence, 1)",
+    "before(sentence) & window(100)",
     "per_head(window(40), dilated(200, 5), none(), blocks(64))",
 ]
 by_mask = pytest.mark.parametrize("text", SPARSE)

@@ -91,6 +91,8 @@ LONG = [
     "blocks(50)",
     "strided(9)",
     "same(word)",
+    "near(word, 1) & window(50)",
+    "before(word) | same(word)",
     "random_keys(5, 1)",
     "~window(100)",
     "prefix(source_length) | causal()",
