@@ -27,6 +27,8 @@ from finetune.attention.masks.per_head import PerHead, per_head
 
 SiteName = Literal["encoder", "decoder", "cross"]
 SITES: tuple[SiteName, ...] = ("encoder", "decoder", "cross")
+CAUSAL_ADDED = "with causal() added"
+"""How titles say that a mask of the decoder was made causal."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +160,36 @@ class Program:
         Raises:
             ProgramError: Overrides overlap or name layers that do not exist.
         """
-        site = self.site(name)
+        masks = self.written_by_layer(name, num_layers)
+        return tuple(map(also_causal, masks)) if name == "decoder" and not self.decoder.bidirectional else masks
+
+    def written_by_layer(self, name: SiteName, num_layers: int) -> tuple[Mask, ...]:
+        """Return the mask of each layer of a site as it is written, not yet made causal.
+
+        Args:
+            name: The site.
+            num_layers: Number of layers at the site.
+
+        Raises:
+            ProgramError: Overrides overlap or name layers that do not exist.
+        """
         try:
-            masks = site.by_layer(num_layers)
+            return self.site(name).by_layer(num_layers)
         except ProgramError as error:
             raise ProgramError(f"{name}.layers: {error}") from None
-        return tuple(map(also_causal, masks)) if name == "decoder" and not site.bidirectional else masks
+
+    def adds_causal(self, name: SiteName, num_layers: int) -> tuple[bool, ...]:
+        """Return for each layer of a site whether causal() was added to its mask, in any head.
+
+        Args:
+            name: The site.
+            num_layers: Number of layers at the site.
+
+        Raises:
+            ProgramError: Overrides overlap or name layers that do not exist.
+        """
+        written, effective = self.written_by_layer(name, num_layers), self.by_layer(name, num_layers)
+        return tuple(mask != before for mask, before in zip(effective, written, strict=True))
 
     def for_layer(self, name: SiteName, layer: int, num_layers: int) -> Mask:
         """Return the mask of one layer of a site; in the decoder it is made causal.

@@ -168,6 +168,18 @@ def test_a_bidirectional_decoder_is_not_made_causal() -> None:
     assert program.by_layer("decoder", 2) == (full(), window(3))
 
 
+def test_the_layers_to_which_causal_was_added_are_known() -> None:
+    layers = {"0": "causal() & window(2)", "1": "full()"}
+    program = Program.from_config({"encoder": "window(2)", "decoder": {"mask": "window(3)", "layers": layers}})
+    assert program.written_by_layer("decoder", 3) == (causal() & window(2), full(), window(3))
+    assert program.adds_causal("decoder", 3) == (False, True, True)
+    assert program.adds_causal("encoder", 3) == program.adds_causal("cross", 3) == (False, False, False)
+    assert Program(decoder=Site(full(), bidirectional=True)).adds_causal("decoder", 1) == (False,)
+    assert Program().adds_causal("decoder", 2) == (False, False)
+    with pytest.raises(ProgramError, match=r"decoder\.layers: '1' names layer 1"):
+        program.adds_causal("decoder", 1)
+
+
 @settings(deadline=None, max_examples=60)
 @given(mask=masks, example=examples())
 def test_no_decoder_sees_the_future_that_does_not_name_causal(mask: Mask, example: Example) -> None:
