@@ -102,9 +102,10 @@ class TextClassificationTask(Task):
         texts, pairs, answers = batch["text"], batch.get("text_pair"), batch.get("label")
         encoding = context.tokenizer(texts, pairs, truncation=True, max_length=self.config.max_length)
         self._check_ends(encoding, batch["id"], context, is_pair=pairs is not None)
+        read = ("text",) if pairs is None else ("text", "text_pair")
         return {
             **input_columns(encoding, context.tokenizer),
-            **token_columns(self.program, encoding, range(len(indices)), batch),
+            **token_columns(self.program, encoding, range(len(indices)), batch, read),
             "label_ids": problem_type_of(context.config).label_ids(answers, len(indices), context.labels or ()),
             "example": indices,
             "targets": [int(answers is not None)] * len(indices),

@@ -135,7 +135,7 @@ class TextToTextTask(Task):
         sources = [self.prefix + source for source in batch["source"]]
         encoding = context.tokenizer(sources, truncation=True, max_length=self.config.max_source_length)
         columns = input_columns(encoding, context.tokenizer)
-        columns |= token_columns(self.program, encoding, range(len(indices)), batch)
+        columns |= token_columns(self.program, encoding, range(len(indices)), batch, ("source",), self.prefix)
         columns["example"] = indices
         if "target" not in batch:  # batches are made as if outputs were as long as inputs
             return columns | {"targets": [0] * len(indices), "length": [2 * length for length in columns["length"]]}

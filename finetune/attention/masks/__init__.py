@@ -6,6 +6,7 @@ it, and importing this package does not import torch. Each kind of mask has a mo
 """
 
 from finetune.attention.masks.base import Mask, Needs
+from finetune.attention.masks.before import before
 from finetune.attention.masks.blocks import blocks
 from finetune.attention.masks.bounds import Bounds, Span
 from finetune.attention.masks.causal import causal
@@ -14,6 +15,8 @@ from finetune.attention.masks.dilated import dilated
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, MaskSyntaxError, MissingColumn
 from finetune.attention.masks.full import full, none
 from finetune.attention.masks.global_tokens import global_tokens
+from finetune.attention.masks.near import near
+from finetune.attention.masks.one_sided import keys, queries
 from finetune.attention.masks.parse import parse
 from finetune.attention.masks.per_head import per_head
 from finetune.attention.masks.prefix import prefix
@@ -32,17 +35,21 @@ __all__ = [
     "MissingColumn",
     "Needs",
     "Span",
+    "before",
     "blocks",
     "causal",
     "custom",
     "dilated",
     "full",
     "global_tokens",
+    "keys",
     "mask_names",
+    "near",
     "none",
     "parse",
     "per_head",
     "prefix",
+    "queries",
     "random_keys",
     "register_mask",
     "register_predicate",

@@ -14,11 +14,15 @@ SPARSE = [
     "window(64) | global_tokens(0)",
     "window(30) | global_tokens(0, 700, -1)",
     "window(64) | global_tokens(cls)",
+    "window(64) | queries(0, cls)",
+    "window(64) | keys(cls, -1)",
     "causal() & window(50, 0)",
     "dilated(256, 4) | global_tokens(0)",
     "strided(16)",
     "blocks(100)",
     "same(sentence)",
+    "near(sentence, 1)",
+    "before(sentence) & window(100)",
     "per_head(window(40), dilated(200, 5), none(), blocks(64))",
 ]
 by_mask = pytest.mark.parametrize("text", SPARSE)
