@@ -49,7 +49,7 @@ def rows_from_objects(
             columns[column] = [None if value is _MISSING else value for value in values]
     missing = [field for field in fields if field.column not in columns]
     if missing:
-        found = dict.fromkeys(path for row in objects for path in _paths(row))
+        found = dict.fromkeys(path for row in objects for path in column_paths(row))
         raise_all(missing_columns(name, missing, list(found)))
     return Rows(name=name, columns=columns, unit=unit, numbers=numbers, notes=tuple(notes))
 
@@ -72,13 +72,13 @@ def _value(row: Any, column: str) -> Any:
     return _value(row.get(outer), inner) if dot else _MISSING
 
 
-def _paths(row: Mapping[str, Any], start: str = "") -> Iterator[str]:
+def column_paths(row: Mapping[str, Any], start: str = "") -> Iterator[str]:
     """Return the dotted paths of a row's values that are neither mappings nor lists of mappings."""
     for key, value in row.items():
         if isinstance(value, Mapping):
-            yield from _paths(value, f"{start}{key}.")
+            yield from column_paths(value, f"{start}{key}.")
         elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
             for number, item in enumerate(value[:_LISTED]):
-                yield from _paths(item, f"{start}{key}.{number}.")
+                yield from column_paths(item, f"{start}{key}.{number}.")
         else:
             yield start + str(key)
