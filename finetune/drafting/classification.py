@@ -11,7 +11,7 @@ from finetune.drafting.profiles import ColumnProfile
 from finetune.drafting.relatedness import are_related
 from finetune.errors import UserError
 
-_SHOWN = 12
+_SHOWN = 6
 """The number of labels that a comment lists."""
 _LONGER = 3
 """How many times as long as the others a text has to be to be the likelier one."""

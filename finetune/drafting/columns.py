@@ -6,10 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune.data.messages import shorten_list
-from finetune.drafting.profiles import ColumnProfile
+from finetune.drafting.profiles import ColumnProfile, Content
 from finetune.errors import UserError, nearest
 
 _SHOWN = 4
+_CONTENT: Mapping[Content, str] = {
+    "nothing": "one value or none",
+    "text": "texts",
+    "name": "short texts",
+    "class": "classes",
+    "number": "numbers",
+    "label_list": "lists of labels",
+    "list": "lists",
+    "identifier": "identifiers",
+}
 _OPTIONS = {"text_pair": "text-pair", "tokens": "text", "labels": "label"}
 """The options that name the columns of roles, where they are called otherwise."""
 
@@ -94,10 +104,12 @@ def undecided(role: str, found: Iterable[ColumnProfile], option: str, where: str
 
 def absent(role: str, table: Table, option: str) -> UserError:
     """Return the error for a role that no column seems to have."""
-    held = [f"{name!r} ({profile.content})" for name, profile in table.profiles.items()]
+    held = [f"{name!r} ({_CONTENT[profile.content]})" for name, profile in table.profiles.items()]
+    lists = [name for name, profile in table.profiles.items() if profile.content == "list"]
+    joined = "; lists of texts are joined by a function (data.function in a recipe of your own)" if lists else ""
     return UserError(
         f"no column seems to hold {role}",
         where=table.name,
         found="the columns " + (shorten_list(held) or "none"),
-        fix=f"{option} names it; --task names the task",
+        fix=f"{option} names it; --task names the task{joined}",
     )

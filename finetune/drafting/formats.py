@@ -37,7 +37,7 @@ def find_format(path: Path, encoding: str | None) -> tuple[DraftedKey, ...]:
             where=str(path),
             expected="a name that ends in " + ", ".join(FORMATS) + " (.gz may follow), or rows with the same columns",
             found=f"{filled[0]!r:.80}" if filled else "no line with content",
-            fix='data.format=csv data.delimiter="@", say, where @ separates the columns; data.format=jsonl',
+            fix="data.format=csv 'data.delimiter=\"@\"', say, where @ separates the columns; data.format=jsonl",
         )
     return found
 

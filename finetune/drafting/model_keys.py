@@ -120,10 +120,9 @@ def _length(
     limit, longest = lengths.limit(found, special, model.longest)
     unit = "character" if language.script in lengths.CHARACTERS else "word"
     about = "" if tokenizer else "about "
-    how = (
-        "" if tokenizer else f", estimated as {lengths.factor(language):g} tokens a {unit}: finetune check counts them"
-    )
+    how = "" if tokenizer else f", estimated as {lengths.factor(language):g} a {unit}; finetune check counts them"
     beyond = sum(length + special > limit for length in found) / max(len(found), 1)
-    reason = f"{beyond:.1%} are longer, the longest {about}{longest:,} tokens{how}"
+    share = f"{beyond:.1%} are longer" if beyond else "none is longer"
+    reason = f"{share}, the longest {about}{longest:,} tokens{how}"
     doubt = f"the model reads {model.longest} tokens, and {beyond:.0%} of the texts are longer" if beyond > 0.02 else ""
     return DraftedKey(key, limit, reason, doubt)

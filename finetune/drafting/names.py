@@ -27,10 +27,12 @@ SOURCES = (
     "article", "question", "text", "content", "body", "report",
 )  # fmt: skip
 """Names of the input of text to text."""
-TARGETS = (
-    "target", "tgt", "trg", "target_text", "output", "output_text", "summary", "highlights", "completion", "response",
-    "answer", "translation", "headline", "abstract", "title", "paraphrase", "reference",
+CERTAIN_TARGETS = (
+    "target", "tgt", "trg", "target_text", "output_text", "summary", "highlights", "completion", "response",
+    "translation", "paraphrase",
 )  # fmt: skip
+"""Names of columns that hold nothing but outputs of text to text."""
+TARGETS = (*CERTAIN_TARGETS, "output", "answer", "headline", "abstract", "title", "reference")
 """Names of the output of text to text."""
 SUMMARIES = ("summary", "highlights", "headline", "abstract", "title")
 """Names of outputs that are summaries of the input."""
@@ -52,11 +54,11 @@ def parts(name: str) -> tuple[str, ...]:
 
 
 def rank(name: str, usual: Sequence[str]) -> float | None:
-    """Return how far behind a name comes among the usual ones, None where it is none of them.
+    """Return how far behind a name comes among the usual ones, None where it is none of them. Numbers do not count.
 
     A name that ends in a usual one (`average_rating`) comes behind all that are whole.
     """
-    own = parts(name)
+    own = [part for part in parts(name) if not part.isdecimal()]
     plain = "_".join(own)
     if plain in usual:
         return usual.index(plain)

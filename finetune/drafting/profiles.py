@@ -127,7 +127,8 @@ def _of_lists(name: str, values: Sequence[Any], read: Sequence[Any], has_gaps: b
     counts = Counter(map(_text, items)) if are_plain else Counter[str]()
     are_labels = are_plain and 1 < len(counts) <= _MOST_CLASSES and 2 * len(counts) <= max(len(items), 4)
     is_short = mean([count_words(label) for label in counts]) <= _LONGEST_CLASS
-    content: Content = "label_list" if are_labels and is_short else "list"
+    repeats = sum(isinstance(one, list) and len({*map(str, one)}) < len(one) for one in read)
+    content: Content = "label_list" if are_labels and is_short and 2 * repeats < len(read) else "list"
     return ColumnProfile(name, content, values, counts if content == "label_list" else {}, has_gaps=has_gaps)
 
 

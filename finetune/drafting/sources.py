@@ -106,7 +106,13 @@ def _in_folder(
         return _read((DraftedKey("data.path", path),), of_data, choose_pair(path, languages, wanted))
     trains = [one for one in files if _split_of(one.name) == "train"]
     if len(trains) != 1:
-        return _read((DraftedKey("data.path", path),), of_data)  # raises the error that training would
+        raise UserError(
+            "the folder holds no train split" if not trains else "several files could be the train split",
+            where=str(folder),
+            expected="one file whose name begins with train, or has it as a word",
+            found=shorten_list([one.name for one in trains or files]) or "nothing",
+            fix=f"finetune init {folder}/FILE data.dev_path=... data.test_path=... names the files one by one",
+        )
     return _with_others(trains[0], files, of_data, any_name=True)
 
 

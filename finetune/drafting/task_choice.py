@@ -90,8 +90,10 @@ def _by_columns(table: Table, given: set[str]) -> tuple[str, str, str]:
     if len(language_columns(table)) > 1:
         return "translation", "columns are named by languages", ""
     labels = label_candidates(table)
-    is_certain = bool(labels) and names.rank(labels[0].name, names.CERTAIN_LABELS) is not None
-    if given & {"source", "target"} or (named_output(table) and not is_certain):
+    is_named = bool(labels) and names.rank(labels[0].name, names.LABELS) is not None
+    is_certain = is_named and names.rank(labels[0].name, names.CERTAIN_LABELS) is not None
+    outputs = () if is_certain else names.CERTAIN_TARGETS if is_named else names.TARGETS
+    if given & {"source", "target"} or named_output(table, outputs):
         other = f"--label {labels[0].name} classifies texts instead" if labels and not given else ""
         return _of_two_texts(table, other)
     if not labels and len(table.of("text", "name")) > 1:
@@ -102,7 +104,7 @@ def _by_columns(table: Table, given: set[str]) -> tuple[str, str, str]:
 def _of_two_texts(table: Table, doubt: str) -> tuple[str, str, str]:
     """Return whether two columns of texts are two languages."""
     source, target = io_keys(table)
-    first, second = (find_language(table.texts(one.value)[:500]) for one in (source, target))
+    first, second = (find_language(table.texts(one.value)) for one in (source, target))
     if first.code and second.code and first.code != second.code:
         return "translation", f"{first.name} texts beside {second.name} ones", doubt
     if first.script != second.script and first.script and second.script:

@@ -1,7 +1,6 @@
 """Translation and text to text: which column is the input, which the output, and whether they are two languages."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from finetune.drafting import names
 from finetune.drafting.columns import Table, absent, others_note, undecided
@@ -10,8 +9,6 @@ from finetune.drafting.languages import find_language, language_code
 from finetune.drafting.pairs_of_files import LanguagePair, choose_pair
 from finetune.drafting.profiles import ColumnProfile
 from finetune.errors import UserError
-
-_SEEN = 500
 
 
 def language_columns(table: Table) -> tuple[str, ...]:
@@ -63,7 +60,7 @@ def _wanted(table: Table, role: str, short: dict[str, str]) -> str | None:
 def _of_texts(table: Table) -> LanguagePair:
     """Return the languages that the texts of two columns are in."""
     source, target = (one.value for one in io_keys(table))
-    first, second = (find_language(table.texts(column)[:_SEEN]) for column in (source, target))
+    first, second = (find_language(table.texts(column)) for column in (source, target))
     codes = (
         str(table.given.get("task.source", first.code or "")),
         str(table.given.get("task.target", second.code or "")),
@@ -82,7 +79,7 @@ def _coded(pair: LanguagePair, table: Table) -> LanguagePair:
     """
     for role, code, column in zip(("source", "target"), pair.codes, pair.columns, strict=True):
         if not code and f"task.{role}" not in table.given:
-            language = find_language(table.texts(column)[:_SEEN]) if column in table.profiles else None
+            language = find_language(table.texts(column)) if column in table.profiles else None
             raise UserError(
                 f"the texts do not tell in which language column {column!r} is",
                 where=table.name,
@@ -139,9 +136,7 @@ def _choose(
     raise undecided(described, free, f"--{role}", table.name)
 
 
-def named_output(table: Table) -> bool:
-    """Return whether a column of texts has a name that outputs of text to text have, and another could be its input."""
-    texts: list[Any] = table.of("text")
-    return len(texts) > 1 and any(
-        (rank := names.rank(one.name, names.TARGETS)) is not None and rank < len(names.TARGETS) for one in texts
-    )
+def named_output(table: Table, usual: Sequence[str]) -> bool:
+    """Return whether a column of texts has one of the usual names as a whole, and another could be its input."""
+    ranks = [names.rank(one.name, usual) for one in table.of("text")]
+    return len(ranks) > 1 and any(rank is not None and rank < len(usual) for rank in ranks)

@@ -73,7 +73,8 @@ def _as_lists(values: Sequence[Any]) -> list[list[str]] | None:
 
 def _of_lists(lists: dict[str, list[list[str]]], table: Table) -> WordColumns | None:
     """Return the columns whose lists are of equal length in every row, one of words, and others of few labels."""
-    for words in sorted(lists, key=lambda name: names.rank(name, names.WORDS) is None):
+    ranks = {name: names.rank(name, names.WORDS) for name in lists}
+    for words in sorted(lists, key=lambda name: float("inf") if (rank := ranks[name]) is None else rank):
         if not _are_words(lists[words]):
             continue
         lengths = [len(one) for one in lists[words]]
