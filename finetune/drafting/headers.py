@@ -1,10 +1,10 @@
 """Whether the first row of a table names its columns, as far as the rows show it."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
-from finetune.data.batched import ROWS
-from finetune.data.files.all_columns import FirstRows
+from finetune.data.files.all_columns import FirstRows, read_first_rows
 from finetune.data.messages import shorten_list
 from finetune.drafting import names
 from finetune.drafting.keys import DraftedKey
@@ -21,21 +21,33 @@ _USUAL = (*names.LABELS, *names.TEXTS, *names.SOURCES, *names.TARGETS, *names.WO
 
 
 def with_header(rows: FirstRows) -> tuple[FirstRows, tuple[DraftedKey, ...]]:
-    """Return the rows, with names for the columns where the file has no header, and the keys that say so.
+    """Return the rows, read again with names for the columns where the file has no header, and the keys that say so.
 
-    A first row is no header where it holds a number, a long text, the end of a sentence, or a value that comes again
-    below it. If it might be either, it is taken for the header, and the key says that this is not certain.
+    A first row is no header where it holds a number, a long text, the end of a sentence, one value twice, or a value
+    that comes again below it. If it might be either, it is taken for the header, and the key says that this is not
+    certain.
+
+    Raises:
+        UserError: A row is wrong.
     """
-    if rows.source.format not in ("csv", "tsv") or rows.data.column_names is not None or not rows.columns:
+    if not rows.header:
         return rows, ()
-    evidence = next((found for name in rows.columns if (found := _against(name, rows.columns[name]))), None)
+    evidence = _twice(rows.header) or next(
+        (found for name, values in rows.columns.items() if (found := _against(name, values))), None
+    )
     if evidence is None:
-        return rows, (() if _is_certain(rows) else (_doubtful(rows),))
-    first = list(rows.columns)
-    columns = {f"{NUMBERED}{number}": [name, *rows.columns[name]][:ROWS] for number, name in enumerate(first, start=1)}
-    key = DraftedKey("data.column_names", list(columns), f"there is no header: {evidence} in the first row")
+        return rows, (() if not rows.columns or _is_certain(rows) else (_doubtful(rows),))
+    columns = [f"{NUMBERED}{number}" for number in range(1, len(rows.header) + 1)]
     data = rows.data.model_copy(update={"column_names": tuple(columns)})
-    return replace(rows, columns=columns, data=data), (key,)
+    key = DraftedKey("data.column_names", columns, f"there is no header: {evidence} in the first row")
+    return replace(read_first_rows(rows.source, data), notes=rows.notes), (key,)
+
+
+def _twice(header: Sequence[str]) -> str | None:
+    """Return what shows that a first row with the same number or text twice is no header; None for other rows."""
+    twice = next((name for name in header if name and header.count(name) > 1), None)
+    usual = twice is None or names.rank(twice, _USUAL) is not None or names.is_identifier(twice)
+    return None if usual else f"{twice!r:.40} twice"
 
 
 def _against(name: str, values: list[str]) -> str | None:
@@ -66,7 +78,7 @@ def _is_certain(rows: FirstRows) -> bool:
 
 
 def _doubtful(rows: FirstRows) -> DraftedKey:
-    given = ", ".join(f"{NUMBERED}{number}" for number in range(1, len(rows.columns) + 1))
+    given = ", ".join(f"{NUMBERED}{number}" for number in range(1, len(rows.header) + 1))
     return DraftedKey(
         "data.column_names",
         None,

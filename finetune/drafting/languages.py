@@ -48,6 +48,7 @@ _FREQUENT = {
 _SCRIPT_OF = dict.fromkeys(_FREQUENT, "Latin") | {"ru": "Cyrillic", "uk": "Cyrillic"}
 _LEAST_SHARE = 0.08
 """The least share of a text's words that are frequent ones of its language; about 0.3 are in running text."""
+_FEWEST_WORDS = 3
 _CLEAR = 1.4
 """How many times as many frequent words as in any other language there have to be."""
 NAMES = {
@@ -116,7 +117,7 @@ def _by_words(text: str, script: str) -> str | None:
         return None
     first, second = sorted(counts, key=lambda code: -counts[code])[:2]
     is_clear = counts[first] >= _LEAST_SHARE * words.total() and counts[first] >= _CLEAR * counts[second]
-    return first if counts[first] and is_clear else None
+    return first if counts[first] >= _FEWEST_WORDS and is_clear else None
 
 
 @cache

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 LABELS = (
     "label", "labels", "class", "gold_label", "gold", "stars", "sentiment", "polarity", "intent", "rating", "score",
     "category", "topic", "emotion", "similarity", "tag", "tags", "target", "y", "verdict", "annotation", "output",
-    "quality", "genre", "is_duplicate", "toxicity", "grade",
+    "quality", "genre", "is_duplicate", "toxicity", "grade", "klasse", "kategorie", "bewertung", "clase", "classe",
+    "标签", "类别",
 )  # fmt: skip
 """Names of the labels of texts; of two columns the one whose name comes first is likelier."""
 CERTAIN_LABELS = ("label", "labels", "class", "gold_label")
@@ -14,6 +15,7 @@ CERTAIN_LABELS = ("label", "labels", "class", "gold_label")
 TEXTS = (
     "text", "sentence", "review", "content", "body", "comment", "tweet", "message", "utterance", "document", "article",
     "question", "query", "description", "abstract", "headline", "title", "string", "input", "source",
+    "satz", "kommentar", "texte", "texto", "文本", "内容", "句子",
 )  # fmt: skip
 """Names of texts that are classified; of two columns the one whose name comes first is likelier."""
 PAIRS = (
@@ -45,7 +47,7 @@ WORD_LABELS = (
 """Names of columns of the labels of words."""
 _IDENTIFIERS = ("id", "idx", "index", "uid", "uuid", "guid", "key", "fname", "filename", "file", "url", "link", "date")
 _SENTENCES = ("sentence", "sent", "sentence_id", "sent_id", "sentence_number")
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 
 
 def parts(name: str) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ def rank(name: str, usual: Sequence[str]) -> float | None:
 def is_identifier(name: str) -> bool:
     """Return whether a name is one of numbers or texts that identify rows, such as `#1 ID`."""
     own = parts(name)
-    return not own or own[-1] in _IDENTIFIERS or own[0] in ("unnamed", "url")
+    return bool(own) and (own[-1] in _IDENTIFIERS or own[0] in ("unnamed", "url"))
 
 
 def is_sentence_number(name: str) -> bool:

@@ -33,7 +33,7 @@ def aligned_languages(folder: Path) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     try:
         names = sorted(path.name.removesuffix(".gz") for path in folder.iterdir() if path.is_file())
-    except OSError:
+    except (OSError, ValueError):  # ValueError: the name holds a NUL
         return {}
     for name in names:
         start, dot, ending = name.rpartition(".")
@@ -47,9 +47,11 @@ def of_braces(path: str) -> tuple[str, ...]:
     match = _BRACES.fullmatch(path)
     if match is None:
         return ()
+    if match["names"].count(",") != 1:
+        return ()  # the reader raises the error
     endings = [f"{name}{match['end']}".removesuffix(".gz").rpartition(".")[2] for name in match["names"].split(",")]
     are_languages = all(map(language_code, endings)) and len(set(endings)) == len(endings)
-    return tuple(endings) if are_languages else ("source", "target")[: len(endings)]
+    return tuple(endings) if are_languages else ("source", "target")
 
 
 def choose_pair(

@@ -10,11 +10,18 @@ from finetune.drafting.pairs_of_files import LanguagePair, choose_pair
 from finetune.drafting.profiles import ColumnProfile
 from finetune.errors import UserError
 
+_OTHERS = ("id", "no")
+"""Codes of languages that columns have as names for something else."""
+
 
 def language_columns(table: Table) -> tuple[str, ...]:
     """Return the columns of texts that are named by languages, nested ones (`translation.de`) included."""
-    texts = table.of("text", "name", "class")
-    return tuple(one.name for one in texts if language_code(one.name.rpartition(".")[2]))
+    found: dict[str, str] = {}
+    for one in table.of("text", "name", "class"):
+        short = one.name.rpartition(".")[2]
+        if short not in _OTHERS and (code := language_code(short)) is not None:
+            found.setdefault(code, one.name)
+    return tuple(found.values())
 
 
 def translation_keys(table: Table, pair: LanguagePair | None) -> list[DraftedKey]:

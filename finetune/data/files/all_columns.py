@@ -43,6 +43,7 @@ class FirstRows:
         columns: The values of each column, by name, as Python objects.
         is_whole: Whether the source has no other rows.
         notes: Sentences that say what was found out about how the source is written.
+        header: The first row of a table whose columns the recipe does not name; empty for others.
     """
 
     source: SplitFiles
@@ -50,6 +51,7 @@ class FirstRows:
     columns: AllColumns
     is_whole: bool
     notes: tuple[str, ...] = ()
+    header: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()), ()))
@@ -73,7 +75,9 @@ def read_first_rows(source: SplitFiles, data: Data, names: Sequence[str] = ()) -
         columns, is_whole, notes = _parallel(dialect.source, dialect.data, names)
     else:
         columns, is_whole, notes = _READERS[dialect.source.format](dialect.source, dialect.data)
-    return FirstRows(dialect.source, dialect.data, columns, is_whole, (*dialect.notes, *notes))
+    is_open = dialect.source.format in ("csv", "tsv") and dialect.data.column_names is None
+    header = table_columns(dialect.source, dialect.data) if is_open else ()
+    return FirstRows(dialect.source, dialect.data, columns, is_whole, (*dialect.notes, *notes), header)
 
 
 _Read: TypeAlias = tuple[AllColumns, bool, tuple[str, ...]]
@@ -81,6 +85,7 @@ _Read: TypeAlias = tuple[AllColumns, bool, tuple[str, ...]]
 
 def _first_names(names: Sequence[str], where: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names that are looked at, and a note where there are more."""
+    names = [name for name in names if name]  # no key of a recipe can name a column without a name
     if len(names) <= _MOST_COLUMNS:
         return tuple(names), ()
     return tuple(names[:_MOST_COLUMNS]), (f"{where}: the first {_MOST_COLUMNS} of {len(names):,} columns are read",)
