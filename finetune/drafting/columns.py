@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from finetune.data.messages import shorten_list
+from finetune.data.messages import plural, shorten_list
+from finetune.drafting.keys import DraftedKey
 from finetune.drafting.profiles import ColumnProfile, Content
 from finetune.errors import UserError, nearest
 
@@ -113,3 +114,29 @@ def absent(role: str, table: Table, option: str) -> UserError:
         found="the columns " + (shorten_list(held) or "none"),
         fix=f"{option} names it; --task names the task{joined}",
     )
+
+
+def empty_keys(keys: Iterable[DraftedKey], table: Table) -> list[DraftedKey]:
+    """Return the key that leaves out rows that are empty in a column that is read; none where no row is.
+
+    Args:
+        keys: The keys of the task and its columns.
+        table: The data.
+    """
+    found = {one.key: one.value for one in keys if isinstance(one.value, str)}
+    roles = [f"data.columns.{role}" for role in ("text", "text_pair", "label", "source", "target")]
+    read = [found[role] for role in roles if role in found]
+    of_labels = found.get("data.columns.label") if found.get("task.problem_type") == "multi_label" else None
+    counts = {
+        column: empty
+        for column in read
+        if column != of_labels and (empty := len(table.columns[column]) - len(table.profiles[column].values))
+    }
+    if not counts:
+        return []
+    shown = ", ".join(f"{plural(count, 'row')} in {column!r}" for column, count in counts.items())
+    return [
+        DraftedKey(
+            "data.on_empty", "skip", f"empty: {shown}", "these rows are left out; data.on_empty=refuse stops at them"
+        )
+    ]

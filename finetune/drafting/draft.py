@@ -10,13 +10,14 @@ from finetune.data.files.all_columns import FirstRows, read_first_rows
 from finetune.data.first_rows import check_first_rows
 from finetune.drafting import reading_facts
 from finetune.drafting.amounts import amount_keys, split_keys
-from finetune.drafting.columns import Table
+from finetune.drafting.columns import Table, empty_keys
 from finetune.drafting.headers import with_header
 from finetune.drafting.keys import DraftedKey, as_tree, with_given
 from finetune.drafting.model_keys import length_keys, model_of, reads_of
 from finetune.drafting.profiles import profile_columns
 from finetune.drafting.sources import DataFiles, find_data_files
 from finetune.drafting.task_choice import task_keys
+from finetune.drafting.unlabelled_splits import without_unlabelled
 from finetune.drafting.word_labels import find_word_columns
 from finetune.drafting.writing import to_text, to_yaml, write_recipe
 from finetune.errors import UserError
@@ -102,12 +103,22 @@ def draft_recipe(
     _check_given(given, roles)
     wanted = tuple(None if roles.get(role) is None else str(roles[role]) for role in ("source", "target"))
     files = find_data_files(str(path), given, (wanted[0], wanted[1]))
+    return _draft(files, given, {} if files.pair else roles, name, offline=offline)
+
+
+def _draft(files: DataFiles, given: Mapping[str, Any], roles: Mapping[str, Any], name: str, *, offline: bool) -> Draft:
+    """Return the draft for files that are found.
+
+    Raises:
+        UserError: They cannot be read, or nothing tells the task or its columns.
+    """
     rows, header_keys = with_header(read_first_rows(files.train, files.data, files.pair.columns if files.pair else ()))
     if not len(rows):
         raise UserError("there are no rows", where=files.train.name, expected="a row for each example")
-    table = _table(rows, files, given, {} if files.pair else roles)
-    keys = _keys(table, files, rows, header_keys, offline=offline)
-    keys = with_given(keys, given)
+    table = _table(rows, files, given, roles)
+    of_task = task_keys(table, rows.source.format, files.pair)
+    files = without_unlabelled(files, rows, of_task)
+    keys = with_given(_keys(of_task, table, files, rows, header_keys, offline=offline), given)
     recipe = from_tree(as_tree(keys), name)
     if rows.source.format not in _UNCHECKED:
         check_first_rows(recipe.data, early_fields(recipe))
@@ -153,10 +164,15 @@ def _table(rows: FirstRows, files: DataFiles, given: Mapping[str, Any], roles: M
 
 
 def _keys(
-    table: Table, files: DataFiles, rows: FirstRows, header_keys: Sequence[DraftedKey], *, offline: bool
+    of_task: Sequence[DraftedKey],
+    table: Table,
+    files: DataFiles,
+    rows: FirstRows,
+    header_keys: Sequence[DraftedKey],
+    *,
+    offline: bool,
 ) -> list[DraftedKey]:
-    """Return all keys that are decided."""
-    of_task = task_keys(table, rows.source.format, files.pair)
+    """Return all keys that are decided, from those of the task and its columns on."""
     read = reads_of(of_task, table)
     model = model_of(read, table.given, offline=offline)
     count = len(read.texts[0])
@@ -168,6 +184,7 @@ def _keys(
         *files.keys,
         *reading_facts.keys(files, rows),
         *header_keys,
+        *empty_keys(of_task, table),
         *split_keys(count, files.splits, is_whole=rows.is_whole),
         *model.keys,
         *amounts,

@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 
 LABELS = (
-    "label", "labels", "class", "gold_label", "gold", "stars", "sentiment", "polarity", "intent", "rating", "score",
+    "label", "labels", "class", "gold_label", "label_id", "class_id", "class_index",
+    "gold", "stars", "sentiment", "polarity", "intent", "rating", "score",
     "category", "topic", "emotion", "similarity", "tag", "tags", "target", "y", "verdict", "annotation", "output",
     "quality", "genre", "is_duplicate", "toxicity", "grade", "klasse", "kategorie", "bewertung", "clase", "classe",
     "标签", "类别",
 )  # fmt: skip
 """Names of the labels of texts; of two columns the one whose name comes first is likelier."""
-CERTAIN_LABELS = ("label", "labels", "class", "gold_label")
+CERTAIN_LABELS = ("label", "labels", "class", "gold_label", "label_id", "class_id", "class_index")
 """Names of columns that hold nothing but labels."""
 TEXTS = (
     "text", "sentence", "review", "content", "body", "comment", "tweet", "message", "utterance", "document", "article",
@@ -25,8 +26,8 @@ PAIRS = (
 )  # fmt: skip
 """Names of the two texts of a pair that is classified."""
 SOURCES = (
-    "source", "src", "input", "input_text", "source_text", "prompt", "instruction", "document", "dialogue", "dialog",
-    "article", "question", "text", "content", "body", "report",
+    "source", "src", "source_text", "input_text", "prompt", "instruction", "question", "document", "dialogue", "dialog",
+    "article", "input", "text", "content", "body", "report",
 )  # fmt: skip
 """Names of the input of text to text."""
 CERTAIN_TARGETS = (
@@ -45,7 +46,23 @@ WORD_LABELS = (
     "chunk_tags",
 )  # fmt: skip
 """Names of columns of the labels of words."""
-_IDENTIFIERS = ("id", "idx", "index", "uid", "uuid", "guid", "key", "fname", "filename", "file", "url", "link", "date")
+_IDENTIFIERS = (
+    "id",
+    "qid",
+    "pid",
+    "idx",
+    "index",
+    "uid",
+    "uuid",
+    "guid",
+    "key",
+    "fname",
+    "filename",
+    "file",
+    "url",
+    "link",
+    "date",
+)
 _SENTENCES = ("sentence", "sent", "sentence_id", "sent_id", "sentence_number")
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 
@@ -70,8 +87,8 @@ def rank(name: str, usual: Sequence[str]) -> float | None:
 
 def is_identifier(name: str) -> bool:
     """Return whether a name is one of numbers or texts that identify rows, such as `#1 ID`."""
-    own = parts(name)
-    return bool(own) and (own[-1] in _IDENTIFIERS or own[0] in ("unnamed", "url"))
+    own = [part for part in parts(name) if not part.isdecimal()]
+    return rank(name, LABELS) is None and bool(own) and (own[-1] in _IDENTIFIERS or own[0] in ("unnamed", "url"))
 
 
 def is_sentence_number(name: str) -> bool:

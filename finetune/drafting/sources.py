@@ -29,18 +29,29 @@ class DataFiles:
     Args:
         keys: The keys of the recipe that name them.
         data: The recipe's section with these keys and with those that the user has given.
-        train: The source of the train split that is looked at.
-        splits: The splits that have files.
+        sources: The sources of each split that has files; the first of train is looked at.
         pair: The languages of line-aligned files; None for others.
-        others: The number of further sources of the train split, which are not looked at.
     """
 
     keys: tuple[DraftedKey, ...]
     data: Data
-    train: SplitFiles
-    splits: tuple[str, ...]
+    sources: Mapping[str, tuple[SplitFiles, ...]]
     pair: LanguagePair | None = None
-    others: int = 0
+
+    @property
+    def train(self) -> SplitFiles:
+        """The source that is looked at."""
+        return self.sources["train"][0]
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The splits that have files."""
+        return tuple(self.sources)
+
+    @property
+    def others(self) -> int:
+        """The number of further sources of the train split, which are not looked at."""
+        return len(self.sources["train"]) - 1
 
 
 def find_data_files(path: str, given: Mapping[str, Any], wanted: tuple[str | None, str | None]) -> DataFiles:
@@ -87,9 +98,7 @@ def _read(keys: tuple[DraftedKey, ...], of_data: Mapping[str, Any], pair: Langua
     """Return the files that the keys name, as training would find them."""
     data = _section(keys, of_data)
     fields = [Field(name, "text", name) for name in (pair.columns if pair else ())]
-    found = find_split_files(data, fields)
-    train = found["train"]
-    return DataFiles(keys, data, train[0], tuple(found), pair, len(train) - 1)
+    return DataFiles(keys, data, find_split_files(data, fields), pair)
 
 
 def _in_folder(

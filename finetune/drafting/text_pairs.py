@@ -132,7 +132,7 @@ def _choose(
     if len(free) == 1:
         return DraftedKey(key, free[0].name, "the other column of texts" if len(table.profiles) > 1 else "")
     if ranks:
-        chosen = min(free, key=lambda one: ranks.get(one.name, float("inf")))
+        chosen = min(free, key=lambda one: (one.has_gaps, ranks.get(one.name, float("inf"))))
         rivals = [one for one in free if one is not chosen and (one.name in ranks or role == "target")]
         rivals = [one for one in rivals if names.rank(one.name, names.SOURCES) is None or role == "source"]
         return DraftedKey(key, chosen.name, "by its name", others_note(described, rivals, f"--{role}"))

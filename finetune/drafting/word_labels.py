@@ -19,6 +19,9 @@ _MOST_LABELS = 300
 _LONGEST_WORD = 25
 """Letters of a word, on average, above which lists hold something else, such as sentences."""
 _SHOWN = 8
+_MEASURED = 20_000
+_ONLY_WORDS = ("tokens", "words", "token", "word", "form")
+"""Names of columns that hold no labels."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,10 @@ def _of_lists(lists: dict[str, list[list[str]]], table: Table) -> WordColumns | 
         labels = [
             name
             for name, found in lists.items()
-            if name != words and [len(one) for one in found] == lengths and _are_labels(found, table.columns[name])
+            if name != words
+            and name not in _ONLY_WORDS
+            and [len(one) for one in found] == lengths
+            and _are_labels(found, table.columns[name])
         ]
         if labels and max(lengths) > 1:
             return WordColumns(
@@ -91,8 +97,9 @@ def _of_lists(lists: dict[str, list[list[str]]], table: Table) -> WordColumns | 
 
 
 def _are_words(lists: list[list[str]]) -> bool:
-    words = [word for one in lists for word in one]
-    return bool(words) and mean([len(word) for word in words[:5000]]) <= _LONGEST_WORD and len(set(words)) > 1
+    words = [word for one in lists for word in one][:_MEASURED]
+    letters = sum(any(map(str.isalpha, word)) for word in words)
+    return len(set(words)) > 1 and 2 * letters > len(words) and mean([len(word) for word in words]) <= _LONGEST_WORD
 
 
 def _are_labels(lists: list[list[str]], values: Sequence[Any]) -> bool:
@@ -198,7 +205,9 @@ def _described(sentences: list[list[str]]) -> str:
     counts = Counter(label for labels in sentences for label in labels)
     spelled = find_spelling(counts)
     if spelled is None or spelled.strays > 0:
-        numbers = "; data.labels=[...] names the numbers" if all(map(str.isdecimal, counts)) else ""
+        numbers = (
+            "; data.labels=[...] names the numbers where the data do not" if all(map(str.isdecimal, counts)) else ""
+        )
         return f"{len(counts):,} labels: {shorten_list(sorted(counts), most=_SHOWN)}{numbers}"
     guess = Labelling("iob2", spelled.spelling)
     found = patterns(guess, sentences)

@@ -122,12 +122,23 @@ def write_recipe(text: str, path: Path, *, overwrite: bool) -> None:
         if overwrite:
             atomic.write_text(path, text)
         else:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(text)
+            _write_new(path, text)
+    except (OSError, UnicodeEncodeError, ValueError) as error:
+        raise UserError(f"{path} cannot be written", found=str(error), fix="name another place") from error
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet.
+
+    Raises:
+        UserError: It is there.
+    """
+    try:
+        file = path.open("x", encoding="utf-8")
     except FileExistsError:
         raise UserError(
             f"{path} is there already, and is left as it is",
             fix="--output names another file; --overwrite replaces this one",
         ) from None
-    except (OSError, UnicodeEncodeError, ValueError) as error:
-        raise UserError(f"{path} cannot be written", found=str(error), fix="name another place") from error
+    with file:
+        file.write(text)
