@@ -10,6 +10,7 @@ _FEW_ROWS = 50
 _FEW_STEPS = 200
 _EPOCHS = ((1_000, 10), (10_000, 5), (100_000, 3))
 """Epochs for up to so many rows."""
+_BATCH_SIZE = 32
 _MOST_EPOCHS = 30
 _MORE_FROM_SCRATCH = 3
 
@@ -43,15 +44,16 @@ def amount_keys(rows: int, splits: Sequence[str], *, is_whole: bool, from_scratc
     """
     cut = sum(float(one.value) for one in split_keys(rows, splits, is_whole=is_whole))
     train = max(1, round(rows * (1 - cut)))
-    batch_size = 32 if train > 2_000 else 16 if train > 200 else 8
+    batch_size = _BATCH_SIZE if train > 2_000 else 16 if train > 200 else 8
     epochs = next((number for most, number in _EPOCHS if train <= most), 2) if is_whole else 3
     steps_per_epoch = math.ceil(train / batch_size)
     epochs = min(max(epochs, math.ceil(_FEW_STEPS / steps_per_epoch)), _MOST_EPOCHS)
     epochs *= _MORE_FROM_SCRATCH if from_scratch else 1
     of_rows = f"{train:,} rows of train" if is_whole else f"more than {train:,} rows of train"
     reason = f"{of_rows}: {steps_per_epoch * epochs:,} steps" + ("" if is_whole else " or more")
+    smaller = "smaller for few rows, so that there are more steps" if batch_size < _BATCH_SIZE else ""
     scratch = "; random weights need longer" if from_scratch else ""
     return [
         DraftedKey("training.epochs", epochs, reason + scratch),
-        DraftedKey("training.batch_size", batch_size, "smaller for few rows, so that there are more steps"),
+        DraftedKey("training.batch_size", batch_size, smaller),
     ]

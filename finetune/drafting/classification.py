@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from finetune.data.messages import shorten_list
 from finetune.drafting import names
-from finetune.drafting.columns import Table, absent, others_note, undecided
+from finetune.drafting.columns import DataColumns, absent, others_note, undecided
 from finetune.drafting.headers import NUMBERED
 from finetune.drafting.keys import DraftedKey
 from finetune.drafting.profiles import ColumnProfile
@@ -17,7 +17,7 @@ _LONGER = 3
 """How many times as long as the others a text has to be to be the likelier one."""
 
 
-def label_keys(table: Table) -> list[DraftedKey]:
+def label_keys(table: DataColumns) -> list[DraftedKey]:
     """Return the keys of the label column and of its problem type.
 
     Raises:
@@ -49,7 +49,7 @@ def label_keys(table: Table) -> list[DraftedKey]:
     return _chosen(certain[0], [one for one in numbers if one is not certain[0]])
 
 
-def label_candidates(table: Table) -> list[ColumnProfile]:
+def label_candidates(table: DataColumns) -> list[ColumnProfile]:
     """Return the columns that could be labels, those with a usual name first, in the order of likelihood."""
     found = [one for one in table.of("class", "label_list", "number") if not names.is_identifier(one.name)]
     if not table.is_whole:  # a long file may be sorted by its labels
@@ -64,7 +64,7 @@ def label_candidates(table: Table) -> list[ColumnProfile]:
 
 
 def _chosen(label: ColumnProfile, others: Sequence[ColumnProfile]) -> list[DraftedKey]:
-    doubt = others_note("the label", others, "--label")
+    doubt = others_note(others, "--label")
     return [DraftedKey("data.columns.label", label.name, _described(label), doubt), *_problem_keys(label)]
 
 
@@ -91,7 +91,7 @@ def _problem_keys(label: ColumnProfile) -> list[DraftedKey]:
         reason = "some numbers are fractional" if label.is_fractional else "many different whole numbers"
         doubt = "" if label.is_fractional else "task.problem_type=single_label takes them for names of classes"
         return [DraftedKey(key, "regression", reason, doubt)]
-    has_order = label.content == "class" and not label.are_flags and all(one.isdecimal() for one in label.counts)
+    has_order = len(label.counts) > 2 and all(one.isdecimal() for one in label.counts)
     doubt = "the classes are numbers: task.problem_type=regression learns how far they are apart" if has_order else ""
     return [DraftedKey(key, "single_label", "one class a text", doubt)]
 
@@ -109,7 +109,7 @@ def _of_flags(flags: Sequence[ColumnProfile]) -> list[DraftedKey]:
     ]
 
 
-def text_keys(table: Table, label: Sequence[str]) -> list[DraftedKey]:
+def text_keys(table: DataColumns, label: Sequence[str]) -> list[DraftedKey]:
     """Return the keys of the text and of the second text of a pair.
 
     Args:
@@ -133,16 +133,14 @@ def text_keys(table: Table, label: Sequence[str]) -> list[DraftedKey]:
     return keys or [_single(texts, table), *([DraftedKey("data.columns.text_pair", second, "given")] if second else [])]
 
 
-def _pair(table: Table, texts: Sequence[ColumnProfile]) -> list[DraftedKey] | None:
+def _pair(table: DataColumns, texts: Sequence[ColumnProfile]) -> list[DraftedKey] | None:
     """Return the keys of a pair of texts; None where no two columns look like one."""
     for first in texts:
         for second in texts:
             usual = ("_".join(names.parts(first.name)), "_".join(names.parts(second.name))) in names.PAIRS
             if usual or (names.are_numbered(first.name, second.name) and not first.name.startswith(NUMBERED)):
                 others = [one for one in texts if one not in (first, second)]
-                return _pair_keys(
-                    first, second, "the names are those of a pair", others_note("a text", others, "--text")
-                )
+                return _pair_keys(first, second, "the names are those of a pair", others_note(others, "--text"))
     lengths = sorted(one.words for one in texts)
     if len(texts) != 2 or lengths[1] > _LONGER * lengths[0]:
         return None
@@ -162,7 +160,7 @@ def _pair_keys(first: ColumnProfile, second: ColumnProfile, reason: str, doubt: 
     ]
 
 
-def _single(texts: Sequence[ColumnProfile], table: Table) -> DraftedKey:
+def _single(texts: Sequence[ColumnProfile], table: DataColumns) -> DraftedKey:
     """Return the key of the one text.
 
     Raises:
@@ -179,7 +177,7 @@ def _single(texts: Sequence[ColumnProfile], table: Table) -> DraftedKey:
     else:
         raise undecided("the texts", texts, "--text", table.name)
     others = [one for one in texts if one is not chosen]
-    doubt = others_note("the text", others, "--text")
+    doubt = others_note(others, "--text")
     return DraftedKey("data.columns.text", chosen.name, reason, f"{doubt}; --text-pair adds a second text")
 
 

@@ -1,4 +1,4 @@
-"""What the decisions about columns share: the table, what the user has given, and the errors where nothing decides."""
+"""What the decisions about columns share: the columns, what the user has given, and errors where nothing decides."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ _OPTIONS = {"text_pair": "text-pair", "tokens": "text", "labels": "label"}
 
 
 @dataclass(frozen=True)
-class Table:
+class DataColumns:
     """The columns that are looked at, and what the user has said of them.
 
     Args:
@@ -77,13 +77,13 @@ class Table:
         return [profile for profile in self.profiles.values() if profile.content in contents]
 
 
-def others_note(role: str, others: Sequence[ColumnProfile], option: str) -> str:
+def others_note(others: Sequence[ColumnProfile], option: str) -> str:
     """Return a sentence on columns that would fit as well; empty where there are none."""
     if not others:
         return ""
     shown = ", ".join(one.described for one in others[:_SHOWN])
     more = f" and {len(others) - _SHOWN} more" if len(others) > _SHOWN else ""
-    return f"for {role} {shown}{more} would fit, too ({option} {quoted(others[0].name)})"
+    return f"{shown}{more} would fit, too ({option} {quoted(others[0].name)})"
 
 
 def quoted(name: str) -> str:
@@ -103,7 +103,7 @@ def undecided(role: str, found: Iterable[ColumnProfile], option: str, where: str
     )
 
 
-def absent(role: str, table: Table, option: str) -> UserError:
+def absent(role: str, table: DataColumns, option: str) -> UserError:
     """Return the error for a role that no column seems to have."""
     held = [f"{name!r} ({_CONTENT[profile.content]})" for name, profile in table.profiles.items()]
     lists = [name for name, profile in table.profiles.items() if profile.content == "list"]
@@ -116,7 +116,7 @@ def absent(role: str, table: Table, option: str) -> UserError:
     )
 
 
-def empty_keys(keys: Iterable[DraftedKey], table: Table) -> list[DraftedKey]:
+def empty_keys(keys: Iterable[DraftedKey], table: DataColumns) -> list[DraftedKey]:
     """Return the key that leaves out rows that are empty in a column that is read; none where no row is.
 
     Args:

@@ -10,7 +10,7 @@ from finetune.data.files.all_columns import FirstRows, read_first_rows
 from finetune.data.first_rows import check_first_rows
 from finetune.drafting import reading_facts
 from finetune.drafting.amounts import amount_keys, split_keys
-from finetune.drafting.columns import Table, empty_keys
+from finetune.drafting.columns import DataColumns, empty_keys
 from finetune.drafting.headers import with_header
 from finetune.drafting.keys import DraftedKey, as_tree, with_given
 from finetune.drafting.model_keys import length_keys, model_of, reads_of
@@ -152,9 +152,11 @@ def _check_given(given: Mapping[str, Any], roles: Mapping[str, Any]) -> None:
         )
 
 
-def _table(rows: FirstRows, files: DataFiles, given: Mapping[str, Any], roles: Mapping[str, Any]) -> Table:
+def _table(rows: FirstRows, files: DataFiles, given: Mapping[str, Any], roles: Mapping[str, Any]) -> DataColumns:
     columns = {f"data.columns.{role}": column for role, column in roles.items()}
-    table = Table(files.train.name, rows.columns, profile_columns(rows.columns), {**given, **columns}, rows.is_whole)
+    table = DataColumns(
+        files.train.name, rows.columns, profile_columns(rows.columns), {**given, **columns}, rows.is_whole
+    )
     found = find_word_columns(table) if given.get("task.kind") in (None, "token_classification") else None
     if found is None or roles.get("label", found.labels[0]) not in found.sentences:
         return table
@@ -165,7 +167,7 @@ def _table(rows: FirstRows, files: DataFiles, given: Mapping[str, Any], roles: M
 
 def _keys(
     of_task: Sequence[DraftedKey],
-    table: Table,
+    table: DataColumns,
     files: DataFiles,
     rows: FirstRows,
     header_keys: Sequence[DraftedKey],

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.drafting import lengths, names
-from finetune.drafting.columns import Table
+from finetune.drafting.columns import DataColumns
 from finetune.drafting.keys import DraftedKey
 from finetune.drafting.languages import TextLanguage, find_language
 from finetune.drafting.model_choice import ModelChoice, choose_model, writes_text
@@ -37,7 +37,7 @@ class ReadTexts:
     summarises: bool = False
 
 
-def reads_of(keys: Sequence[DraftedKey], table: Table) -> ReadTexts:
+def reads_of(keys: Sequence[DraftedKey], table: DataColumns) -> ReadTexts:
     """Return the texts that a task with these keys reads."""
     values = {one.key: one.value for one in keys} | {
         key: value for key, value in table.given.items() if key.startswith("task.")

@@ -4,7 +4,7 @@ from typing import TypeAlias
 
 from finetune.drafting import names
 from finetune.drafting.classification import label_candidates, label_keys, refuse_same, text_keys
-from finetune.drafting.columns import Table
+from finetune.drafting.columns import DataColumns
 from finetune.drafting.keys import DraftedKey
 from finetune.drafting.languages import find_language
 from finetune.drafting.pairs_of_files import LanguagePair
@@ -17,7 +17,7 @@ TASKS = ("text_classification", "token_classification", "translation", "text_to_
 _Keys: TypeAlias = list[DraftedKey]
 
 
-def task_keys(table: Table, format_: str, pair: LanguagePair | None) -> _Keys:
+def task_keys(table: DataColumns, format_: str, pair: LanguagePair | None) -> _Keys:
     """Return the keys of the task and of its columns, `task.kind` first.
 
     Args:
@@ -42,7 +42,7 @@ def task_keys(table: Table, format_: str, pair: LanguagePair | None) -> _Keys:
     return [DraftedKey("task.kind", kind, reason, doubt), *_columns(str(kind), table, format_, pair)]
 
 
-def _columns(kind: str, table: Table, format_: str, pair: LanguagePair | None) -> _Keys:
+def _columns(kind: str, table: DataColumns, format_: str, pair: LanguagePair | None) -> _Keys:
     if kind == "token_classification":
         return word_keys(table, find_word_columns(table), is_conll=format_ == "conll")
     if kind == "translation":
@@ -64,7 +64,7 @@ def _aligned(pair: LanguagePair) -> _Keys:
     return [DraftedKey("data.columns.source", source), DraftedKey("data.columns.target", target)]
 
 
-def _told(table: Table, format_: str, pair: LanguagePair | None) -> tuple[str, str, str]:
+def _told(table: DataColumns, format_: str, pair: LanguagePair | None) -> tuple[str, str, str]:
     """Return the task that the data are for, the reason, and the doubt."""
     given = {key.rpartition(".")[2] for key in table.given if key.startswith("data.columns.")}
     if given & {"tokens", "labels", "sentence"}:
@@ -82,7 +82,7 @@ def _told(table: Table, format_: str, pair: LanguagePair | None) -> tuple[str, s
     return _by_columns(table, given)
 
 
-def _by_columns(table: Table, given: set[str]) -> tuple[str, str, str]:
+def _by_columns(table: DataColumns, given: set[str]) -> tuple[str, str, str]:
     if not given & {"source", "target"} and find_word_columns(table) is not None:
         return "token_classification", "there is a label for each word", ""
     if {"task.source", "task.target"} & table.given.keys():
@@ -101,7 +101,7 @@ def _by_columns(table: Table, given: set[str]) -> tuple[str, str, str]:
     return "text_classification", "there are labels" if labels else "", ""
 
 
-def _of_two_texts(table: Table, doubt: str) -> tuple[str, str, str]:
+def _of_two_texts(table: DataColumns, doubt: str) -> tuple[str, str, str]:
     """Return whether two columns of texts are two languages."""
     source, target = io_keys(table)
     first, second = (find_language(table.texts(one.value)) for one in (source, target))

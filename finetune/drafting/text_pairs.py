@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from finetune.drafting import names
-from finetune.drafting.columns import Table, absent, others_note, undecided
+from finetune.drafting.columns import DataColumns, absent, others_note, undecided
 from finetune.drafting.keys import DraftedKey
 from finetune.drafting.languages import find_language, language_code
 from finetune.drafting.pairs_of_files import LanguagePair, choose_pair
@@ -14,7 +14,7 @@ _OTHERS = ("id", "no")
 """Codes of languages that columns have as names for something else."""
 
 
-def language_columns(table: Table) -> tuple[str, ...]:
+def language_columns(table: DataColumns) -> tuple[str, ...]:
     """Return the columns of texts that are named by languages, nested ones (`translation.de`) included."""
     found: dict[str, str] = {}
     for one in table.of("text", "name", "class"):
@@ -24,7 +24,7 @@ def language_columns(table: Table) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def translation_keys(table: Table, pair: LanguagePair | None) -> list[DraftedKey]:
+def translation_keys(table: DataColumns, pair: LanguagePair | None) -> list[DraftedKey]:
     """Return the keys of a translation's languages, and of their columns where these are not named by them.
 
     Args:
@@ -48,7 +48,7 @@ def translation_keys(table: Table, pair: LanguagePair | None) -> list[DraftedKey
     ]
 
 
-def _of_names(table: Table, columns: Sequence[str]) -> LanguagePair:
+def _of_names(table: DataColumns, columns: Sequence[str]) -> LanguagePair:
     """Return the languages of columns that are named by them."""
     short = {column.rpartition(".")[2]: column for column in columns}
     wanted = (_wanted(table, "source", short), _wanted(table, "target", short))
@@ -59,12 +59,12 @@ def _of_names(table: Table, columns: Sequence[str]) -> LanguagePair:
     return LanguagePair((short[pair.columns[0]], short[pair.columns[1]]), codes, pair.reason, doubt)
 
 
-def _wanted(table: Table, role: str, short: dict[str, str]) -> str | None:
+def _wanted(table: DataColumns, role: str, short: dict[str, str]) -> str | None:
     given = table.given.get(f"data.columns.{role}", table.given.get(f"task.{role}"))
     return None if given is None else str(given).rpartition(".")[2] if str(given) in short.values() else str(given)
 
 
-def _of_texts(table: Table) -> LanguagePair:
+def _of_texts(table: DataColumns) -> LanguagePair:
     """Return the languages that the texts of two columns are in."""
     source, target = (one.value for one in io_keys(table))
     first, second = (find_language(table.texts(column)) for column in (source, target))
@@ -78,7 +78,7 @@ def _of_texts(table: Table) -> LanguagePair:
     return LanguagePair((source, target), codes, reason, doubt)
 
 
-def _coded(pair: LanguagePair, table: Table) -> LanguagePair:
+def _coded(pair: LanguagePair, table: DataColumns) -> LanguagePair:
     """Return the pair with both codes known.
 
     Raises:
@@ -96,7 +96,7 @@ def _coded(pair: LanguagePair, table: Table) -> LanguagePair:
     return pair
 
 
-def io_keys(table: Table) -> list[DraftedKey]:
+def io_keys(table: DataColumns) -> list[DraftedKey]:
     """Return the keys of the input and of the output of text to text.
 
     Raises:
@@ -110,7 +110,7 @@ def io_keys(table: Table) -> list[DraftedKey]:
 
 
 def _choose(
-    table: Table,
+    table: DataColumns,
     texts: Sequence[ColumnProfile],
     role: str,
     given: dict[str, str | None],
@@ -135,7 +135,7 @@ def _choose(
         chosen = min(free, key=lambda one: (one.has_gaps, ranks.get(one.name, float("inf"))))
         rivals = [one for one in free if one is not chosen and (one.name in ranks or role == "target")]
         rivals = [one for one in rivals if names.rank(one.name, names.SOURCES) is None or role == "source"]
-        return DraftedKey(key, chosen.name, "by its name", others_note(described, rivals, f"--{role}"))
+        return DraftedKey(key, chosen.name, "by its name", others_note(rivals, f"--{role}"))
     if len(free) == 2 and role == "target":
         source, target = free
         turned = f"--source {target.name} --target {source.name} turns the direction round"
@@ -143,7 +143,7 @@ def _choose(
     raise undecided(described, free, f"--{role}", table.name)
 
 
-def named_output(table: Table, usual: Sequence[str]) -> bool:
+def named_output(table: DataColumns, usual: Sequence[str]) -> bool:
     """Return whether a column of texts has one of the usual names as a whole, and another could be its input."""
     ranks = [names.rank(one.name, usual) for one in table.of("text")]
     return len(ranks) > 1 and any(rank is not None and rank < len(usual) for rank in ranks)

@@ -8,7 +8,7 @@ from typing import Any
 from finetune.data.messages import shorten_list
 from finetune.data.written_lists import looks_like_list, parse_list
 from finetune.drafting import names
-from finetune.drafting.columns import Table, absent, quoted
+from finetune.drafting.columns import DataColumns, absent, quoted
 from finetune.drafting.keys import DraftedKey
 from finetune.drafting.languages import mean
 from finetune.errors import UserError
@@ -43,7 +43,7 @@ class WordColumns:
     sentence: str | None = None
 
 
-def find_word_columns(table: Table) -> WordColumns | None:
+def find_word_columns(table: DataColumns) -> WordColumns | None:
     """Return the columns of words and labels; None where the data have none."""
     read = {name: _as_lists(values) for name, values in table.columns.items()}
     lists = {name: held for name, held in read.items() if held is not None}
@@ -74,7 +74,7 @@ def _as_lists(values: Sequence[Any]) -> list[list[str]] | None:
     return [[str(item) for item in one] for one in lists]
 
 
-def _of_lists(lists: dict[str, list[list[str]]], table: Table) -> WordColumns | None:
+def _of_lists(lists: dict[str, list[list[str]]], table: DataColumns) -> WordColumns | None:
     """Return the columns whose lists are of equal length in every row, one of words, and others of few labels."""
     ranks = {name: names.rank(name, names.WORDS) for name in lists}
     for words in sorted(lists, key=lambda name: float("inf") if (rank := ranks[name]) is None else rank):
@@ -116,7 +116,7 @@ def _mark_entities(counts: Counter[str]) -> bool:
     return spelled is not None and spelled.strays == 0
 
 
-def _of_single_words(table: Table) -> WordColumns | None:
+def _of_single_words(table: DataColumns) -> WordColumns | None:
     """Return the columns of a table of one word a row, whose sentences a column names."""
     sentence = next((name for name in table.columns if names.is_sentence_number(name)), None)
     if sentence is None or not _groups_rows(table.columns[sentence]):
@@ -155,7 +155,7 @@ def _grouped(sentences: Sequence[Any], labels: Sequence[Any]) -> list[list[str]]
     return groups
 
 
-def word_keys(table: Table, found: WordColumns | None, *, is_conll: bool) -> list[DraftedKey]:
+def word_keys(table: DataColumns, found: WordColumns | None, *, is_conll: bool) -> list[DraftedKey]:
     """Return the keys of the words, of their labels and of the sentences.
 
     Args:
@@ -195,9 +195,7 @@ def word_keys(table: Table, found: WordColumns | None, *, is_conll: bool) -> lis
 
 
 def _others_note(others: Sequence[str]) -> str:
-    return (
-        f"for the labels {shorten_list(list(map(repr, others)), most=4)} would fit, too (--label {quoted(others[0])})"
-    )
+    return f"{shorten_list(list(map(repr, others)), most=4)} would fit, too (--label {quoted(others[0])})"
 
 
 def _described(sentences: list[list[str]]) -> str:

@@ -25,7 +25,7 @@ def test_a_usual_name_decides_and_the_others_are_said() -> None:
     }
     (label, *_) = label_keys(table(columns))
     assert label.value == "sentiment"
-    assert label.doubt == "for the label 'shape' (2 values), 'x' (numbers) would fit, too (--label shape)"
+    assert label.doubt == "'shape' (2 values), 'x' (numbers) would fit, too (--label shape)"
 
 
 def test_nothing_decides() -> None:

@@ -116,7 +116,7 @@ def test_what_else_would_fit_is_said_and_can_be_chosen(tmp_path: Path) -> None:
     assert draft.recipe.data.columns.label == "stars"
     (doubt,) = (one for one in draft.doubts if one.startswith("data.columns.label"))
     assert "'category' (12 values) would fit, too (--label category)" in doubt
-    assert "# not certain: for the label 'category'" in draft.text
+    assert "# not certain: 'category'" in draft.text
     chosen = drafted(tmp_path / "a.csv", columns={"label": "category"})
     assert chosen.recipe.data.columns.label == "category"
 

@@ -20,7 +20,7 @@ def test_several_columns_of_labels() -> None:
     data = table({"tokens": WORDS, "pos_tags": [[1, 2, 1]] * 20, "ner_tags": LABELS})
     labels = word_keys(data, find_word_columns(data), is_conll=False)[1]
     assert (labels.value, labels.reason) == ("ner_tags", "entities in the scheme iob2: PER")
-    assert labels.doubt == "for the labels 'pos_tags' would fit, too (--label pos_tags)"
+    assert labels.doubt == "'pos_tags' would fit, too (--label pos_tags)"
     given = table(data.columns, {"data.columns.labels": "pos_tags"})
     labels = word_keys(given, find_word_columns(given), is_conll=False)[1]
     assert (labels.value, labels.doubt) == ("pos_tags", "")

@@ -16,7 +16,7 @@ from finetune.recipe import Data
 
 
 def first(path: Path, format_: str, **keys: object) -> FirstRows:
-    return read_first_rows(SplitFiles(format_, (path,)), Data(path=str(path), **keys))  # type: ignore[arg-type]
+    return read_first_rows(SplitFiles(format_, (path,)), Data(path=str(path), **keys))
 
 
 def test_a_table_has_all_its_columns_whatever_separates_them(tmp_path: Path) -> None:
