@@ -123,6 +123,31 @@ def copy_command(
     print(f"recipe={copying.copy_recipe(recipe.removeprefix('recipe='), path)}")
 
 
+@app.command("init")
+def init_command(
+    data: Annotated[str, typer.Argument(help="A file, a folder with train, dev and test files, or a pattern.")],
+    words: Overrides = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The new recipe.")] = Path("recipe.yaml"),
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    task: Annotated[str | None, typer.Option(help="The task, if the data do not tell it.")] = None,
+    text: Annotated[str | None, typer.Option(help="Column of the texts, or of the words.")] = None,
+    text_pair: Annotated[str | None, typer.Option(help="Column of the second texts of pairs.")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="Column of the labels; several of 0 and 1 each.")] = None,
+    source: Annotated[str | None, typer.Option(help="Column or language of the inputs.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column or language of the outputs.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Choose a model that needs no Hub.")] = False,
+) -> None:
+    """Look at data, and write a recipe that fits them, with the reasons and what is not certain."""
+    from finetune import drafting
+
+    columns = {"text": text, "text_pair": text_pair, "label": label, "source": source, "target": target}
+    overrides = compose.parse_overrides(["recipe=", *(words or [])])
+    del overrides["recipe"]
+    draft = drafting.draft_recipe(data, overrides, task=task, columns=columns, offline=offline, name=output.stem)
+    path = draft.write(output, overwrite=overwrite)
+    print(*drafting.summary(draft), *drafting.next_commands(path), sep="\n")
+
+
 @app.command("check", context_settings=ANY_OPTION)
 def check_command(words: Words = None) -> None:
     """Check the data of a run, its lengths in tokens, and the cost of a step. The exit status is 2 on any error."""
