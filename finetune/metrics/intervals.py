@@ -7,16 +7,14 @@ sentences of a document do, groups are drawn instead of examples.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest, norm
 
 from finetune.metrics.loading import load_metric
 from finetune.metrics.resampling import Floats, ResampledMetric, Resampler
-from finetune.metrics.scores import DEFAULT_OPTIONS, MetricOptions
+from finetune.metrics.scores import DEFAULT_OPTIONS, Interval, MetricOptions
 
 LEVEL = 0.95
 """Share of test sets whose intervals hold the true value."""
@@ -28,25 +26,12 @@ _MOST_BLOCKS = 512
 """Blocks of units that are left out in turn to estimate the acceleration; where there are few, each is one unit."""
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval.
-
-    Args:
-        low: Lower bound.
-        high: Upper bound.
-    """
-
-    low: float
-    high: float
-
-
 def score_intervals(
     name: str,
     predictions: Sequence[Any],
     references: Sequence[Any],
     *,
-    units: Sequence[int] | None = None,
+    units: Sequence[int | str] | None = None,
     options: MetricOptions = DEFAULT_OPTIONS,
 ) -> dict[str, Interval]:
     """Return the 95% confidence intervals of the values of a metric.
@@ -55,8 +40,8 @@ def score_intervals(
         name: The metric.
         predictions: One an example, as for `score`.
         references: As many as predictions, in the same order.
-        units: For each example, the number of the unit that is drawn as a whole: its document, its group; None where
-            examples are drawn.
+        units: For each example, the unit that is drawn as a whole: its document, its group; None where examples are
+            drawn.
         options: What the metric may need to know.
 
     Returns:
@@ -64,20 +49,27 @@ def score_intervals(
         alone, of a metric that cannot be computed on resamples, and those that are the same in all resamples.
     """
     metric = load_metric(name, options)
-    groups = np.arange(len(references)) if units is None else np.unique(np.asarray(units), return_inverse=True)[1]
-    if not isinstance(metric, ResampledMetric) or len(groups) == 0 or groups.max() == 0:
+    if not isinstance(metric, ResampledMetric):
         return {}
     resampler = metric.resampler(predictions, references)
+    groups = unit_numbers(range(len(references)) if units is None else units)
     intervals = bootstrap(resampler, groups)
-    if units is None:
+    if units is None and len(groups) > 1:
         whole = resampler(np.ones((1, len(groups))))
         for value in getattr(metric, "proportions", ()):
             intervals[value] = proportion(round(float(whole[value][0]) * len(groups)), len(groups))
     return intervals
 
 
+def unit_numbers(units: Sequence[int | str]) -> NDArray[np.intp]:
+    """Return for each example the number of its unit, counted from 0 without gaps, [examples]."""
+    return np.unique(np.asarray(units), return_inverse=True)[1].astype(np.intp)
+
+
 def proportion(successes: int, trials: int) -> Interval:
     """Return Wilson's interval of a proportion."""
+    from scipy.stats import binomtest  # SciPy takes half a second to import
+
     found = binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
     return Interval(float(found.low), float(found.high))
 
@@ -91,8 +83,10 @@ def bootstrap(resampler: Resampler, units: NDArray[np.intp], resamples: int = RE
         resamples: How many resamples are drawn.
 
     Returns:
-        Intervals by name, without those of values that are the same in all resamples.
+        Intervals by name, without those of values that are the same in all resamples; none for a single unit.
     """
+    if units.max() == 0:
+        return {}
     whole = resampler(np.ones((1, len(units))))
     drawn = _in_chunks(resampler, _draws(units, resamples))
     left_out = _in_chunks(resampler, _leave_out(units))
@@ -137,6 +131,8 @@ def _bca(value: float, drawn: Floats, left_out: Floats) -> Interval | None:
         drawn: The values on the resamples, [resamples].
         left_out: The values without each block, [blocks].
     """
+    from scipy.stats import norm
+
     if np.ptp(drawn) == 0 or not np.isfinite(drawn).all():
         return None
     below = (np.mean(drawn < value) + np.mean(drawn <= value)) / 2  # ties count half, as in SciPy

@@ -23,6 +23,7 @@ from finetune.tasks.context import TaskContext
 from finetune.tasks.decoding import decoder_start, ignore_prompt, score_targets, shift_right, up_to_end
 from finetune.tasks.mask_columns import lay_out_columns, token_columns
 from finetune.tasks.predictions import EvaluationRecord, Prediction, references
+from finetune.tasks.scoring import MetricInputs
 from finetune.tasks.special_tokens import marks, refuse_marks
 from finetune.tasks.tensors import (
     column_values,
@@ -274,7 +275,7 @@ class TextToTextTask(Task):
     def blank_scores(self, context: TaskContext) -> dict[str, Any]:
         return {"mean_log_probability": None}
 
-    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
+    def metric_inputs(self, records: Sequence[EvaluationRecord], context: TaskContext) -> MetricInputs:
         texts = [record.prediction for record in records], [record.reference for record in records]
         forced = [record.hidden["guessed"] for record in records], [record.hidden["labels"] for record in records]
-        return self.compute({"token_accuracy": forced}, texts, context)
+        return MetricInputs(texts, {"token_accuracy": forced})
