@@ -19,7 +19,7 @@ from finetune.metrics.scores import DEFAULT_OPTIONS, Interval, MetricOptions
 LEVEL = 0.95
 """Share of test sets whose intervals hold the true value."""
 RESAMPLES = 2000
-_SEED = 12345
+SEED = 12345
 _LARGEST = 2**22
 """Entries of the matrix of draws that is in memory at a time."""
 _MOST_BLOCKS = 512
@@ -99,13 +99,17 @@ def _in_chunks(resampler: Resampler, weights: Iterator[Floats]) -> dict[str, Flo
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
 
+def chunks(rows: int, width: int) -> Iterator[int]:
+    """Return the numbers of rows of the parts of a matrix, each of which is small enough for the memory."""
+    size = max(1, _LARGEST // width)
+    yield from (min(size, rows - first) for first in range(0, rows, size))
+
+
 def _draws(units: NDArray[np.intp], resamples: int) -> Iterator[Floats]:
     """Return how often each example is drawn, [resamples in a chunk, examples]."""
-    generator = np.random.default_rng(_SEED)
+    generator = np.random.default_rng(SEED)
     count = int(units.max()) + 1
-    size = max(1, min(resamples, _LARGEST // len(units)))
-    for first in range(0, resamples, size):
-        rows = min(size, resamples - first)
+    for rows in chunks(resamples, len(units)):
         drawn = generator.integers(count, size=(rows, count))  # [resamples, units]
         flat = (drawn + count * np.arange(rows)[:, None]).ravel()
         counts = np.bincount(flat, minlength=rows * count).reshape(rows, count)
@@ -117,9 +121,9 @@ def _leave_out(units: NDArray[np.intp]) -> Iterator[Floats]:
     count = int(units.max()) + 1
     blocks = (units * min(count, _MOST_BLOCKS)) // count  # [examples]
     last = int(blocks.max()) + 1
-    size = max(1, _LARGEST // len(units))
-    for first in range(0, last, size):
-        numbers = np.arange(first, min(first + size, last))
+    first = 0
+    for rows in chunks(last, len(units)):
+        numbers = np.arange(first, first := first + rows)
         yield (blocks[None, :] != numbers[:, None]).astype(np.float64)
 
 

@@ -49,6 +49,10 @@ class MultiLabel(OfflineMetric):
             signatures={self.name: "average:micro,macro|zero_division:0"},
         )
 
+    def is_right(self, prediction: Collection[str], reference: Collection[str]) -> bool:
+        """Return whether all labels of an example are right."""
+        return set(prediction) == set(reference)
+
     def resampler(self, predictions: Sequence[Collection[str]], references: Sequence[Collection[str]]) -> Resampler:
         """Return the function from resamples to values."""
         labels = sorted(set().union(*predictions, *references))
