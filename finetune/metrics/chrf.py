@@ -10,6 +10,11 @@ from finetune.metrics.scores import Scores
 from finetune.metrics.segment_statistics import segment_resampler
 
 
+def sentence_chrf(prediction: str, reference: str) -> float:
+    """Return the chrF2 of one text, 0 to 100."""
+    return float(sacrebleu.sentence_chrf(prediction, [reference]).score)
+
+
 class Chrf(OfflineMetric):
     """chrF2 of the whole split, 0 to 100: character n-grams up to 6, no word n-grams, recall weighted by beta 2."""
 

@@ -3,9 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-from datasets import Dataset
+from typing import Any, ClassVar
 
 from finetune import metrics
 from finetune.recipe import Recipe
@@ -48,6 +46,8 @@ class TaskScoring(ABC):
     """The part of a task that scores its predictions."""
 
     recipe: Recipe
+    unstored_metrics: ClassVar[tuple[str, ...]] = ()
+    """Names of metrics that compare values which the file of predictions does not hold."""
 
     @abstractmethod
     def metric_names(self, context: TaskContext) -> tuple[str, ...]:
@@ -92,6 +92,14 @@ class TaskScoring(ABC):
             parts.append(part)
         return metrics.merge_scores(parts)
 
+    def example_score(self, record: EvaluationRecord) -> float:
+        """Return how good the prediction for a single example is; the greater, the better. By default 1 if it is right.
+
+        Args:
+            record: The example, with its reference.
+        """
+        return float(record.prediction == record.reference)
+
     def options_of(self, metric: str, context: TaskContext) -> metrics.MetricOptions:
         """Return the options of one metric. Overridden by tasks in which they differ between metrics."""
         return self.metric_options(context)
@@ -105,7 +113,7 @@ class TaskScoring(ABC):
         """The language of the predictions, where metrics depend on it."""
         return None
 
-    def has_words(self, split: Dataset) -> bool:
+    def has_words(self, references: Sequence[Any]) -> bool:
         """Return whether references are written with spaces between words; True where they are not texts."""
         return True
 

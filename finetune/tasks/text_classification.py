@@ -207,6 +207,14 @@ class TextClassificationTask(Task):
             return {}
         return {"probabilities": dict.fromkeys(context.labels or ())}
 
+    def example_score(self, record: EvaluationRecord) -> float:
+        """Return 1 if the class, or the set of classes, is right; of a number minus its distance to the reference."""
+        if isinstance(record.reference, list):
+            return float(set(record.prediction) == set(record.reference))
+        if isinstance(record.reference, str):
+            return float(record.prediction == record.reference)
+        return -abs(float(record.prediction) - float(record.reference))
+
     def metric_inputs(self, records: Sequence[EvaluationRecord], context: TaskContext) -> MetricInputs:
         predictions = [record.prediction for record in records]
         return MetricInputs((predictions, [record.reference for record in records]))

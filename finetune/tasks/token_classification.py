@@ -222,6 +222,11 @@ class TokenClassificationTask(Task):
             by_sentence["seqeval"] = (predicted, expected)
         return MetricInputs((flat[0], flat[1]), by_sentence, sentence)
 
+    def example_score(self, record: EvaluationRecord) -> float:
+        """Return the share of the words whose label is right."""
+        pairs = list(zip(record.prediction, record.reference, strict=True))
+        return sum(bool(one == other) for one, other in pairs) / max(len(pairs), 1)
+
     def options_of(self, metric: str, context: TaskContext) -> metrics.MetricOptions:
         options = self.metric_options(context)
         marked = self.labelling(context) if metric == "seqeval" else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -72,6 +72,9 @@ def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = Fals
     if run.accelerator.is_main_process:
         records = run.task.records(run.examples[split], predictions, run.context)
         groups = _groups(run.examples[split]) if final else None
+        if groups is not None:
+            pairs = zip(records, groups, strict=True)
+            records = [replace(record, extra=record.extra | {"group": group}) for record, group in pairs]
         scored = run.task.score(records, run.context, intervals=final, groups=groups) if is_scored else Scores()
         result = [(scored, _loss_interval(predictions, groups) if final and is_scored else None)]
     broadcast_object_list(result)
