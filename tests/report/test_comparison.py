@@ -119,9 +119,8 @@ def test_other_tasks(kind: str, toy: Toy) -> None:
 
 def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     first, second = copied(folder, "first", wrong), copied(folder, "second", right)
-    monkeypatch.setattr(
-        "sys.argv", ["finetune", "compare", str(first), str(second), "-o", str(tmp_path / "changed.jsonl")]
-    )
+    output = tmp_path / "changed.jsonl"
+    monkeypatch.setattr("sys.argv", ["finetune", "compare", str(first), str(second), "-o", str(output)])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code in (None, 0)
