@@ -244,6 +244,23 @@ def attention_command(
     print(report.draw_weights(run, text, pair=text_pair, site=site.value, layer=layer, head=chosen, picture=picture))
 
 
+@app.command("compare")
+def compare_command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders of finished runs.")],
+    examples: Annotated[int, typer.Option(help="How many changed examples are shown, each way.", min=0)] = 3,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write all changed examples here, as JSON lines.")
+    ] = None,
+) -> None:
+    """Say whether the scores of runs on the same test examples differ from those of the first by more than chance."""
+    from finetune import report
+
+    comparisons = report.compare_runs(runs)
+    if output is not None:
+        report.write_changed(comparisons, output)
+    report.print_comparisons(comparisons, examples)
+
+
 @app.command("predict")
 def predict_command(
     model: Annotated[str, typer.Argument(metavar="RUN_OR_NAME", help="A run folder, a model's folder, or a Hub name.")],

@@ -10,7 +10,6 @@ from datasets import Dataset, List
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune import metrics
 from finetune.data import Field, LoadedData
 from finetune.data.features import Features
 from finetune.errors import UserError
@@ -23,6 +22,7 @@ from finetune.tasks.context import TaskContext
 from finetune.tasks.mask_columns import lay_out_columns, token_columns
 from finetune.tasks.predictions import EvaluationRecord, Prediction, references
 from finetune.tasks.problem_types import PROBLEM_TYPES, problem_type_of, problem_with
+from finetune.tasks.scoring import MetricInputs
 from finetune.tasks.special_tokens import refuse_marks
 from finetune.tasks.tensors import column_values, input_columns, lay_out_inputs
 
@@ -208,6 +208,14 @@ class TextClassificationTask(Task):
             return {}
         return {"probabilities": dict.fromkeys(context.labels or ())}
 
-    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
+    def example_score(self, record: EvaluationRecord) -> float:
+        """Return 1 if the class, or the set of classes, is right; of a number minus its distance to the reference."""
+        if isinstance(record.reference, list):
+            return float(set(record.prediction) == set(record.reference))
+        if isinstance(record.reference, str):
+            return float(record.prediction == record.reference)
+        return -abs(float(record.prediction) - float(record.reference))
+
+    def metric_inputs(self, records: Sequence[EvaluationRecord], context: TaskContext) -> MetricInputs:
         predictions = [record.prediction for record in records]
-        return self.compute({}, (predictions, [record.reference for record in records]), context)
+        return MetricInputs((predictions, [record.reference for record in records]))
