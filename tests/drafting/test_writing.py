@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune import compose
+from finetune.compose.yaml_values import RecipeLoader
 from finetune.documents import parse_yaml
 from finetune.drafting.keys import DraftedKey
 from finetune.drafting.writing import scalar, to_text, to_yaml, write_recipe
@@ -20,7 +20,7 @@ VALUES = st.recursive(
 
 
 def read(text: str) -> Any:
-    return parse_yaml(text, compose._Loader)
+    return parse_yaml(text, RecipeLoader)
 
 
 @given(VALUES)
