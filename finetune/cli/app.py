@@ -37,7 +37,7 @@ Words = Annotated[
     list[str] | None,
     typer.Argument(metavar="recipe=NAME key=value ...", show_default=False, autocompletion=complete_word),
 ]
-Overrides = Annotated[
+OverrideWords = Annotated[
     list[str] | None,
     typer.Argument(metavar="key=value ...", show_default=False, autocompletion=complete_word),
 ]

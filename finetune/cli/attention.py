@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from finetune import compose, log
-from finetune.cli.app import ANY_OPTION, Overrides, PictureOption, Words, app
+from finetune.cli.app import ANY_OPTION, OverrideWords, PictureOption, Words, app
 from finetune.errors import UserError
 
 
@@ -29,7 +29,7 @@ def mask_command(
             "{mask: window(3), layers: {-1: full()}}. Or recipe=NAME."
         ),
     ],
-    words: Overrides = None,
+    words: OverrideWords = None,
     length: Annotated[int, typer.Option(help="Number of positions, if no text is given.", min=1)] = 24,
     heads: Annotated[
         int | None,

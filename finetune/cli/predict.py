@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from finetune import compose
-from finetune.cli.app import Overrides, app
+from finetune.cli.app import OverrideWords, app
 from finetune.errors import UserError
 from finetune.recipe import find_task, heads
 
@@ -34,7 +34,7 @@ TaskOption = Annotated[
 @app.command("predict")
 def predict_command(
     model: Annotated[str, typer.Argument(metavar="RUN_OR_NAME", help="A run folder, a model's folder, or a Hub name.")],
-    words: Overrides = None,
+    words: OverrideWords = None,
     given: Annotated[str, typer.Option("--input", "-i", help="csv, tsv, json(l), parquet or text; - is stdin.")] = "-",
     wanted: Annotated[str, typer.Option("--output", "-o", help="A file; - is standard output.")] = "-",
     format_: Annotated[

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from finetune import compose, copying
-from finetune.cli.app import ANY_OPTION, Overrides, Words, app
+from finetune.cli.app import ANY_OPTION, OverrideWords, Words, app
 from finetune.completion import complete_key
 
 
@@ -56,7 +56,7 @@ def copy_command(
 @app.command("init")
 def init_command(
     data: Annotated[str, typer.Argument(help="A file, a folder with train, dev and test files, or a pattern.")],
-    words: Overrides = None,
+    words: OverrideWords = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The new recipe.")] = Path("recipe.yaml"),
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
     task: Annotated[str | None, typer.Option(help="The task, if the data do not tell it.")] = None,

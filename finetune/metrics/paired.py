@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from finetune.metrics.intervals import SEED, bootstrap, chunks, unit_numbers
 from finetune.metrics.loading import load_metric
-from finetune.metrics.resampling import Floats, ResampledMetric, Resampler, Values
+from finetune.metrics.resampling import FloatArray, ResampledMetric, Resampler, Values
 from finetune.metrics.scores import DEFAULT_OPTIONS, Interval, MetricOptions
 
 TRIALS = 5000
@@ -29,7 +29,7 @@ TestName = Literal["exact McNemar", "approximate randomization"]
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """How a score of a second model differs from that of a first.
 
     Args:
@@ -60,7 +60,7 @@ def paired_differences(
     *,
     units: Sequence[int | str] | None = None,
     options: MetricOptions = DEFAULT_OPTIONS,
-) -> dict[str, Difference]:
+) -> dict[str, PairedDifference]:
     """Return how the values of a metric differ between two models.
 
     Args:
@@ -84,7 +84,7 @@ def paired_differences(
     intervals = bootstrap(_difference(both), numbers)
     p_values = _randomized(both, numbers, {name: value[1] - value[0] for name, value in scores.items()})
     found = {
-        value: Difference(
+        value: PairedDifference(
             float(one[0]), float(one[1]), intervals.get(value), p_values[value], "approximate randomization"
         )
         for value, one in scores.items()
@@ -95,7 +95,7 @@ def paired_differences(
 def _difference(both: Resampler) -> Resampler:
     """Return the difference between two models on the same resamples, from the metric on the predictions of both."""
 
-    def values(weights: Floats) -> Values:
+    def values(weights: FloatArray) -> Values:
         absent = np.zeros_like(weights)
         first, second = both(np.hstack([weights, absent])), both(np.hstack([absent, weights]))
         return {name: second[name] - first[name] for name in first}
@@ -122,8 +122,8 @@ def _proportions(
     first: Sequence[Any],
     second: Sequence[Any],
     references: Sequence[Any],
-    found: dict[str, Difference],
-) -> dict[str, Difference]:
+    found: dict[str, PairedDifference],
+) -> dict[str, PairedDifference]:
     """Return the differences of shares of examples that are right, with their exact test."""
     names: tuple[str, ...] = getattr(metric, "proportions", ())
     if not names:
@@ -132,7 +132,7 @@ def _proportions(
     right = [[is_right(one, other) for one, other in zip(given, references, strict=True)] for given in (first, second)]
     p_value = mcnemar(*map(np.array, right))
     return {
-        name: Difference(one.first, one.second, one.interval, p_value, "exact McNemar")
+        name: PairedDifference(one.first, one.second, one.interval, p_value, "exact McNemar")
         for name in names
         if (one := found.get(name)) is not None
     }

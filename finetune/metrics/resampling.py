@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-Floats: TypeAlias = NDArray[np.float64]
-Values: TypeAlias = Mapping[str, Floats]
+FloatArray: TypeAlias = NDArray[np.float64]
+Values: TypeAlias = Mapping[str, FloatArray]
 """Values of a metric by name, each [resamples]."""
-Resampler: TypeAlias = Callable[[Floats], Values]
+Resampler: TypeAlias = Callable[[FloatArray], Values]
 """From how often each example is drawn in each resample, [resamples, examples], to the values of the metric."""
 
 
@@ -26,7 +26,7 @@ class ResampledMetric(Protocol):
         """Return the function from resamples to values; of one resample with every example once, the scores."""
 
 
-def from_sums(statistics: Floats, values: Callable[[Floats], Values]) -> Resampler:
+def from_sums(statistics: FloatArray, values: Callable[[FloatArray], Values]) -> Resampler:
     """Return the resampler of a metric that follows from sums over examples.
 
     Args:
@@ -36,17 +36,17 @@ def from_sums(statistics: Floats, values: Callable[[Floats], Values]) -> Resampl
     return lambda weights: values(weights @ statistics)
 
 
-def shares(name: str, numerator: Floats, denominator: Floats) -> Resampler:
+def shares(name: str, numerator: FloatArray, denominator: FloatArray) -> Resampler:
     """Return the resampler of a quotient of two sums over examples, such as words that are right and words."""
     return from_sums(np.stack([numerator, denominator], axis=1), lambda sums: {name: divided(sums[:, 0], sums[:, 1])})
 
 
-def divided(numerator: Floats, denominator: Floats, where_zero: float = 0.0) -> Floats:
+def divided(numerator: FloatArray, denominator: FloatArray, where_zero: float = 0.0) -> FloatArray:
     """Return quotients, and another value where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.full_like(numerator, where_zero), where=denominator != 0)
 
 
-def class_counts(predictions: Sequence[str], references: Sequence[str], classes: Sequence[str]) -> Floats:
+def class_counts(predictions: Sequence[str], references: Sequence[str], classes: Sequence[str]) -> FloatArray:
     """Return for each example and class whether it is rightly predicted, predicted, and the reference.
 
     Returns:

@@ -7,7 +7,7 @@ from typing import Any
 
 from finetune.errors import UserError
 from finetune.metrics import greater_is_better
-from finetune.metrics.paired import Difference, holm, paired_differences
+from finetune.metrics.paired import PairedDifference, holm, paired_differences
 from finetune.report.stored_runs import StoredRun, read_run
 from finetune.tasks import EvaluationRecord
 
@@ -26,7 +26,7 @@ class ScoreDifference:
     """
 
     name: str
-    difference: Difference
+    difference: PairedDifference
     corrected_p_value: float
 
     @property
@@ -141,10 +141,10 @@ def _unlike(first: StoredRun, second: StoredRun, problem: str, found: str) -> Us
     )
 
 
-def _differences(first: StoredRun, second: StoredRun) -> dict[str, Difference]:
+def _differences(first: StoredRun, second: StoredRun) -> dict[str, PairedDifference]:
     """Return the differences by the names of the scores, by the metrics of the first run."""
     inputs = [run.task.metric_inputs(run.records, first.context) for run in (first, second)]
-    found: dict[str, Difference] = {}
+    found: dict[str, PairedDifference] = {}
     for name in first.metrics:
         (one, references), (other, _) = (each.special.get(name, each.ordinary) for each in inputs)
         units = inputs[0].units(name, first.groups)

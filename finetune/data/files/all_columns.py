@@ -21,6 +21,7 @@ from finetune.data.files.parquet import open_parquet, parquet_batches
 from finetune.data.files.saved import load_saved
 from finetune.data.files.text import read_lines
 from finetune.data.spans import as_words
+from finetune.errors import UserError
 from finetune.recipe import Data
 
 WORD_FIELDS = (Field("tokens", "words", "tokens"), Field("labels", "word_labels", "labels"))
@@ -135,7 +136,10 @@ def _of_table(table: pa.Table, where: str) -> tuple[AllColumns, tuple[str, ...]]
         table = table.flatten()  # names inner columns by dotted paths
     once = [name for name in table.column_names if table.column_names.count(name) == 1]
     names, notes = _first_names(once, where)
-    return {name: table[name].to_pylist() for name in names}, notes
+    try:
+        return {name: table[name].to_pylist() for name in names}, notes
+    except (ValueError, OverflowError) as error:  # texts or dates of a damaged file
+        raise UserError("the file holds values that cannot be read", where=where, found=str(error)) from None
 
 
 def _saved(source: SplitFiles, data: Data) -> _Read:

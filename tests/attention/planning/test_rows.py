@@ -48,7 +48,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     EVALUATED.clear()
     evaluate = rows._evaluate
 
-    def counted(group: HeadGroup, *arguments: object) -> rows.Rows:
+    def counted(group: HeadGroup, *arguments: object) -> rows.MaskRows:
         EVALUATED.append(group.queries.sizes[int(arguments[1])])  # type: ignore[call-overload]
         return evaluate(group, *arguments)  # type: ignore[arg-type]
 

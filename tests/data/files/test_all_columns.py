@@ -63,6 +63,13 @@ def test_inner_columns_have_dotted_names(tmp_path: Path) -> None:
     assert first(tmp_path / "saved", "saved").columns == expected
 
 
+def test_damaged_values(tmp_path: Path) -> None:
+    broken = pa.Array.from_buffers(pa.string(), 1, [*pa.array(["a"]).buffers()[:2], pa.py_buffer(b"\x80")])
+    pq.write_table(pa.table({"text": broken}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="the file holds values that cannot be read"):
+        first(tmp_path / "a.parquet", "parquet")
+
+
 def test_conll_columns(tmp_path: Path) -> None:
     path = tmp_path / "a.conll"
     path.write_text("Ada N B-PER\nruns V O\n\nShe P O\n")
