@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from finetune import compose
+from finetune.compose.recipe_keys import own_sections, recipe_keys
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 
@@ -40,7 +41,8 @@ def flatten(overrides: Overrides) -> dict[str, Any]:
     if overrides is None:
         return {}
     if isinstance(overrides, Mapping):
-        flat = dict(_flat(overrides, "", known=tuple(compose.keys())))
+        sections = frozenset(key.name for key in recipe_keys() if own_sections(key.field.annotation))
+        flat = dict(_flat(overrides, "", sections))
     elif isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
         raise UserError(
             "the overrides cannot be read",
@@ -58,14 +60,14 @@ def flatten(overrides: Overrides) -> dict[str, Any]:
     return flat
 
 
-def _flat(tree: Mapping[Any, Any], prefix: str, known: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def _flat(tree: Mapping[Any, Any], prefix: str, sections: frozenset[str]) -> Iterator[tuple[str, Any]]:
     """Yield dotted keys and values; a mapping that is not a section, such as class weights, is a value."""
     for name, value in tree.items():
         if not isinstance(name, str):
             raise UserError("a key of the overrides is not a string", where="overrides", found=repr(name))
         key = prefix + name
-        if isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known):
-            yield from _flat(value, f"{key}.", known)
+        if isinstance(value, Mapping) and key in sections:
+            yield from _flat(value, f"{key}.", sections)
         else:
             yield key, _plain(value)
 
