@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.metrics.loading import load_metric
-from finetune.metrics.resampling import FloatArray, ResampledMetric, Resampler
+from finetune.metrics.resampling import Floats64, ResampledMetric, Resampler
 from finetune.metrics.scores import DEFAULT_OPTIONS, Interval, MetricOptions
 
 LEVEL = 0.95
@@ -94,7 +94,7 @@ def bootstrap(resampler: Resampler, units: NDArray[np.intp], resamples: int = RE
     return {name: interval for name, interval in found.items() if interval is not None}
 
 
-def _in_chunks(resampler: Resampler, weights: Iterator[FloatArray]) -> dict[str, FloatArray]:
+def _in_chunks(resampler: Resampler, weights: Iterator[Floats64]) -> dict[str, Floats64]:
     chunks = [resampler(chunk) for chunk in weights]
     return {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
 
@@ -105,7 +105,7 @@ def chunks(rows: int, width: int) -> Iterator[int]:
     yield from (min(size, rows - first) for first in range(0, rows, size))
 
 
-def _draws(units: NDArray[np.intp], resamples: int) -> Iterator[FloatArray]:
+def _draws(units: NDArray[np.intp], resamples: int) -> Iterator[Floats64]:
     """Return how often each example is drawn, [resamples in a chunk, examples]."""
     generator = np.random.default_rng(SEED)
     count = int(units.max()) + 1
@@ -116,7 +116,7 @@ def _draws(units: NDArray[np.intp], resamples: int) -> Iterator[FloatArray]:
         yield counts[:, units].astype(np.float64)
 
 
-def _leave_out(units: NDArray[np.intp]) -> Iterator[FloatArray]:
+def _leave_out(units: NDArray[np.intp]) -> Iterator[Floats64]:
     """Return weights without one block of units after the other, [blocks in a chunk, examples]."""
     count = int(units.max()) + 1
     blocks = (units * min(count, _MOST_BLOCKS)) // count  # [examples]
@@ -127,7 +127,7 @@ def _leave_out(units: NDArray[np.intp]) -> Iterator[FloatArray]:
         yield (blocks[None, :] != numbers[:, None]).astype(np.float64)
 
 
-def _bca(value: float, drawn: FloatArray, left_out: FloatArray) -> Interval | None:
+def _bca(value: float, drawn: Floats64, left_out: Floats64) -> Interval | None:
     """Return the bias-corrected and accelerated interval; None where all resamples give the same value.
 
     Args:

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.metrics import matthews_corrcoef
 
 from finetune.metrics.offline_metric import OfflineMetric
-from finetune.metrics.resampling import FloatArray, Resampler, Values, class_counts, divided, from_sums
+from finetune.metrics.resampling import Floats64, Resampler, Values, class_counts, divided, from_sums
 from finetune.metrics.scores import Scores
 
 
@@ -28,7 +28,7 @@ class MatthewsCorrelation(OfflineMetric):
         return from_sums(class_counts(predictions, references, sorted({*predictions, *references})), _correlation)
 
 
-def _correlation(sums: FloatArray) -> Values:
+def _correlation(sums: Floats64) -> Values:
     """Return the correlation of each resample, from sums of `class_counts` (Gorodkin, 2004, equation 8)."""
     correct, predicted, expected = np.split(sums, 3, axis=1)  # each [resamples, classes]
     total = expected.sum(axis=1)

@@ -13,7 +13,7 @@ import numpy as np
 
 from finetune.metrics.inputs import class_order
 from finetune.metrics.offline_metric import OfflineMetric
-from finetune.metrics.resampling import FloatArray, Resampler, Values, divided, from_sums
+from finetune.metrics.resampling import Floats64, Resampler, Values, divided, from_sums
 from finetune.metrics.scores import Scores
 
 
@@ -65,7 +65,7 @@ class MultiLabel(OfflineMetric):
         return from_sums(np.hstack([predicted & expected, predicted, expected, same, one]).astype(float), _averages)
 
 
-def _averages(sums: FloatArray) -> Values:
+def _averages(sums: Floats64) -> Values:
     correct, predicted, expected = np.split(sums[:, :-2], 3, axis=1)  # each [resamples, labels]
     named = predicted + expected
     present = (named > 0).sum(axis=1).astype(float)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from finetune.metrics.intervals import SEED, bootstrap, chunks, unit_numbers
 from finetune.metrics.loading import load_metric
-from finetune.metrics.resampling import FloatArray, ResampledMetric, Resampler, Values
+from finetune.metrics.resampling import Floats64, ResampledMetric, Resampler, Values
 from finetune.metrics.scores import DEFAULT_OPTIONS, Interval, MetricOptions
 
 TRIALS = 5000
@@ -95,7 +95,7 @@ def paired_differences(
 def _difference(both: Resampler) -> Resampler:
     """Return the difference between two models on the same resamples, from the metric on the predictions of both."""
 
-    def values(weights: FloatArray) -> Values:
+    def values(weights: Floats64) -> Values:
         absent = np.zeros_like(weights)
         first, second = both(np.hstack([weights, absent])), both(np.hstack([absent, weights]))
         return {name: second[name] - first[name] for name in first}

@@ -7,7 +7,7 @@ from scipy.stats import pearsonr
 
 from finetune.metrics.inputs import are_constant
 from finetune.metrics.regression import NumberMetric
-from finetune.metrics.resampling import FloatArray, Resampler, Values, divided, from_sums
+from finetune.metrics.resampling import Floats64, Resampler, Values, divided, from_sums
 from finetune.metrics.scores import Scores
 
 
@@ -28,12 +28,12 @@ class Pearsonr(NumberMetric):
         return from_sums(np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1), _correlation)
 
 
-def _correlation(sums: FloatArray) -> Values:
+def _correlation(sums: Floats64) -> Values:
     count, x, y, xx, yy, xy = sums.T  # each [resamples]
     variances = [_variance(total, squares, count) for total, squares in ((x, xx), (y, yy))]
     return {"pearsonr": divided(xy - x * y / count, np.sqrt(variances[0] * variances[1]))}
 
 
-def _variance(total: FloatArray, squares: FloatArray, count: FloatArray) -> FloatArray:
+def _variance(total: Floats64, squares: Floats64, count: Floats64) -> Floats64:
     variance = squares - total**2 / count
     return np.where(variance > 1e-12 * squares, variance, 0.0)  # rounding alone where all numbers are equal

@@ -20,7 +20,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from finetune.metrics.inputs import class_order
 from finetune.metrics.offline_metric import OfflineMetric
-from finetune.metrics.resampling import FloatArray, Resampler, Values, class_counts, divided, from_sums
+from finetune.metrics.resampling import Floats64, Resampler, Values, class_counts, divided, from_sums
 from finetune.metrics.scores import Scores
 
 
@@ -47,7 +47,7 @@ class PrecisionRecallF1(OfflineMetric):
         return from_sums(class_counts(predictions, references, sorted({*predictions, *references})), _averages)
 
 
-def _averages(sums: FloatArray) -> Values:
+def _averages(sums: Floats64) -> Values:
     """Return the averages over the classes that occur in each resample, from sums of `class_counts`."""
     correct, predicted, expected = np.split(sums, 3, axis=1)  # each [resamples, classes]
     present = predicted + expected > 0

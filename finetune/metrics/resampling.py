@@ -11,10 +11,10 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray: TypeAlias = NDArray[np.float64]
-Values: TypeAlias = Mapping[str, FloatArray]
+Floats64: TypeAlias = NDArray[np.float64]
+Values: TypeAlias = Mapping[str, Floats64]
 """Values of a metric by name, each [resamples]."""
-Resampler: TypeAlias = Callable[[FloatArray], Values]
+Resampler: TypeAlias = Callable[[Floats64], Values]
 """From how often each example is drawn in each resample, [resamples, examples], to the values of the metric."""
 
 
@@ -26,7 +26,7 @@ class ResampledMetric(Protocol):
         """Return the function from resamples to values; of one resample with every example once, the scores."""
 
 
-def from_sums(statistics: FloatArray, values: Callable[[FloatArray], Values]) -> Resampler:
+def from_sums(statistics: Floats64, values: Callable[[Floats64], Values]) -> Resampler:
     """Return the resampler of a metric that follows from sums over examples.
 
     Args:
@@ -36,17 +36,17 @@ def from_sums(statistics: FloatArray, values: Callable[[FloatArray], Values]) ->
     return lambda weights: values(weights @ statistics)
 
 
-def shares(name: str, numerator: FloatArray, denominator: FloatArray) -> Resampler:
+def shares(name: str, numerator: Floats64, denominator: Floats64) -> Resampler:
     """Return the resampler of a quotient of two sums over examples, such as words that are right and words."""
     return from_sums(np.stack([numerator, denominator], axis=1), lambda sums: {name: divided(sums[:, 0], sums[:, 1])})
 
 
-def divided(numerator: FloatArray, denominator: FloatArray, where_zero: float = 0.0) -> FloatArray:
+def divided(numerator: Floats64, denominator: Floats64, where_zero: float = 0.0) -> Floats64:
     """Return quotients, and another value where the denominator is 0."""
     return np.divide(numerator, denominator, out=np.full_like(numerator, where_zero), where=denominator != 0)
 
 
-def class_counts(predictions: Sequence[str], references: Sequence[str], classes: Sequence[str]) -> FloatArray:
+def class_counts(predictions: Sequence[str], references: Sequence[str], classes: Sequence[str]) -> Floats64:
     """Return for each example and class whether it is rightly predicted, predicted, and the reference.
 
     Returns:

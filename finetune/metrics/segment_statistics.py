@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from finetune.metrics.resampling import FloatArray, Resampler, Values, from_sums
+from finetune.metrics.resampling import Floats64, Resampler, Values, from_sums
 
 
 def segment_resampler(metric: Any, name: str, predictions: Sequence[str], references: Sequence[str]) -> Resampler:
@@ -22,7 +22,7 @@ def segment_resampler(metric: Any, name: str, predictions: Sequence[str], refere
     """
     statistics = np.array(metric._extract_corpus_statistics(predictions, [references]), float)
 
-    def values(sums: FloatArray) -> Values:
+    def values(sums: Floats64) -> Values:
         return {name: np.array([metric._compute_score_from_stats(row).score for row in sums])}
 
     return from_sums(statistics, values)

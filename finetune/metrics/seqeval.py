@@ -23,7 +23,7 @@ from seqeval.scheme import IOBES, Entities
 from finetune.errors import UserError
 from finetune.metrics.inputs import TASKS_OWN
 from finetune.metrics.offline_metric import OfflineMetric
-from finetune.metrics.resampling import FloatArray, Resampler, Values, divided, from_sums
+from finetune.metrics.resampling import Floats64, Resampler, Values, divided, from_sums
 from finetune.metrics.scores import Scores
 
 SentenceEntity = tuple[int, str, int, int]
@@ -62,7 +62,7 @@ class Seqeval(OfflineMetric):
         return from_sums(counts, _resampled)
 
 
-def _resampled(sums: FloatArray) -> Values:
+def _resampled(sums: Floats64) -> Values:
     correct, predicted, expected = sums.T  # each [resamples]
     return {
         "precision": divided(correct, predicted),
