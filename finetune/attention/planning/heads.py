@@ -17,7 +17,7 @@ from finetune.attention.masks import Mask, Span
 from finetune.attention.planning.strategies import Strategy
 
 if TYPE_CHECKING:
-    from finetune.attention.planning.rows import Rows
+    from finetune.attention.planning.rows import MaskRows
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -49,7 +49,7 @@ class HeadGroup:
     queries: Ragged
     keys: Ragged
     strategy: Strategy | None = None
-    rows: Mapping[Mask, tuple[Rows, ...]] = field(default_factory=dict)
+    rows: Mapping[Mask, tuple[MaskRows, ...]] = field(default_factory=dict)
 
 
 def head_groups(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> list[HeadGroup]:

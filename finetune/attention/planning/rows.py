@@ -33,7 +33,7 @@ OPEN = 0.25
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
+class MaskRows:
     """The rows of a mask in one example and one head, as bits.
 
     Args:
@@ -52,22 +52,22 @@ class Rows:
         return self.bits.nbytes + self.codes.nbytes
 
 
-class _RememberedRows:
+class _Remembered:
     """Rows by what they depend on; those that were not used for longest are dropped. Threads may share it."""
 
     def __init__(self) -> None:
-        self._rows: OrderedDict[Hashable, Rows] = OrderedDict()
+        self._rows: OrderedDict[Hashable, MaskRows] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
 
-    def get(self, key: Hashable) -> Rows | None:
+    def get(self, key: Hashable) -> MaskRows | None:
         """Return the rows that were put under a key; None where there are none."""
         with self._lock:
             if key in self._rows:
                 self._rows.move_to_end(key)
             return self._rows.get(key)
 
-    def put(self, key: Hashable, rows: Rows) -> None:
+    def put(self, key: Hashable, rows: MaskRows) -> None:
         """Remember rows under a key."""
         with self._lock:
             if key in self._rows:
@@ -78,7 +78,7 @@ class _RememberedRows:
                 self._bytes -= self._rows.popitem(last=False)[1].nbytes
 
 
-_remembered = _RememberedRows()
+_remembered = _Remembered()
 
 
 def with_rows(group: HeadGroup) -> HeadGroup:
@@ -108,7 +108,7 @@ def is_custom(mask: Mask) -> bool:
     return isinstance(mask, Custom) or (isinstance(mask, Not) and isinstance(mask.mask, Custom))
 
 
-def _rows_by_example(group: HeadGroup, atom: Mask) -> tuple[Rows, ...]:
+def _rows_by_example(group: HeadGroup, atom: Mask) -> tuple[MaskRows, ...]:
     """Return the rows of a custom mask, remembered where the predicate reads only what it declares, and constants."""
     examples = range(len(group.queries.sizes))
     try:
@@ -118,7 +118,7 @@ def _rows_by_example(group: HeadGroup, atom: Mask) -> tuple[Rows, ...]:
         return tuple(_evaluate(group, atom, example, None) for example in examples)
 
 
-def _remember(group: HeadGroup, atom: Mask, example: int, key: Hashable) -> Rows:
+def _remember(group: HeadGroup, atom: Mask, example: int, key: Hashable) -> MaskRows:
     """Return the rows of an example that were remembered under a key, or evaluate and remember them."""
     found = _remembered.get(key)
     if found is None:
@@ -156,7 +156,7 @@ def _digests(side: Ragged, atom: Mask) -> list[Hashable]:
     return found
 
 
-def _evaluate(group: HeadGroup, atom: Mask, example: int, columns: frozenset[str] | None) -> Rows:
+def _evaluate(group: HeadGroup, atom: Mask, example: int, columns: frozenset[str] | None) -> MaskRows:
     """Evaluate a mask in one example.
 
     Args:
@@ -181,7 +181,7 @@ def _evaluate(group: HeadGroup, atom: Mask, example: int, columns: frozenset[str
         q = torch.arange(start, min(start + at_once, num_queries))[:, None]  # [queries, 1]
         allowed = atom.allowed(scope, head, q, every_key).expand(len(q), num_keys)
         bits[start : start + len(q)] = np.packbits(allowed.numpy(), axis=1)
-    return Rows(bits, _codes(bits), num_keys)
+    return MaskRows(bits, _codes(bits), num_keys)
 
 
 def _codes(bits: npt.NDArray[np.uint8]) -> IntArray:
@@ -218,7 +218,7 @@ def _side(layout: Ragged, columns: frozenset[str] | None) -> AttentionSide:
     return side if columns is None else AttentionSide(side.starts, side.lengths, _Declared(layout.columns, columns))
 
 
-def tile_keys(rows: Rows, queries: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.bool_]]:
+def tile_keys(rows: MaskRows, queries: IntArray) -> tuple[IntArray, IntArray, npt.NDArray[np.bool_]]:
     """Return the keys that any query of each tile may attend to.
 
     Args:
