@@ -15,8 +15,6 @@ import torch
 from torch import Tensor
 
 from finetune.attention.masks.bounds import Span
-from finetune.attention.masks.global_tokens import GlobalTokens
-from finetune.attention.masks.operators import And, Not, Or
 from finetune.attention.masks.scope import Scope
 
 if TYPE_CHECKING:
@@ -61,30 +59,12 @@ def _count_head(mask: Mask, scope: Scope, head: int, query_length: int, key_leng
     closed = mask.closed_count(query_length, key_length)
     if closed is not None:
         return closed
-    if isinstance(mask, And) and all(isinstance(member, Not) for member in mask.members):
-        excluded = Or.of(*(~member for member in mask.members))  # ~a & ~b excludes the pairs of a | b
-        return query_length * key_length - _count_head(excluded, scope, head, query_length, key_length)
-    members = _merged(mask.alternatives())
+    members = mask.alternatives()
     if len(members) == 1:
-        return _count_one(members[0], scope, head, query_length, key_length)
+        return _count_blocks(mask, scope, head, query_length, key_length)
     # Each member may have a formula, and the pairs that several of them allow usually lie in few blocks.
     alone = sum(_count_head(member, scope, head, query_length, key_length) for member in members)
     return alone - _count_repeated(members, scope, head, query_length, key_length)
-
-
-def _count_one(mask: Mask, scope: Scope, head: int, query_length: int, key_length: int) -> int:
-    """Count the allowed pairs of one head by a formula, or block by block."""
-    closed = mask.closed_count(query_length, key_length)
-    return _count_blocks(mask, scope, head, query_length, key_length) if closed is None else closed
-
-
-def _merged(members: tuple[Mask, ...]) -> tuple[Mask, ...]:
-    """Return masks with the same union, in which positions of global tokens are those of one mask with a formula."""
-    tokens = {member: member.tokens for member in members if isinstance(member, GlobalTokens)}
-    positions = {own: None for each in tokens.values() for own in each if not isinstance(own, str)}
-    names = {own: None for each in tokens.values() for own in each if isinstance(own, str)}
-    merged = [GlobalTokens(tuple(one)) for one in (positions, names) if one]
-    return (*(member for member in members if member not in tokens), *merged)
 
 
 def _count_blocks(mask: Mask, scope: Scope, head: int, query_length: int, key_length: int) -> int:

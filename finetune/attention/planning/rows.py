@@ -52,7 +52,7 @@ class MaskRows:
         return self.bits.nbytes + self.codes.nbytes
 
 
-class _RememberedRows:
+class _Remembered:
     """Rows by what they depend on; those that were not used for longest are dropped. Threads may share it."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class _RememberedRows:
                 self._bytes -= self._rows.popitem(last=False)[1].nbytes
 
 
-_remembered = _RememberedRows()
+_remembered = _Remembered()
 
 
 def with_rows(group: HeadGroup) -> HeadGroup:

@@ -42,6 +42,13 @@ def test_closed_counts_are_the_sum_of_the_dense_form(text: str, example: Example
     assert closed is None or closed * NUM_HEADS == mask.dense(**example.arguments).sum()
 
 
+@properties
+@given(mask=masks, example=examples())
+def test_closed_counts_of_expressions_are_the_sum_of_the_dense_form(mask: Mask, example: Example) -> None:
+    closed = mask.closed_count(example.query_length, example.keys)
+    assert closed is None or closed * NUM_HEADS == mask.dense(**example.arguments).sum()
+
+
 def test_count_of_a_square_that_fits_no_memory() -> None:
     length, radius = 200_000, 64
     band = length * (radius + 1) - radius * (radius + 1) // 2

@@ -53,7 +53,7 @@ def forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         return evaluate(group, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(rows, "_evaluate", counted)
-    monkeypatch.setattr(rows, "_remembered", rows._RememberedRows())
+    monkeypatch.setattr(rows, "_remembered", rows._Remembered())
 
 
 def tagged(sizes: list[int], seed: int = 0, limit: int = 3) -> Ragged:
@@ -127,7 +127,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     layout = tagged([98, 99, 100])
     with_rows(head_groups(custom(within_radius), layout, layout, 1)[0])
     monkeypatch.setattr(rows, "REMEMBERED_BYTES", 4000)  # one example takes about 2,100
-    monkeypatch.setattr(rows, "_remembered", rows._RememberedRows())
+    monkeypatch.setattr(rows, "_remembered", rows._Remembered())
     EVALUATED.clear()
     for _ in range(2):
         with_rows(head_groups(custom(within_radius), layout, layout, 1)[0])
