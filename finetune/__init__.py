@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from finetune.drafting import Draft, draft_recipe
     from finetune.errors import Interrupted, UserError
-    from finetune.library import FinishedRun, LoadedModel, apply_masks, draw_mask, explain, load, open_run, train
+    from finetune.library import (
+        FinishedRun,
+        LoadedModel,
+        apply_masks,
+        compare,
+        draw_mask,
+        explain,
+        load,
+        open_run,
+        train,
+    )
     from finetune.recipe import Recipe
     from finetune.training.callbacks import STOP, Callback, TrainerState
 
@@ -30,6 +40,7 @@ _MODULES = {
         "FinishedRun",
         "LoadedModel",
         "apply_masks",
+        "compare",
         "draw_mask",
         "explain",
         "load",
@@ -52,6 +63,7 @@ __all__ = [
     "TrainerState",
     "UserError",
     "apply_masks",
+    "compare",
     "draft_recipe",
     "draw_mask",
     "explain",
