@@ -73,7 +73,7 @@ def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., An
     """Yield the text of each mask that is not finetune's, a function of its module, and the predicate it names."""
     for mask in _masks([program]):
         if isinstance(mask, Custom):
-            yield str(mask), find_predicate(mask.predicate).predicate, _predicate(mask)
+            yield str(mask), find_predicate(mask.predicate).function, _predicate(mask)
         elif not type(mask).__module__.startswith(ATTENTION):
             yield str(mask), type(mask).allowed, None
 
@@ -90,7 +90,7 @@ def _masks(values: Iterable[object]) -> Iterator[Mask]:
 
 
 def _predicate(mask: Custom) -> PredicateSource:
-    function, needs = find_predicate(mask.predicate).predicate, mask.needs
+    function, needs = find_predicate(mask.predicate).function, mask.needs
     name = getattr(function, "__qualname__", type(function).__name__)
     columns, values = tuple(sorted(needs.columns)), tuple(sorted(needs.values))
     return PredicateSource(mask.predicate, name, columns, values, needs.length, needs.by_head)
