@@ -5,7 +5,9 @@ it, and importing this package does not import torch. Each kind of mask has a mo
 `parse(str(mask)) == mask` for every mask.
 """
 
+from finetune.attention.masks.alibi import alibi
 from finetune.attention.masks.base import Mask, Needs
+from finetune.attention.masks.bias import bias
 from finetune.attention.masks.blocks import blocks
 from finetune.attention.masks.bounds import Bounds, Span
 from finetune.attention.masks.causal import causal
@@ -20,6 +22,8 @@ from finetune.attention.masks.prefix import prefix
 from finetune.attention.masks.random_keys import random_keys
 from finetune.attention.masks.registry import mask_names, register_mask
 from finetune.attention.masks.same import same
+from finetune.attention.masks.score import register_score, score
+from finetune.attention.masks.scored import ScoredMask, ScoreTerm
 from finetune.attention.masks.strided import strided
 from finetune.attention.masks.window import window
 
@@ -31,7 +35,11 @@ __all__ = [
     "MaskSyntaxError",
     "MissingColumn",
     "Needs",
+    "ScoreTerm",
+    "ScoredMask",
     "Span",
+    "alibi",
+    "bias",
     "blocks",
     "causal",
     "custom",
@@ -46,7 +54,9 @@ __all__ = [
     "random_keys",
     "register_mask",
     "register_predicate",
+    "register_score",
     "same",
+    "score",
     "strided",
     "window",
 ]
