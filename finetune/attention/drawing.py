@@ -2,7 +2,8 @@
 
 Each pair is a cell; queries are rows, and keys are columns. A drawing is a list of panels. `mask_panels` and
 `program_panels` make them from masks, where heads and layers with equal masks share a panel. The panels of attention
-weights have values between 0 and 1.
+weights have values between 0 and 1; those of masks with score terms have the numbers that are added to the scores, and
+the scale goes from the least to the greatest of them in all panels.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from finetune.attention.layout import dense_scores
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.scope import ExampleFeatures
 from finetune.attention.program import Program, SiteName
@@ -25,6 +27,7 @@ MASKED = -1
 MASK_LEGEND = "█ may attend   · may not"
 WEIGHT_LEGEND = "weight: · 0   ░ up to 0.25   ▒ up to 0.5   ▓ up to 0.75   █ up to 1"
 MASKED_LEGEND = "   blank: masked"
+SCORE_LEGEND = "added to the score: "
 LABEL_LIMIT = 14
 """Number of characters of a token that are shown."""
 
@@ -35,14 +38,17 @@ class Panel:
 
     Args:
         title: Title above the matrix.
-        values: bool [queries, keys], True means attend; or attention weights between 0 and 1 of the same shape.
-        allowed: bool [queries, keys], True means that the mask allows the pair, so that masked pairs of attention
-            weights can be shown as such; None if it is not known.
+        values: bool [queries, keys], True means attend; or attention weights between 0 and 1, or the numbers that a
+            mask adds to the scores, of the same shape.
+        allowed: bool [queries, keys], True means that the mask allows the pair, so that masked pairs of weights and
+            scores can be shown as such; None if it is not known.
+        are_scores: Whether the values are numbers that a mask adds to the scores, and not attention weights.
     """
 
     title: str
     values: Tensor
     allowed: Tensor | None = None
+    are_scores: bool = False
 
 
 def mask_panels(
@@ -54,7 +60,7 @@ def mask_panels(
     key_features: ExampleFeatures | None = None,
     where: str = "",
 ) -> list[Panel]:
-    """Return a panel for each group of heads that may attend to the same keys.
+    """Return a panel for each group of heads that may attend to the same keys, with the same scores.
 
     Args:
         mask: The mask to draw.
@@ -68,20 +74,26 @@ def mask_panels(
     Raises:
         MaskError: A column is missing or of the wrong length, or the number of heads does not fit.
     """
-    by_head = mask.dense(query_length, key_length, num_heads, features, key_features)  # [heads, queries, keys]
-    groups: list[tuple[Tensor, list[int]]] = []
-    for head, values in enumerate(by_head):
-        equal_heads = next((heads for known, heads in groups if torch.equal(known, values)), None)
-        if equal_heads is None:
-            groups.append((values, [head]))
-        else:
-            equal_heads.append(head)
-    if len(groups) == 1:
-        return [Panel(_title([where], mask), groups[0][0])]
-    return [
-        Panel(_title([where, _numbered("head", heads)], mask.at_head(heads[0], num_heads)), values)
-        for values, heads in groups
-    ]
+    example = query_length, key_length, num_heads, features, key_features
+    allowed = mask.dense(*example)  # [heads, queries, keys]
+    scores = dense_scores(mask, *example) if mask.terms else None  # [heads, queries, keys]
+    groups: dict[int, list[int]] = {}  # the heads that are like the first one, by its number
+    for head in range(num_heads):
+        like = (first for first in groups if _are_alike(allowed, first, head) and _are_alike(scores, first, head))
+        groups.setdefault(next(like, head), []).append(head)
+    panels = []
+    for first, heads in groups.items():
+        title = _title([where], mask)
+        if len(groups) > 1:
+            title = _title([where, _numbered("head", heads)], mask.at_head(first, num_heads))
+        of_scores = None if scores is None else Panel(title, scores[first], allowed[first], are_scores=True)
+        panels.append(of_scores or Panel(title, allowed[first]))
+    return panels
+
+
+def _are_alike(by_head: Tensor | None, first: int, second: int) -> bool:
+    """Return whether two heads have the same numbers in a tensor [heads, queries, keys]; None is alike in all."""
+    return by_head is None or torch.equal(by_head[first], by_head[second])
 
 
 def program_panels(
@@ -139,14 +151,45 @@ def to_text(
     Raises:
         ValueError: There are more or fewer tokens than rows or columns.
     """
-    lines = []
+    lines, ends = [], score_range(panels)
     for panel in panels:
         rows, columns = panel_labels(panel, query_tokens, key_tokens)
-        lines += [panel.title, *_matrix_lines(panel, rows, columns, width), ""]
-    if all(panel.values.dtype == torch.bool for panel in panels):
-        return "\n".join([*lines, MASK_LEGEND])
-    masked = MASKED_LEGEND if any(panel.allowed is not None for panel in panels) else ""
-    return "\n".join([*lines, WEIGHT_LEGEND + masked])
+        lines += [panel.title, *_matrix_lines(panel, rows, columns, width, ends), ""]
+    return "\n".join([*lines, *_legends(panels, ends)])
+
+
+def score_range(panels: Sequence[Panel]) -> tuple[float, float]:
+    """Return the least and the greatest number that masks add to the scores of pairs that they allow; 0 without any."""
+    found = [
+        panel.values[panel.allowed] if panel.allowed is not None else panel.values.flatten()
+        for panel in panels
+        if panel.are_scores
+    ]
+    numbers = torch.cat(found) if found else torch.zeros(0)
+    return (float(numbers.min()), float(numbers.max())) if numbers.numel() else (0.0, 0.0)
+
+
+def _legends(panels: Sequence[Panel], ends: tuple[float, float]) -> list[str]:
+    """Return the line of the legend for each kind of panel."""
+    legends = []
+    if any(panel.values.dtype == torch.bool for panel in panels):
+        legends.append(MASK_LEGEND)
+    if any(panel.are_scores for panel in panels):
+        legends.append(SCORE_LEGEND + _score_scale(*ends) + MASKED_LEGEND)
+    weights = [panel for panel in panels if panel.values.dtype != torch.bool and not panel.are_scores]
+    if weights:
+        legends.append(WEIGHT_LEGEND + (MASKED_LEGEND if any(panel.allowed is not None for panel in weights) else ""))
+    return legends
+
+
+def _score_scale(least: float, greatest: float) -> str:
+    """Return the range of numbers of each shade but the first: "░ -4 to -3   ▒ to -2   ▓ to -1   █ to 0"."""
+    if least == greatest:
+        return f"{SHADES[-1]} {least:.3g}"
+    shades = SHADES[1:]
+    upper = [least + (greatest - least) * number / len(shades) for number in range(1, len(shades) + 1)]
+    texts = (f"{shade} to {end:.3g}" for shade, end in zip(shades, upper, strict=True))
+    return "   ".join(texts).replace("to", f"{least:.3g} to", 1)
 
 
 def panel_labels(
@@ -168,7 +211,9 @@ def _axis(name: str, length: int, tokens: Sequence[str] | None) -> list[str]:
     return ["".join(sign if sign.isprintable() else " " for sign in token)[:LABEL_LIMIT] for token in tokens]
 
 
-def _matrix_lines(panel: Panel, rows: list[str], columns: list[str], width: int) -> list[str]:
+def _matrix_lines(
+    panel: Panel, rows: list[str], columns: list[str], width: int, ends: tuple[float, float]
+) -> list[str]:
     """Return the lines of one panel: the labels of the columns, written downwards, then a line for each row."""
     from rich.cells import cell_len, set_cell_size  # the width of a character can be 0, 1 or 2 cells of a terminal
 
@@ -177,9 +222,7 @@ def _matrix_lines(panel: Panel, rows: list[str], columns: list[str], width: int)
     pool = max(1, math.ceil(len(columns) / room))  # neighbouring pairs that share a cell, in each direction
     cell = 2 if 2 * len(columns) <= room else 1  # two characters of a terminal are about a square
     rows, columns = rows[::pool], columns[::pool]
-    cells = _pooled(panel.values.float(), pool).mul(len(SHADES) - 1).ceil().long()  # [rows, columns], a shade each
-    if panel.allowed is not None:
-        cells[_pooled(panel.allowed.float(), pool) == 0] = MASKED
+    cells = _shades(panel, pool, ends)  # [rows, columns]
     height = max(map(len, columns), default=0)
     heading = [
         " " * (margin + 1) + "".join(set_cell_size(column.rjust(height)[line], cell) for column in columns).rstrip()
@@ -192,6 +235,29 @@ def _matrix_lines(panel: Panel, rows: list[str], columns: list[str], width: int)
     ]
     note = [f"(one cell is {pool} x {pool} pairs, and shows their mean)"] if pool > 1 else []
     return heading + body + note
+
+
+def _shades(panel: Panel, pool: int, ends: tuple[float, float]) -> Tensor:
+    """Return the shade of each cell: int64 [rows, columns], an index into SHADES, or MASKED.
+
+    Args:
+        panel: The panel.
+        pool: Number of neighbouring pairs that share a cell, in each direction.
+        ends: The least and the greatest number of all panels with scores.
+    """
+    most = len(SHADES) - 1
+    values = panel.values.float()
+    if panel.allowed is None:
+        return _pooled(values, pool).mul(most).ceil().long()
+    share = _pooled(panel.allowed.float(), pool)  # of the pairs of each cell that are allowed
+    if panel.are_scores:
+        mean = _pooled(values * panel.allowed, pool) / share.clamp(min=torch.finfo(share.dtype).tiny)
+        length = ends[1] - ends[0]
+        shares = (mean - ends[0]) / length if length else torch.ones_like(mean)
+        cells = shares.mul(most).ceil().long().clamp(1, most)
+    else:
+        cells = _pooled(values, pool).mul(most).ceil().long()
+    return cells.masked_fill(share == 0, MASKED)
 
 
 def _pooled(values: Tensor, size: int) -> Tensor:
