@@ -2,7 +2,8 @@
 
 A mask is a predicate over (example, head, query position, key position). Padding, packing and kernels are no part of
 it, and importing this package does not import torch. Each kind of mask has a module of its own, and
-`parse(str(mask)) == mask` for every mask.
+`parse(str(mask)) == mask` for every mask. Score terms, which are added to a mask by `+`, are numbers for the pairs that
+it allows.
 """
 
 from finetune.attention.masks.alibi import alibi

@@ -127,3 +127,31 @@ def test_a_score_function_within_another_function_cannot_travel() -> None:
 
     with pytest.raises(CannotTravel, match=r"score\(inner\) is not a function of a module"):
         own_modules(Program.from_config({"encoder": score(inner)}))
+
+
+TERM = """
+from dataclasses import dataclass
+from finetune.attention.masks import ScoreTerm, register_mask
+from finetune.attention.masks.scored import scored
+
+@dataclass(frozen=True, repr=False)
+class LateKeys(ScoreTerm):
+    name = "of_late_keys"
+
+    def pair_scores(self, scope, head, q, k):
+        return k / 8
+
+@register_mask
+def of_late_keys():
+    return scored(LateKeys())
+"""
+
+
+def test_the_module_of_a_term_of_a_new_kind_is_saved(tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text(TERM)
+    spec = importlib.util.spec_from_file_location("late", tmp_path / "late.py")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    (found,) = own_modules(Program.from_config({"encoder": "causal() + of_late_keys()"}))
+    assert (found.text, found.functions) == (TERM, ())
