@@ -1,26 +1,26 @@
 """The user's permission to run code that a recipe names.
 
-`data.function`, `data.filter` and `evaluation.metrics` can name Python code. It runs without further permission where
-the user chose it: in a recipe that is a Python module itself, in an override on the command line or of
+`data.function`, `data.filter`, `data.sample` and `evaluation.metrics` can name Python code. It runs without further
+permission where the user chose it: in a recipe that is a Python module itself, in an override on the command line or of
 `finetune.train`, or in an installed package with an entry point. A recipe in YAML is data, and may come from anybody,
 as may the recipe.yaml of a run's or a model's folder: code that it names runs only with the override
 `allow_code=true`. What a file says of `allow_code` itself does not count.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.attention.entry_points import packages_with
+from finetune.checkout import DISTRIBUTION
 from finetune.errors import UserError, nearest
 from finetune.metrics.registry import ENTRY_POINT_GROUP, is_registered, own_metrics
 from finetune.recipe import Recipe
-from finetune.recipe.code import NamedCode, functions_named, metrics_named, parse_reference
+from finetune.recipe.code import NamedCode, data_sets_named, functions_named, metrics_named, parse_reference
+from finetune.recipe.data_sets import packages_of_data_set
 
 ALLOWED = "allow_code=true"
 """The override that allows code."""
-
-_DATA_GROUP = "finetune.data"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Code:
 
 def code_of(recipe: Recipe) -> tuple[Code, ...]:
     """Return the code that a recipe names, beside that of finetune itself; nothing of it is imported or fetched."""
-    found = [*_functions(recipe), *_metrics(recipe)]
+    found = [*_functions(recipe), *_data_sets(recipe), *_metrics(recipe)]
     return tuple(_with_permission(recipe, *each) for each in found)
 
 
@@ -85,25 +85,37 @@ def _functions(recipe: Recipe) -> Iterator[tuple[NamedCode, str, bool]]:
     for named in functions_named(recipe.data):
         reference = parse_reference(named.name)
         if reference is None:
-            yield named, _entry_point(_DATA_GROUP, named.name), True
+            yield from _data_set(named)
         else:
             kind = "file" if reference.module.endswith(".py") else "module"
             yield named, f"the function {reference.name} of the {kind} {reference.module}", False
 
 
+def _data_sets(recipe: Recipe) -> Iterator[tuple[NamedCode, str, bool]]:
+    for named in data_sets_named(recipe.data):
+        yield from _data_set(named)
+
+
+def _data_set(named: NamedCode) -> Iterator[tuple[NamedCode, str, bool]]:
+    """Yield the code of a data set that an installed package brings; nothing for the samples of finetune itself."""
+    packages = packages_of_data_set(named.name)
+    if packages != (DISTRIBUTION,):
+        yield named, _entry_point(named.name, packages), True
+
+
 def _metrics(recipe: Recipe) -> Iterator[tuple[NamedCode, str, bool]]:
     for named in metrics_named(recipe.evaluation):
-        if packages_with(ENTRY_POINT_GROUP, named.name):
-            yield named, _entry_point(ENTRY_POINT_GROUP, named.name), True
+        packages = packages_with(ENTRY_POINT_GROUP, named.name)
+        if packages:
+            yield named, _entry_point(named.name, packages), True
         elif not is_registered(named.name):
             is_local = Path(named.name).exists()
             place = "in that file or folder" if is_local else "of that name on the Hugging Face Hub"
             yield named, f"the metric's script {place}", False
 
 
-def _entry_point(group: str, name: str) -> str:
-    packages = ", ".join(packages_with(group, name)) or "no installed package"
-    return f"the entry point {name} of {packages}"
+def _entry_point(name: str, packages: Sequence[str]) -> str:
+    return f"the entry point {name} of {', '.join(packages) or 'no installed package'}"
 
 
 def _meant(code: Code) -> str | None:

@@ -9,17 +9,31 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from finetune import __version__, compose, copying, log, run
 from finetune.errors import UserError, raise_all
 from finetune.recipe import find_task, heads
 
+
+class Commands(TyperGroup):
+    """The commands, with a message that says what is meant by a command that there is not."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            raise compose.unknown_command(args, tuple(self.commands))
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Fine-tune pretrained BERT and T5 models under attention masks written as expressions.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+ANY_OPTION = {"ignore_unknown_options": True}
+"""Options of other tools reach the words of a command, whose message says which key is meant."""
 Words = Annotated[list[str] | None, typer.Argument(metavar="recipe=NAME key=value ...", show_default=False)]
 
 
@@ -54,7 +68,7 @@ class SiteOption(StrEnum):
     cross = "cross"
 
 
-@app.command("run")
+@app.command("run", context_settings=ANY_OPTION)
 def run_command(words: Words = None) -> None:
     """Fine-tune and evaluate. For several GPUs: accelerate launch finetune/run.py recipe=NAME ..."""
     recipe = compose.compose(words or [], default=compose.DEFAULT_RECIPE)
@@ -63,22 +77,31 @@ def run_command(words: Words = None) -> None:
 
 @app.command("list")
 def list_command() -> None:
-    """Show every recipe with its task, its model and a one-line summary."""
-    table = Table(box=None)
-    for heading in ("recipe", "task", "model"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("about")
+    """Show every recipe with a one-line summary, its task, model, data, seed and masks."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    table.add_column()
     for name in compose.recipe_names():
         recipe = compose.load_recipe(name)
-        table.add_row(name, recipe.task.kind, recipe.model.description, recipe.summary)
-    terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=200)).print(table)
+        kind = recipe.task.kind.replace("_", " ")
+        table.add_row(name, recipe.summary)
+        table.add_row("", f"{kind}, {recipe.model.description}, data: {recipe.data.description}, seed: {recipe.seed}")
+        table.add_row("", f"masks: {recipe.attention.description}")
+    Console(highlight=False, markup=False).print(table)
 
 
-@app.command("show")
+@app.command("show", context_settings=ANY_OPTION)
 def show_command(words: Words = None) -> None:
-    """Print a recipe with all values resolved, as YAML that can be run again."""
-    print(compose.to_yaml(compose.compose(words or [])), end="")
+    """Print a recipe with all values resolved and explained, as YAML that can be run again."""
+    print(compose.commented_yaml(compose.compose(words or [])), end="")
+
+
+@app.command("help")
+def help_command(
+    key: Annotated[str | None, typer.Argument(help="A key, or a section: training.epochs, training.")] = None,
+) -> None:
+    """Explain a key of a recipe, list the keys of a section, or list the sections."""
+    print(compose.explain_keys(key, commands=[str(one.name) for one in app.registered_commands]))
 
 
 @app.command("copy")
@@ -90,7 +113,7 @@ def copy_command(
     print(f"recipe={copying.copy_recipe(recipe.removeprefix('recipe='), path)}")
 
 
-@app.command("check")
+@app.command("check", context_settings=ANY_OPTION)
 def check_command(words: Words = None) -> None:
     """Check the data of a run, its lengths in tokens, and the cost of a step. The exit status is 2 on any error."""
     recipe = compose.compose(words or [])
@@ -149,19 +172,18 @@ def mask_command(
         print(report.draw_mask(program.encoder.mask, axis, heads=heads, picture=picture))
 
 
-@app.command("explain")
+@app.command("explain", context_settings=ANY_OPTION)
 def explain_command(words: Words = None) -> None:
     """Show how the attention of a recipe is computed, what this saves, and which tokens reach the head."""
     from finetune import report
 
     plans = report.explain_recipe(compose.compose(words or []))
-    terminal = Console(highlight=False)
-    console = terminal if terminal.is_terminal else Console(width=200, highlight=False)
-    console.print(plans.table())
+    for line in plans.sentences():
+        print(log.fit_to_width(line))
     if (reach := plans.reach_table()) is not None:
-        console.print(reach)
+        Console(highlight=False).print(reach)
     for warning in plans.warnings:
-        console.print(f"warning: {warning}", markup=False)
+        print(log.fit_to_width(f"warning: {warning}"))
 
 
 @app.command("attention")
@@ -209,7 +231,7 @@ def predict_command(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with status 2 if a row has no prediction.")] = False,
 ) -> None:
     """Predict each row of a file, in order; rows that cannot be read are reported, and all others are predicted."""
-    overrides = _predict_overrides(words or [], column or [], num_beams)
+    overrides = _predict_overrides(model, words or [], column or [], num_beams)
     from finetune import serve
 
     try:
@@ -230,7 +252,13 @@ def predict_command(
     raise typer.Exit(2 if strict and summary.bad else 0)
 
 
-def _predict_overrides(words: list[str], columns: list[str], num_beams: int | None) -> dict[str, Any]:
+def _predict_overrides(model: str, words: list[str], columns: list[str], num_beams: int | None) -> dict[str, Any]:
+    if files := [word for word in words if "=" not in word]:
+        raise UserError(
+            f"{files[0]!r} is not of the form key=value",
+            expected="the file to predict after --input, and the file for predictions after --output",
+            fix=f"finetune predict {model} --input {files[0]}",
+        )
     if odd := [column for column in columns if "=" not in column]:
         raise UserError(f"--column {odd[0]} does not say which column it is", fix=f"--column text={odd[0]}, say")
     beams = [] if num_beams is None else [f"task.num_beams={num_beams}"]

@@ -99,6 +99,14 @@ def raise_all(errors: Sequence[UserError]) -> None:
         raise UserErrors(errors)
 
 
+def single_errors(errors: Iterable[UserError]) -> list[UserError]:
+    """Return the errors in order, with each `UserErrors` among them replaced by the errors that it holds."""
+    found: list[UserError] = []
+    for error in errors:
+        found += single_errors(error.errors) if isinstance(error, UserErrors) else [error]
+    return found
+
+
 def nearest(name: str, choices: Iterable[str]) -> str | None:
     """Return the choice that is most similar to `name`, or None if none is similar."""
     matches = difflib.get_close_matches(name, list(choices), n=1, cutoff=0.6)

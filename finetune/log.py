@@ -12,7 +12,9 @@ while it runs, and only if the program has not set up logging itself (`shown`).
 
 import logging
 import os
+import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,6 +41,8 @@ In a notebook it writes plain text into one output, where rich would make a new 
 logger = logging.getLogger("finetune")
 """The parent of all loggers of finetune."""
 
+_HANGING = re.compile(r"  (?:where|expected|found|fix): +")
+"""The beginnings of those lines of a `UserError` after which the text is aligned."""
 _OFF = logging.CRITICAL + 1
 
 
@@ -48,14 +52,38 @@ class ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             prefix = "warning: " if record.levelno >= logging.WARNING else ""
-            console.print(prefix + self.format(record), markup=False, soft_wrap=True)
+            console.print(fit_to_width(prefix + self.format(record)), markup=False, soft_wrap=True)
             sys.stderr.flush()  # at once, also where output is piped
         except Exception:
             self.handleError(record)
 
 
+def fit_to_width(text: str) -> str:
+    """Return a message with its lines broken between words, so that they fit the terminal.
+
+    A line that goes to a file or a pipe stays whole, so that it can be searched for, unless COLUMNS is set. No word is
+    broken, and so no path.
+    """
+    if not (console.is_terminal or os.environ.get("COLUMNS")):
+        return text
+    return "\n".join(part for line in text.split("\n") for part in _broken(line, console.width))
+
+
+def _broken(line: str, width: int) -> list[str]:
+    """Return a line in parts of at most `width` characters; the parts after the first are indented."""
+    match = _HANGING.match(line)
+    indent = " " * (len(match[0]) if match else len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, tabsize=4
+    ) or [line]
+
+
 def to_console() -> None:
-    """Show notes and warnings on standard error from now on, whatever other handlers there are; for commands."""
+    """Show notes and warnings on standard error from now on, whatever other handlers there are; for commands.
+
+    Libraries show no progress bars of their own then, unless the user's environment asks for them.
+    """
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
     if not any(isinstance(handler, ConsoleHandler) for handler in logger.handlers):
         logger.addHandler(ConsoleHandler())
     logger.setLevel(logging.INFO)

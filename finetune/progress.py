@@ -31,6 +31,8 @@ results_console = LastingConsole(highlight=False, markup=False)
 """The console for final results, on standard output."""
 
 _SECONDS_BETWEEN_LINES = 30.0
+_WIDE = 110
+"""The width of a terminal, in characters, from which on the bar is long and the elapsed time is shown."""
 
 
 class ProgressBar:
@@ -119,12 +121,13 @@ class _Rate(ProgressColumn):
 
 
 def _progress() -> Progress:
+    is_wide = console.width >= _WIDE
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=20 if is_wide else 6),
         MofNCompleteColumn(),
         _Rate(),
-        TimeElapsedColumn(),
+        *([TimeElapsedColumn()] if is_wide else []),
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,

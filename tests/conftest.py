@@ -6,7 +6,14 @@ import subprocess
 import sys
 import tempfile
 
+import hypothesis
 import pytest
+
+# The same examples in each run, so that a change fails for what it changed. To look for new failures:
+# pytest --hypothesis-profile=random
+hypothesis.settings.register_profile("fixed", derandomize=True)
+hypothesis.settings.register_profile("random", derandomize=False)
+hypothesis.settings.load_profile("fixed")
 
 # Libraries read these when they are imported, so they are set before any test is. Port 9 (discard) answers nobody: a
 # test that needs a Hub starts one of its own and names it, and none reads what this user has cached.

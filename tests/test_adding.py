@@ -14,6 +14,7 @@ import torch
 from transformers import RobertaPreLayerNormConfig, RobertaPreLayerNormModel
 
 from finetune import compose, metrics
+from finetune.allowed_code import code_of
 from finetune.attention.masks import register_mask, register_predicate
 from finetune.attention.pretrained import KNOWN_FAMILIES, families, unregister_family
 from finetune.errors import UserError
@@ -37,7 +38,7 @@ def _forgets() -> Iterator[None]:
     unregister_task("word_count")
     for family in set(families()) - set(KNOWN_FAMILIES):
         unregister_family(family)
-    for name in ("word_count", "prelayernorm"):
+    for name in ("word_count", "prelayernorm", "weather_data"):
         sys.modules.pop(name, None)
 
 
@@ -63,7 +64,7 @@ def test_the_task_trains_and_predicts(tmp_path: Path, monkeypatch: pytest.Monkey
     write_texts(tmp_path / "texts.csv", 400)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    (command,) = re.findall(r"finetune run (recipe=.*)", TEXT)
+    (command,) = re.findall(r"finetune run (recipe=my_.*)", TEXT)
     scores = run_recipe(compose.compose([command]))
     assert scores["mse"] < 2  # the variance of the counts is about 12
     (folder,) = (tmp_path / "runs" / "my_word_count").iterdir()
@@ -125,6 +126,34 @@ def test_the_family_is_trained_under_masks(tmp_path: Path, monkeypatch: pytest.M
     (folder,) = (tmp_path / "runs" / "prelayernorm").iterdir()
     (answer,) = predict(str(folder), [{"text": "a great film"}])
     assert answer["prediction"] in ("good", "bad")
+
+
+def test_the_data_set_of_a_package_trains_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "weather_data.py")
+    monkeypatch.chdir(tmp_path)
+    (command,) = re.findall(r"finetune run (recipe=.* data.sample=.*)", TEXT)
+    tiny = ["model.sample=null", "model.scratch.architecture=bert", "model.scratch.size=tiny", "task.max_length=16"]
+    fast = ["model.scratch.vocab_size=200", "training.epochs=4", "training.batch_size=8", "training.learning_rate=1e-3"]
+    words = [*command.split(), *tiny, *fast, "training.precision=fp32", "output_dir=runs"]
+    with pytest.raises(UserError, match="no installed package brings a data set 'weather'"):
+        compose.compose(words)
+    install_from_docs("weather-data", tmp_path, monkeypatch)
+    with pytest.raises(UserError, match=r"did you mean data\.sample=weather"):
+        compose.compose(["recipe=sentiment_sample", "data.sample=wether"])
+    assert "weather_data" not in sys.modules
+    recipe = compose.compose(words)
+    assert [str(code) for code in code_of(recipe)] == [
+        "data.sample=weather runs the entry point weather of weather-data"
+    ]
+    assert "weather_data" not in sys.modules
+    assert run_recipe(recipe)["accuracy"] > 0.9
+    (folder,) = (tmp_path / "runs" / "sentiment_sample").iterdir()
+
+    # The model predicts where the data set is not installed, from a recipe in YAML that needs no permission.
+    assert compose.compose([f"recipe={folder / 'recipe.yaml'}"]).data.sample == "weather"
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [])
+    (answer,) = predict(str(folder), [{"text": "It is stormy in Oslo today"}])
+    assert answer["prediction"] == "bad"
 
 
 def test_what_the_page_names_is_there() -> None:

@@ -184,6 +184,21 @@ def test_an_entry_point_is_allowed(brings: Brings) -> None:
     ]
 
 
+def test_a_data_set_of_another_package_is_allowed_and_listed_and_one_of_finetune_is_no_other_code(
+    brings: Brings,
+) -> None:
+    brings("corpora", "finetune.data", corpus="mine:load")
+    recipe = compose.load_recipe(write(data={"sample": "corpus"}))
+    require_allowed(recipe)
+    assert not needs_permission(recipe)
+    assert [str(code) for code in code_of(recipe)] == ["data.sample=corpus runs the entry point corpus of corpora"]
+    data = {"sources": [{"sample": "sentiment"}, {"sample": "corpus"}, {"path": "train.csv", "sample": "corpus"}]}
+    (code,) = code_of(compose.load_recipe(write(data=data)))
+    assert (code.key, code.is_installed) == ("data.sources[1].sample", True)
+    assert code_of(compose.load_recipe(write(data={"sample": "sentiment"}))) == ()
+    assert code_of(compose.load_recipe(write(data={"function": "sentiment"}))) == ()
+
+
 def test_python_recipes_dictionaries_and_objects_are_the_users() -> None:
     sections = {**RECIPE, **CASES["function"]}
     Path("recipe.py").write_text(f"from finetune.recipe import Recipe\nrecipe = Recipe.model_validate({sections!r})")

@@ -28,13 +28,17 @@ def finetune(*words: str, **environment: str) -> subprocess.CompletedProcess[str
     return command("-c", "import sys; from finetune.cli import main; sys.exit(main())", *words, environment=environment)
 
 
-def test_list_shows_every_recipe_with_task_and_model() -> None:
-    shown = finetune("list", COLUMNS="200")
+@pytest.mark.parametrize("columns", ["80", "200"])
+def test_list_shows_every_recipe_with_what_it_trains(columns: str) -> None:
+    shown = finetune("list", COLUMNS=columns)
     assert shown.returncode == 0
+    assert max(map(len, shown.stdout.splitlines())) <= int(columns)
+    whole = " ".join(shown.stdout.split())
     for name in compose.recipe_names():
-        (line,) = [line for line in shown.stdout.splitlines() if line.split()[:1] == [name]]
-        assert compose.load_recipe(name).task.kind in line
-        assert compose.load_recipe(name).model.description in line
+        recipe = compose.load_recipe(name)
+        kind = recipe.task.kind.replace("_", " ")
+        said = f"{kind}, {recipe.model.description}, data: {recipe.data.description}, seed: {recipe.seed}"
+        assert f"{name} {recipe.summary} {said} masks: {recipe.attention.description}" in whole
 
 
 def test_show_prints_what_can_be_run_again(tmp_path: Path) -> None:
@@ -43,6 +47,19 @@ def test_show_prints_what_can_be_run_again(tmp_path: Path) -> None:
     path = tmp_path / "sst2.yaml"
     path.write_text(shown.stdout)
     assert compose.load_recipe(str(path)) == compose.compose(words)
+
+
+@pytest.mark.parametrize("words", [[], ["training"], ["data.filter"]])
+def test_help_explains_keys(words: list[str]) -> None:
+    shown = finetune("help", *words)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout == compose.explain_keys(*words) + "\n"
+
+
+def test_help_suggests_what_is_near() -> None:
+    shown = finetune("help", "training.epoch")
+    assert (shown.returncode, shown.stdout) == (2, "")
+    assert "finetune help training.epochs" in shown.stderr
 
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["list", "--help"], ["show", "--help"]])
@@ -130,4 +147,22 @@ def test_mistakes_in_drawing(words: list[str]) -> None:
     shown = finetune(*words)
     assert shown.returncode == 2
     assert shown.stderr.startswith("error: ")
+    assert "Traceback" not in shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        (["train", "recipe=sst2"], "finetune run recipe=sst2"),
+        (["run", "--recipe", "sst2"], "write recipe=sst2"),
+        (["check", "recipe=sst2", "--lr", "1e-4"], "write training.learning_rate=1e-4"),
+        (["show", "recipe=sst2", "--num_train_epochs=3"], "write training.epochs=3"),
+        (["predict", "runs/a", "new.csv"], "finetune predict runs/a --input new.csv"),
+    ],
+)
+def test_words_of_other_tools_lead_home(words: list[str], fix: str) -> None:
+    shown = finetune(*words)
+    assert shown.returncode == 2
+    assert shown.stderr.startswith("error: ")
+    assert f"fix:      {fix}" in shown.stderr
     assert "Traceback" not in shown.stderr

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from finetune.errors import Interrupted, MissingExtra, UserError, UserErrors, nearest, raise_all
+from finetune.errors import Interrupted, MissingExtra, UserError, UserErrors, nearest, raise_all, single_errors
 
 
 def test_a_message_has_a_line_for_each_detail() -> None:
@@ -29,6 +29,12 @@ def test_errors_are_raised_together() -> None:
         raise_all([first, second])
     assert several.value.errors == (first, second)
     assert str(several.value) == f"{first}\n{second}"
+
+
+def test_errors_that_hold_others_are_taken_apart() -> None:
+    first, second, third = UserError("first"), UserError("second"), UserError("third")
+    assert single_errors([UserErrors([first, UserErrors([second])]), third]) == [first, second, third]
+    assert single_errors([]) == []
 
 
 def test_a_missing_package_is_named_with_its_extra() -> None:

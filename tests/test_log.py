@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from rich.console import Console
 
 from finetune import log
 from finetune.progress import say, warn
@@ -77,3 +78,27 @@ def test_silenced_tells_nobody(caplog: pytest.LogCaptureFixture, capsys: pytest.
     say("after")
     assert caplog.messages == ["after"]
     assert capsys.readouterr().err == "after\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a short line", "a short line"),
+        ("  masks: window(2) | blocks(4) | strided(8)", "  masks: window(2) |\n    blocks(4) |\n    strided(8)"),
+        (
+            "no\n  fix:      several words that help",
+            "no\n  fix:      several\n            words\n            that help",
+        ),
+        ("  run folder: runs/sentiment_sample/2026-01-31", "  run folder:\n    runs/sentiment_sample/2026-01-31"),
+        ("two\n\nlines", "two\n\nlines"),
+    ],
+)
+def test_lines_are_broken_between_words(monkeypatch: pytest.MonkeyPatch, text: str, expected: str) -> None:
+    monkeypatch.setattr(log, "console", Console(stderr=True, force_terminal=True, width=21))
+    assert log.fit_to_width(text) == expected
+
+
+def test_lines_that_are_not_for_a_terminal_stay_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    monkeypatch.setattr(log, "console", Console(stderr=True, force_terminal=False, width=21))
+    assert log.fit_to_width("a b " * 20) == "a b " * 20

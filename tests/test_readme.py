@@ -172,6 +172,17 @@ def test_the_table_of_recipes_is_whole() -> None:
     assert sorted(listed) == compose.recipe_names()
 
 
+def test_the_table_of_recipes_has_their_masks_and_seed() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "The seed is 42 in" in readme
+    for name in compose.recipe_names():
+        recipe = compose.load_recipe(name)
+        (row,) = re.findall(rf"^\| `{name}` \|.*\|$", readme, re.MULTILINE)
+        masks = re.split(r"(?<!\\)\|", row)[5]
+        assert masks.strip().replace("\\|", "|").replace("`", "") == recipe.attention.description
+        assert recipe.seed == 42
+
+
 def test_the_mask_is_drawn_as_shown(tmp_path: Path) -> None:
     drawn = finetune("mask", "window(2) | global_tokens(0)", "--length", "12", cwd=tmp_path)
     assert f"```text\n{drawn.stdout.rstrip()}\n```" in (ROOT / "README.md").read_text()

@@ -83,6 +83,17 @@ def test_the_wheel_holds_all_that_a_run_needs_and_no_more(wheel: Path) -> None:
     assert "License-Expression: Apache-2.0" in metadata
 
 
+def test_the_samples_are_found_by_the_metadata_of_the_wheel(installed: Environment, tmp_path: Path) -> None:
+    told = installed.call("finetune", "show", "recipe=sst2", "data.name=null", "data.sample=adress", cwd=tmp_path)
+    assert told.returncode == 2
+    assert "the data sets address, interface, licence, sentiment" in told.stderr
+    code = (
+        "from finetune.data.functions import find_data_set\nprint(find_data_set('address', 'data.sample').__module__)"
+    )
+    found = installed.call("python", "-c", code, cwd=tmp_path)
+    assert found.stdout.split() == ["finetune.samples.address"], found.stderr
+
+
 def test_commands_work_where_only_the_wheel_is_installed(installed: Environment, tmp_path: Path) -> None:
     foreign = installed.site_packages / "recipes" / "foreign.py"  # other distributions install such a package
     foreign.parent.mkdir()

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from finetune.data.messages import plural
 from finetune.errors import UserError
+from finetune.hardware.memory import batch_key
 from finetune.recipe import Recipe
 
 _FEW_STEPS = 100
@@ -24,8 +25,7 @@ def few_steps(steps_per_epoch: int, total_steps: int, recipe: Recipe) -> Iterato
     if total_steps >= _FEW_STEPS:
         return
     training = recipe.training
-    batch = "tokens_per_batch" if training.tokens_per_batch else "batch_size"
-    size = training.tokens_per_batch or training.batch_size
+    batch, size = batch_key(training)
     longer = (
         f"training.steps={_FEW_STEPS}" if training.steps else f"training.epochs={_FEW_STEPS // steps_per_epoch + 1}"
     )

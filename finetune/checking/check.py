@@ -21,7 +21,7 @@ from finetune.data import Field, LoadedData, SourceRows, assemble, read_sources
 from finetune.data.files.find import find_split_files
 from finetune.data.files.text import has_byte_order_mark
 from finetune.data.targets import infer_label_kinds
-from finetune.errors import UserError, UserErrors
+from finetune.errors import UserError, single_errors
 from finetune.progress import silenced
 from finetune.recipe import Recipe
 from finetune.tasks import Task
@@ -67,14 +67,9 @@ class CheckReport:
         """Collect errors that are raised inside this block, each once, and continue after the block."""
         try:
             yield
-        except UserErrors as several:
-            self._add(several.errors)
         except UserError as error:
-            self._add([error])
-
-    def _add(self, errors: Sequence[UserError]) -> None:
-        known = {str(error) for error in self.errors}
-        self.errors += [error for error in errors if str(error) not in known]
+            known = {str(one) for one in self.errors}
+            self.errors += [one for one in single_errors([error]) if str(one) not in known]
 
 
 def check_recipe(recipe: Recipe) -> CheckReport:

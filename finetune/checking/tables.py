@@ -92,7 +92,10 @@ def _trial(trial: TrialSteps) -> Table:
     table.add_row("largest batch", f"{trial.examples:,} examples, {trial.tokens:,} tokens")
     table.add_row("its loss before training", f"{trial.loss:.3f} nats a target")
     table.add_row("most memory" + (" of the GPU" if trial.on_gpu else " of the process"), _size(trial.memory))
-    table.add_row(f"an epoch of {trial.batches:,} batches ({trial.measured[0]} measured)", _clock(trial.epoch_seconds))
+    lower, upper = map(_clock, trial.epoch_quartiles)
+    spread = f", half of them between {lower} and {upper}" if trial.measured[0] > 1 else ""
+    steps = f"by the median of {plural(trial.measured[0], 'step')} after a warm-up{spread}"
+    table.add_row(f"an epoch of {trial.batches:,} batches, {steps}", _clock(trial.epoch_seconds))
     table.add_row(f"scoring dev once ({trial.measured[1]} measured)", _clock(trial.dev_seconds))
     return table
 

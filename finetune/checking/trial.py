@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain, count, islice
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -19,10 +21,17 @@ from finetune.training.micro_batches import StepPlan, of_one_step
 
 _SECONDS = 8.0
 """The time in seconds after which each of the two measurements, training and evaluation, begins no other batch."""
+_MOST_SECONDS = 30.0
+"""The time in seconds after which training begins no other step, even where fewer than `_FEWEST_STEPS` are measured."""
+_FEWEST_STEPS = 3
+"""The number of training steps that are measured where they do not take too long."""
 _MOST_BATCHES = 20
 """The largest number of batches that each of them computes."""
 _EPOCHS = 10
 """The number of epochs whose batches are searched for the largest."""
+
+
+FloatArray: TypeAlias = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,9 @@ class TrialSteps:
         memory: The peak memory of the GPU, or else of this process, in bytes.
         on_gpu: Whether `memory` is that of the GPU.
         batches: The number of batches of an epoch.
-        epoch_seconds: The estimated time of an epoch of training in one process, in seconds.
+        epoch_seconds: The estimated time of an epoch of training in one process, in seconds, by the median of the steps
+            that were measured.
+        epoch_quartiles: The same by their lower and their upper quartile.
         dev_seconds: The estimated time of scoring the dev split once, in seconds. A trained model may take less, since
             the texts that it generates end earlier.
         measured: The numbers of train and dev batches that were measured.
@@ -49,6 +60,7 @@ class TrialSteps:
     on_gpu: bool
     batches: int
     epoch_seconds: float
+    epoch_quartiles: tuple[float, float]
     dev_seconds: float
     measured: tuple[int, int]
 
@@ -67,18 +79,14 @@ def try_out(run: Run) -> TrialSteps:
     try:
         with loop.computing():
             (loss,) = _train(loop, [largest])
-            seconds = _seconds_a_token(loop, loop.plan.epoch(0))
+            _check_finite(loss, loop, largest)
+            rates = _seconds_a_token(loop)
         dev_seconds, dev_batches = _score(loop)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        raise out_of_memory(f"for the largest batch, of {_describe(loop, largest)}") from error
-    if not np.isfinite(loss):
-        raise UserError(
-            "the loss of the untrained model is not finite",
-            found=f"{loss} on the largest batch, of {_describe(loop, largest)}",
-            fix="training.precision=fp32 tells whether it is the precision",
-        )
+        raise out_of_memory(f"for the largest batch, of {_describe(loop, largest)}", run.recipe.training) from error
+    median, lower, upper = quartiles(rates * int(loop.plan.lengths.sum()))
     return TrialSteps(
         examples=len(largest),
         tokens=int(loop.plan.lengths[largest].sum()),
@@ -86,10 +94,25 @@ def try_out(run: Run) -> TrialSteps:
         memory=_most_memory(run.accelerator.device),
         on_gpu=run.accelerator.device.type == "cuda",
         batches=len(loop.plan),
-        epoch_seconds=seconds[0] * int(loop.plan.lengths.sum()),
+        epoch_seconds=median,
+        epoch_quartiles=(lower, upper),
         dev_seconds=dev_seconds,
-        measured=(seconds[1], dev_batches),
+        measured=(len(rates), dev_batches),
     )
+
+
+def _check_finite(loss: float, loop: Loop, largest: Indices) -> None:
+    """Raise an error where the loss of the untrained model is not finite.
+
+    Raises:
+        UserError: The loss is infinite or not a number.
+    """
+    if not np.isfinite(loss):
+        raise UserError(
+            "the loss of the untrained model is not finite",
+            found=f"{loss} on the largest batch, of {_describe(loop, largest)}",
+            fix="training.precision=fp32 tells whether it is the precision",
+        )
 
 
 def _largest(loop: Loop) -> Indices:
@@ -113,15 +136,34 @@ def _train(loop: Loop, batches: Sequence[Indices]) -> Iterable[float]:
             yield flags.loss.item() / max(step.targets, 1)  # waits for the device
 
 
-def _seconds_a_token(loop: Loop, batches: Sequence[Indices]) -> tuple[float, int]:
-    """Return the seconds of training for each token, and the number of batches measured."""
-    chosen = batches[:_MOST_BATCHES]
-    start, tokens, number = time.perf_counter(), 0, 0
-    for number, _ in enumerate(_train(loop, chosen), start=1):
-        tokens += int(loop.plan.lengths[chosen[number - 1]].sum())
-        if time.perf_counter() - start > _SECONDS:
+def _seconds_a_token(loop: Loop) -> FloatArray:
+    """Return the seconds of training for each token, of several steps; float64, [steps].
+
+    The first step is not among them: it starts the thread that collates, and compiles kernels for its size.
+    """
+    chosen = list(islice(chain.from_iterable(map(loop.plan.epoch, count())), 1 + _MOST_BATCHES))
+    seconds = list[float]()
+    last = time.perf_counter()
+    for _ in _train(loop, chosen):
+        now = time.perf_counter()
+        seconds.append(now - last)
+        last = now
+        if _is_enough(seconds[1:]):
             break
-    return (time.perf_counter() - start) / max(tokens, 1), number
+    tokens = [int(loop.plan.lengths[batch].sum()) for batch in chosen[: len(seconds)]]
+    return np.divide(seconds[1:], tokens[1:], dtype=np.float64)
+
+
+def _is_enough(seconds: Sequence[float]) -> bool:
+    """Return whether the steps that were measured suffice: several, or a single one where steps take very long."""
+    limit = _SECONDS if len(seconds) >= _FEWEST_STEPS else _MOST_SECONDS
+    return sum(seconds) > limit
+
+
+def quartiles(values: FloatArray) -> tuple[float, float, float]:
+    """Return the median, the lower and the upper quartile of some values."""
+    lower, median, upper = (float(one) for one in np.quantile(values, [0.25, 0.5, 0.75]))
+    return median, lower, upper
 
 
 def _score(loop: Loop) -> tuple[float, int]:
@@ -142,11 +184,14 @@ def _score(loop: Loop) -> tuple[float, int]:
     ):
         for number, batch in enumerate(prepared, start=1):
             run.task.predict(model, batch, run.context, final=False)
+            if number == 1 and len(chosen) > 1:  # a warm-up
+                start = time.perf_counter()
+                continue
             tokens += int(lengths[chosen[number - 1]].sum())
             if time.perf_counter() - start > _SECONDS:
                 break
     seconds = time.perf_counter() - start
-    return seconds * int(lengths.sum()) / max(tokens, 1), number
+    return seconds * int(lengths.sum()) / max(tokens, 1), max(number - 1, 1)
 
 
 def _most_memory(device: torch.device) -> int:

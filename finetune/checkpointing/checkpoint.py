@@ -177,11 +177,17 @@ def clear(folder: Path, *, keep: Literal["models", "all", "none"]) -> int:
     freed = 0
     for path in doomed:
         if path.is_dir() and not path.is_symlink():
-            freed += sum(file.lstat().st_size for file in path.rglob("*") if file.is_file())
+            freed += sum(map(_size, path.rglob("*")))
             _delete(path)
     with contextlib.suppress(OSError):  # there is no such folder, or it holds files of the user
         folder.rmdir()
     return freed
+
+
+def _size(file: Path) -> int:
+    """Return the bytes that deleting a file frees: none where another hard link keeps its content."""
+    status = file.lstat()
+    return status.st_size if file.is_file() and status.st_nlink == 1 else 0
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from finetune import compose
 from finetune.allowed_code import ALLOWED, needs_permission
 from finetune.checkpointing.run_folder import RunFolder, runs_of
 from finetune.checkpointing.run_lock import RunLock, at_work
+from finetune.dotted_keys import flatten
 from finetune.errors import UserError
 from finetune.progress import say
 from finetune.recipe import Recipe
@@ -105,7 +106,7 @@ def _find(recipe: Recipe, lock: RunLock) -> RunFolder | UserError | None:
 
 def differences(stored: Recipe, asked: Recipe) -> list[Difference]:
     """Return the keys in which two recipes differ although a run that is resumed must not change them."""
-    before, now = _flat(stored.model_dump(mode="json")), _flat(asked.model_dump(mode="json"))
+    before, now = flatten(stored.model_dump(mode="json")), flatten(asked.model_dump(mode="json"))
     return [
         (key, before.get(key), now.get(key))
         for key in sorted(before.keys() | now.keys())
@@ -200,7 +201,7 @@ def _stored(folder: RunFolder) -> Recipe:
 
 
 def _as_chosen(recipe: Recipe, folder: RunFolder) -> Recipe:
-    chosen = _flat(_stored(folder).model_dump(mode="json"))
+    chosen = flatten(_stored(folder).model_dump(mode="json"))
     return compose.override(recipe, {key: chosen[key] for key in CHOSEN})
 
 
@@ -210,13 +211,3 @@ def _describe(different: list[Difference]) -> str:
 
 def _is_harmless(key: str) -> bool:
     return any(key == harmless or key.startswith(f"{harmless}.") for harmless in HARMLESS)
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat

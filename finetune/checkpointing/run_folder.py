@@ -22,9 +22,11 @@ from finetune.checkpointing.run_lock import RunLock
 from finetune.errors import UserError
 from finetune.progress import warn
 from finetune.recipe import Recipe, name_problem
+from finetune.recipe.changes import Changes
 from finetune.tasks import EvaluationRecord
 
 _RESULTS = "results.json"
+_ENVIRONMENT = "environment.json"
 _UNPUBLISHED = "unpublished"
 """Name of a file that is there while a finished run has not been published."""
 _PACKAGES = (
@@ -77,7 +79,7 @@ class RunFolder:
                 found=error.strerror,
                 fix="name a folder of yours: output_dir=...",
             ) from error
-        folder._write_json("environment.json", environment() | dict(chosen or {}))
+        folder._write_json(_ENVIRONMENT, environment() | dict(chosen or {}))
         return folder
 
     @property
@@ -139,6 +141,15 @@ class RunFolder:
         atomic.write_text(self.path / _UNPUBLISHED, note)
         self._write_json(_RESULTS, results)
 
+    def changes(self) -> Changes:
+        """Return what differs from the recipe that the run was started with; nothing where that is not known."""
+        path = self.path / _ENVIRONMENT
+        try:
+            stored = read_json(path, Environment, "").get("changed")
+        except UserError:
+            return Changes()
+        return Changes.from_json(stored if isinstance(stored, dict) else {})
+
     def test_scores(self) -> dict[str, float]:
         """Return the final scores by name.
 
@@ -171,6 +182,7 @@ class Results(BaseModel):
     model_config = ConfigDict(strict=True)
 
     test: dict[str, float] = {}
+    changed: dict[str, dict[str, Any]] = {}
     baselines: dict[str, dict[str, float | None]] = {}
 
 

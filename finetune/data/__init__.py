@@ -1,7 +1,8 @@
 """Examples: where they come from, which column is which, what is wrong with them, and how they are batched.
 
-Here lives all that reads and checks data: local files (`files`), the Hub (`hub`), packaged samples (`samples`), and
-the batches of encoded examples. Tokens, models and metrics are the business of the packages above.
+Here lives all that reads and checks data: local files (`files`), the Hub (`hub`), functions of the user's and of
+installed packages (`python_source`), and the batches of encoded examples. Tokens, models and metrics are the business
+of the packages above.
 """
 
 from typing import TYPE_CHECKING

@@ -1,11 +1,12 @@
 """Rows that are mappings, such as parsed JSON, turned into columns."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from finetune.data.fields import Field, asked_columns
 from finetune.data.messages import Unit, missing_columns
 from finetune.data.rows import ColumnValues, Rows
+from finetune.dotted_keys import flatten
 from finetune.errors import raise_all
 
 _MISSING = object()
@@ -49,7 +50,7 @@ def rows_from_objects(
             columns[column] = [None if value is _MISSING else value for value in values]
     missing = [field for field in fields if field.column not in columns]
     if missing:
-        found = dict.fromkeys(path for row in objects for path in _paths(row))
+        found = dict.fromkeys(path for row in objects for path in flatten(row, _nested))
         raise_all(missing_columns(name, missing, list(found)))
     return Rows(name=name, columns=columns, unit=unit, numbers=numbers, notes=tuple(notes))
 
@@ -72,13 +73,8 @@ def _value(row: Any, column: str) -> Any:
     return _value(row.get(outer), inner) if dot else _MISSING
 
 
-def _paths(row: Mapping[str, Any], start: str = "") -> Iterator[str]:
-    """Return the dotted paths of a row's values that are neither mappings nor lists of mappings."""
-    for key, value in row.items():
-        if isinstance(value, Mapping):
-            yield from _paths(value, f"{start}{key}.")
-        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-            for number, item in enumerate(value[:_LISTED]):
-                yield from _paths(item, f"{start}{key}.{number}.")
-        else:
-            yield start + str(key)
+def _nested(key: str, value: Any) -> Mapping[Any, Any] | None:
+    """Return a mapping, or a list of mappings by number, whose values are columns of their own; None for others."""
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        return dict(enumerate(value[:_LISTED]))
+    return value if isinstance(value, Mapping) else None

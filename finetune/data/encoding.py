@@ -22,8 +22,8 @@ import transformers
 from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
+from finetune.cache_folder import cache_folder
 from finetune.data import cache
-from finetune.data.samples.fetch import cache_folder
 
 EncodeBatch = Callable[[Mapping[str, list[Any]], list[int]], dict[str, list[Any]]]
 """Features of some examples, from their columns and numbers."""
@@ -52,7 +52,7 @@ def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedToken
     if not is_kept:
         return _map(split, encode_batch, keep_in_memory=True)
     name = _hash(split, tokenizer, settings)
-    folder = cache_folder().parent / "features"
+    folder = cache_folder() / "features"
     try:
         if not cache.holds(folder / name):
             with cache.filled(folder / name) as made:

@@ -1,8 +1,8 @@
-"""Python functions of the user's, found by file, module or entry point."""
+"""Python functions of the user's and of installed packages, found by file, module or entry point."""
 
 import importlib
-import importlib.metadata
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,25 +12,27 @@ from typing import Any
 
 from finetune.errors import UserError, nearest
 from finetune.recipe.code import parse_reference
+from finetune.recipe.data_sets import load_data_set, packages_of_data_set
 
-ENTRY_POINTS = "finetune.data"
-"""The group in which a package names functions that give rows."""
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+"""The kinds of parameters that can be given by name."""
 
 
 def find_function(reference: str, key: str) -> Callable[..., Any]:
-    """The function that a recipe's key names.
+    """Return the function that a recipe's key names.
 
     Args:
-        reference: path/to/mine.py:function, package.module:function, or the name of an entry point.
+        reference: path/to/mine.py:function, package.module:function, or the name of a data set that an installed
+            package brings.
         key: The recipe's key, for messages.
 
     Raises:
-        UserError: There is no such file, module, entry point or function, or importing it fails.
+        UserError: There is no such file, module, data set or function, or importing it fails.
     """
     where = f"{key}={reference}"
     parsed = parse_reference(reference)
     if parsed is None:
-        return _entry_point(reference, where)
+        return find_data_set(reference, key)
     with as_user_error(f"the module of {reference} fails", where):
         module = _import(parsed.module, where)
     function = getattr(module, parsed.name, None)
@@ -44,6 +46,36 @@ def find_function(reference: str, key: str) -> Callable[..., Any]:
             fix=f"{key}={parsed.module}:{likely}" if likely else None,
         )
     return function  # type: ignore[no-any-return]
+
+
+def find_data_set(name: str, key: str) -> Callable[..., Any]:
+    """Return the function by which an installed package gives the rows of a data set.
+
+    Args:
+        name: The name of the data set.
+        key: The recipe's key that names it, for messages.
+
+    Raises:
+        UserError: No package brings it, several do, it cannot be imported, or it is not a function.
+    """
+    found = load_data_set(name, key)
+    if not callable(found):
+        raise UserError(
+            f"the data set {name!r} is not a function",
+            where=f"{key}={name}, an entry point of {', '.join(packages_of_data_set(name))}",
+            expected="a function that is called with train, dev and test in turn, and returns rows",
+            found=f"{found!r:.80}",
+        )
+    return found
+
+
+def takes_columns(function: Callable[..., Any]) -> bool:
+    """Return whether a function asks for the columns that are read, by a second argument `columns` without default."""
+    try:
+        _, *others = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # no argument at all, or a function of an extension module that tells none
+        return False
+    return any(one.name == "columns" and one.default is one.empty and one.kind in _BY_NAME for one in others)
 
 
 @contextmanager
@@ -103,17 +135,3 @@ def _import_dotted(name: str, where: str) -> ModuleType:
             where=where,
             fix="install it or put its folder on PYTHONPATH; a file is named by its path: path/to/mine.py:function",
         ) from None
-
-
-def _entry_point(name: str, where: str) -> Callable[..., Any]:
-    known = {point.name: point for point in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-    if name not in known:
-        raise UserError(
-            f"no installed package has an entry point {name!r} in the group {ENTRY_POINTS}",
-            where=where,
-            expected="path/to/mine.py:function, package.module:function, or an entry point",
-            found=", ".join(sorted(known)) or "no entry points",
-        )
-    with as_user_error(f"the module of {name} fails", where):
-        function: Callable[..., Any] = known[name].load()
-    return function

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from finetune.data.fields import Field
-from finetune.errors import UserError, UserErrors, nearest, raise_all
+from finetune.errors import UserError, nearest, raise_all, single_errors
 
 SHOWN = 5
 """How many wrong rows a message lists."""
@@ -67,9 +67,8 @@ def missing_columns(name: str, fields: Sequence[Field], found: Sequence[str], hi
 
 def raise_merged(errors: Sequence[UserError]) -> None:
     """Raise the errors collected over the splits; one that several splits share is raised once, with all places."""
-    flat = [part for error in errors for part in (error.errors if isinstance(error, UserErrors) else (error,))]
     groups: dict[tuple[str, str | None], list[UserError]] = {}
-    for error in flat:
+    for error in single_errors(errors):
         groups.setdefault((error.problem, error.fix), []).append(error)
     raise_all([_merge(group) for group in groups.values()])
 

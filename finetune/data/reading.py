@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from finetune.data import sentences
-from finetune.data.dict_rows import rows_from_objects
-from finetune.data.fields import Field, asked_columns
+from finetune.data.fields import Field
 from finetune.data.files import read_files
 from finetune.data.filtering import Filter
 from finetune.data.forms import find_list_forms
@@ -165,22 +164,8 @@ def _filtered(rows: dict[str, Rows], keep: Filter | None) -> tuple[dict[str, Row
 
 
 def _rows(data: Data, fields: Sequence[Field]) -> tuple[dict[str, Rows], tuple[str, ...]]:
-    if data.function is not None:
+    if data.function is not None or data.is_of_package:
         return read_function(data, fields), ()
     if data.path is not None:
         return read_files(data, fields), ()
-    if data.name is not None:
-        return read_hub(data, fields)
-    return _read_sample(data, fields), ()
-
-
-def _read_sample(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
-    # Imported here because other data do without the samples' packages.
-    from finetune.data import samples
-
-    assert data.sample is not None
-    splits = samples.load_sample(data.sample, asked_columns(fields))
-    return {
-        split: rows_from_objects(f"the {data.sample} sample, split {split}", objects, fields)
-        for split, objects in splits.items()
-    }
+    return read_hub(data, fields)

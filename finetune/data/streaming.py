@@ -25,6 +25,7 @@ import psutil
 import pyarrow as pa
 from datasets import Dataset
 
+from finetune.cache_folder import cache_folder
 from finetune.data.cache import filled, holds, prune_cache
 from finetune.data.columns import canonical_column
 from finetune.data.empty import filled_rows
@@ -35,7 +36,6 @@ from finetune.data.forms import ListForms, find_list_forms, refuse_late_lists
 from finetune.data.messages import Unit, plural, raise_merged
 from finetune.data.python_source import stream_function
 from finetune.data.rows import ColumnValues, Rows, join
-from finetune.data.samples.fetch import cache_folder
 from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError
 from finetune.recipe import Data
@@ -109,7 +109,7 @@ def stream(
 
 def _sources(data: Data, fields: Sequence[Field], keep: Filter | None) -> Iterator[tuple[str, Path, Iterator[Rows]]]:
     """Return each split's name, the folder that its rows are written to, and the rows some at a time."""
-    cache = cache_folder().parent
+    cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     if data.function is not None:
         aside = _own_folder(cache)

@@ -7,6 +7,7 @@ from accelerate.utils.memory import should_reduce_batch_size
 from transformers import PreTrainedModel
 
 from finetune.errors import UserError
+from finetune.recipe import Training
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -35,18 +36,30 @@ def recompute_activations(model: PreTrainedModel) -> None:
         raise UserError(
             f"{type(model).__name__} does not support gradient checkpointing",
             where="training.gradient_checkpointing",
-            fix="training.gradient_checkpointing=false, and a smaller training.batch_size",
+            fix="training.gradient_checkpointing=false, and smaller batches",
         ) from error
 
 
-def out_of_memory(where: str) -> UserError:
+def out_of_memory(where: str, training: Training | None = None) -> UserError:
     """Return the error to raise when memory does not suffice and smaller micro-batches cannot help.
 
     Args:
         where: When it happened, for the message: `at step 3, for a single example`.
+        training: The recipe's `training` section, where a smaller batch would help; None where a batch is as small as
+            it can be.
     """
-    return UserError(
-        f"memory does not suffice {where}",
-        fix="training.gradient_checkpointing=true, a smaller training.batch_size (and a larger "
-        "training.gradient_accumulation), shorter inputs, or a smaller model",
-    )
+    ways = ["training.gradient_checkpointing=true", "shorter inputs", "a smaller model"]
+    if training is not None:
+        key, size = batch_key(training)
+        if size > 1:
+            smaller = f"training.{key}={size // 2} (it is {size})"
+            more = f"training.gradient_accumulation={2 * training.gradient_accumulation} for the same gradient"
+            ways.insert(0, f"{smaller} with {more}")
+    return UserError(f"memory does not suffice {where}", fix=", ".join(ways[:-1]) + f", or {ways[-1]}")
+
+
+def batch_key(training: Training) -> tuple[str, int]:
+    """Return the key of `training` that says how large a batch is, and its value: examples or tokens."""
+    if training.tokens_per_batch is not None:
+        return "tokens_per_batch", training.tokens_per_batch
+    return "batch_size", training.batch_size

@@ -13,17 +13,22 @@ from huggingface_hub import (
     hf_hub_download,
 )
 
+from finetune import atomic
 from finetune.hub.pictures import PICTURE, draw_masks
 from finetune.hub.run_facts import RunFacts
-from finetune.hub.sanitize import sanitized
+from finetune.hub.sanitize import published, sanitized
 from finetune.hub.usage import usage
 from finetune.hub_access import hub_access
 
+RECIPE = "recipe.yaml"
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 
 def write_card(run: Path) -> Path:
     """Write the model card of a finished run into its model folder, and return the path of the card.
+
+    The resolved recipe is written beside it, so that the folder can be handed over: `finetune predict` reads from the
+    recipe how inputs are read and cut. As in everything that is published, names of folders are left out of it.
 
     Args:
         run: The run folder.
@@ -45,11 +50,13 @@ def write_card(run: Path) -> Path:
         masks={} if standard else facts.program.to_config(),
         drawing=drawing,
         picture=None if standard else PICTURE,
+        changes=[str(change) for change in published(facts.changes).listed],
         settings=sanitized(facts.recipe).strip(),
         packages=facts.environment.get("packages", {}),
     )
     path = facts.model / "README.md"
     card.save(path)
+    atomic.write_text(facts.model / RECIPE, sanitized(facts.recipe))
     return path
 
 

@@ -13,17 +13,17 @@ from finetune.checkpointing.run_folder import RunFolder
 from finetune.documents import read_json
 from finetune.errors import UserError
 from finetune.hub.account import Repository, check_access
-from finetune.hub.card import write_card
+from finetune.hub.card import RECIPE, write_card
 from finetune.hub.errors import also, as_user_error
 from finetune.hub.retry import retry
 from finetune.hub.run_facts import RunFacts
-from finetune.hub.sanitize import sanitized
+from finetune.hub.sanitize import published, sanitized
 from finetune.hub.usage import renamed
 from finetune.progress import say
 
 CARD = "README.md"
-RUN_FILES = ("results.json", "metrics.jsonl")
-"""Files of a run that are pushed with the model. Predictions, which contain data, and the environment are not."""
+METRICS = "metrics.jsonl"
+RESULTS = "results.json"
 WEIGHTS = (".safetensors", ".safetensors.index.json")
 """Endings of files of an earlier push that are deleted if the new model has no such file."""
 STATE = "state"
@@ -98,6 +98,8 @@ def push_checkpoint(checkpoint: Path, target: Repository, title: str, base: str 
 def _additions(model: Path, name: str, base: str | None) -> Iterator[CommitOperationAdd]:
     """Yield the files of a model folder; the card and an adapter's configuration name models as the Hub does."""
     for path in sorted(model.rglob("*")):
+        if path == model / RECIPE:  # pushed with the run's other files, also where an older run lacks it here
+            continue
         if path.is_file() and not path.is_symlink() and STATE not in path.relative_to(model).parts:
             content: Path | bytes = path
             if path == model / CARD:
@@ -122,10 +124,16 @@ def _rebased(adapter: dict[str, Any], base: str | None) -> bytes:
     return json.dumps(adapter | {"base_model_name_or_path": named}, indent=2, sort_keys=True).encode()
 
 
-def _run_files(facts: RunFacts) -> list[CommitOperationAdd]:
-    paths = [facts.folder / name for name in RUN_FILES]
-    files = [CommitOperationAdd(path.name, path) for path in paths if path.is_file()]
-    return [*files, CommitOperationAdd("recipe.yaml", sanitized(facts.recipe).encode())]
+def _run_files(facts: RunFacts) -> Iterator[CommitOperationAdd]:
+    """Yield the files of a run that are pushed with the model.
+
+    Predictions, which contain data, and the environment are not pushed. Folders of this machine are not named.
+    """
+    results = facts.results | ({"changed": published(facts.changes).to_json()} if facts.changes.listed else {})
+    yield CommitOperationAdd(RESULTS, (json.dumps(results, indent=2, ensure_ascii=False) + "\n").encode())
+    if (facts.folder / METRICS).is_file():
+        yield CommitOperationAdd(METRICS, facts.folder / METRICS)
+    yield CommitOperationAdd(RECIPE, sanitized(facts.recipe).encode())
 
 
 def _commit(target: Repository, additions: Sequence[CommitOperationAdd], title: str) -> None:

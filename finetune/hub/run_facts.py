@@ -11,23 +11,22 @@ from transformers import PreTrainedConfig
 from finetune import compose, tasks
 from finetune.attention import Program
 from finetune.checkpointing.run_folder import Environment, Results, read_json
-from finetune.data.samples import SampleName
 from finetune.errors import UserError
 from finetune.models.stored_config import read_config
 from finetune.recipe import Model, Recipe
+from finetune.recipe.changes import Changes
 from finetune.recipe.data import DataSource
 from finetune.tasks import Task
 from finetune.tasks.mask_columns import BUILT_IN, needed_columns
 
-SAMPLES: dict[SampleName, tuple[str, ...]] = {
+SAMPLES: dict[str, tuple[str, ...]] = {
     "sentiment": ("en",),
     "address": ("en",),
     "interface": (),
     "licence": ("en",),
 }
-"""Languages of the sample data sets; empty where the task names them."""
+"""Languages of the data sets that finetune brings; empty where the task names them."""
 
-SAMPLE = "_sample"
 HUB_NAME = re.compile(r"[\w\-][\w.\-]*(/[\w\-][\w.\-]*)?")
 
 
@@ -87,6 +86,11 @@ class RunFacts:
         """The masks of the model."""
         return self.recipe.attention.program
 
+    @property
+    def changes(self) -> Changes:
+        """What differs from the recipe that the run was started with."""
+        return Changes.from_json(self.results.get("changed", {}))
+
     @cached_property
     def mask_features(self) -> tuple[str, ...]:
         """Columns and values that the masks read, and that the model cannot compute from its inputs."""
@@ -125,8 +129,7 @@ class RunFacts:
     @property
     def origins(self) -> tuple[DataSource, ...]:
         """The sources of the data."""
-        data = self.recipe.data
-        return data.sources or (data,)
+        return self.recipe.data.origins
 
     @property
     def datasets(self) -> tuple[DataSource, ...]:
@@ -136,13 +139,13 @@ class RunFacts:
     @property
     def data_name(self) -> str:
         """Name of the data; of local files and functions only the last part of the path."""
-        return ", ".join(map(_name, self.origins))
+        return self.recipe.data.description
 
     @property
     def sample_languages(self) -> tuple[str, ...]:
-        """Languages of the sample data sets among the sources."""
-        samples = [origin.sample for origin in self.origins if _name(origin).endswith(SAMPLE)]
-        return tuple(dict.fromkeys(language for sample in samples if sample for language in SAMPLES[sample]))
+        """Languages of the sources that are data sets of finetune; those of other packages are not known."""
+        samples = [origin.sample for origin in self.origins if origin.is_of_package and origin.sample]
+        return tuple(dict.fromkeys(language for sample in samples for language in SAMPLES.get(sample, ())))
 
 
 def base_model(model: Model) -> str | None:
@@ -151,12 +154,3 @@ def base_model(model: Model) -> str | None:
         return "sentence-transformers/all-MiniLM-L6-v2"
     of_hub = model.name is not None and HUB_NAME.fullmatch(model.name) and not Path(model.name).exists()
     return model.name if of_hub else None
-
-
-def _name(origin: DataSource) -> str:
-    if origin.function is not None:
-        return Path(origin.function).name
-    if origin.path is not None:
-        paths = [origin.path] if isinstance(origin.path, str) else origin.path
-        return ", ".join(Path(path).name for path in paths)
-    return origin.name or f"{origin.sample}{SAMPLE}"

@@ -7,7 +7,7 @@ from typing import Any
 from finetune.hub.run_facts import RunFacts
 from finetune.tasks.mask_columns import PREFIX
 
-NAME = re.compile(r'^name = ".*"', re.MULTILINE)
+NAME = re.compile(r'^name = ".*$', re.MULTILINE)
 """The line of the example that names the model, which `renamed` replaces."""
 
 
@@ -18,7 +18,7 @@ def renamed(card: str, name: str) -> str:
 
 def usage(facts: RunFacts) -> str:
     """Return the example: Python code of at most five lines, which needs only the packages that it imports."""
-    name = f'name = "{facts.model}"'
+    name = f"name = {_quoted(str(facts.model.resolve()))}  # this folder, wherever it lies"
     head = facts.recipe.task.head
     has_prompt = bool(getattr(facts.recipe.task, "target_prompt", None))
     if facts.is_adapter or facts.mask_features or has_prompt or not (head.writes_text or head.pipeline):

@@ -1,10 +1,10 @@
 """Conversion of the arguments `recipe` and `overrides` to a `Recipe`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from finetune import compose
+from finetune import compose, dotted_keys
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 
@@ -40,7 +40,7 @@ def flatten(overrides: Overrides) -> dict[str, Any]:
     if overrides is None:
         return {}
     if isinstance(overrides, Mapping):
-        flat = dict(_flat(overrides, "", known=tuple(compose.keys())))
+        flat = {key: _plain(value) for key, value in dotted_keys.flatten(_named(overrides), _sections()).items()}
     elif isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
         raise UserError(
             "the overrides cannot be read",
@@ -58,16 +58,27 @@ def flatten(overrides: Overrides) -> dict[str, Any]:
     return flat
 
 
-def _flat(tree: Mapping[Any, Any], prefix: str, known: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Yield dotted keys and values; a mapping that is not a section, such as class weights, is a value."""
-    for name, value in tree.items():
+def _sections() -> dotted_keys.Inner:
+    """Return a function that tells sections from mappings that are values, such as class weights."""
+    known = tuple(compose.keys())
+
+    def section(key: str, value: Any) -> Mapping[Any, Any] | None:
+        is_section = isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known)
+        return _named(value) if is_section else None
+
+    return section
+
+
+def _named(tree: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Return the mapping.
+
+    Raises:
+        UserError: One of its names is not a string.
+    """
+    for name in tree:
         if not isinstance(name, str):
             raise UserError("a key of the overrides is not a string", where="overrides", found=repr(name))
-        key = prefix + name
-        if isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known):
-            yield from _flat(value, f"{key}.", known)
-        else:
-            yield key, _plain(value)
+    return tree
 
 
 def _plain(value: Any) -> Any:
@@ -88,7 +99,7 @@ def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
         UserError: There is no such recipe, or it is wrong.
     """
     if recipe is None:
-        return compose.load_recipe(str(_recipe_of_run(changes.get("resume"))))
+        return compose.load_recipe(str(_recipe_of_run(changes.get("resume"))))  # it is whole, without a base
     if isinstance(recipe, Recipe):
         return recipe if recipe.name else recipe.model_copy(update={"name": recipe.task.kind})
     if isinstance(recipe, Mapping):
@@ -103,7 +114,8 @@ def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
         )
     folder = Path(recipe).expanduser()
     is_run = (folder / "recipe.yaml").is_file()
-    return compose.load_recipe(str(folder / "recipe.yaml") if is_run else str(recipe))
+    allow_code = changes.get("allow_code") is True
+    return compose.load_recipe(str(folder / "recipe.yaml") if is_run else str(recipe), allow_code=allow_code)
 
 
 def _recipe_of_run(folder: object) -> Path:

@@ -1,4 +1,4 @@
-"""Context managers for loading: without transformers' reports, and without changes to the caller's random state."""
+"""Context managers for loading and saving: without reports of libraries, without changes to the random state."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -11,16 +11,22 @@ from transformers.utils import logging as transformers_logging
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence transformers' warnings and progress bars inside this block; errors and the Hub's download bars are shown.
+    """Silence warnings of transformers and accelerate, and transformers' progress bars, inside this block.
 
-    What transformers would report of loaded weights is checked by `finetune.models.pretrained`.
+    Errors and the Hub's download bars are shown. What transformers would report of loaded weights is checked by
+    `finetune.models.pretrained`. Of saved weights accelerate says which it leaves out because others are the same
+    tensor, as T5's embeddings are; they are there again once the model is loaded.
     """
+    accelerate_logger = logging.getLogger("accelerate")
+    level = accelerate_logger.level
+    accelerate_logger.setLevel(logging.ERROR)
     verbosity = transformers_logging.get_verbosity()
     hook = transformers_logging.set_tqdm_hook(_without_bar)
     transformers_logging.set_verbosity(logging.ERROR)
     try:
         yield
     finally:
+        accelerate_logger.setLevel(level)
         transformers_logging.set_verbosity(verbosity)
         transformers_logging.set_tqdm_hook(hook)
 

@@ -55,7 +55,7 @@ def model_source(model: recipe.Model) -> PretrainedSource:
         UserError: The named folder does not exist or holds no model, or the sample cannot be downloaded.
     """
     if model.name is None:
-        from finetune.data.samples import minilm_folder  # imported here, since it imports `datasets`
+        from finetune.samples.minilm import minilm_folder  # imported here, since other models do without it
 
         return PretrainedSource(str(minilm_folder()), "model.sample", "main", None)
     source = _source(model.name, "model.name", model.revision, model.cache_dir)

@@ -1,16 +1,18 @@
 """The recipe's `attention`: who may attend to whom."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from finetune.attention import Mask, Program
-from finetune.attention.program import SITES, SiteName
+from finetune.attention.program import SITES, Site, SiteName
 from finetune.recipe.base import Section
 
 
 class SiteSection(Section):
     """The masks of one site of a model. A text in its place is the mask of all layers."""
+
+    short_form: ClassVar[str] = "a mask such as 'window(64) | global_tokens(cls)'"
 
     mask: str = "full()"
     """The mask of the site's layers, as an expression such as window(64) | global_tokens(cls)."""
@@ -30,7 +32,7 @@ class SiteSection(Section):
     @classmethod
     def _as_text(cls, given: object) -> object:
         if isinstance(given, dict):
-            return {str(layers): str(mask) for layers, mask in given.items()}
+            return {name: str(mask) if isinstance(mask, Mask) else mask for name, mask in given.items()}
         return str(given) if isinstance(given, Mask) else given
 
 
@@ -62,6 +64,19 @@ class Attention(Section):
         return self._program
 
     @property
+    def description(self) -> str:
+        """The masks of every site that has other than the standard ones, as text; "standard" where none has."""
+        program = self.program
+        sites = [f"{name} {_site_text(program.site(name))}" for name in SITES if not program.is_standard_at(name)]
+        return "; ".join(sites) or "standard"
+
+    @property
     def named_sites(self) -> tuple[SiteName, ...]:
         """The sites that the recipe names, those with standard masks included."""
         return tuple(name for name in SITES if getattr(self, name) is not None)
+
+
+def _site_text(site: Site) -> str:
+    """Return the masks of a site as one line."""
+    layers = [f"layers {layers}: {mask}" for layers, mask in site.layers]
+    return ", ".join([str(site.mask), *layers, *(["bidirectional"] if site.bidirectional else [])])

@@ -14,7 +14,7 @@ from finetune.recipe.evaluation import Evaluation
 
 _REFERENCE = re.compile(r"(?P<module>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
 
-CODE_KEYS = frozenset(["data.function", "data.filter", "data.sources", "evaluation.metrics"])
+CODE_KEYS = frozenset(["data.function", "data.filter", "data.sample", "data.sources", "evaluation.metrics"])
 """The keys of a recipe whose values may name code."""
 
 
@@ -79,6 +79,15 @@ def functions_named(data: Data) -> Iterator[NamedCode]:
     for number, source in enumerate(data.sources):
         for key, name in _functions(source):
             yield NamedCode(f"data.sources[{number}].{key}", name, "data.sources")
+
+
+def data_sets_named(data: Data) -> Iterator[NamedCode]:
+    """Yield the data sets of packages that rows are read from; each is registered by a function."""
+    if data.is_of_package:
+        yield NamedCode("data.sample", str(data.sample), "data.sample")
+    for number, source in enumerate(data.sources):
+        if source.is_of_package:
+            yield NamedCode(f"data.sources[{number}].sample", str(source.sample), "data.sources")
 
 
 def metrics_named(evaluation: Evaluation) -> Iterator[NamedCode]:

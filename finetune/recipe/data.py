@@ -1,8 +1,9 @@
 """The recipe's `data`: where examples come from, and how they are split."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -54,14 +55,19 @@ Amount = Annotated[
 """A number of examples, or below 1 a share of them."""
 
 
+_SAMPLES = ("sentiment", "address", "interface", "licence")
+"""The data sets that finetune brings, which messages call by these names with `_sample` at the end."""
+
+
 class DataSource(Section):
     """Where rows are read from, and which of them are kept."""
 
     function: str | None = None
     """A Python function that returns the rows: path/to/mine.py:load, package.module:load, or the name of an entry point
     of the group finetune.data. It is called with train, dev and test in turn, and returns dictionaries (a list or a
-    generator), a DataFrame or a datasets.Dataset, or None where there is no such split. It takes precedence over
-    `path`, `name` and `sample`."""
+    generator), a DataFrame or a datasets.Dataset, or None where there is no such split. A function whose second
+    argument is `columns` is also given the names of the columns that are read. It takes precedence over `path`, `name`
+    and `sample`."""
     path: Paths | None = None
     """A file, a folder that holds train, dev and test files, or the common start of line-aligned files
     (path=data/train for data/train.en and data/train.de). A pattern (news/*.csv) or a list of files is read as one. It
@@ -91,8 +97,10 @@ class DataSource(Section):
     """The branch, tag or commit of the data set on the Hub."""
     splits: SplitNames = SplitNames()
     """The names of the splits of the data set on the Hub."""
-    sample: Literal["sentiment", "address", "interface", "licence"] | None = None
-    """A small data set that does not come from the Hub; it is downloaded once, as part of a Python package."""
+    sample: str | None = None
+    """The name of a data set that an installed package brings. finetune brings sentiment, address, interface and
+    licence, which are small, need no Hub, and are downloaded once from PyPI. Other packages bring theirs by entry
+    points of the group finetune.data."""
     streaming: bool = False
     """Whether rows are written to the cache folder while they are read, and memory-mapped from there, for data larger
     than memory: csv, tsv, jsonl, parquet and line-aligned files, and functions. Data of the Hub are always
@@ -107,11 +115,26 @@ class DataSource(Section):
     rows, skip leaves them out with a note that counts them."""
 
     @property
+    def description(self) -> str:
+        """The rows' origin in a few words: of local files and functions only the last part of the path."""
+        if self.function is not None:
+            return Path(self.function).name
+        if self.path is not None:
+            paths = [self.path] if isinstance(self.path, str) else self.path
+            return ", ".join(Path(path).name for path in paths)
+        return self.name or (f"{self.sample}_sample" if self.sample in _SAMPLES else str(self.sample))
+
+    @property
     def is_of_hub(self) -> bool:
         """Whether the rows are read from a data set on the Hub."""
         return self.function is None and self.path is None and self.name is not None
 
-    @field_validator("function", "path", "dev_path", "test_path", "name")
+    @property
+    def is_of_package(self) -> bool:
+        """Whether the rows are read from a data set that an installed package brings."""
+        return (self.function, self.path, self.name) == (None, None, None) and self.sample is not None
+
+    @field_validator("function", "path", "dev_path", "test_path", "name", "sample")
     @classmethod
     def _not_empty(cls, value: Paths | None) -> Paths | None:
         if isinstance(value, str) and not value.strip():
@@ -151,6 +174,14 @@ class MixtureSource(DataSource):
 
 class Data(DataSource):
     """Where examples come from: a Python function, files, a data set on the Hub, a sample, or several of these."""
+
+    alternatives: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "function": (),
+        "path": ("dev_path", "test_path"),
+        "name": (),
+        "sample": (),
+        "sources": (),
+    }
 
     sources: tuple[MixtureSource, ...] = ()
     """Several data sets that are mixed: [{path: a.csv, weight: 3}, {name: owner/b, weight: 1}]. They replace the
@@ -194,8 +225,21 @@ class Data(DataSource):
         return labels
 
     @property
+    def origins(self) -> tuple[DataSource, ...]:
+        """The sources of the data: several that are mixed, or this section itself."""
+        return self.sources or (self,)
+
+    @property
+    def description(self) -> str:
+        return ", ".join(source.description for source in self.sources) if self.sources else super().description
+
+    @property
     def is_of_hub(self) -> bool:
         return not self.sources and super().is_of_hub
+
+    @property
+    def is_of_package(self) -> bool:
+        return not self.sources and super().is_of_package
 
     @model_validator(mode="after")
     def _some_source(self) -> Self:

@@ -8,6 +8,7 @@ from pydantic import PrivateAttr, field_validator, model_validator
 from finetune.recipe.adapter import Adapter
 from finetune.recipe.attention import Attention
 from finetune.recipe.base import Section, Seed
+from finetune.recipe.changes import Changes
 from finetune.recipe.code import FileKeys
 from finetune.recipe.data import Data
 from finetune.recipe.evaluation import Evaluation
@@ -32,14 +33,21 @@ class Recipe(Section):
     summary: str = ""
     """One line that `finetune list` shows. The default is the first line of the module's docstring."""
     task: AnyTaskSection
+    """What the model learns. The keys of this section depend on `task.kind`."""
     model: Model
+    """The model to start from: a pretrained one by name or folder, or one from scratch."""
     data: Data
+    """Where examples come from: a Python function, files, a data set on the Hub, a sample, or several of these."""
     adapter: Adapter | None = None
     """An adapter that is trained while the model's own weights stay as they are. By default all weights are trained."""
     attention: Attention = Attention()
+    """Who may attend to whom, as masks written as expressions, by site."""
     training: Training = Training()
+    """How the weights are trained."""
     evaluation: Evaluation = Evaluation()
+    """How models are scored."""
     hub: Hub = Hub()
+    """Publishing on the Hugging Face Hub, and what the model card cannot learn from the run."""
     seed: Seed = 42
     """The seed of new weights, of the order of examples and of dropout."""
     resume: str | None = None
@@ -53,6 +61,18 @@ class Recipe(Section):
     not in the file itself."""
 
     _file_keys: FileKeys = PrivateAttr(default=FileKeys())
+    _changes: Changes = PrivateAttr(default=Changes())
+
+    @property
+    def changes(self) -> Changes:
+        """The keys that were overridden, with the values of the recipe that was named and those of this one."""
+        return self._changes
+
+    def with_changes(self, changes: Changes) -> Self:
+        """Return a copy of the recipe that says what was changed."""
+        copied = self.model_copy()
+        copied._changes = changes
+        return copied
 
     @property
     def file_keys(self) -> FileKeys:

@@ -111,8 +111,9 @@ class Training(Section):
     """The number of newest checkpoints that are kept. The model of the best one is always kept, too."""
     finished_checkpoints: Literal["models", "all", "none"] = "models"
     """What is kept of the checkpoints when a run is complete, that is trained, scored and published. models keeps their
-    models. all also keeps the weights and the state of the optimizer, about three times as large, which only resuming
-    needs. none deletes the checkpoints. The best model is in model/ in any case."""
+    models. all also keeps the state of the optimizer, about twice as large, which only resuming needs. none deletes the
+    checkpoints. The best model is in model/ in any case. Weights that are the same are on the disk once, by hard
+    links."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """What happens when the loss or the gradient is infinite or not a number: stop ends the run, skip leaves out the
     step."""

@@ -9,7 +9,9 @@ import torch
 from rich.table import Table
 
 from finetune.attention import pretrained
+from finetune.attention.masks import full
 from finetune.attention.planning import Explanation, PlanError, explain
+from finetune.attention.planning.strategies import WHOLE
 from finetune.attention.pretrained.tokens import MaskRequest
 from finetune.attention.program import SiteName
 from finetune.errors import UserError
@@ -34,6 +36,24 @@ class LayerPlan:
     site: str
     layers: tuple[int, ...]
     explanation: Explanation
+
+    def sentences(self) -> Iterator[str]:
+        """Yield what the explanation says, as sentences."""
+        plan = self.explanation
+        yield f"It is computed as {plan.kernel}."
+        shares = f"the mask allows {plan.allowed_share:.1%} and {plan.computed_share:.1%} are computed"
+        yield f"Of the {plan.padded_pairs:,} pairs of a layer in padded rows, {shares}."
+        if plan.kernel == str(WHOLE) and plan.mask != full():
+            yield "Pairs that the mask excludes are computed, too, since each example is computed whole."
+        yield f"Attention is estimated to take {_compared(plan.saving)} padded rows."
+
+
+def _compared(saving: float) -> str:
+    """Return how long attention takes in comparison: "12% less time than in"."""
+    share = f"{abs(saving):.0%}"
+    if share == "0%":
+        return "as much time as in"
+    return f"{share} {'less' if saving > 0 else 'more'} time than in"
 
 
 @dataclass(frozen=True)
@@ -60,12 +80,13 @@ class Plans:
     def table(self) -> Table:
         """Return the plans as a table.
 
-        Pairs are counted over all heads of one layer. `allowed` and `computed` are shares of the padded pairs.
+        Pairs are counted over all heads of one layer. `allowed` and `computed` are shares of the padded pairs; `time`
+        is the estimated time of attention in comparison with padded rows.
         """
         table = Table(title=f"{self.examples} examples, {self.tokens:,} tokens, the longest {self.longest}", box=None)
         for heading in ("site", "layers", "mask", "kernel"):
             table.add_column(heading)
-        for heading in ("padded pairs", "allowed", "computed", "saving"):
+        for heading in ("padded pairs", "allowed", "computed", "time"):
             table.add_column(heading, justify="right")
         for layer in self.layers:
             plan = layer.explanation
@@ -77,9 +98,20 @@ class Plans:
                 f"{plan.padded_pairs:,}",
                 f"{plan.allowed_share:.1%}",
                 f"{plan.computed_share:.1%}",
-                f"{plan.saving:.0%}",
+                _compared(plan.saving).split(" time")[0],
             )
         return table
+
+    def sentences(self) -> Iterator[str]:
+        """Yield the plans as lines of text, without line breaks inside sentences."""
+        yield f"The first batch has {self.examples:,} examples and {self.tokens:,} tokens, the longest {self.longest}."
+        for layer in self.layers:
+            layers = "layer" if len(layer.layers) == 1 else "layers"
+            yield f"{layer.site}, {layers} {_ranges(layer.layers)}: {layer.explanation.mask}"
+            for sentence in layer.sentences():
+                yield f"  {sentence}"
+        if any(layer.explanation.saving < 0 for layer in self.layers):
+            yield "This is of attention alone: all other parts of the model compute no padding and save that time."
 
     def reach_table(self) -> Table | None:
         """Return a table of the number of tokens that reach what the model's head reads, after each layer.

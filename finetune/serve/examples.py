@@ -10,7 +10,7 @@ from finetune.data.files.bad_rows import BadRow
 from finetune.data.messages import Unit
 from finetune.data.spans import TEXT, cut_words
 from finetune.data.written_lists import parse_list
-from finetune.errors import UserError, UserErrors
+from finetune.errors import UserError, single_errors
 
 Example: TypeAlias = Mapping[str, str | list[str]]
 """What a task reads of a row: a text or a list of words for the name of each field."""
@@ -61,8 +61,7 @@ def read_example(row: InputRow, fields: Sequence[Field], encoding: str) -> Examp
     try:
         columns = rows_from_objects("", [with_words(row.columns, fields)], fields).columns
     except UserError as error:
-        errors = error.errors if isinstance(error, UserErrors) else (error,)
-        return BadRow("; ".join(one.problem for one in errors), of_file=True)
+        return BadRow("; ".join(one.problem for one in single_errors([error])), of_file=True)
     try:
         example = {one.name: _read(columns[one.column][0], one, encoding) for one in fields}
         _check_lengths(example, fields)

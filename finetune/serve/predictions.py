@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from finetune.dotted_keys import flatten
 from finetune.tasks import EvaluationRecord, Task, TaskContext
 
 FormattedPrediction: TypeAlias = Mapping[str, Any]
@@ -32,7 +33,7 @@ class PredictionFormatter:
 
     @property
     def flat_names(self) -> tuple[str, ...]:
-        """Names of the columns that hold a prediction in a table."""
+        """Names of the columns that hold a prediction in a table: `probabilities.good` is the probability of `good`."""
         return tuple(flatten({**self.blank, **self._blank_scores}))
 
     @property
@@ -42,14 +43,3 @@ class PredictionFormatter:
     def of(self, record: EvaluationRecord) -> FormattedPrediction:
         """Return the prediction that a record holds."""
         return self.task.answer(record, self.context) | (record.extra if self.scores else {})
-
-
-def flatten(answer: FormattedPrediction) -> dict[str, Any]:
-    """Return a prediction without nested mappings: `probabilities.good` is the key of the probability of `good`."""
-    flat: dict[str, Any] = {}
-    for name, value in answer.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}.{key}": one for key, one in value.items()}
-        else:
-            flat[name] = value
-    return flat

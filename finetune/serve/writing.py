@@ -14,10 +14,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from finetune import atomic
+from finetune.dotted_keys import flatten
 from finetune.errors import UserError
 from finetune.serve.column_names import unique_names
 from finetune.serve.formats import OUTPUT_FORMATS, Format, OutputFormat, resolve_format
-from finetune.serve.predictions import FormattedPrediction, PredictionFormatter, flatten
+from finetune.serve.predictions import FormattedPrediction, PredictionFormatter
 
 STDOUT = "standard output"
 ERROR = "error"

@@ -91,7 +91,7 @@ def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> li
             if parts > 1:
                 found = _in_parts(run, model, split, indices, parts, final)
             while found is None:
-                parts = _doubled(parts, split, len(indices))
+                parts = _doubled(parts, split, len(indices), limits)
                 found = _in_parts(run, model, split, indices, parts, final)
             predictions += found
             bar.advance(int(encoded.lengths[indices].sum()))
@@ -117,7 +117,7 @@ def _try(run: Run, model: PreTrainedModel, batches: Iterable[Batch], final: bool
         return None
 
 
-def _doubled(parts: int, split: str, examples: int) -> int:
+def _doubled(parts: int, split: str, examples: int, limits: BatchLimits) -> int:
     """Return twice the number of parts, and free memory.
 
     Raises:
@@ -127,7 +127,8 @@ def _doubled(parts: int, split: str, examples: int) -> int:
     if parts >= examples:
         raise out_of_memory(f"to score {split}, for a single example")
     if parts == 1:
-        say(f"out of memory while scoring {split}: batches are computed in parts (evaluation.tokens_per_batch)")
+        key = "batch_size" if limits.tokens is None else "tokens_per_batch"
+        say(f"out of memory while scoring {split}: batches are computed in parts, as with a smaller evaluation.{key}")
     return 2 * parts
 
 

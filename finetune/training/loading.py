@@ -10,12 +10,14 @@ from finetune.attention import pretrained
 from finetune.data import LoadedData, load_data
 from finetune.hardware.cpu_tuning import tune_process
 from finetune.hardware.precision import Precision
-from finetune.progress import console
+from finetune.progress import say
 from finetune.recipe import Recipe
 from finetune.tasks import Task, TaskContext
 from finetune.training.masks import apply_masks, check_sites
 
 SPLITS = ("train", "dev", "test")
+_MANY_ROWS = 100_000
+"""The number of examples from which on encoding takes so long that it is said."""
 
 
 def start_accelerator(recipe: Recipe, precision: Precision) -> Accelerator:
@@ -23,8 +25,7 @@ def start_accelerator(recipe: Recipe, precision: Precision) -> Accelerator:
     accelerator = precision.accelerator()
     if recipe.training.cpu_tuning:
         tune_process(accelerator)
-    if not (console.is_terminal and accelerator.is_main_process):
-        datasets.disable_progress_bars()
+    datasets.disable_progress_bars()
     return accelerator
 
 
@@ -73,5 +74,7 @@ def _labels(task: Task, loaded: LoadedData) -> tuple[str, ...] | None:
 
 def encode_splits(task: Task, loaded: LoadedData, context: TaskContext, accelerator: Accelerator) -> dict[str, Dataset]:
     """Encode every split; one process of each machine encodes first, and the others read what it has cached."""
+    if accelerator.is_main_process and (rows := sum(len(getattr(loaded, split)) for split in SPLITS)) >= _MANY_ROWS:
+        say(f"encoding {rows:,} examples, unless this was done before")
     with accelerator.local_main_process_first():
         return {split: task.encode(getattr(loaded, split), context) for split in SPLITS}

@@ -127,7 +127,7 @@ class Loop:
                     if not self.take_step(step, prepared):
                         break  # memory did not suffice: the micro-batches are made anew, smaller ones
                     tokens = int(self.plan.lengths[step.window.all].sum())
-                    bar.advance(tokens, note=f"epoch {state.epoch + 1}/{self.epochs}")
+                    bar.advance(tokens, note=self.monitor.progress_note())
                     self.monitor.after_step(bar, len(plan))
                     if self._is_over():
                         break
@@ -175,7 +175,7 @@ class Loop:
         self.gradients.clear()
         self.state.step += 1
         self.state.position += 1
-        return StepFlags(self.state.step, losses, indices, loss, targets, flags)
+        return StepFlags(self.state.step, losses, indices, loss, targets, flags, self.accelerator.num_processes)
 
     def take_step(self, plan: StepPlan, prepared: Iterator[MicroBatch]) -> bool:
         """Take one optimizer step; handle a lack of memory, and losses and gradients that are not finite.

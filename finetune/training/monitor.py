@@ -35,6 +35,7 @@ class Monitor:
         self.state = loop.state
         self.epoch_mean, self.log_mean = self._new_mean(), self._new_mean()
         self._flags = StepFlagsQueue()
+        self._step_loss: float | None = None
         self._must_end = False
         """Whether a process has received a signal to end."""
 
@@ -61,6 +62,7 @@ class Monitor:
         if flags is None:
             return
         self._must_end = flags.is_last
+        self._step_loss = flags.mean_loss
         if flags.is_finite and self.state.overflows <= MOST_OVERFLOWS:
             return
         state, limit = self.state, self.training.max_left_out if self.training.on_nonfinite == "skip" else 0
@@ -108,11 +110,18 @@ class Monitor:
             save(self.loop)
 
     def end_epoch(self) -> None:
-        """Log the mean training loss of the epoch, and show it beside the last dev scores."""
+        """Log the mean training loss of the epoch, and show it beside the last dev loss and the score that chooses."""
         train_loss = self._reduce(self.epoch_mean)
         self._log({"epoch_train_loss": train_loss})
-        dev = "  ".join(f"{name} {format_score(name, value)}" for name, value in self.state.dev.items())
+        # The others are in metrics.jsonl: a line of all of them is too long to be read.
+        names = [name for name in dict.fromkeys(("loss", self.run.best_metric)) if name in self.state.dev]
+        dev = "  ".join(f"{name} {format_score(name, self.state.dev[name])}" for name in names)
         self.say(f"epoch {self.state.epoch + 1}/{self.loop.epochs}  train loss {train_loss:.4f}  |  dev  {dev}")
+
+    def progress_note(self) -> str:
+        """Return what is shown beside the progress bar: the epoch, and the loss of the last step that can be read."""
+        loss = "" if self._step_loss is None else f" loss {self._step_loss:.4f}"
+        return f"epoch {self.state.epoch + 1}/{self.loop.epochs}{loss}"
 
     def say(self, text: str) -> None:
         """Show a message once, whatever the number of processes."""

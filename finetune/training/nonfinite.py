@@ -40,7 +40,8 @@ class StepFlags:
         targets: Number of targets of the step over all processes.
         flags: float32 [2], the same on all processes. The first is above 0 if the loss or the gradient of a process is
             not finite; the second is above 0 if a process received a signal to end.
-        ready: Event after which `flags`, which are copied from a GPU, can be read on the CPU; None where they can be
+        num_processes: Number of processes, over which the targets are spread.
+        ready: Event after which `flags` and `loss`, copied from a GPU, can be read on the CPU; None where they can be
             read at once.
     """
 
@@ -50,6 +51,7 @@ class StepFlags:
     loss: Tensor
     targets: int
     flags: Tensor
+    num_processes: int = 1
     ready: torch.cuda.Event | None = None
 
     @property
@@ -67,6 +69,13 @@ class StepFlags:
         """The loss, or 0 where the step is not finite; a scalar, computed without waiting for the device."""
         return self.loss.masked_fill(self.flags[0] > 0, 0.0)
 
+    @property
+    def mean_loss(self) -> float:
+        """The mean of the loss over the targets, in nats; of several processes an estimate by this process's loss."""
+        if self.ready is not None:
+            self.ready.synchronize()
+        return float(self.loss) * self.num_processes / max(self.targets, 1)
+
     def _flag(self, number: int) -> float:
         if self.ready is not None:
             self.ready.synchronize()
@@ -83,17 +92,22 @@ class StepFlagsQueue:
         """Add the flags of a step, and return those that can be read now: on a GPU, the flags of the previous step."""
         if flags.flags.device.type != "cuda":
             return flags
-        on_host = torch.empty(flags.flags.shape, dtype=flags.flags.dtype, pin_memory=True)
-        on_host.copy_(flags.flags, non_blocking=True)
+        on_host, loss = (_copied_to_host(tensor) for tensor in (flags.flags, flags.loss))
         ready = torch.cuda.Event()  # type: ignore[no-untyped-call]
         ready.record()
-        before, self._waiting = self._waiting, replace(flags, flags=on_host, ready=ready)
+        before, self._waiting = self._waiting, replace(flags, flags=on_host, loss=loss, ready=ready)
         return before
 
     def last(self) -> StepFlags | None:
         """Return the flags that `put` has not returned yet, or None; reading them waits for the device."""
         before, self._waiting = self._waiting, None
         return before
+
+
+def _copied_to_host(tensor: Tensor) -> Tensor:
+    """Return a copy in pinned memory, which may be read once the device has done all that it was asked to do so far."""
+    on_host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    return on_host.copy_(tensor.detach(), non_blocking=True)
 
 
 def guarded_step(

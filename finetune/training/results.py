@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 
 from finetune import models
 from finetune.checkpointing.checkpoint import enough_room, save_model
+from finetune.checkpointing.links import link_weights
 from finetune.checkpointing.resume import command
 from finetune.errors import Interrupted
 from finetune.metrics import Scores, baselines
@@ -55,6 +56,7 @@ def _finish(loop: Loop, *, prints_scores: bool) -> EvaluationResult:
     evaluated = evaluate(run, model, "test", final=True)
     if run.accelerator.is_main_process:
         save_model(model, run.context.tokenizer, run.folder.model)
+        link_weights(run.folder.model, loop.best_checkpoint)
         run.folder.write_predictions("test", evaluated.records)
         baseline_scores = _baselines(run) if run.recipe.evaluation.baselines and evaluated.is_scored else {}
         tested = {f"test_{name}": value for name, value in evaluated.values.items()}
@@ -119,10 +121,16 @@ def _records(predictions: list[str], references: list[str]) -> list[EvaluationRe
 
 
 def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> dict[str, Any]:
+    run = loop.run
+    program = run.recipe.attention.program
     return {
-        "recipe": loop.run.recipe.name,
+        "recipe": run.recipe.name,
+        "changed": run.changes.to_json(),
+        "masks": "standard" if program.is_standard else program.to_config(),
+        "seed": run.recipe.seed,
+        "data": run.recipe.data.description,
         "best_step": loop.state.best_step,
-        "best_metric": {loop.run.best_metric: loop.state.best_value},
+        "best_metric": {run.best_metric: loop.state.best_value},
         "test": evaluated.values,
         "details": evaluated.scores.details,
         "signatures": evaluated.scores.signatures,

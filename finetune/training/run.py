@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from finetune import models, tasks
 from finetune.allowed_code import require_allowed
 from finetune.checkpointing.fingerprint import Fingerprint, take_fingerprint
-from finetune.checkpointing.resume import Start, find_start
+from finetune.checkpointing.resume import CHOSEN, Start, find_start
 from finetune.checkpointing.run_folder import RunFolder
 from finetune.checkpointing.run_lock import RunLock
 from finetune.checkpointing.state import TrainingState
@@ -29,10 +29,12 @@ from finetune.hardware.precision import Precision, choose_precision
 from finetune.hardware.prefetch import pinned, prefetch
 from finetune.progress import say, warn
 from finetune.recipe import Recipe
+from finetune.recipe.changes import Change, Changes
 from finetune.tasks import Batch, Task, TaskContext
 from finetune.tasks.visibility import View, hidden_text
 from finetune.training.callbacks import Callback, check_callbacks, named
 from finetune.training.checks import check_run
+from finetune.training.header import header
 from finetune.training.loading import (
     SPLITS,
     describe_run,
@@ -85,6 +87,8 @@ class Run:
     folder: RunFolder
     resumed: bool = False
     """Whether an earlier run in this folder is resumed."""
+    changes: Changes = field(default_factory=Changes)
+    """What differs from the recipe that the user named."""
     views: tuple[View, ...] = ()
     """What the outputs of the model can depend on in a few train examples; empty with the standard masks."""
     fingerprint: Fingerprint = field(default_factory=dict)
@@ -193,10 +197,11 @@ def _prepare(start: Start, callbacks: tuple[Callback, ...]) -> Run:
     set_seed(recipe.seed, device_specific=True)
     matmul = choose_shared_matmul(recipe.training, model, accelerator, precision)
     chosen = {"precision": asdict(precision), "matmul": asdict(matmul)} | named(callbacks)
-    folder = folder or _shared_folder(recipe, accelerator, chosen, lock)
+    changes = folder.changes().then(_later(recipe)) if folder else recipe.changes
+    folder = folder or _shared_folder(recipe, accelerator, chosen | {"changed": changes.to_json()}, lock)
     examples = {split: getattr(loaded, split) for split in SPLITS}
     run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
-    run.callbacks, run.lock = callbacks, lock
+    run.callbacks, run.lock, run.changes = callbacks, lock, changes
     if accelerator.is_main_process:
         features_of = {split: encoded[split].features for split in SPLITS}
         run.fingerprint = take_fingerprint(features_of, context.labels, model, tokenizer)
@@ -208,6 +213,11 @@ def _prepare(start: Start, callbacks: tuple[Callback, ...]) -> Run:
         warnings = [*loaded.warnings, *tokenizer_losses(run), *hidden_text(run.views, task.program)]
         _introduce(run, [*loaded.notes, *task.notes(features), *task.metric_notes(context), *_notes(run)], warnings)
     return run
+
+
+def _later(recipe: Recipe) -> list[Change]:
+    """Return the changes of a run that is resumed, without the values that it has chosen for its machine."""
+    return [change for change in recipe.changes.listed if change.key not in CHOSEN]
 
 
 def _notes(run: Run) -> list[str]:
@@ -234,13 +244,11 @@ def tokenizer_losses(run: Run) -> list[UserError]:
 
 
 def _introduce(run: Run, notes: Sequence[str], warnings: Sequence[UserError]) -> None:
-    """Show what the run consists of: data, model, precision, folder, notes and warnings."""
-    sizes = ", ".join(f"{len(run.examples[split]):,} {split}" for split in SPLITS)
+    """Show what the run consists of: data, model, masks, changes, precision, folder, notes and warnings."""
+    sizes = {split: len(run.examples[split]) for split in SPLITS}
     weights = sum(weight.numel() for weight in run.model.parameters())
-    say(
-        f"{run.recipe.name}: {run.recipe.task.kind.replace('_', ' ')} with {run.recipe.model.description} "
-        f"({weights / 1e6:.1f} M weights), examples: {sizes}"
-    )
+    for line in header(run.recipe, sizes, weights, run.changes):
+        say(line)
     for note in notes:
         say(f"  {note}")
     say(f"  best checkpoint: by dev {run.best_metric}, {'greater' if run.greater_is_better else 'lower'} is better")

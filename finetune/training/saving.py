@@ -24,9 +24,11 @@ from finetune.checkpointing.checkpoint import (
     write_model,
 )
 from finetune.checkpointing.fingerprint import check_fingerprint
+from finetune.checkpointing.links import link_weights
 from finetune.checkpointing.run_folder import environment, read_json
 from finetune.checkpointing.state import random_states, restore_random_states
 from finetune.errors import UserError
+from finetune.models.quiet import quiet
 from finetune.progress import say, warn
 from finetune.training.run import Run
 
@@ -51,7 +53,8 @@ def save(loop: "Loop") -> None:
             shutil.rmtree(written, ignore_errors=True)
             (written / STATE).mkdir(parents=True)
         accelerator.wait_for_everyone()
-        accelerator.save_state(str(written / STATE))  # weights, optimizer, gradient scale
+        with quiet():
+            accelerator.save_state(str(written / STATE))  # weights, optimizer, gradient scale
         torch.save(_process_state(loop), written / STATE / _process_file(accelerator))
         with loop.averaging.applied():
             weights = accelerator.get_state_dict(loop.model) if accelerator.distributed_type in _SHARDED else None
@@ -68,6 +71,7 @@ def save(loop: "Loop") -> None:
             (written / STATE / _STATE_FILE).write_text(json.dumps(shared, indent=2), encoding="utf-8")
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
+            link_weights(written / STATE, written)
             seal(written)
             atomic.move_into_place(written, folder)
             prune_checkpoints(folder.parent, keep=loop.training.keep_checkpoints, best=loop.best_checkpoint.name)
@@ -96,7 +100,8 @@ def restore(loop: "Loop") -> None:
             say("nothing was saved yet: from the beginning")
         return
     shared = _read_shared(folder)
-    accelerator.load_state(str(folder / STATE))
+    with quiet():
+        accelerator.load_state(str(folder / STATE))
     loop.state.restore(shared["state"])
     mine = torch.load(folder / STATE / _process_file(accelerator), weights_only=True, map_location="cpu")
     loop.schedule.load_state_dict(mine["schedule"])

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from finetune.checkpointing.state import TrainingState
 from finetune.data.batches import Indices, StepBatches
-from finetune.hardware.memory import free_memory, is_out_of_memory, out_of_memory
+from finetune.hardware.memory import batch_key, free_memory, is_out_of_memory, out_of_memory
 from finetune.progress import say
 from finetune.training.micro_batches import MicroBatch, StepPlan, micro_batches, of_one_step
 from finetune.training.run import Run
@@ -76,7 +76,8 @@ class Splitting:
             if agrees:
                 self._is_true_anywhere(True)
             elif self.accelerator.num_processes > 1:
-                raise out_of_memory(f"at step {self.state.step + 1}, on one of several processes") from error
+                where = f"at step {self.state.step + 1}, on one of several processes"
+                raise out_of_memory(where, self.run.recipe.training) from error
         # After the except clause: within it, the traceback of the error keeps the tensors of the step alive.
         torch.set_rng_state(random_state)
         self._split(plan)
@@ -133,7 +134,8 @@ class Splitting:
             raise out_of_memory(f"at step {step}, for a single example")
         self.state.parts, self.state.largest = 2 * self.state.parts, 0
         if self.accelerator.is_main_process:
+            key, _ = batch_key(self.run.recipe.training)
             say(
                 f"out of memory at step {step}: each batch is computed in {self.state.parts} parts from here on, with "
-                "the same gradient: as training.batch_size halved and training.gradient_accumulation doubled"
+                f"the same gradient: as training.{key} halved and training.gradient_accumulation doubled"
             )

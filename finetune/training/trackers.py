@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.tracking import filter_trackers, get_available_trackers
 from accelerate.utils import ProjectConfiguration
 
+from finetune.dotted_keys import flatten
 from finetune.errors import MissingExtra, UserError
 from finetune.progress import warn
 from finetune.recipe import Recipe
@@ -89,16 +90,18 @@ def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".strip().splitlines()[0]
 
 
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, int | float | str | bool]:
+def flat(tree: Mapping[str, Any]) -> dict[str, int | float | str | bool]:
     """Return the values of a nested mapping by dotted keys, in types that every tracker accepts.
 
     A mapping whose keys are not identifiers, such as one by class name, becomes one string: mlflow does not accept
     every key.
     """
-    values: dict[str, int | float | str | bool] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and all(str(name).isidentifier() for name in value):
-            values |= flat(value, f"{prefix}{key}.")
-        else:
-            values[prefix + key] = value if isinstance(value, int | float | str | bool) else str(value)
-    return values
+    return {
+        key: value if isinstance(value, int | float | str | bool) else str(value)
+        for key, value in flatten(tree, _section).items()
+    }
+
+
+def _section(key: str, value: Any) -> Mapping[str, Any] | None:
+    """Return a value that is a mapping by identifiers; None for others."""
+    return value if isinstance(value, Mapping) and all(str(name).isidentifier() for name in value) else None

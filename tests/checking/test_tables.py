@@ -23,7 +23,7 @@ def test_a_full_report_has_every_table(report: CheckReport, capsys: pytest.Captu
     report.rows = {"train": 1200, "dev": 30}
     report.labels = {"train": Counter({f"label {number}": 50 - number for number in range(45)})}
     report.lengths = [Lengths("train", "task.max_length", 3, np.array([1, 2, 9]), num_examples=30)]
-    report.trial = TrialSteps(32, 640, 0.693, 2**30, False, 38, 75.0, 4.2, (20, 3))
+    report.trial = TrialSteps(32, 640, 0.693, 2**30, False, 38, 75.0, (70.0, 90.0), 4.2, (20, 3))
     report.warnings = [UserError("the classes are skewed", fix="weight them")]
     print_report(report)
     printed = capsys.readouterr().out
@@ -35,6 +35,8 @@ def test_a_full_report_has_every_table(report: CheckReport, capsys: pytest.Captu
         "33.3%",
         "640 tokens",
         "1.00 GiB",
+        "an epoch of 38 batches, by the median of 20 steps",
+        "half of them between 1 min 10 s and 1 min 30 s",
         "1 min 15 s",
         "warning: the classes are skewed",
         "0 errors, 1 warning",

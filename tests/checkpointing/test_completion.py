@@ -1,6 +1,7 @@
 """A complete run keeps what is used, and nothing that only resuming would read."""
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -45,6 +46,29 @@ def test_models_stay_without_their_states(toy: Toy, capsys: pytest.CaptureFixtur
     said = " ".join(capsys.readouterr().err.split())
     assert "the states of the checkpoints, for resuming, are deleted" in said
     assert "training.finished_checkpoints=all keeps them" in said
+
+
+@pytest.mark.parametrize("kept", ["models", "all"])
+def test_the_same_weights_are_on_the_disk_once(toy: Toy, kept: str) -> None:
+    folder = finished(toy, kept)
+    best = json.loads((folder / "results.json").read_text())["best_step"]
+    weights = folder / "checkpoints" / checkpoint.step_name(best) / "model.safetensors"
+    assert (folder / "model" / "model.safetensors").samefile(weights)
+    if kept == "all":
+        for path in checkpoint.newest_first(folder / "checkpoints"):
+            assert (path / "state" / "model.safetensors").samefile(path / "model.safetensors")
+
+
+def test_no_more_is_said_to_be_freed_than_is(toy: Toy) -> None:
+    folder = finished(toy, "all") / "checkpoints"
+    before = on_the_disk(folder.parent)
+    assert checkpoint.clear(folder, keep="models") == before - on_the_disk(folder.parent) > 0
+
+
+def on_the_disk(folder: Path) -> int:
+    """Bytes of all files, those with several names counted once."""
+    files = {path.stat().st_ino: path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+    return sum(files.values())
 
 
 def test_nothing_stays_but_the_best_model(toy: Toy) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from finetune import compose
+from finetune.checkpointing.run_folder import RunFolder
 from finetune.recipe import Recipe
 from finetune.run import status
 from tests.checkpointing.runs import SMALL, Toy, assert_same_bits, elsewhere, only_run, small
@@ -60,10 +61,16 @@ def killed_after(seconds: float, processes: list[Any]) -> bool:
     return any(end == -signal.SIGKILL for end in ends)
 
 
-def finished_run(recipe: Recipe) -> Path:
-    """The folder of the run that was finished; one that was killed before its first checkpoint is not resumed."""
-    (folder,) = [path for path in (recipe.output_dir / recipe.name).iterdir() if (path / "results.json").is_file()]
-    return folder
+def finished_runs(recipe: Recipe) -> list[Path]:
+    """Return the folders of runs that have results.
+
+    A run that was killed before its first checkpoint is not resumed, and one that was killed when it was complete is
+    followed by another, so that there may be several folders.
+    """
+    folders = [path for path in (recipe.output_dir / recipe.name).iterdir() if (path / "results.json").is_file()]
+    assert folders
+    assert all(RunFolder(folder).is_complete for folder in folders), "a run with results that is not complete goes on"
+    return folders
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -87,4 +94,5 @@ def test_killed_from_outside_it_ends_with_the_same_bits(kind: str, toy: Toy, tmp
         else:
             continue
         assert finish(*start_all(resumed, log, count)) == [0] * count, log.with_suffix(".0").read_text()
-        assert_same_bits(only_run(recipe), finished_run(resumed))
+        for folder in finished_runs(resumed):
+            assert_same_bits(only_run(recipe), folder)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from datasets import Value
 
-from finetune.data import Field, LoadedData, load_data, samples
+from finetune.data import Field, LoadedData, load_data
 from finetune.errors import UserError
 from finetune.recipe import Data
 
@@ -160,17 +160,6 @@ def test_path_comes_before_name_and_name_before_sample(tmp_path: Path, monkeypat
     assert len(read(path, name="owner/none", sample="sentiment").train) == 16
     with pytest.raises(UserError, match="owner/none"):
         load_data(Data(name="owner/none", sample="sentiment"), FIELDS)
-
-
-def test_samples(monkeypatch: pytest.MonkeyPatch) -> None:
-    def sample(name: str, columns: tuple[str, ...]) -> dict[str, list[dict[str, object]]]:
-        assert (name, columns) == ("sentiment", ("review", "stars"))
-        return {"train": [{"review": f"text {i}", "stars": "good"} for i in range(20)], "dev": [], "test": []}
-
-    monkeypatch.setattr(samples, "load_sample", sample)
-    with pytest.raises(UserError, match="no examples") as caught:
-        load_data(Data(sample="sentiment"), FIELDS)
-    assert "the sentiment sample, split dev" in str(caught.value)
 
 
 def test_numbers_as_places_in_the_labels_and_words_without_a_target_are_noted(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from finetune.data import Field, LoadedData, load_data
 from finetune.errors import UserError, UserErrors
 from finetune.recipe import Data
+from tests.packages import Brings
+from tests.packages import brings as brings
 
 FIELDS = (Field("text", "text", "text"), Field("label", "label", "label"))
 ROWS = "[{'text': f'{split} {number}', 'label': 'ab'[number % 2], 'more': number} for number in range(20)]"
@@ -50,9 +53,69 @@ def test_a_module_and_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyP
     point = importlib.metadata.EntryPoint("corpus", "my_corpus:load", "finetune.data")
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
     assert len(load_data(Data(function="corpus"), FIELDS).train) == 20
-    with pytest.raises(UserError, match="no installed package has an entry point 'corpsu'") as caught:
+    with pytest.raises(UserError, match="no installed package brings a data set 'corpsu'") as caught:
         load_data(Data(function="corpsu"), FIELDS)
-    assert "corpus" in str(caught.value)
+    assert caught.value.fix == "did you mean data.function=corpus?"
+
+
+TOY = f"""
+CALLS = []
+
+def load(split, columns):
+    CALLS.append((split, tuple(columns)))
+    return {ROWS} if split != "dev" else []
+
+def fails(split):
+    return [{{"text": 1 / 0}}]
+
+def lacks(split):
+    return [{{"txt": "a", "label": "b"}}]
+
+NAMES = ["no function"]
+"""
+
+
+@pytest.fixture
+def toy_package(tmp_path: Path, brings: Brings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A package that brings data sets."""
+    points = {name: f"toy_data:{name}" for name in ("fails", "lacks")}
+    brings("toy-data", "finetune.data", toy="toy_data:load", names="toy_data:NAMES", gone="toy_data:gone", **points)
+    (tmp_path / "toy-data" / "toy_data.py").write_text(TOY)
+    yield
+    sys.modules.pop("toy_data", None)
+
+
+def test_a_data_set_of_a_package_is_given_the_columns_that_are_read(toy_package: None) -> None:
+    fields = (Field("text", "text", "text"), Field("label", "label", "label"))
+    loaded = load_data(Data(sample="toy", filter="more < 10"), fields)
+    assert loaded.train[0] == {"id": 0, "text": "train 0", "label": "a"}
+    assert loaded.test["text"][:] == [f"test {number}" for number in range(10)]
+    assert len(loaded.train) + len(loaded.dev) == 10, "the dev split, which has no rows, is cut from train"
+    asked = sys.modules["toy_data"].CALLS
+    assert asked == [(split, ("text", "label", "more")) for split in ("train", "dev", "test")]
+    assert load_data(Data(function="toy"), fields).train["text"][0].startswith("train")
+
+
+def test_a_data_set_of_a_package_is_one_of_several_sources(toy_package: None) -> None:
+    data = Data.model_validate({"sources": [{"sample": "toy"}, {"sample": "toy", "columns": {"label": "more"}}]})
+    assert len(load_data(data, FIELDS).test) == 40
+
+
+@pytest.mark.parametrize(
+    ("name", "problem", "hint"),
+    [
+        ("tou", "no installed package brings a data set 'tou'", "did you mean data.sample=toy?"),
+        ("mine.py:load", "no installed package brings", "data.function=mine.py:load, where a Python function"),
+        ("names", "the data set 'names' is not a function", "an entry point of toy-data"),
+        ("gone", "the data set 'gone' cannot be loaded", "comes from the package toy-data"),
+        ("fails", "data.sample fails for the split train", "toy_data.py, line 9"),
+        ("lacks", "there is no column 'text'", "the lacks sample, split train"),
+    ],
+)
+def test_mistakes_of_data_sets_of_packages(name: str, problem: str, hint: str, toy_package: None) -> None:
+    with pytest.raises(UserError, match=problem) as caught:
+        load_data(Data(sample=name), FIELDS)
+    assert hint in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -3,18 +3,19 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
 
 from finetune import compose
 from finetune.attention.pretrained import apply_masks
-from finetune.data.samples import SampleName
+from finetune.checkout import DISTRIBUTION
 from finetune.errors import UserError
 from finetune.hub import load_trained, push, run_facts, write_card
 from finetune.hub.account import Repository
 from finetune.models import save_weights
+from finetune.recipe.data_sets import data_set_names, packages_of_data_set
 from tests.hub.lines import run_lines
 from tests.hub_server import library
 from tests.hub_server.fixtures import TOKEN
@@ -128,10 +129,22 @@ def test_paths_of_this_machine_are_not_told(fetched: Path) -> None:
     assert "/home/ada" not in card
 
 
+def test_what_differs_from_the_recipe(fetched: Path) -> None:
+    assert "No key was changed" in write_card(fetched).read_text()
+    results = json.loads((fetched / "results.json").read_text())
+    changed = compose.compose(["recipe=sst2", "seed=7", "data.path=/home/ada/secret/films.csv", "hub.push=ada/films"])
+    (fetched / "results.json").write_text(json.dumps(results | {"changed": changed.changes.to_json()}))
+    card = write_card(fetched).read_text()
+    assert "with the seed 42" in card, "the recipe of the run"
+    assert "- `seed: 42 -> 7`\n- `data.path: null -> films.csv`\n\n" in card
+    assert "hub.push" not in card
+
+
 def test_no_run_no_card(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no finished run"):
         write_card(tmp_path)
 
 
 def test_the_languages_of_every_sample_are_known() -> None:
-    assert set(run_facts.SAMPLES) == set(get_args(SampleName))
+    own = {name for name in data_set_names() if packages_of_data_set(name) == (DISTRIBUTION,)}
+    assert set(run_facts.SAMPLES) == own

@@ -57,8 +57,11 @@ def test_folders_of_this_machine_stay_at_home(hub: Hub, run: Path, tmp_path: Pat
     recipe = compose.load_recipe(str(run / "recipe.yaml"))
     local = {"data.path": f"{tmp_path}/films.csv", "output_dir": f"{tmp_path}/runs", "model.name": f"{tmp_path}/bert"}
     (run / "recipe.yaml").write_text(compose.to_yaml(compose.override(recipe, local)))
+    changed = {"data.path": {"recipe": None, "run": f"{tmp_path}/films.csv"}}
+    (run / "results.json").write_text(json.dumps({"test": {"accuracy": 0.5}, "changed": changed}))
     push(run, OURS)
     files = hub.model("ada/films").head.files
+    assert json.loads(files["results.json"].content)["changed"]["data.path"]["run"] == "films.csv"
     (tmp_path / "recipe.yaml").write_bytes(files["recipe.yaml"].content)
     pushed = compose.load_recipe(str(tmp_path / "recipe.yaml"))
     assert (pushed.data.path, pushed.model.name) == ("films.csv", "bert")

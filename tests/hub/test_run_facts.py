@@ -2,11 +2,13 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from finetune import compose
 from finetune.errors import UserError
 from finetune.hub import card
 from finetune.hub.run_facts import RunFacts
@@ -47,3 +49,31 @@ def test_the_message_says_where_and_what_to_do(run: Path, name: str, content: st
         RunFacts.read(run)
     assert caught.value.where == str(run / name)
     assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "languages"),
+    [
+        ({"data.name": None, "data.sample": "sentiment"}, "sentiment_sample", ("en",)),
+        ({"data.name": None, "data.sample": "interface"}, "interface_sample", ()),
+        ({"data.sources": [{"sample": "licence"}, {"path": "a_sample"}]}, "licence_sample, a_sample", ("en",)),
+        ({"data.path": "mine.csv", "data.sample": "sentiment"}, "mine.csv", ()),
+    ],
+)
+def test_samples_have_names_and_languages(
+    run: Path, changes: dict[str, Any], name: str, languages: tuple[str, ...]
+) -> None:
+    recipe = compose.override(compose.load_recipe(str(run / "recipe.yaml")), changes)
+    (run / "recipe.yaml").write_text(compose.to_yaml(recipe))
+    facts = RunFacts.read(run)
+    assert (facts.data_name, facts.sample_languages) == (name, languages)
+
+
+def test_a_data_set_of_a_package_that_is_not_installed_has_its_own_name(run: Path) -> None:
+    recipe = compose.override(
+        compose.load_recipe(str(run / "recipe.yaml")), {"data.name": None, "data.sample": "licence"}
+    )
+    text = compose.to_yaml(recipe).replace("sample: licence", "sample: weather")
+    (run / "recipe.yaml").write_text(text)
+    facts = RunFacts.read(run)
+    assert (facts.data_name, facts.sample_languages) == ("weather", ())

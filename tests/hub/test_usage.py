@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,20 @@ def test_texts_from_texts(family: str, masks: dict[str, Any], finished: Finished
     generated: Any = model.generate(**tokens, num_beams=2, max_new_tokens=16)  # type: ignore[operator]
     assert "num_beams=2, max_new_tokens=16" in (run / "model" / "README.md").read_text()
     assert printed(run) == f"{tokenizer.batch_decode(generated, skip_special_tokens=True)}\n"
+
+
+@pytest.mark.parametrize("kind", ["text_classification", "token_classification", "text_to_text"])
+def test_the_lines_run_from_any_folder(
+    kind: str, finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card that is written for a folder named relative to the working directory."""
+    run = finished(kind, "t5" if kind == "text_to_text" else "bert")
+    monkeypatch.chdir(run.parent)
+    card = write_card(Path(run.name)).read_text()
+    (lines,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
 
 
 def test_texts_that_begin_with_a_prompt(finished: Finished) -> None:

@@ -64,7 +64,7 @@ def test_mappings_that_are_values_stay_whole() -> None:
         (None, {"resume": "auto"}, "no recipe is named", "the folder of a run"),
         (None, {"resume": "no/such/run"}, "no/such/run is not the folder of a run", "no recipe.yaml"),
         (3, None, "this is not a recipe", "int: 3"),
-        ({"task": {"kind": "translation"}, "model": {}}, None, "data is wrong", "expected"),
+        ({"task": {"kind": "translation"}, "model": {}}, None, "data is missing", "expected"),
         ("sst2", "training.epochs=1", "the overrides cannot be read", "['training.epochs=1']"),
         ("sst2", ["epochs"], "'epochs' is not of the form key=value", "overrides"),
         ("sst2", [("training.epochs", 1)], "the overrides cannot be read", "a dictionary"),

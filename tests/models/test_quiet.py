@@ -1,16 +1,28 @@
+import logging
+
+import pytest
 import torch
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from finetune.models.quiet import quiet, seeded
 
 
 def test_reports_are_silenced_for_the_block_only() -> None:
-    before = logging.get_verbosity()
+    before = transformers_logging.get_verbosity()
     with quiet():
-        assert logging.get_logger("transformers").getEffectiveLevel() > before
-        assert logging.tqdm(range(2)).disable
-    assert logging.get_verbosity() == before
-    assert not logging.tqdm(range(2)).disable
+        assert transformers_logging.get_logger("transformers").getEffectiveLevel() > before
+        assert transformers_logging.tqdm(range(2)).disable
+    assert transformers_logging.get_verbosity() == before
+    assert not transformers_logging.tqdm(range(2)).disable
+
+
+def test_accelerate_is_silenced_for_the_block_only(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("accelerate.utils.other")
+    with quiet():
+        logger.warning("Removed shared tensor")
+        logger.error("an error")
+    logger.warning("later")
+    assert caplog.messages == ["an error", "later"]
 
 
 def test_the_callers_random_numbers_are_left_alone() -> None:

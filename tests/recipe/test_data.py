@@ -53,3 +53,23 @@ def test_an_amount_is_a_number_of_examples_or_a_share(amount: float) -> None:
 def test_an_amount_that_is_neither_is_refused_with_what_it_may_be(amount: float) -> None:
     with pytest.raises(ValidationError, match="a whole number of examples from 1 to 2,147,483,647, or a share above 0"):
         Data(path="a.csv", max_train_examples=amount)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"sample": "corpus"}, True),
+        ({"sample": "corpus", "name": "a/b"}, False),
+        ({"sample": "corpus", "path": "x.csv"}, False),
+        ({"sample": "corpus", "function": "mine.py:load"}, False),
+        ({"sample": "corpus", "sources": [{"path": "x.csv"}]}, False),
+        ({"name": "a/b"}, False),
+    ],
+)
+def test_data_of_a_package_come_after_all_others(keys: dict[str, Any], expected: bool) -> None:
+    assert Data.model_validate(keys).is_of_package is expected
+
+
+def test_a_data_set_without_a_name_is_refused() -> None:
+    with pytest.raises(ValidationError, match="it is empty; null leaves it out"):
+        Data(sample=" ")

@@ -1,15 +1,19 @@
 """The plans of a recipe name masks, layers, kernels and what reaches the head."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from finetune.attention.masks import full, window
+from finetune.attention.planning import Explanation
 from finetune.compose import override
 from finetune.errors import UserError
 from finetune.recipe import Data, Model, Recipe, Scratch, TextToText, TokenClassification
 from finetune.report import explain_recipe
+from finetune.report.plans import LayerPlan, Plans
 from tests.training.conftest import write_rows
 
 
@@ -75,6 +79,43 @@ def test_what_reaches_the_head_is_told_by_layer(tagger: Recipe) -> None:
     assert cells[:3] == [["encoder", "encoder"], ["0", "1"], ["1", cells[3][1]]]
     assert plans.warnings == ()
     assert explain_recipe(tagger).reach_table() is None
+
+
+def explanation(padded_cost: float, *, kernel: str = "blocks of 32 queries", computed: int = 30) -> Explanation:
+    return Explanation(window(1), (kernel,), ((0, 3),), 20, computed, 100, cost=1.0, padded_cost=padded_cost)
+
+
+@pytest.mark.parametrize(
+    ("padded_cost", "expected", "cell"),
+    [
+        (2.0, "take 50% less time than in padded rows.", "50% less"),
+        (0.97, "take 3% more time than in padded rows.", "3% more"),
+        (1.0, "take as much time as in padded rows.", "as much"),
+        (1.001, "take as much time as in padded rows.", "as much"),
+        (0.999, "take as much time as in padded rows.", "as much"),
+    ],
+)
+def test_what_is_saved_is_a_plain_sentence(padded_cost: float, expected: str, cell: str) -> None:
+    plans = Plans(2, 10, 7, (LayerPlan("encoder", (0, 1), explanation(padded_cost)),))
+    told = list(plans.sentences())
+    assert told[1] == "encoder, layers 0-1: window(1)"
+    assert told[4].endswith(expected)
+    assert not any("-" in line.replace("0-1", "") for line in told), "no negative numbers"
+    assert list(plans.table().columns[-1].cells) == [cell]
+
+
+def test_attention_that_takes_longer_is_not_all_of_a_step() -> None:
+    for padded_cost, expected in ((2.0, False), (0.9, True)):
+        plans = Plans(2, 10, 7, (LayerPlan("encoder", (0, 1), explanation(padded_cost)),))
+        assert any("attention alone" in line for line in plans.sentences()) == expected
+
+
+def test_a_mask_that_saves_nothing_says_so() -> None:
+    whole = LayerPlan("encoder", (0,), explanation(2.0, kernel="whole examples"))
+    assert any("excludes are computed, too" in line for line in whole.sentences())
+    without = replace(whole.explanation, mask=full())
+    for other in (replace(whole, explanation=without), LayerPlan("encoder", (0,), explanation(2.0))):
+        assert not any("excludes are computed, too" in line for line in other.sentences())
 
 
 def test_hidden_text_is_warned_of(tagger: Recipe) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from finetune import compose
 from finetune.errors import UserError, UserErrors
+from finetune.serve import Input, Output, Summary, predict_file
 from finetune.serve.model_location import check_overrides, find_model
 from tests.hub_server.fixtures import hub as hub
 from tests.hub_server.hub import Hub
@@ -17,7 +19,35 @@ def test_a_run_its_model_and_its_checkpoints_know_the_recipe(finished: Finished)
     checkpoint = next((run / "checkpoints").glob("*/config.json")).parent
     whole, model, early = (find_model(str(folder)).recipe for folder in (run, run / "model", checkpoint))
     assert whole is not None
-    assert whole == model == early
+    assert whole == early
+    assert model is not None, "it has a recipe of its own, without folders"
+    assert model.model_copy(update={"output_dir": whole.output_dir, "data": whole.data}) == whole
+
+
+def test_a_models_folder_alone_reads_inputs_as_the_run_does(finished: Finished, tmp_path: Path) -> None:
+    words = ["great", "awful", "fine", "dull"] * 6
+    rows = [f"{'gut' if number % 2 == 0 else 'schlecht'};so ein {word} f\xe4lm" for number, word in enumerate(words)]
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.csv").write_bytes("\n".join(["urteil;satz", *rows]).encode("cp1252"))
+    read_so = {"delimiter": ";", "encoding": "cp1252", "columns.text": "satz", "columns.label": "urteil"}
+    keys = {"data.path": str(tmp_path), **{f"data.{key}": value for key, value in read_so.items()}}
+    run = finished("text_classification", "bert", **keys, **{"task.max_length": 5})
+    alone = tmp_path / "handed" / "over"
+    shutil.copytree(run / "model", alone)
+    new = tmp_path / "new.csv"
+    new.write_bytes("satz\nso ein great f\xe4lm, der l\xe4uft und l\xe4uft\n".encode("cp1252"))
+    given = [
+        predict_file(str(folder), Input(new), Output(tmp_path / f"{folder.name}.csv"), scores=True)
+        for folder in (run, alone)
+    ]
+    assert given[0] == given[1] == Summary(1, 0)
+    assert (tmp_path / f"{run.name}.csv").read_bytes() == (tmp_path / "over.csv").read_bytes()
+    recipe = find_model(str(alone)).recipe
+    assert recipe is not None
+    assert recipe.task == compose.load_recipe(str(run / "recipe.yaml")).task
+    assert (recipe.data.delimiter, recipe.data.encoding) == (";", "cp1252")
+    assert recipe.data.columns.text == "satz"
+    assert str(tmp_path) not in (alone / "recipe.yaml").read_text()
 
 
 def test_folders_without_a_model(finished: Finished, tmp_path: Path) -> None:

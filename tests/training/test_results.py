@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from finetune import compose
 from finetune.recipe import Recipe
+from finetune.recipe.changes import Changes
 from finetune.run import run_recipe
 
 Toy = Callable[..., Recipe]
@@ -45,6 +46,19 @@ def test_a_run_leaves_everything_behind(toy: Toy, capfd: pytest.CaptureFixture[s
     said = capfd.readouterr()
     assert "epoch 1/2  train loss" in said.err
     assert "test results on 20 examples" in said.out
+
+
+def test_results_say_what_differs_from_the_recipe(toy: Toy) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=8, **{"training.epochs": 1})
+    run_recipe(compose.override(recipe.with_changes(Changes()), {"attention.encoder": "window(2)", "seed": 3}))
+    results = json.loads((only_run(recipe) / "results.json").read_text())
+    assert results["masks"] == {"encoder": "window(2)", "decoder": "causal()", "cross": "full()"}
+    assert results["seed"] == 3
+    assert results["data"] == "data"
+    assert results["changed"] == {
+        "attention.encoder": {"recipe": None, "run": "window(2)"},
+        "seed": {"recipe": 42, "run": 3},
+    }
 
 
 def test_baselines_stand_beside_the_model(toy: Toy, capfd: pytest.CaptureFixture[str]) -> None:

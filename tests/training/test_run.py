@@ -10,6 +10,7 @@ from finetune import compose, training
 from finetune.checkpointing.run_folder import RunFolder
 from finetune.errors import UserError
 from finetune.recipe import Recipe
+from finetune.recipe.changes import Changes
 from finetune.training.run import Run, prepare
 
 Toy = Callable[..., Recipe]
@@ -33,15 +34,39 @@ def test_batches_hold_the_features_of_their_indices(run: Run) -> None:
 
 
 def test_a_run_is_introduced(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare(run.recipe).lock.release()
+    changes = {"attention.encoder": "window(2) | global_tokens(cls)", "seed": 7}
+    prepare(compose.override(run.recipe.with_changes(Changes()), changes)).lock.release()
     said = capsys.readouterr().err
     for part in (
+        "toy: text classification with bert-tiny from scratch (",
+        "  data: data\n",
+        "  masks: encoder window(2) | global_tokens(cls)\n",
+        "  seed: 7\n",
+        "  changed from the recipe:\n    attention.encoder: null -> window(2) | global_tokens(cls)\n",
+        "    seed: 42 -> 7\n",
         "examples: 16 train, 4 dev, 4 test",
         "best checkpoint: by dev accuracy",
         "precision: ",
         "run folder: ",
     ):
         assert part in said
+
+
+def test_a_run_of_a_recipe_as_it_is_says_so(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(run.recipe.with_changes(Changes())).lock.release()
+    said = capsys.readouterr().err
+    assert "  masks: standard\n" in said
+    assert "  changed from the recipe: nothing\n" in said
+
+
+def test_a_run_that_is_resumed_knows_what_was_changed_at_its_start(run: Run) -> None:
+    run.lock.release()
+    begun = prepare(compose.override(run.recipe.with_changes(Changes()), {"seed": 7, "training.log_every": 2}))
+    begun.lock.release()
+    resumed = compose.compose([f"resume={begun.folder.path}", "training.log_every=3"])
+    changed = prepare(resumed)
+    changed.lock.release()
+    assert [str(change) for change in changed.changes.listed] == ["seed: 42 -> 7", "training.log_every: 50 -> 3"]
 
 
 def test_a_run_that_is_trained_is_not_prepared_again(run: Run) -> None:

@@ -27,6 +27,7 @@ def read_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Row
     path = source.paths[0]
     with open_parquet(path) as file, _parquet_errors(path):
         table = file.read()
+        table.validate(full=True)  # also that texts are UTF-8, which Arrow otherwise takes on trust
     return _rows(path, table, fields)
 
 
@@ -40,7 +41,8 @@ def stream_parquet(source: SplitFiles, data: Data, fields: Sequence[Field]) -> I
     with open_parquet(path) as file:
         batches = ([batch] for batch in parquet_batches(file, path, ROWS)) if file.metadata.num_rows else [[]]
         for batch in batches:
-            table = pa.Table.from_batches(batch, file.schema_arrow)
+            with _parquet_errors(path):
+                table = pa.Table.from_batches(batch, file.schema_arrow)
             rows = _rows(path, table, fields)
             yield replace(rows, numbers=range(first, first + len(rows)), stored=None)
             first += len(rows)
@@ -51,7 +53,9 @@ def _rows(path: Path, table: pa.Table, fields: Sequence[Field]) -> Rows:
 
     from finetune.data.stored import rows_from_dataset
 
-    return rows_from_dataset(str(path), Dataset(table), fields)
+    with _parquet_errors(path):
+        dataset = Dataset(table)  # reads the features that `datasets` stored in the file's metadata
+    return rows_from_dataset(str(path), dataset, fields)
 
 
 @contextmanager
@@ -67,6 +71,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         with _parquet_errors(path):
             # Arrow reads a file by its name without Python's lock, and so faster.
             opened = stack.enter_context(pq.ParquetFile(file if path.suffix == ".gz" else path))
+            _ = opened.schema_arrow.names  # not every damage to the schema is noticed before the names are read
         yield opened
 
 
@@ -77,12 +82,19 @@ def parquet_batches(file: pq.ParquetFile, path: Path, size: int) -> Iterator[pa.
         UserError: The file is damaged.
     """
     with _parquet_errors(path):
-        yield from file.iter_batches(size)
+        for batch in file.iter_batches(size):
+            batch.validate(full=True)
+            yield batch
+
+
+_DAMAGE = (pa.ArrowException, OSError, EOFError, zlib.error, ValueError, TypeError, LookupError, AttributeError)
+"""What pyarrow and `datasets` raise for damaged pages, schemas and metadata."""
 
 
 @contextmanager
 def _parquet_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
-        raise UserError("the file is not valid parquet", where=str(path), found=str(error)) from None
+    except _DAMAGE as error:
+        found = str(error) or type(error).__name__
+        raise UserError("the file is not valid parquet", where=str(path), found=found) from None

@@ -23,7 +23,7 @@ def test_several_ids_can_share_a_name_and_the_config_knows_some() -> None:
 
 @pytest.mark.network
 def test_a_tokenizer_names_its_special_tokens() -> None:
-    from finetune.data.samples import minilm_folder
+    from finetune.samples.minilm import minilm_folder
 
     folder = minilm_folder()
     tokenizer = AutoTokenizer.from_pretrained(folder)

@@ -95,7 +95,7 @@ def test_a_folder_is_as_good_as_a_model(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.network
 def test_a_real_model_gives_the_same_hidden_states() -> None:
-    from finetune.data.samples import minilm_folder
+    from finetune.samples.minilm import minilm_folder
 
     folder = minilm_folder()
     model, tokenizer = AutoModel.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)

@@ -121,3 +121,17 @@ def test_a_file_that_is_not_parquet(tmp_path: Path) -> None:
     path.write_text("text,label\n")
     with pytest.raises(UserError, match="not valid parquet"):
         read(path, FIELDS)
+
+
+def test_text_that_is_no_utf_8_is_reported(tmp_path: Path) -> None:
+    path = table(tmp_path, text=pa.array(["a house"]), label=pa.array(["b"]))
+    path.write_bytes(path.read_bytes().replace(b"a house", b"a h\x80use"))
+    with pytest.raises(UserError, match="the file is not valid parquet"):
+        read(path, FIELDS)
+
+
+def test_damaged_features_of_datasets_are_reported(tmp_path: Path) -> None:
+    stored = pa.table({"text": ["a"], "label": ["b"]}).replace_schema_metadata({"huggingface": '{"info": 3}'})
+    pq.write_table(stored, tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="the file is not valid parquet"):
+        read(tmp_path / "a.parquet", FIELDS)
