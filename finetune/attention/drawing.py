@@ -19,15 +19,8 @@ from finetune.attention.layout import dense_scores
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.scope import ExampleFeatures
 from finetune.attention.program import Program, SiteName
+from finetune.attention.shading import MASKED, SHADES, legends, score_range, shade_cells
 
-SHADES = "·░▒▓█"
-"""Characters for a cell: the first for exactly 0, the others for a quarter of the range from 0 to 1 each."""
-MASKED = -1
-"""The shade of a cell whose pairs are all masked, which is drawn as a blank."""
-MASK_LEGEND = "█ may attend   · may not"
-WEIGHT_LEGEND = "weight: · 0   ░ up to 0.25   ▒ up to 0.5   ▓ up to 0.75   █ up to 1"
-MASKED_LEGEND = "   blank: masked"
-SCORE_LEGEND = "added to the score: "
 LABEL_LIMIT = 14
 """Number of characters of a token that are shown."""
 
@@ -155,41 +148,7 @@ def to_text(
     for panel in panels:
         rows, columns = panel_labels(panel, query_tokens, key_tokens)
         lines += [panel.title, *_matrix_lines(panel, rows, columns, width, ends), ""]
-    return "\n".join([*lines, *_legends(panels, ends)])
-
-
-def score_range(panels: Sequence[Panel]) -> tuple[float, float]:
-    """Return the least and the greatest number that masks add to the scores of pairs that they allow; 0 without any."""
-    found = [
-        panel.values[panel.allowed] if panel.allowed is not None else panel.values.flatten()
-        for panel in panels
-        if panel.are_scores
-    ]
-    numbers = torch.cat(found) if found else torch.zeros(0)
-    return (float(numbers.min()), float(numbers.max())) if numbers.numel() else (0.0, 0.0)
-
-
-def _legends(panels: Sequence[Panel], ends: tuple[float, float]) -> list[str]:
-    """Return the line of the legend for each kind of panel."""
-    legends = []
-    if any(panel.values.dtype == torch.bool for panel in panels):
-        legends.append(MASK_LEGEND)
-    if any(panel.are_scores for panel in panels):
-        legends.append(SCORE_LEGEND + _score_scale(*ends) + MASKED_LEGEND)
-    weights = [panel for panel in panels if panel.values.dtype != torch.bool and not panel.are_scores]
-    if weights:
-        legends.append(WEIGHT_LEGEND + (MASKED_LEGEND if any(panel.allowed is not None for panel in weights) else ""))
-    return legends
-
-
-def _score_scale(least: float, greatest: float) -> str:
-    """Return the range of numbers of each shade but the first: "░ -4 to -3   ▒ to -2   ▓ to -1   █ to 0"."""
-    if least == greatest:
-        return f"{SHADES[-1]} {least:.3g}"
-    shades = SHADES[1:]
-    upper = [least + (greatest - least) * number / len(shades) for number in range(1, len(shades) + 1)]
-    texts = (f"{shade} to {end:.3g}" for shade, end in zip(shades, upper, strict=True))
-    return "   ".join(texts).replace("to", f"{least:.3g} to", 1)
+    return "\n".join([*lines, *legends(panels, ends)])
 
 
 def panel_labels(
@@ -222,7 +181,7 @@ def _matrix_lines(
     pool = max(1, math.ceil(len(columns) / room))  # neighbouring pairs that share a cell, in each direction
     cell = 2 if 2 * len(columns) <= room else 1  # two characters of a terminal are about a square
     rows, columns = rows[::pool], columns[::pool]
-    cells = _shades(panel, pool, ends)  # [rows, columns]
+    cells = shade_cells(panel, pool, ends)  # [rows, columns]
     height = max(map(len, columns), default=0)
     heading = [
         " " * (margin + 1) + "".join(set_cell_size(column.rjust(height)[line], cell) for column in columns).rstrip()
@@ -235,36 +194,6 @@ def _matrix_lines(
     ]
     note = [f"(one cell is {pool} x {pool} pairs, and shows their mean)"] if pool > 1 else []
     return heading + body + note
-
-
-def _shades(panel: Panel, pool: int, ends: tuple[float, float]) -> Tensor:
-    """Return the shade of each cell: int64 [rows, columns], an index into SHADES, or MASKED.
-
-    Args:
-        panel: The panel.
-        pool: Number of neighbouring pairs that share a cell, in each direction.
-        ends: The least and the greatest number of all panels with scores.
-    """
-    most = len(SHADES) - 1
-    values = panel.values.float()
-    if panel.allowed is None:
-        return _pooled(values, pool).mul(most).ceil().long()
-    share = _pooled(panel.allowed.float(), pool)  # of the pairs of each cell that are allowed
-    if panel.are_scores:
-        mean = _pooled(values * panel.allowed, pool) / share.clamp(min=torch.finfo(share.dtype).tiny)
-        length = ends[1] - ends[0]
-        shares = (mean - ends[0]) / length if length else torch.ones_like(mean)
-        cells = shares.mul(most).ceil().long().clamp(1, most)
-    else:
-        cells = _pooled(values, pool).mul(most).ceil().long()
-    return cells.masked_fill(share == 0, MASKED)
-
-
-def _pooled(values: Tensor, size: int) -> Tensor:
-    """Return the mean of each square of `size` by `size` values; squares at the edges may be smaller."""
-    if size == 1:
-        return values
-    return torch.nn.functional.avg_pool2d(values[None], size, ceil_mode=True, count_include_pad=False)[0]
 
 
 def _title(places: list[str], mask: Mask) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from finetune.attention.drawing import Panel, panel_labels, score_range
+from finetune.attention.drawing import Panel, panel_labels
+from finetune.attention.shading import score_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from transformers import AutoModel, AutoModelForSeq2SeqLM, AutoModelForTokenClassification
 
+from finetune.attention import ProgramError
 from finetune.attention.layout import dense_scores
 from finetune.attention.masks import Mask, full, parse, register_score, window
 from finetune.attention.masks.scope import Scope
 from finetune.attention.pretrained import PretrainedError, apply_masks, saved_masks
 from finetune.attention.pretrained.caching import can_cache, shares_source
 from finetune.attention.pretrained.families import find_stacks
-from finetune.attention.program import Program, ProgramError, Site
+from finetune.attention.program import Program, Site
 from tests.attention.pretrained.test_generation import best_of_beams, masked, source, write
 from tests.attention.pretrained.test_streams import (
     LENGTHS,
