@@ -18,7 +18,7 @@ from torch import Tensor
 from finetune.attention.layout import dense_scores
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.scope import ExampleFeatures
-from finetune.attention.program import Program, SiteName
+from finetune.attention.program import CAUSAL_ADDED, Program, SiteName
 from finetune.attention.shading import MASKED, SHADES, legends, score_range, shade_cells
 
 LABEL_LIMIT = 14
@@ -52,6 +52,7 @@ def mask_panels(
     features: ExampleFeatures | None = None,
     key_features: ExampleFeatures | None = None,
     where: str = "",
+    written: Sequence[Mask] = (),
 ) -> list[Panel]:
     """Return a panel for each group of heads that may attend to the same keys, with the same scores.
 
@@ -63,6 +64,8 @@ def mask_panels(
         features: Token columns of the queries, and values of the example.
         key_features: Token columns of the keys, and values of the example; in cross-attention only.
         where: The beginning of every title: the site and the layers.
+        written: The mask as each layer's program has it. A title says of the heads for which one of them differs that
+            causal() was added.
 
     Raises:
         MaskError: A column is missing or of the wrong length, or the number of heads does not fit.
@@ -76,9 +79,9 @@ def mask_panels(
         groups.setdefault(next(like, head), []).append(head)
     panels = []
     for first, heads in groups.items():
-        title = _title([where], mask)
-        if len(groups) > 1:
-            title = _title([where, _numbered("head", heads)], mask.at_head(first, num_heads))
+        places = [where, _numbered("head", heads) if len(groups) > 1 else ""]
+        places.append(causal_note(mask, written, heads, num_heads))
+        title = _title(places, mask if len(groups) == 1 else mask.at_head(first, num_heads))
         of_scores = None if scores is None else Panel(title, scores[first], allowed[first], are_scores=True)
         panels.append(of_scores or Panel(title, allowed[first]))
     return panels
@@ -87,6 +90,22 @@ def mask_panels(
 def _are_alike(by_head: Tensor | None, first: int, second: int) -> bool:
     """Return whether two heads have the same numbers in a tensor [heads, queries, keys]; None is alike in all."""
     return by_head is None or torch.equal(by_head[first], by_head[second])
+
+
+def causal_note(mask: Mask, written: Sequence[Mask], heads: Sequence[int], num_heads: int) -> str:
+    """Return what a title says of a mask of the decoder that was made causal; "" for a mask that was not.
+
+    Args:
+        mask: The mask that the heads obey.
+        written: The masks that it was made of, as they are written in the program.
+        heads: The heads.
+        num_heads: Number of attention heads.
+
+    Raises:
+        MaskError: The number of heads does not fit a mask.
+    """
+    is_added = any(mask.at_head(head, num_heads) != one.at_head(head, num_heads) for one in written for head in heads)
+    return CAUSAL_ADDED if is_added else ""
 
 
 def program_panels(
@@ -115,13 +134,15 @@ def program_panels(
         ProgramError: The overrides do not fit the number of layers.
         MaskError: A column is missing or of the wrong length, or the number of heads does not fit.
     """
+    written = program.written_by_layer(site, num_layers)
     layers_of: dict[Mask, list[int]] = {}
     for layer, mask in enumerate(program.by_layer(site, num_layers)):
         layers_of.setdefault(mask, []).append(layer)
     panels: list[Panel] = []
     for mask, layers in layers_of.items():
         where = f"{site}, {_numbered('layer', layers)}" if len(layers_of) > 1 else site
-        panels += mask_panels(mask, query_length, key_length, num_heads, features, key_features, where)
+        by_program = list(dict.fromkeys(written[layer] for layer in layers))
+        panels += mask_panels(mask, query_length, key_length, num_heads, features, key_features, where, by_program)
     return panels
 
 
@@ -197,7 +218,7 @@ def _matrix_lines(
 
 
 def _title(places: list[str], mask: Mask) -> str:
-    """Return the title of a panel: site, layers and heads as far as they are named, and the mask."""
+    """Return the title of a panel: site, layers, heads and notes as far as there are any, and the mask."""
     where = ", ".join(filter(None, places))
     return f"{where}: {mask}" if where else str(mask)
 

@@ -64,4 +64,4 @@ def _is_in(key: str, outer: str) -> bool:
 
 
 def _is_value(value: object) -> bool:
-    return value is not None and value not in ((), [])
+    return value is not None and value not in ("", (), [])

@@ -90,7 +90,7 @@ def _next(place: _Place, part: int | str) -> _Place | None:
 def _in_words(place: _Place, detail: dict[str, Any], where: str | None, given: Mapping[str, Any]) -> UserError:
     key, kind, found = place.key, detail["type"], detail["input"]
     if kind == "extra_forbidden":
-        return _extra(key, found, where)
+        return _extra(key, found, detail["loc"][-1], where)
     if kind == "missing":
         beside = _given_in(key.rpartition(".")[0], given) if "." in key else None
         return UserError(f"{key} is missing", expected=describe(place.annotation), found=beside, where=where or key)
@@ -121,13 +121,22 @@ def _given_in(place: str, given: Mapping[str, Any]) -> str | None:
     return ", ".join(f"{key}={shown(given[key])}" for key in inside) or None
 
 
-def _extra(key: str, value: object, where: str | None) -> UserError:
+def _extra(key: str, value: object, last: object, where: str | None) -> UserError:
+    if "." in str(last) and key_exists(key):
+        return written_with_dots(key, value, where)
     if key_exists(key):
         return UserError(
             f"{key} does not go with this recipe's task", found=f"{key}={shown(value)}", where=where or key
         )
     unknown = unknown_key(key, shown(value))
     return UserError(unknown.problem, found=unknown.found, fix=unknown.fix, where=where or key)
+
+
+def written_with_dots(key: str, value: object, where: str | None) -> UserError:
+    """Return the error for a key with dots in a file, in which sections are nested."""
+    section, _, name = key.rpartition(".")
+    nested = f"{section.replace('.', ': {')}: {{{name}: {shown(value)}}}{'}' * section.count('.')}"
+    return UserError(f"{key} is written with dots in a file", found=f"{key}: {shown(value)}", where=where, fix=nested)
 
 
 def _kind_of_task(detail: Mapping[str, Any], where: str | None) -> UserError:

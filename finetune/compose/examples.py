@@ -6,6 +6,7 @@ from typing import Any
 from finetune.compose.descriptions import is_kind_of_task
 from finetune.compose.recipe_keys import RecipeKey
 from finetune.compose.type_words import choices
+from finetune.recipe import task_kinds
 
 EXAMPLES: Mapping[str, Any] = {
     "adapter.alpha": 32,
@@ -42,6 +43,7 @@ EXAMPLES: Mapping[str, Any] = {
     "data.max_train_examples": 0.1,
     "data.name": "stanfordnlp/imdb",
     "data.path": "reviews.csv",
+    "data.sample": "sentiment",
     "data.revision": "v2",
     "data.sources": [{"path": "a.csv", "weight": 3}, {"path": "b.csv", "weight": 1}],
     "data.sources.columns": {"text": "body", "label": "verdict"},
@@ -119,7 +121,7 @@ FILTER_RULES = (
 def example_of(key: RecipeKey) -> Any:
     """Return an example value of a key: another than its default, where there is another."""
     if is_kind_of_task(key):
-        return "token_classification"
+        return task_kinds()[1]
     name = key.name.replace("data.sources.", "data.") if key.name not in EXAMPLES else key.name
     if name in EXAMPLES:
         return EXAMPLES[name]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from finetune.compose.complaints import shown, translate
+from finetune.compose.complaints import shown, translate, written_with_dots
 from finetune.compose.overriding import flat_keys, from_tree, override
 from finetune.compose.yaml_values import RecipeLoader
 from finetune.documents import read_yaml
@@ -171,6 +171,7 @@ def _from_yaml(path: Path, allow_code: bool, above: tuple[Path, ...]) -> Recipe:
 
 def _on_base(base: Recipe, tree: Mapping[Any, Any], path: Path) -> Recipe:
     """Return a base with the keys of a YAML file, which remembers which keys that may name code are from files."""
+    raise_all([written_with_dots(key, value, str(path)) for key, value in tree.items() if "." in str(key)])
     changes = {"name": path.stem, **dict(_changes(base, tree))}
     recipe = override(base, changes, where=str(path))
     own = (key for key in CODE_KEYS if any(key == one or key.startswith(f"{one}.") for one in changes))

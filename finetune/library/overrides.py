@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from finetune import compose, dotted_keys
+from finetune.compose.recipe_keys import own_sections, recipe_keys
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 
@@ -60,11 +61,10 @@ def flatten(overrides: Overrides) -> dict[str, Any]:
 
 def _sections() -> dotted_keys.Inner:
     """Return a function that tells sections from mappings that are values, such as class weights."""
-    known = tuple(compose.keys())
+    sections = frozenset(key.name for key in recipe_keys() if own_sections(key.field.annotation))
 
     def section(key: str, value: Any) -> Mapping[Any, Any] | None:
-        is_section = isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known)
-        return _named(value) if is_section else None
+        return _named(value) if isinstance(value, Mapping) and key in sections else None
 
     return section
 

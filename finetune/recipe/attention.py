@@ -18,7 +18,7 @@ class SiteSection(Section):
     """The mask of the site's layers, as an expression such as window(64) | global_tokens(cls)."""
     layers: dict[str, str] = Field(default_factory=dict)
     """Masks of single layers or ranges of layers, which replace `mask` there: {"0-3": "window(32)", "-1": "full()"}.
-    Layers are counted from 0, or from the end with -1."""
+    Layers are counted from 0, or from the end with -1; "0-11/3" names every third layer of a range: 0, 3, 6, 9."""
     bidirectional: bool = False
     """Whether the decoder's masks are used as they are written. Otherwise causal() is added to each mask that does not
     name it. For the decoder only."""

@@ -27,7 +27,7 @@ from finetune.errors import UserError
 from finetune.tasks.base import Task
 from finetune.tasks.batch import IGNORE_INDEX, Batch
 from finetune.tasks.context import TaskContext
-from finetune.tasks.mask_columns import PREFIX
+from finetune.tasks.mask_fields import PREFIX
 from finetune.tasks.tensors import example_rows
 
 FEW_TOKENS = 8

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from finetune import models
 from finetune.checkpointing.checkpoint import enough_room, save_model
 from finetune.checkpointing.links import link_weights
-from finetune.checkpointing.resume import command
+from finetune.checkpointing.resume import command, saying_how_to_resume
 from finetune.errors import Interrupted
 from finetune.metrics import Scores, baselines
 from finetune.progress import format_score, results_console, say, warn
@@ -43,7 +43,14 @@ def finish_run(loop: Loop, *, prints_scores: bool = True) -> EvaluationResult:
     """
     run, signals = loop.run, Signals()
     try:
-        with run.lock.released_on_error(), enough_room(run.folder.path), signals.noted(), signals.at_once():
+        how_to_resume = saying_how_to_resume(run.recipe, run.folder, run.accelerator.num_processes)
+        with (
+            run.lock.released_on_error(),
+            how_to_resume,
+            enough_room(run.folder.path),
+            signals.noted(),
+            signals.at_once(),
+        ):
             return _finish(loop, prints_scores=prints_scores)
     except StopNow:
         resume = command(run.recipe, run.folder.path, run.accelerator.num_processes)

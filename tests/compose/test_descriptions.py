@@ -3,12 +3,12 @@
 import pytest
 
 from finetune.compose.descriptions import choices_of, description_of, first_sentence
-from finetune.compose.recipe_keys import find_keys, recipe_keys
+from finetune.compose.recipe_keys import RecipeKey, find_keys, recipe_keys
 
 
-@pytest.mark.parametrize("key", recipe_keys(), ids=lambda key: f"{key.section.__name__}.{key.name}")
-def test_every_key_has_a_first_sentence(key: object) -> None:
-    text = description_of(key)  # type: ignore[arg-type]
+@pytest.mark.parametrize("key", list(recipe_keys()), ids=lambda key: f"{key.section.__name__}.{key.name}")
+def test_every_key_has_a_first_sentence(key: RecipeKey) -> None:
+    text = description_of(key)
     assert first_sentence(text).endswith(".")
     assert text.startswith(first_sentence(text))
     assert "\n" not in text

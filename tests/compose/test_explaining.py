@@ -12,34 +12,29 @@ from finetune.recipe import Recipe
 
 LEAVES = {f"{key.section.__name__}.{key.name}": key for key in recipe_keys() if not own_sections(key.field.annotation)}
 RECIPES = {"translation": "wmt14", "text_to_text": "interface_sample", "token_classification": "address_sample"}
-TOGETHER = {
-    "data.dev_path": ["data.path=train.csv"],
-    "data.test_path": ["data.path=train.csv"],
-    "adapter.num_virtual_tokens": ["adapter.kind=prefix_tuning"],
-    "attention.encoder.bidirectional": None,
-    "attention.cross.bidirectional": None,
-    "evaluation.tokens_per_batch": [],
+BESIDE = {
+    "data.dev_path": "data.path=train.csv",
+    "data.test_path": "data.path=train.csv",
+    "adapter.num_virtual_tokens": "adapter.kind=prefix_tuning",
 }
-"""Words that a key needs beside it; None for keys that are false in every recipe."""
+"""A word that a key needs beside it."""
+DECODERS_ALONE = ("attention.encoder.bidirectional", "attention.cross.bidirectional")
+"""Keys that no recipe can set to another value than their default."""
 
 
-@pytest.mark.parametrize("name", LEAVES)
+def words_beside(name: str) -> list[str]:
+    if name.startswith("model.scratch.") and name != "model.scratch.architecture":
+        return ["model.scratch.architecture=bert"]
+    return [BESIDE[name]] if name in BESIDE else []
+
+
+@pytest.mark.parametrize("name", [name for name, key in LEAVES.items() if key.name not in DECODERS_ALONE])
 def test_the_example_of_every_key_can_be_composed_and_changes_it(name: str) -> None:
     key = LEAVES[name]
-    beside = TOGETHER.get(key.name.replace("sources.", ""), [])
-    if beside is None:
-        pytest.skip("the key is for the decoder alone")
-    if key.name.startswith("data.sources.") and beside:
-        beside = []
-    elif key.name.startswith("model.scratch.") and key.name != "model.scratch.architecture":
-        beside = ["model.scratch.architecture=bert"]
-    elif key.name == "training.fp32_matmul":
-        beside = ["training.cpu_tuning=true"]
-    recipe = RECIPES.get(kinds_of(key), "sst2")
+    words = [f"recipe={RECIPES.get(kinds_of(key), 'sst2')}", *words_beside(key.name)]
     (word,) = shlex.split(example_word(key))
     assert word.startswith((f"{key.name}=", "data.sources="))
-    changed = compose.compose([f"recipe={recipe}", *beside, word])
-    assert changed != compose.compose([f"recipe={recipe}", *beside])
+    assert compose.compose([*words, word]) != compose.compose(words)
 
 
 @pytest.mark.parametrize("name", LEAVES)

@@ -74,3 +74,12 @@ def test_a_recipe_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").mkdir()
     with pytest.raises(UserError, match="cannot be read"):
         compose.load_recipe(str(tmp_path / "recipe.yaml"))
+
+
+@pytest.mark.parametrize("above", ["task: {kind: translation}\nmodel: {name: a}\ndata: {path: a}", "recipe: sst2"])
+def test_a_file_nests_its_sections(above: str, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(f"{above}\nattention.encoder.mask: full()\n")
+    text = message([str(path)])
+    assert "attention.encoder.mask is written with dots in a file" in text
+    assert "fix:      attention: {encoder: {mask: 'full()'}}" in text

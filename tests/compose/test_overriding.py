@@ -94,6 +94,7 @@ def test_masks_are_written_in_python_too() -> None:
         ("attention.encoder.bidirectional=true", "only the decoder's masks are made causal"),
         ("attention.encodr=full()", "did you mean attention.encoder?"),
         ("attention.encoder.layers={a: full()}", "'a' does not name layers"),
+        ("attention.encoder.layers={3/2: full()}", "'3/2' does not name layers: a step is a number after a range"),
     ],
 )
 def test_mistakes_in_masks(word: str, expected: str) -> None:
@@ -175,3 +176,9 @@ def test_changes_are_the_users_and_not_those_of_a_file_in_its_base(tmp_path: Pat
     path.write_text("recipe: sst2\ntraining:\n  epochs: 7\n")
     changes = compose.compose([str(path), "training.batch_size=5"]).changes.listed
     assert [change.key for change in changes] == ["training.batch_size"]
+
+
+def test_every_third_layer_is_named_by_a_step() -> None:
+    recipe = compose.compose(["recipe=sst2", "attention.encoder={mask: window(8), layers: {0-11/3: full()}}"])
+    masks = recipe.attention.program.by_layer("encoder", 12)
+    assert [str(mask) for mask in masks] == ["full()", "window(8)", "window(8)"] * 4

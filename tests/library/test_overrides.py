@@ -56,6 +56,12 @@ def test_mappings_that_are_values_stay_whole() -> None:
     assert flatten({"training": {"class_weights": {"a.b": 2.0}}}) == {"training.class_weights": {"a.b": 2.0}}
 
 
+def test_one_source_is_a_list_of_one() -> None:
+    expected = resolve("sst2", {"data.sources": [{"path": "a.csv"}]})
+    assert resolve("sst2", {"data": {"sources": {"path": "a.csv"}}}) == expected
+    assert resolve("sst2", {"data": {"sources": [{"path": "a.csv"}]}}) == expected
+
+
 @pytest.mark.parametrize(
     ("recipe", "overrides", "problem", "hint"),
     [

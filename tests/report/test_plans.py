@@ -48,10 +48,27 @@ def test_layers_with_one_mask_are_told_together(tagger: Recipe) -> None:
     ]
 
 
-def test_every_site_is_told_and_no_run_is_left(tagger: Recipe, tmp_path: Path) -> None:
+@pytest.fixture
+def translator(tagger: Recipe, tmp_path: Path) -> Recipe:
     data = write_rows(tmp_path / "pairs", "text_to_text", {"train": 40, "dev": 8, "test": 8})
     update = {"task": TextToText(), "data": Data(path=str(data))}
-    translator = override(tagger.model_copy(update=update), {"model.scratch.architecture": "t5"})
+    return override(tagger.model_copy(update=update), {"model.scratch.architecture": "t5"})
+
+
+def test_a_decoder_to_whose_masks_causal_is_added_says_so(translator: Recipe) -> None:
+    masks = {"mask": "window(2)", "layers": {"0": "causal() & window(3)"}}
+    plans = explain_recipe(override(translator, {"attention.decoder": masks}))
+    sites, layers, texts = ([*column.cells] for column in plans.table().columns[:3])
+    assert list(zip(sites, layers, texts, strict=True)) == [
+        ("encoder", "0-1", "full()"),
+        ("decoder", "0", "causal() & window(3)"),
+        ("decoder, with causal() added", "1", "causal() & window(2)"),
+        ("cross", "0-1", "full()"),
+    ]
+    assert "added" not in str([column.cells for column in explain_recipe(translator).table().columns])
+
+
+def test_every_site_is_told_and_no_run_is_left(translator: Recipe, tmp_path: Path) -> None:
     assert [site for site, *_ in explained(translator, **{"attention.cross": "window(5)"})] == [
         "encoder",
         "decoder",

@@ -37,6 +37,23 @@ def test_a_run_with_masks(toy: Toy, kind: str, architecture: str, masks: dict[st
     assert saved == recipe.attention.program.to_config()
 
 
+@pytest.mark.parametrize("layout", ["ragged", "padded"])
+def test_spans_of_the_data_decide_what_a_text_can_tell(toy: Toy, layout: str) -> None:
+    """The telling word is hidden from [CLS] where a span sets the text apart, and is seen where there is none."""
+    scores = []
+    for is_apart in (True, False):
+        masks = {"attention.encoder": "same(part)", "training.layout": layout}
+        recipe = toy("text_classification", "bert", train=200, **masks)
+        for path in Path(str(recipe.data.path)).iterdir():
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            for row in rows:
+                row["part"] = [[0, len(row["text"]), 0]] if is_apart else []
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        scores.append(run_recipe(recipe)["accuracy"])
+    hidden, seen = scores
+    assert hidden < 0.8 < seen
+
+
 def test_a_mask_that_lets_nothing_through_learns_nothing(toy: Toy) -> None:
     """The telling word is hidden from [CLS], so that a classifier that did learn would have ignored its mask."""
     recipe = toy("text_classification", "bert", train=200, **{"attention.encoder": "none()"})

@@ -10,7 +10,7 @@ from torch import Tensor
 from finetune.attention.layout.layouts import LayoutError, Padded, Ragged
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.errors import MaskError
-from finetune.attention.masks.global_tokens import mark_column
+from finetune.attention.masks.named_tokens import mark_column
 from finetune.attention.masks.scope import Scope
 
 

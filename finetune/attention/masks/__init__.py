@@ -8,6 +8,7 @@ it allows.
 
 from finetune.attention.masks.alibi import alibi
 from finetune.attention.masks.base import Mask, Needs
+from finetune.attention.masks.before import before
 from finetune.attention.masks.bias import bias
 from finetune.attention.masks.blocks import blocks
 from finetune.attention.masks.bounds import Bounds, Span
@@ -17,6 +18,8 @@ from finetune.attention.masks.dilated import dilated
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, MaskSyntaxError, MissingColumn
 from finetune.attention.masks.full import full, none
 from finetune.attention.masks.global_tokens import global_tokens
+from finetune.attention.masks.near import near
+from finetune.attention.masks.one_sided import keys, queries
 from finetune.attention.masks.parse import parse
 from finetune.attention.masks.per_head import per_head
 from finetune.attention.masks.prefix import prefix
@@ -40,6 +43,7 @@ __all__ = [
     "ScoredMask",
     "Span",
     "alibi",
+    "before",
     "bias",
     "blocks",
     "causal",
@@ -47,11 +51,14 @@ __all__ = [
     "dilated",
     "full",
     "global_tokens",
+    "keys",
     "mask_names",
+    "near",
     "none",
     "parse",
     "per_head",
     "prefix",
+    "queries",
     "random_keys",
     "register_mask",
     "register_predicate",

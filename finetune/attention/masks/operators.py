@@ -16,6 +16,7 @@ from finetune.attention.masks.base import Mask, Needs, check_depth, define_opera
 from finetune.attention.masks.bounds import Bounds, Span
 from finetune.attention.masks.errors import MaskError
 from finetune.attention.masks.full import Full, Nothing
+from finetune.attention.masks.global_tokens import GlobalTokens
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -118,6 +119,13 @@ class And(Junction):
     def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
         return reduce(lambda a, b: a & b, (member.bounds(scope, head, queries, keys) for member in self.members))
 
+    def closed_count(self, query_length: int, key_length: int) -> int | None:
+        negated = [member.mask for member in self.members if isinstance(member, Not)]
+        if len(negated) < len(self.members):
+            return None
+        excluded = Or.of(*negated).closed_count(query_length, key_length)  # ~a & ~b excludes the pairs of a | b
+        return None if excluded is None else query_length * key_length - excluded
+
     def __str__(self) -> str:
         return self._joined(loose=Or)
 
@@ -131,7 +139,16 @@ class Or(Junction):
     absorbing = Full()
 
     def alternatives(self) -> tuple[Mask, ...]:
-        return self.members
+        """Return the members; global tokens of all members are those of one mask, whose pairs a formula counts."""
+        tokens = [token for member in self.members if isinstance(member, GlobalTokens) for token in member.tokens]
+        positions = tuple(dict.fromkeys(token for token in tokens if isinstance(token, int)))
+        names = tuple(dict.fromkeys(token for token in tokens if isinstance(token, str)))
+        others = (member for member in self.members if not isinstance(member, GlobalTokens))
+        return (*others, *(GlobalTokens(each) for each in (positions, names) if each))
+
+    def closed_count(self, query_length: int, key_length: int) -> int | None:
+        alternatives = self.alternatives()
+        return alternatives[0].closed_count(query_length, key_length) if len(alternatives) == 1 else None
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         return reduce(lambda a, b: a | b, (member.allowed(scope, head, q, k) for member in self.members))

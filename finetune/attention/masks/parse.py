@@ -144,10 +144,12 @@ class _Parser:
             written = _signature(factory)
             raise self.error(f"expected ( after {name.text}: a mask is written with parentheses, as in {written}")
         arguments: list[_Argument] = []
+        keywords: set[str | None] = set()
         while not self.taken(")"):
             if arguments and not self.taken(","):
                 raise self.error(f"expected , or ) after an argument of {name.text}, {self.found()}")
-            arguments.append(self.argument({argument.keyword for argument in arguments}))
+            arguments.append(self.argument(keywords))
+            keywords.add(arguments[-1].keyword)
         return self.build(name, factory, arguments)
 
     def argument(self, given: Collection[str | None]) -> _Argument:

@@ -15,6 +15,7 @@ from finetune.attention.planning.blocks import find_tiles, tile_batches
 from finetune.attention.planning.errors import PlanError
 from finetune.attention.planning.heads import HeadGroup, head_groups
 from finetune.attention.planning.key_sets import dense_rows
+from finetune.attention.planning.rows import with_rows
 from finetune.attention.planning.selection import select_strategy
 from finetune.attention.planning.strategies import KERNELS, WHOLE
 from finetune.attention.planning.whole import scored_batch, whole_examples
@@ -141,7 +142,9 @@ def _group_batches(
             head_dim=head_dim,
             has_relative_bias=has_relative_bias,
         )
-    tiles = find_tiles(group, dense_rows(group), group.strategy.size, group.strategy.step)
+    strategy, group = group.strategy, with_rows(group)
+    dense = dense_rows(group, strategy.column)
+    tiles = find_tiles(group, dense, strategy.size, strategy.step, column=strategy.column)
     batches = tile_batches(group, tiles, head_dim, has_relative_bias)
     device = queries.cu_seqlens.device
     return batches if device.type == "cpu" else [_to(batch, device) for batch in batches]

@@ -159,6 +159,8 @@ def test_long_texts_are_read_without_recursion() -> None:
     assert len(parse(alternatives).alternatives()) == number
     heads = parse(f"per_head({', '.join(f'window({n})' for n in range(number))})")
     assert heads.at_head(7, number) == window(7)
+    positions = range(20_000)
+    assert parse(f"global_tokens({', '.join(map(str, positions))})") == global_tokens(*positions)
     assert parse(str(heads)) == heads
 
 
