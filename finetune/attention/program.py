@@ -24,6 +24,7 @@ from finetune.attention.masks.full import full
 from finetune.attention.masks.operators import Junction, Not
 from finetune.attention.masks.parse import parse
 from finetune.attention.masks.per_head import PerHead, per_head
+from finetune.attention.masks.scored import check_site
 
 SiteName = Literal["encoder", "decoder", "cross"]
 SITES: tuple[SiteName, ...] = ("encoder", "decoder", "cross")
@@ -114,7 +115,8 @@ class Program:
         cross: Masks of cross-attention, where queries are in the target and keys in the source.
 
     Raises:
-        ProgramError: `bidirectional` is set elsewhere than in the decoder.
+        ProgramError: `bidirectional` is set elsewhere than in the decoder, or a score term is used in cross-attention
+            that is not defined there.
     """
 
     encoder: Site = Site(full())
@@ -125,6 +127,11 @@ class Program:
         for name in ("encoder", "cross"):
             if self.site(name).bidirectional:
                 raise ProgramError(f"{name}.bidirectional: only the decoder's masks are made causal; remove the key")
+        for mask in (self.cross.mask, *(mask for _, mask in self.cross.layers)):
+            try:
+                check_site(mask.terms, in_cross=True)
+            except MaskError as error:
+                raise ProgramError(f"cross: {error}") from None
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> "Program":
@@ -227,7 +234,9 @@ class Program:
 
 
 def also_causal(mask: Mask) -> Mask:
-    """Return `causal() & mask`; a mask that names causal() itself is returned as it is."""
+    """Return `causal() & mask` with its score terms; a mask that names causal() itself is returned as it is."""
+    if mask.terms:
+        return mask.with_boolean(also_causal(mask.boolean))
     if _names_causal(mask):
         return mask
     if isinstance(mask, PerHead):

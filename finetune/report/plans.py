@@ -51,8 +51,10 @@ class LayerPlan:
         yield f"It is computed as {plan.kernel}."
         shares = f"the mask allows {plan.allowed_share:.1%} and {plan.computed_share:.1%} are computed"
         yield f"Of the {plan.padded_pairs:,} pairs of a layer in padded rows, {shares}."
-        if plan.kernel == str(WHOLE) and plan.mask != full():
+        if plan.kernel == str(WHOLE) and plan.mask.boolean != full():
             yield "Pairs that the mask excludes are computed, too, since each example is computed whole."
+        if plan.mask.terms:
+            yield f"{', '.join(map(str, plan.mask.terms))}: added to the scores of allowed pairs before the softmax."
         yield f"Attention is estimated to take {_compared(plan.saving)} padded rows."
 
 

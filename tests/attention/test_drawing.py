@@ -92,6 +92,21 @@ def test_layers_alike_share_a_panel() -> None:
         program_panels(Program.from_config(config), "encoder", 2, 3)
 
 
+def test_heads_of_other_slopes_have_panels_of_one_scale() -> None:
+    panels = mask_panels(parse("per_head(causal(), full()) + alibi()"), 3, num_heads=4)
+    assert [panel.title for panel in panels] == [
+        "head 0: causal() + alibi()",
+        "head 1: causal() + alibi()",
+        "head 2: full() + alibi()",
+        "head 3: full() + alibi()",
+    ]
+    assert torch.equal(panels[1].values, -(torch.arange(3)[:, None] - torch.arange(3)).abs() / 16)
+    assert panels[1].allowed is not None
+    assert torch.equal(panels[1].allowed, causal().dense(3)[0])
+    alike = mask_panels(parse("per_head(causal(), full()) + bias(word, 1)"), 2, num_heads=4, features={"word": [0, 0]})
+    assert [panel.title[:9] for panel in alike] == ["heads 0-1", "heads 2-3"]
+
+
 def titles(decoder: object, num_heads: int = 1, num_layers: int = 3) -> list[str]:
     program = Program.from_config({"decoder": decoder})
     return [panel.title for panel in program_panels(program, "decoder", num_layers, 4, num_heads=num_heads)]

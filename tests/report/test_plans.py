@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from finetune.attention.masks import full, window
+from finetune.attention.masks import alibi, bias, full, window
 from finetune.attention.planning import Explanation
 from finetune.compose import override
 from finetune.errors import UserError
@@ -130,9 +130,17 @@ def test_attention_that_takes_longer_is_not_all_of_a_step() -> None:
 def test_a_mask_that_saves_nothing_says_so() -> None:
     whole = LayerPlan("encoder", (0,), explanation(2.0, kernel="whole examples"))
     assert any("excludes are computed, too" in line for line in whole.sentences())
-    without = replace(whole.explanation, mask=full())
-    for other in (replace(whole, explanation=without), LayerPlan("encoder", (0,), explanation(2.0))):
-        assert not any("excludes are computed, too" in line for line in other.sentences())
+    without, scored = (replace(whole.explanation, mask=mask) for mask in (full(), alibi()))
+    for other in (without, scored, explanation(2.0)):
+        told = LayerPlan("encoder", (0,), other).sentences()
+        assert not any("excludes are computed, too" in line for line in told)
+
+
+def test_score_terms_are_named() -> None:
+    scored = replace(explanation(2.0), mask=window(1) + alibi() + bias("word", 1))
+    expected = "alibi(), bias(word, 1.0): added to the scores of allowed pairs before the softmax."
+    assert expected in LayerPlan("encoder", (0,), scored).sentences()
+    assert not any("added to the scores" in line for line in LayerPlan("encoder", (0,), explanation(2.0)).sentences())
 
 
 def test_hidden_text_is_warned_of(tagger: Recipe) -> None:

@@ -24,6 +24,8 @@ Toy = Callable[..., Recipe]
         ("token_classification", "bert", {"attention.encoder": {"mask": "window(2)", "layers": {"-1": "same(word)"}}}),
         ("text_to_text", "t5", {"attention.encoder": "same(word)", "attention.cross": "per_head(full(), window(2))"}),
         ("text_to_text", "bert", {"attention.cross": "window(2)", "attention.decoder": "window(2)"}),
+        ("text_classification", "bert", {"attention.encoder": "window(4) + alibi() + bias(sentence, 0.5)"}),
+        ("text_to_text", "t5", {"attention.encoder": "bias(word, 1)", "attention.decoder": "window(4) + alibi()"}),
         ("text_to_text", "t5", {"task.target_prompt": "rot hund ", "attention.decoder": "causal() | prefix(3)"}),
     ],
 )
@@ -70,6 +72,7 @@ def test_the_standard_masks_leave_an_ordinary_model(toy: Toy) -> None:
     [
         {"attention.decoder": "causal() & global_tokens(-1)"},
         {"attention.decoder": "causal() & same(word)"},
+        {"attention.decoder": "causal() + bias(word, 1)"},
         {"attention.cross": "window(3) | global_tokens(-1)"},
     ],
 )

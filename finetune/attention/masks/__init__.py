@@ -2,11 +2,14 @@
 
 A mask is a predicate over (example, head, query position, key position). Padding, packing and kernels are no part of
 it, and importing this package does not import torch. Each kind of mask has a module of its own, and
-`parse(str(mask)) == mask` for every mask.
+`parse(str(mask)) == mask` for every mask. Score terms, which are added to a mask by `+`, are numbers for the pairs that
+it allows.
 """
 
+from finetune.attention.masks.alibi import alibi
 from finetune.attention.masks.base import Mask, Needs
 from finetune.attention.masks.before import before
+from finetune.attention.masks.bias import bias
 from finetune.attention.masks.blocks import blocks
 from finetune.attention.masks.bounds import Bounds, Span
 from finetune.attention.masks.causal import causal
@@ -23,6 +26,8 @@ from finetune.attention.masks.prefix import prefix
 from finetune.attention.masks.random_keys import random_keys
 from finetune.attention.masks.registry import mask_names, register_mask
 from finetune.attention.masks.same import same
+from finetune.attention.masks.score import register_score, score
+from finetune.attention.masks.scored import ScoredMask, ScoreTerm
 from finetune.attention.masks.strided import strided
 from finetune.attention.masks.window import window
 
@@ -34,8 +39,12 @@ __all__ = [
     "MaskSyntaxError",
     "MissingColumn",
     "Needs",
+    "ScoreTerm",
+    "ScoredMask",
     "Span",
+    "alibi",
     "before",
+    "bias",
     "blocks",
     "causal",
     "custom",
@@ -53,7 +62,9 @@ __all__ = [
     "random_keys",
     "register_mask",
     "register_predicate",
+    "register_score",
     "same",
+    "score",
     "strided",
     "window",
 ]

@@ -7,12 +7,14 @@ It never reorders: members keep the order in which they were written. Equality i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, ClassVar
 
 from finetune.attention.masks.base import Mask, Needs, check_depth, define_operators
 from finetune.attention.masks.bounds import Bounds, Span
+from finetune.attention.masks.errors import MaskError
 from finetune.attention.masks.full import Full, Nothing
 from finetune.attention.masks.global_tokens import GlobalTokens
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from finetune.attention.masks.scope import Scope
+    from finetune.attention.masks.scored import ScoreTerm
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -45,8 +48,10 @@ class Junction(Mask):
         """Return the simplified expression of the members under the operator.
 
         Raises:
-            MaskError: The expression is nested too deeply.
+            MaskError: A member has score terms, or the expression is nested too deeply.
         """
+        if len(members) > 1:
+            cls._refuse_terms(members)
         flat = dict.fromkeys(part for member in members for part in cls._parts(member) if part != cls.neutral)
         if cls.absorbing in flat or any(cls._negated(member, flat) for member in flat):
             return cls.absorbing
@@ -57,6 +62,16 @@ class Junction(Mask):
     @classmethod
     def _parts(cls, mask: Mask) -> tuple[Mask, ...]:
         return mask.members if isinstance(mask, cls) else (mask,)
+
+    @classmethod
+    def _refuse_terms(cls, members: Sequence[Mask]) -> None:
+        """Raise MaskError where a member has score terms, and show how the expression is written."""
+        terms = [term for member in members for term in member.terms]
+        if terms:
+            # A term alone is full() + term; its full() is no mask that the user wrote.
+            masks = [member.boolean for member in members if not member.terms or member.boolean != Full()]
+            whole = with_terms(cls.of(*masks) if masks else Full(), terms)
+            raise MaskError(f"{cls.symbol} joins masks, but {terms[0]} adds to the scores; write {whole}")
 
     @classmethod
     def _negated(cls, mask: Mask, members: dict[Mask, None]) -> bool:
@@ -160,8 +175,13 @@ class Not(Mask):
         """Return the simplified negation of a mask.
 
         Raises:
-            MaskError: The expression is nested too deeply.
+            MaskError: The mask has score terms, or the expression is nested too deeply.
         """
+        if mask.terms:
+            raise MaskError(
+                f"~ is the opposite of a mask, but {mask.terms[0]} adds to the scores, which has no opposite; write "
+                f"~ before the mask alone, as in ~window(2) + {mask.terms[0]}"
+            )
         if isinstance(mask, Not):
             return mask.mask
         if isinstance(mask, Full | Nothing):
@@ -195,4 +215,10 @@ class Not(Mask):
         return f"~({self.mask})" if isinstance(self.mask, Junction) else f"~{self.mask}"
 
 
-define_operators(conjunction=And.of, disjunction=Or.of, negation=Not.of)
+def with_terms(mask: Mask, terms: Sequence[ScoreTerm]) -> str:
+    """Return the text of a mask with score terms; + binds tighter than & and |, as in Python."""
+    text = f"({mask})" if isinstance(mask, Junction) else str(mask)
+    return " + ".join([text, *map(str, terms)])
+
+
+define_operators({"&": And.of, "|": Or.of, "~": Not.of})

@@ -18,7 +18,7 @@ from finetune.attention.planning.key_sets import dense_rows
 from finetune.attention.planning.rows import with_rows
 from finetune.attention.planning.selection import select_strategy
 from finetune.attention.planning.strategies import KERNELS, WHOLE
-from finetune.attention.planning.whole import whole_examples
+from finetune.attention.planning.whole import scored_batch, whole_examples
 
 if TYPE_CHECKING:
     from finetune.attention.kernels.flex import FlexBlocks
@@ -53,13 +53,16 @@ def plan(
         The plan that `tiled_attention` takes, on the device of the streams.
 
     Raises:
-        MaskError: The mask cannot be evaluated: a column is missing, or the number of heads does not fit.
+        MaskError: The mask or a score term cannot be evaluated: a column is missing, the number of heads does not fit,
+            or a term is not defined in cross-attention.
         LayoutError: Queries and keys have different numbers of examples.
         PlanError: There is no such kernel, or it does not run on this device.
     """
     _check(queries, keys, kernel)
     groups = select(mask, queries, keys, num_heads, head_dim=head_dim, kernel=kernel)
-    batches = _batches(mask, groups, queries, keys, head_dim, has_relative_bias)
+    batches = _batches(mask.boolean, groups, queries, keys, head_dim, has_relative_bias)
+    if mask.terms:
+        batches = [scored_batch(batch, mask, queries, keys, num_heads) for batch in batches]
     flex = _flex_blocks(mask, groups, queries, keys) if kernel == "flex" else None
     num_queries, num_keys = padded_lengths or (queries.total, keys.total)
     return compile_plan(batches, num_queries, num_keys, num_heads, flex)
@@ -98,7 +101,7 @@ def select(
     kernel = None if kernel == "flex" else kernel  # with dropout, flex falls back to the cheapest tiles
     return [
         replace(group, strategy=select_strategy(group, head_dim, kernel))
-        for group in head_groups(mask, queries_here, keys_here, num_heads)
+        for group in head_groups(mask.boolean, queries_here, keys_here, num_heads)
     ]
 
 

@@ -135,7 +135,7 @@ def _keys(group: HeadGroup, atom: Mask) -> list[Hashable]:
     """
     custom = atom.mask if isinstance(atom, Not) else atom
     assert isinstance(custom, Custom)
-    constants = read_constants(find_predicate(custom.predicate).predicate)
+    constants = read_constants(find_predicate(custom.predicate).function)
     head = group.heads.start if atom.needs.by_head else None
     common = isinstance(atom, Not), constants, group.num_heads, head, group.keys is group.queries
     sides = [_digests(side, atom) for side in (group.queries, group.keys)]

@@ -64,7 +64,7 @@ def test_any_text_gives_a_mask_or_a_syntax_error(text: str) -> None:
         ("widnow(3)", "widnow", "there is no mask named 'widnow'; did you mean 'window'?"),
         ("causal() | glbal_tokens(0)", "glbal", "did you mean 'global_tokens'?"),
         ("xyzzy()", "xyzzy", "there is no mask named 'xyzzy'"),
-        ("causal() and full()", "and", "expected & or | or the end, found 'and'; write &"),
+        ("causal() and full()", "and", "expected &, |, + or the end, found 'and'; write &"),
         ("causal() or full()", "or", "write |"),
         ("not causal()", "not", "write ~"),
         ("causal() & !full()", "!", "expected a mask, found '!'; write ~"),
