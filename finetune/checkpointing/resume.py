@@ -150,7 +150,8 @@ def saying_how_to_resume(recipe: Recipe, folder: RunFolder, processes: int) -> I
     except Interrupted:
         raise
     except Exception as error:
-        if newest_first(folder.checkpoints):
+        is_told = bool(getattr(error, "__notes__", ()))  # of an error in a callback, with the call that passes it again
+        if newest_first(folder.checkpoints) and not is_told:
             again = command(recipe, folder.path, processes)
             if isinstance(error, UserError):
                 error.resume = again
