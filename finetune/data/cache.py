@@ -5,10 +5,12 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from finetune import atomic, checksums
+from finetune.errors import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +20,54 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 """A folder of the cache is named by the hash of what its content depends on, 16 bytes in hexadecimal digits."""
 
 _CHECKSUMS = "checksums.json"
+_UNREADABLE = (ValueError, LookupError, TypeError, FileNotFoundError)
+"""What reading raises where a folder's content is not of the form that it has now, or where it was deleted meanwhile.
+Arrow's errors and those of JSON are of ValueError, missing columns and keys of LookupError."""
+
+ContentT = TypeVar("ContentT")
+
+
+def read_or_make(folder: Path, make: Callable[[Path], object], read: Callable[[Path], ContentT]) -> ContentT:
+    """Return what a folder of the cache holds; it is made first where it is missing, damaged or of another form.
+
+    Args:
+        folder: The folder.
+        make: Fills a new folder, which then takes the place of `folder`.
+        read: Returns what a folder holds.
+
+    Raises:
+        OSError: The cache cannot be read or written.
+    """
+    if holds(folder):
+        try:
+            return read(folder)
+        except _UNREADABLE as error:
+            _discard(folder, f"cannot be read ({type(error).__name__}: {error})")
+    with filled(folder) as made:
+        make(made)
+    return read(folder)
+
+
+@contextlib.contextmanager
+def translated_errors(folder: Path) -> Iterator[None]:
+    """Raise `UserError` in place of the file system's errors in a block that works with the cache alone.
+
+    Args:
+        folder: The cache, for errors that name no file.
+
+    Raises:
+        UserError: The cache cannot be read or written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            "the cache cannot be used",
+            where=str(error.filename2 or error.filename or folder),  # of a rename the second is the one meant
+            expected="a file or folder that may be read and written",
+            found=f"{type(error).__name__}: {error.strerror or error}",
+            fix="set its permissions, or delete it, and it is made anew; FINETUNE_CACHE=... names another cache folder",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -46,10 +96,14 @@ def holds(folder: Path) -> bool:
         return False
     if checksums.is_whole(folder, folder / _CHECKSUMS):
         return True
-    logger.warning("the cached folder %s is damaged: it is deleted, and its content is made anew", folder)
-    with atomic.folder_aside(folder.parent) as doomed:
-        folder.rename(doomed / folder.name)
+    _discard(folder, "is damaged")
     return False
+
+
+def _discard(folder: Path, reason: str) -> None:
+    logger.warning("the cached folder %s %s: it is deleted, and its content is made anew", folder, reason)
+    with contextlib.suppress(FileNotFoundError), atomic.folder_aside(folder.parent) as doomed:
+        folder.rename(doomed / folder.name)
 
 
 def prune_cache(folder: Path, keep: Collection[str], most_bytes: int) -> None:
@@ -74,7 +128,13 @@ def prune_cache(folder: Path, keep: Collection[str], most_bytes: int) -> None:
 
 
 def _is_of_the_cache(path: Path) -> bool:
-    """Whether the cache made a folder: it is named by a hash, is no link, and holds nothing but plain files."""
+    """Return whether the cache made a folder: it is named by a hash, is no link, and holds nothing but plain files.
+
+    A folder whose files cannot be listed is somebody else's.
+    """
     if not _NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
         return False
-    return all(file.is_file() and not file.is_symlink() for file in path.iterdir())
+    try:
+        return all(file.is_file() and not file.is_symlink() for file in path.iterdir())
+    except OSError:
+        return False

@@ -54,12 +54,12 @@ def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedToken
     name = _hash(split, tokenizer, settings)
     folder = cache_folder() / "features"
     try:
-        if not cache.holds(folder / name):
-            with cache.filled(folder / name) as made:
-                _map(split, encode_batch, cache_file_name=str(made / "part.arrow"))
-            cache.prune_cache(folder, {name}, _MOST_BYTES)
+        encoded = cache.read_or_make(
+            folder / name, lambda made: _map(split, encode_batch, cache_file_name=str(made / "part.arrow")), _read
+        )
         os.utime(folder / name)
-        return _read(folder / name)
+        cache.prune_cache(folder, {name}, _MOST_BYTES)
+        return encoded
     except OSError:  # a full disk, or a folder that cannot be written: a run does without
         return _map(split, encode_batch, keep_in_memory=True)
 
