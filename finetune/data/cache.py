@@ -1,4 +1,4 @@
-"""Folders of a cache: whole or not there, checked when they are read, and deleted when nobody uses them."""
+"""Folders of a cache. Each is whole or not there, is checked when it is read, and is deleted if it is not used."""
 
 import contextlib
 import logging
@@ -15,7 +15,7 @@ from finetune.errors import UserError
 logger = logging.getLogger(__name__)
 
 _IN_USE = 24 * 60 * 60.0
-"""Seconds after its last use within which a run may still be reading a folder."""
+"""Seconds after the last use of a folder within which a run may still read it."""
 _NAME = re.compile(r"[0-9a-f]{32}")
 """A folder of the cache is named by the hash of what its content depends on, 16 bytes in hexadecimal digits."""
 
@@ -72,12 +72,15 @@ def translated_errors(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def filled(folder: Path) -> Iterator[Path]:
-    """Give a folder to fill in this block, which then takes its place in the cache; after an error it is deleted.
+    """Yield a new folder to fill in this block, which then takes its place in the cache; after an error it is deleted.
 
     All files in it are on the disk before it has its name there, and their checksums are written beside them.
 
     Args:
-        folder: Where the content is to lie; another process may put the same content there first.
+        folder: The path that the folder is to have; another process may put the same content there first.
+
+    Raises:
+        OSError: The content cannot be written.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with atomic.written_aside(folder, keep_existing=True) as made:
@@ -87,7 +90,7 @@ def filled(folder: Path) -> Iterator[Path]:
 
 
 def holds(folder: Path) -> bool:
-    """Return whether the cache has a folder whose files are as they were written; a damaged one is deleted and told.
+    """Return whether the cache has a folder whose files are as they were written; a damaged one is deleted, and logged.
 
     Raises:
         OSError: A file cannot be read, or a damaged folder cannot be deleted.
@@ -109,7 +112,7 @@ def _discard(folder: Path, reason: str) -> None:
 def prune_cache(folder: Path, keep: Collection[str], most_bytes: int) -> None:
     """Delete the longest unused of the cache's folders in `folder` until what is left of them is small enough.
 
-    Only what the cache has made is counted and deleted. Whatever else lies there, or behind a link, is somebody's.
+    Only folders that the cache has made are counted and deleted. Other files and folders, and links, are the user's.
 
     Args:
         folder: The cache; the time of change of each folder in it is that of its last use.
