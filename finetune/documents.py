@@ -14,23 +14,23 @@ import yaml
 from finetune.errors import UserError
 
 MAX_BYTES = 16 * 2**20
-"""Size of a file; a configuration that names 100,000 labels has a few million bytes."""
+"""The largest size of a file in bytes; a configuration that names 100,000 labels has a few million."""
 MAX_DEPTH = 50
-"""Lists and mappings within one another."""
+"""The largest number of lists and mappings within one another."""
 MAX_NODES = 100_000
-"""Values of a YAML file, each counted as often as aliases repeat it."""
+"""The largest number of values of a YAML file, each counted as often as aliases repeat it."""
 
 
 def read_json(path: Path, *, allow_nan: bool = False) -> dict[str, Any]:
-    """The object in a JSON file.
+    """Return the object that a JSON file holds.
 
     Args:
         path: The file.
-        allow_nan: Whether NaN and Infinity are numbers, which Python writes and RFC 8259 does not know: a metric may be
-            one, a setting of a model may not.
+        allow_nan: Whether NaN and Infinity, which Python writes and RFC 8259 does not allow, are read as numbers. A
+            metric may be one, and a setting of a model may not.
 
     Raises:
-        UserError: It is not JSON, holds something else than an object, is beyond the limits, or cannot be read.
+        UserError: The file is not JSON, holds something else than an object, exceeds a limit, or cannot be read.
     """
     text = _text(path, "JSON")
     try:
@@ -47,14 +47,14 @@ def read_json(path: Path, *, allow_nan: bool = False) -> dict[str, Any]:
 
 
 def read_yaml(path: Path, loader: type[yaml.SafeLoader]) -> Any:
-    """What a YAML file holds.
+    """Return the value that a YAML file holds.
 
     Args:
         path: The file.
-        loader: How values are read; a safe loader.
+        loader: The class that reads values, which is one of the safe loaders.
 
     Raises:
-        UserError: It is not YAML, is beyond the limits, or cannot be read.
+        UserError: The file is not YAML, exceeds a limit, or cannot be read.
         FileNotFoundError: There is no such file.
     """
     text = _text(path, "YAML")
@@ -65,10 +65,10 @@ def read_yaml(path: Path, loader: type[yaml.SafeLoader]) -> Any:
 
 
 def parse_yaml(text: str, loader: type[yaml.SafeLoader]) -> Any:
-    """What YAML text holds.
+    """Return the value that YAML text represents.
 
     Raises:
-        yaml.YAMLError: It is not YAML, or is beyond the limits.
+        yaml.YAMLError: The text is not YAML, or exceeds a limit.
     """
     _check_depth(text, loader)
     instance = loader(text)
@@ -114,7 +114,7 @@ def _kind(value: object) -> str:
 
 
 def _depth(value: object) -> int:
-    """How many lists and mappings lie within one another; no more than one beyond the limit are looked at."""
+    """Return how many lists and mappings lie within one another, or one more than the limit if there are more."""
     level, depth = [value], 0
     while depth <= MAX_DEPTH and (holders := [each for each in level if isinstance(each, dict | list)]):
         level = [one for each in holders for one in (each.values() if isinstance(each, dict) else each)]
@@ -132,7 +132,11 @@ def _too_deep(path: Path) -> UserError:
 
 
 def _check_depth(text: str, loader: type[yaml.SafeLoader]) -> None:
-    """Refuse nesting before nodes are built, which takes a call of Python within another for each level."""
+    """Refuse deep nesting before nodes are built, which takes one recursive call for each level.
+
+    Raises:
+        yaml.YAMLError: More lists and mappings than the limit are within one another.
+    """
     depth = 0
     for event in yaml.parse(text, loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -141,7 +145,11 @@ def _check_depth(text: str, loader: type[yaml.SafeLoader]) -> None:
 
 
 def _count(node: yaml.Node, counted: dict[int, int | None]) -> int:
-    """Values under a node, each as often as it is named; infinitely many where a node holds itself."""
+    """Return the number of values under a node, each counted as often as it is named.
+
+    Raises:
+        yaml.YAMLError: A node holds itself.
+    """
     if id(node) in counted:
         count = counted[id(node)]
         if count is None:

@@ -163,7 +163,7 @@ class Ceiling:
         """An operation, at each call."""
 
     def measure(self) -> None:
-        """The best of a few products."""
+        """Measure the shortest time of a few products."""
         seconds = []
         with self.matmul.used():
             for _ in range(5):
@@ -175,7 +175,7 @@ class Ceiling:
 
 
 def total(amounts: Iterable[Amount]) -> Amount:
-    """The sum."""
+    """Return the sum of the amounts."""
     return sum(amounts, Amount(0, 0))
 
 

@@ -42,7 +42,7 @@ def rows_from_objects(
     columns: dict[str, ColumnValues] = {}
     notes: list[str] = []
     for column in asked_columns(fields):
-        values = [_value(row, column) for row in objects]
+        values = [row[column] if column in row else _value(row, column) for row in objects]  # most need no call
         if values and all(value is _MISSING for value in values):
             values = [_value(row, f"{NESTED}.{column}") for row in objects]
             notes.append(nested_note(name, column))

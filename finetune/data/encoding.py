@@ -1,4 +1,4 @@
-"""Tokenises a split, once: the same examples under the same tokenizer and settings are read back by later runs.
+"""Tokenization of a split, once: later runs read back the same examples under the same tokenizer and settings.
 
 Encoded splits lie in `features/` of the cache folder (FINETUNE_CACHE), each in a folder named by a hash of all that it
 was made from. Such a folder is filled aside and then renamed, so that it is whole or not there, whoever else writes; a
@@ -40,7 +40,9 @@ _HASHED = 100_000
 
 
 def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedTokenizerBase, *settings: Any) -> Dataset:
-    """`encode_batch` over a split, by several processes where it is large; read back where it has been done before.
+    """Return the features that `encode_batch` makes of a split; they are read back where that has been done before.
+
+    A large split is encoded by several processes.
 
     Args:
         split: The examples.
@@ -54,12 +56,12 @@ def encode(split: Dataset, encode_batch: EncodeBatch, tokenizer: PreTrainedToken
     name = _hash(split, tokenizer, settings)
     folder = cache_folder() / "features"
     try:
-        if not cache.holds(folder / name):
-            with cache.filled(folder / name) as made:
-                _map(split, encode_batch, cache_file_name=str(made / "part.arrow"))
-            cache.prune_cache(folder, {name}, _MOST_BYTES)
+        encoded = cache.read_or_make(
+            folder / name, lambda made: _map(split, encode_batch, cache_file_name=str(made / "part.arrow")), _read
+        )
         os.utime(folder / name)
-        return _read(folder / name)
+        cache.prune_cache(folder, {name}, _MOST_BYTES)
+        return encoded
     except OSError:  # a full disk, or a folder that cannot be written: a run does without
         return _map(split, encode_batch, keep_in_memory=True)
 
@@ -83,7 +85,7 @@ def _read(folder: Path) -> Dataset:
 
 
 def _hash(split: Dataset, tokenizer: PreTrainedTokenizerBase, settings: tuple[Any, ...]) -> str:
-    """Hash of all that the features depend on; the same in every process."""
+    """Return the hash of all that the features depend on, which is the same in every process."""
     versions = (_VERSION, tokenizers.__version__, transformers.__version__)
     sink = _Hash()
     sink.write(repr((versions, [_settled(one) for one in settings], describe_tokenizer(tokenizer))).encode())
@@ -96,7 +98,7 @@ def _hash(split: Dataset, tokenizer: PreTrainedTokenizerBase, settings: tuple[An
 
 
 def _settled(value: Any) -> Any:
-    """The value, a set in order: that of its representation changes from process to process."""
+    """Return the value, and a set as a sorted list: `repr` orders a set differently in each process."""
     return sorted(value) if isinstance(value, set | frozenset) else value
 
 

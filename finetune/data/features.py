@@ -1,4 +1,4 @@
-"""Encoded examples in memory, or mapped into it: every column one flat array, so that a batch is a few slices."""
+"""Encoded examples in memory, or mapped into it. Each column is one flat array, so that a batch is a few slices."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ from finetune.data.batches import Indices
 logger = logging.getLogger(__name__)
 
 _LARGE = 2**30
-"""Bytes of a column that is no longer held in memory, where it lies on a disk."""
+"""Size in bytes above which a column that lies on a disk is mapped and not held in memory."""
 
 FeatureRow: TypeAlias = Mapping[str, Any]
 """For each column a Python number, or a one-dimensional array of integers."""
@@ -31,9 +31,9 @@ class Column:
     """A column of numbers, or of lists of integers one after another.
 
     Args:
-        values: All numbers in the rows' order; [rows], or [sum of the rows' lengths].
-        offsets: Where each row begins in `values`, and where the last ends; int64, [rows + 1]. None where each row is
-            one number.
+        values: All numbers in the order of the rows: [rows], or [sum of the rows' lengths].
+        offsets: The index in `values` where each row begins, and where the last row ends: int64 [rows + 1]. It is None
+            if each row is one number.
     """
 
     values: npt.NDArray[np.integer[Any] | np.floating[Any]]
@@ -45,7 +45,7 @@ class Column:
 
         Args:
             stored: The column.
-            file: Where the integers of lists may be kept in one piece, to be mapped into memory, if they are many.
+            file: The file that the integers of lists are written to if they are many, to be mapped into memory.
         """
         if pa.types.is_integer(stored.type) or pa.types.is_floating(stored.type):
             return cls(stored.to_numpy())
@@ -56,7 +56,7 @@ class Column:
         return cls(np.concatenate([chunk.flatten().to_numpy() for chunk in chunks]), _offsets(lengths))
 
     def take(self, indices: Indices) -> "Column":
-        """The given rows in the given order, integers as int64 and others as float32."""
+        """Return the rows of the indices, in their order, with integers as int64 and other numbers as float32."""
         if self.offsets is None:
             is_integer = np.issubdtype(self.values.dtype, np.integer)
             return Column(self.values[indices].astype(np.int64 if is_integer else np.float32))
@@ -66,7 +66,7 @@ class Column:
         return Column(np.concatenate(rows).astype(np.int64), _offsets(ends - starts))
 
     def rows(self) -> list[Any]:
-        """Every row: a Python number, or a view of its integers."""
+        """Return every row: a Python number, or a view of the row's integers."""
         if self.offsets is None:
             return list(self.values.tolist())
         offsets = self.offsets.tolist()
@@ -76,11 +76,12 @@ class Column:
 class Features(Sequence[FeatureRow]):
     """Rows of numbers and of lists of integers, read by row or by column.
 
-    For a batch, `columns["input_ids"].values` is the stream of its tokens and `.offsets` says where each example lies.
+    For a batch, `columns["input_ids"].values` is the stream of its tokens, and `.offsets` says where each example
+    begins.
 
     Args:
         columns: The columns by name, all of `size` rows.
-        size: How many rows there are.
+        size: The number of rows.
     """
 
     def __init__(self, columns: Mapping[str, Column], size: int) -> None:
@@ -89,7 +90,7 @@ class Features(Sequence[FeatureRow]):
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Features":
-        """Read a data set's columns of numbers and lists of integers; others, truth values among them, are left out."""
+        """Read a data set's columns of numbers and lists of integers; other columns, such as booleans, are left out."""
         table: pa.Table = dataset.with_format("arrow")[:]
         names = [name for name in table.column_names if _holds_numbers(table[name].type)]
         folders = {Path(one["filename"]).parent for one in dataset.cache_files}
@@ -98,7 +99,7 @@ class Features(Sequence[FeatureRow]):
         return cls(columns, len(dataset))
 
     def take(self, indices: Indices) -> "Features":
-        """The given rows in the given order, integers as int64 and others as float32."""
+        """Return the rows of the indices, in their order, with integers as int64 and other numbers as float32."""
         return Features({name: column.take(indices) for name, column in self.columns.items()}, len(indices))
 
     def __len__(self) -> int:
@@ -124,7 +125,10 @@ class Features(Sequence[FeatureRow]):
 
 
 def _mapped(chunks: Sequence[pa.ListArray], file: Path) -> npt.NDArray[np.integer[Any]]:
-    """All integers in one file, which the processes of a machine share, as an array that is read when needed."""
+    """Return all integers as an array that is mapped from one file, which the processes of a machine share.
+
+    The file is written if it is not there or is damaged.
+    """
     kind = chunks[0].flatten().to_numpy().dtype
     size = sum(len(chunk.flatten()) for chunk in chunks)
     if not _is_whole(file):
@@ -133,7 +137,7 @@ def _mapped(chunks: Sequence[pa.ListArray], file: Path) -> npt.NDArray[np.intege
 
 
 def _is_whole(file: Path) -> bool:
-    """Whether a file of integers is as it was written; damage is told."""
+    """Return whether a file of integers is as it was written; damage is logged."""
     try:
         expected = json.loads(_figures_of(file).read_text(encoding="utf-8"))
         if checksums.file_figures(file) == expected:
@@ -156,7 +160,7 @@ def _write_values(chunks: Sequence[pa.ListArray], file: Path) -> None:
 
 
 def _figures_of(file: Path) -> Path:
-    """Where size and checksum of a file of integers are."""
+    """Return the path of the file that holds the size and the checksum of a file of integers."""
     return file.with_name(f"{file.name}.json")
 
 

@@ -34,7 +34,7 @@ class Filter:
 
     @property
     def version(self) -> str:
-        """What tells it from others: its text, and the code of the file that a function is from."""
+        """The text of the filter with the code of its function's file, which tell it from other filters."""
         if parse_reference(self.text) is None:
             return self.text
         path = inspect.getsourcefile(find_function(self.text, _KEY))

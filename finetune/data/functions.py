@@ -94,7 +94,7 @@ def as_user_error(problem: str, where: str) -> Iterator[None]:
 
 
 def failure(problem: str, where: str, error: Exception) -> UserError:
-    """What the user's code raised, told with the line of it that did."""
+    """Return the error for an exception of the user's code, with the line that raised it."""
     found = f"{type(error).__name__}: {error}, in {_line_of(error)}"
     return UserError(problem, where=where, found=found, fix="correct the code")
 

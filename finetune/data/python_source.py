@@ -144,10 +144,10 @@ def _rows_of_objects(name: str, objects: list[Any], data: DataSource, fields: Se
 
 
 def _as_rows(given: Any) -> Any:
-    """Tables of other libraries as dictionaries, one a row; everything else as it is.
+    """Return a table of another library as a list of dictionaries, one for each row; return other values as they are.
 
-    These are data frames of pandas and polars and tables of pyarrow, told by their methods, since they need not be
-    installed.
+    Tables are data frames of pandas and polars, which are recognized by their methods since the libraries need not be
+    installed, and tables of pyarrow.
     """
     if isinstance(given, Dataset):
         return given
@@ -159,7 +159,7 @@ def _as_rows(given: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A number, an array or a tensor as Python's own; None for what pandas writes in an empty cell."""
+    """Return a number, an array or a tensor as Python's own; return None for an empty cell of pandas."""
     if hasattr(value, "tolist"):  # numpy, torch, pandas
         return value.tolist()
     if isinstance(value, list | tuple):

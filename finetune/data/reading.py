@@ -1,4 +1,4 @@
-"""From a recipe's `data` section to rows: those of each source and split that its filter keeps, unchecked."""
+"""The rows of each source and split that the recipe's `data` section names and its filter keeps, unchecked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,11 @@ _GROUPS = "data.group_column"
 
 @dataclass(frozen=True)
 class AuxiliaryField(Field):
-    """A column that is read for something else than the task."""
+    """A column that is read for something else than the task.
+
+    Args:
+        of: The recipe's key that names the column.
+    """
 
     of: str = ""
 
@@ -33,14 +37,14 @@ class AuxiliaryField(Field):
 
 @dataclass(frozen=True)
 class SourceRows:
-    """What one source gives.
+    """The rows of one source.
 
     Args:
         data: The source, as if it were the only one.
         fields: What the task reads of it.
         rows: The rows of every split that it has, unchecked.
         notes: What the user should know about them, in sentences.
-        weight: Of the source among several.
+        weight: The weight of the source among several; None if none is given.
     """
 
     data: Data
@@ -51,10 +55,10 @@ class SourceRows:
 
 
 def read_sources(data: Data, fields: Sequence[Field]) -> tuple[SourceRows, ...]:
-    """Read the rows of every source, as they are.
+    """Return the rows of every source, as they are.
 
     Raises:
-        UserError: A source cannot be found or read, or the filter cannot be used; told for all sources at once.
+        UserError: Sources cannot be found or read, or their filters cannot be used; all are reported at once.
     """
     if not data.sources:
         return (_read_one(data, fields),)
@@ -74,7 +78,7 @@ def read_sources(data: Data, fields: Sequence[Field]) -> tuple[SourceRows, ...]:
 
 
 def of_source(error: UserError, number: int) -> UserError:
-    """The error with the source that it is about."""
+    """Return the error with the number of the source that it is about."""
     if isinstance(error, UserErrors):
         return UserErrors([of_source(one, number) for one in error.errors])
     where = f"data.sources[{number}]" + (f": {error.where}" if error.where else "")
@@ -106,7 +110,11 @@ def _read_one(data: Data, fields: Sequence[Field]) -> SourceRows:
 
 
 def _by_split(rows: Mapping[str, Rows], change: Callable[[Rows], Rows]) -> dict[str, Rows]:
-    """Each split's rows changed; what is wrong with them is told for all splits at once."""
+    """Return the changed rows of each split.
+
+    Raises:
+        UserError: Rows cannot be changed; the errors of all splits are raised at once.
+    """
     changed, errors = {}, []
     for split, part in rows.items():
         try:
@@ -118,7 +126,11 @@ def _by_split(rows: Mapping[str, Rows], change: Callable[[Rows], Rows]) -> dict[
 
 
 def _check_sentences(data: Data, fields: Sequence[Field]) -> None:
-    """Refuse a column of sentences where no rows can be grouped by it."""
+    """Refuse a column of sentences if rows cannot be grouped by it.
+
+    Raises:
+        UserError: The task reads no words, or the rows are streamed.
+    """
     where = f"{sentences.KEY}={data.columns.sentence}"
     if not any(field.kind == "words" for field in fields):
         raise UserError("only words can be grouped into sentences", where=where, expected="token classification")
@@ -149,7 +161,7 @@ def _grouped(rows: Rows, data: Data, fields: Sequence[Field]) -> Rows:
 
 
 def _filtered(rows: dict[str, Rows], keep: Filter | None) -> tuple[dict[str, Rows], list[str]]:
-    """The rows of each split that the filter keeps, and notes."""
+    """Return the rows of each split that the filter keeps, and notes for the user."""
     if keep is None:
         return rows, []
     filtered, errors, notes = {}, [], []

@@ -19,16 +19,16 @@ _NAMES = ("label", "type", "tag")
 _JOINER = "\u200d"
 
 TextSpan = tuple[int, int, str]
-"""Where an entity begins and ends in the text, the end not included, and its type."""
+"""The index where an entity begins in the text, that where it ends (not included), and its type."""
 
 
 def as_words(
     name: str, objects: Sequence[Mapping[str, Any]], fields: Sequence[Field], unit: Unit, numbers: Sequence[int]
 ) -> tuple[Sequence[Mapping[str, Any]], tuple[str, ...]]:
-    """Objects that hold a text and spans, with the words and labels that the fields ask for; others as they are.
+    """Return objects that hold a text and spans with the words and labels that the fields read, and others as they are.
 
     Returns:
-        The objects, and a note on how they were read.
+        The objects, and a note for the user on how they were read, if they hold spans.
 
     Raises:
         UserError: A span is outside of its text, holds nothing, or overlaps another.
@@ -51,11 +51,11 @@ def as_words(
 
 
 def cut_words(text: str, borders: Iterable[int] = ()) -> list[tuple[int, int]]:
-    """Where the words of a text begin and end.
+    """Return the index where each word of a text begins, and that where it ends, which is not included.
 
     Args:
         text: The text.
-        borders: Positions at which words are cut in any case.
+        borders: Indices at which words are cut in any case.
     """
     fixed = set(borders)
     starts = [
@@ -68,7 +68,7 @@ def cut_words(text: str, borders: Iterable[int] = ()) -> list[tuple[int, int]]:
 
 
 def _key(objects: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> str | None:
-    """The key of the spans; None where objects hold words, or something else."""
+    """Return the key of the spans; None if the objects hold words, or no spans."""
     if not {"words", "word_labels"} <= columns.keys() or not objects:
         return None
     if any(columns["words"] in row for row in objects) or not all(isinstance(row.get(TEXT), str) for row in objects):
@@ -83,7 +83,7 @@ def _key(objects: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> st
 
 
 def _span(given: Any) -> TextSpan | None:
-    """A span as a list of three, or as an object with start, end and label; None for something else."""
+    """Return the span that is given as a list of three, or as an object with start, end and label; None for others."""
     if isinstance(given, Mapping):
         name = next((given[key] for key in _NAMES if key in given), None)
         given = [given.get("start", given.get("start_offset")), given.get("end", given.get("end_offset")), name]
@@ -116,7 +116,7 @@ def _check(text: str, spans: Sequence[TextSpan], where: str) -> None:
 
 
 def _labelled(text: str, spans: Sequence[TextSpan]) -> tuple[list[str], list[str]]:
-    """The words of a text, and their labels in IOB2."""
+    """Return the words of a text, and their labels in IOB2."""
     cuts = cut_words(text, [place for start, end, _ in spans for place in (start, end)])
     words = [text[start:end].strip() for start, end in cuts]
     labels = ["O"] * len(words)
@@ -128,12 +128,15 @@ def _labelled(text: str, spans: Sequence[TextSpan]) -> tuple[list[str], list[str
 
 
 def _goes_on(text: str, at: int) -> bool:
-    """Whether a character belongs to the one before it: a mark, a variation or tone of an emoji, or what is joined."""
+    """Return whether a character belongs to the one before it.
+
+    It does if it is a mark or the skin tone of an emoji, or if one of the two joins emojis.
+    """
     character = text[at]
     is_mark = unicodedata.category(character)[0] == "M" or "\U0001f3fb" <= character <= "\U0001f3ff"
     return is_mark or _JOINER in (character, text[at - 1])
 
 
 def _is_word(character: str) -> bool:
-    """Whether a character is of a word: a letter with its marks, a digit, or an underscore."""
+    """Return whether a character is part of a word: a letter, a mark, a digit or an underscore."""
     return character.isalnum() or character == "_" or unicodedata.category(character)[0] == "M"

@@ -26,7 +26,7 @@ import pyarrow as pa
 from datasets import Dataset
 
 from finetune.cache_folder import cache_folder
-from finetune.data.cache import filled, holds, prune_cache
+from finetune.data.cache import prune_cache, read_or_make, translated_errors
 from finetune.data.columns import canonical_column
 from finetune.data.empty import filled_rows
 from finetune.data.fields import Field
@@ -88,31 +88,32 @@ def stream(
         extras: The columns that the filter and the groups read.
 
     Raises:
-        UserError: The source cannot be found or read, or rows are wrong.
+        UserError: The source cannot be found or read, rows are wrong, or the cache cannot be read or written.
     """
     splits, notes, errors = {}, [], []
     used: list[Path] = []
     for split, folder, source in _sources(data, (*fields, *extras), keep):
         try:
-            if not holds(folder):
-                _write(folder, source, _Converter(data, fields, keep))
-            splits[split], note = _read(folder, keep)
+            with translated_errors(folder):
+                splits[split], note = _read_or_write(folder, source, _Converter(data, fields, keep))
+                os.utime(folder)
             notes += note
-            os.utime(folder)
             used.append(folder)
         except UserError as error:
             errors.append(error)
     raise_merged(errors)
-    prune_cache(used[0].parent, {folder.name for folder in used}, _MOST_BYTES)
+    with translated_errors(used[0].parent):
+        prune_cache(used[0].parent, {folder.name for folder in used}, _MOST_BYTES)
     return splits, tuple(dict.fromkeys(notes))
 
 
 def _sources(data: Data, fields: Sequence[Field], keep: Filter | None) -> Iterator[tuple[str, Path, Iterator[Rows]]]:
     """Return each split's name, the folder that its rows are written to, and the rows some at a time."""
     cache = cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
-    if data.function is not None:
-        aside = _own_folder(cache)
+    with translated_errors(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        aside = None if data.function is None else _own_folder(cache)
+    if aside is not None:
         for split, rows in stream_function(data, fields).items():
             yield split, aside / split, rows
         return
@@ -207,15 +208,19 @@ class _Converter:
         return formed
 
 
-def _write(folder: Path, source: Iterator[Rows], converter: _Converter) -> None:
-    """Write rows into a folder of the cache.
+def _read_or_write(folder: Path, source: Iterator[Rows], converter: _Converter) -> tuple[Rows, list[str]]:
+    """Return the rows of a folder of the cache, and notes; they are written into it if it does not hold them.
 
     Raises:
         UserError: Rows are wrong; the errors of up to 20 pieces are raised at once.
+        OSError: The cache cannot be read or written.
     """
-    with filled(folder) as made:
+
+    def write(made: Path) -> None:
         written = _write_rows(made / _ROWS, source, converter)
         (made / _ABOUT).write_text(json.dumps(asdict(written)), encoding="utf-8")
+
+    return read_or_make(folder, write, lambda held: _read(held, converter.keep))
 
 
 def _write_rows(path: Path, source: Iterator[Rows], converter: _Converter) -> _Written:

@@ -85,24 +85,24 @@ class Callback:
     """
 
     def on_train_begin(self, state: TrainerState) -> None:
-        """Called before the first step, or before the first step after resuming."""
+        """React to the beginning: before the first step, or before the first step after resuming."""
 
     def on_step_end(self, state: TrainerState) -> Request | None:
-        """Called after each optimizer step."""
+        """React to the end of an optimizer step."""
         return None
 
     def on_log(self, logs: Mapping[str, float], state: TrainerState) -> None:
-        """Called with each entry of metrics.jsonl: `train_loss` and `learning_rate`, `dev_...`, `epoch_train_loss`."""
+        """React to an entry of metrics.jsonl: `train_loss` and `learning_rate`, `dev_...`, `epoch_train_loss`."""
 
     def on_evaluate(self, scores: Mapping[str, float], state: TrainerState) -> Request | None:
-        """Called after each evaluation on dev, with its scores by name, `loss` (nats a target) among them."""
+        """React to an evaluation on dev; its scores are given by name, with `loss` in nats per target among them."""
         return None
 
     def on_save(self, folder: Path, state: TrainerState) -> None:
-        """Called when a checkpoint has been saved; `from_pretrained` can load the model from `folder`."""
+        """React to a saved checkpoint; `from_pretrained` can load the model from `folder`."""
 
     def on_train_end(self, state: TrainerState) -> None:
-        """Called after the last step, before the best checkpoint is evaluated on test."""
+        """React to the end: after the last step, before the best checkpoint is evaluated on test."""
 
 
 def check_callbacks(callbacks: object) -> tuple[Callback, ...]:

@@ -16,6 +16,7 @@ from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from finetune import checksums
 from finetune.data import encoding
 from finetune.errors import UserError
 from tests.test_checksums import DAMAGES
@@ -176,6 +177,16 @@ def test_a_damaged_entry_is_made_anew_and_told(
     assert encoder(split()).to_dict() == expected
     assert (encoder.calls, caplog.text) == (2, "")
     assert [path.name for path in cache.iterdir()] == [entry.name], "nothing damaged is left"
+
+
+def test_an_entry_of_another_form_is_made_anew(cache: Path) -> None:
+    encoder = Encoder()
+    expected = encoder(split()).to_dict()
+    (entry,) = cache.iterdir()
+    (entry / "part.arrow").write_bytes(b"none of Arrow's")
+    checksums.seal(entry, entry / "checksums.json")
+    assert encoder(split()).to_dict() == expected
+    assert encoder.calls == 2
 
 
 def test_an_entry_without_files_is_made_anew(cache: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from datasets import ClassLabel, Dataset, Value
 from datasets import Features as Schema
 
+from finetune import checksums
 from finetune.data import Field, LoadedData, batched, features, load_data, streaming
 from finetune.data.features import Column, Features
 from finetune.errors import UserError
@@ -214,6 +215,49 @@ def test_damaged_rows_are_read_anew(
     _, streamed = both(path=str(path))
     assert streamed.train.to_list() == expected
     assert "is damaged" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["rows.arrow", "about.json", "checksums.json"])
+def test_rows_that_may_not_be_read_are_told_and_left(tmp_path: Path, name: str) -> None:
+    data = Data(path=str(write(tmp_path, "csv")), streaming=True)
+    load_data(data, FIELDS)
+    (entry,) = (tmp_path / "cache" / "rows").iterdir()
+    (entry / name).unlink()
+    (entry / name).symlink_to(entry / name)  # a link to itself, which nobody can read, not even root
+    with pytest.raises(UserError, match="the cache cannot be used") as caught:
+        load_data(data, FIELDS)
+    assert caught.value.where == str(entry / name)
+    assert "delete it, and it is made anew" in str(caught.value.fix)
+    assert (entry / name).is_symlink()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"parts": [], "notes": [], "class_names": {}}'])
+@pytest.mark.parametrize("name", ["rows.arrow", "about.json"])
+def test_rows_of_another_form_are_read_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, content: bytes
+) -> None:
+    data = Data(path=str(write(tmp_path, "csv")), streaming=True)
+    expected = load_data(data, FIELDS).train.to_list()
+    (entry,) = (tmp_path / "cache" / "rows").iterdir()
+    (entry / name).write_bytes(content)
+    checksums.seal(entry, entry / "checksums.json")
+    assert load_data(data, FIELDS).train.to_list() == expected
+    assert f"the cached folder {entry} cannot be read" in caplog.text
+    caplog.clear()
+    assert load_data(data, FIELDS).train.to_list() == expected
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("taken", ["cache", "cache/rows"])
+def test_a_file_in_the_place_of_the_cache_is_told(tmp_path: Path, taken: str) -> None:
+    path = write(tmp_path, "csv")
+    (tmp_path / taken).parent.mkdir(exist_ok=True)
+    (tmp_path / taken).write_text("mine")
+    with pytest.raises(UserError, match="the cache cannot be used") as caught:
+        load_data(Data(path=str(path), streaming=True), FIELDS)
+    assert str(caught.value.where).startswith(str(tmp_path / taken))
+    assert "FINETUNE_CACHE=..." in str(caught.value.fix)
+    assert (tmp_path / taken).read_text() == "mine"
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from finetune.errors import UserError, UserErrors
+from finetune.errors import UserError
 from finetune.metrics import (
     MetricOptions,
     MetricRecord,
@@ -16,8 +16,6 @@ from finetune.metrics import (
     unregister_metric,
     value_names,
 )
-from finetune.metrics.loading import load_metric
-from finetune.metrics.offline_metric import OfflineMetric
 from finetune.metrics.registry import metrics_with_value
 from tests.packages import Brings
 from tests.packages import brings as brings
@@ -27,17 +25,6 @@ def test_importing_the_package_is_light() -> None:
     heavy = {"datasets", "evaluate", "numpy", "sacrebleu", "seqeval", "sklearn", "torch", "transformers"}
     program = f"import sys, finetune.metrics; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"
-
-
-@pytest.mark.parametrize("name", own_metrics())
-def test_own_metrics_load_under_their_names(name: str) -> None:
-    metric = load_metric(name, MetricOptions())
-    assert isinstance(metric, OfflineMetric)
-    assert metric.name == name
-
-
-def test_own_metrics_pass_the_check() -> None:
-    check_metric(own_metrics())
 
 
 def test_value_names_lead_back_to_the_metric() -> None:
@@ -60,15 +47,6 @@ def test_unknown_metric_without_a_hub_names_what_may_be_meant(name: str, meant: 
     assert caught.value.where == f"evaluation.metrics={name}"
     assert f"evaluation.metrics=[{meant}]" in (caught.value.fix or "")
     assert all(own in (caught.value.expected or "") for own in own_metrics())
-
-
-def test_all_mistakes_come_at_once() -> None:
-    with pytest.raises(UserErrors) as caught:
-        check_metric(["accuracy", "acuracy", "./no_such_file.py"])
-    assert [error.where for error in caught.value.errors] == [
-        "evaluation.metrics=acuracy",
-        "evaluation.metrics=./no_such_file.py",
-    ]
 
 
 class Constant:

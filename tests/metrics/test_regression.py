@@ -1,27 +1,26 @@
-import warnings
+"""Metrics of numbers: each example is one number, and anything else is refused."""
 
 import pytest
 
-from finetune.metrics import greater_is_better, score
-
-CORRELATIONS = ["pearsonr", "spearmanr"]
-
-
-def test_by_hand() -> None:
-    found = score(["mse", *CORRELATIONS], [1.0, 2.0, 4.0], [1.0, 3.0, 9.0]).values
-    assert found["mse"] == pytest.approx((0 + 1 + 25) / 3)
-    assert found["spearmanr"] == pytest.approx(1.0)
-    assert 0.9 < found["pearsonr"] < 1.0
+from finetune.errors import UserError
+from finetune.metrics.regression import NumberMetric
+from finetune.metrics.scores import Scores
 
 
-@pytest.mark.parametrize("name", CORRELATIONS)
-def test_a_constant_correlates_with_nothing_and_quietly(name: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert score([name], [2.0, 2.0], [1.0, 3.0]).values == {name: 0.0}
-        assert score([name], [1.0], [3.0]).values == {name: 0.0}
+class Largest(NumberMetric):
+    """The largest number of all."""
+
+    def measure(self, predictions: list[float], references: list[float]) -> Scores:
+        return Scores({"largest": max(*predictions, *references)})
 
 
-def test_the_lower_error_is_the_better() -> None:
-    assert greater_is_better("mse") is False
-    assert all(map(greater_is_better, CORRELATIONS))
+def test_a_number_an_example_reaches_the_metric() -> None:
+    assert Largest().score([1, 2.5], [-3.0, 0]).values == {"largest": 2.5}
+
+
+@pytest.mark.parametrize("wrong", ["2", None, [1.0]])
+def test_what_is_no_number_is_refused_among_predictions_and_references(wrong: object) -> None:
+    for predictions, references in (([1.0, wrong], [1.0, 2.0]), ([1.0, 2.0], [1.0, wrong])):
+        with pytest.raises(UserError, match="cannot score this task's predictions") as caught:
+            Largest().score(predictions, references)
+        assert (caught.value.expected, caught.value.found) == ("a number", repr(wrong))

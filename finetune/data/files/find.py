@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.data.fields import Field, asked_columns
+from finetune.data.files.aligned import aligned_names, aligned_starts, can_be_aligned, expected_names, missing_file
 from finetune.data.files.formats import FORMATS, format_ending
 from finetune.data.messages import plural, shorten_list
 from finetune.errors import UserError, nearest, raise_all
@@ -146,17 +147,17 @@ def _source(given: str, key: str, data: Data, fields: Sequence[Field]) -> SplitF
             expected="a file, which is read several times",
             fix="write what comes out of it into a file first; files packed by gzip (.gz) are read as they are",
         )
-    starts = _aligned_starts(path.parent, fields) if data.format in (None, "parallel") else {}
+    starts = aligned_starts(path.parent, fields) if data.format in (None, "parallel") else {}
     if path.name in starts:
-        return starts[path.name]
+        return SplitFiles("parallel", starts[path.name])
     if path.is_dir():
         raise UserError(f"{key} is a folder", where=f"{key}={given}", expected="a file")
-    raise _half_aligned(path, key, fields) or _not_found(path, key, given, fields)
+    raise missing_file(path, key, fields) or _not_found(path, key, given, fields)
 
 
 def _aligned(paths: Sequence[Path], key: str, given: str, fields: Sequence[Field]) -> SplitFiles:
     columns = asked_columns(fields)
-    if len(paths) != len(columns) or not _can_be_aligned(fields):
+    if len(paths) != len(columns) or not can_be_aligned(fields):
         raise UserError(
             f"{plural(len(paths), 'line-aligned file')} cannot give the columns {', '.join(columns)}",
             where=f"{key}={given}",
@@ -178,34 +179,16 @@ def _format(path: Path, key: str) -> str:
     return FORMATS[suffix]
 
 
-def _half_aligned(path: Path, key: str, fields: Sequence[Field]) -> UserError | None:
-    """Return the error for a common start of line-aligned files, some of which are missing; None if all or none are."""
-    if not _can_be_aligned(fields) or not path.parent.is_dir():
-        return None
-    found = sorted(file.name for file in path.parent.iterdir() if file.name.startswith(f"{path.name}."))
-    unpacked = {name.removesuffix(".gz") for name in found}
-    missing = [name for column in asked_columns(fields) if (name := f"{path.name}.{column}") not in unpacked]
-    if not found or not missing:
-        return None
-    return UserError(
-        f"there is no file {path.with_name(missing[0])}",
-        where=f"{key}={path}",
-        expected=_expected_names(path.name, fields),
-        found=shorten_list(found),
-        fix="a translation task names the languages by task.source and task.target",
-    )
-
-
 def _not_found(path: Path, key: str, given: str, fields: Sequence[Field]) -> UserError:
     folder = path.parent
     if not folder.is_dir():
         return UserError(f"there is no folder {folder}", where=f"{key}={given}")
     names = sorted(file.name for file in folder.iterdir())
-    likely = nearest(path.name, [*names, *_aligned_starts(folder, fields)])
+    likely = nearest(path.name, [*names, *aligned_starts(folder, fields)])
     return UserError(
         f"there is no file {path}",
         where=f"{key}={given}",
-        expected=_expected_names(path.name, fields),
+        expected=expected_names(path.name, fields),
         found=f"in {folder}: " + (shorten_list(names, most=10) or "nothing"),
         fix=f"{key}={folder / likely}" if likely else None,
     )
@@ -221,7 +204,7 @@ def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) ->
         return saved.get(split)
     sources = {} if data.format == "parallel" else _single_files(folder, data)
     if data.format in (None, "parallel"):
-        sources |= _aligned_starts(folder, fields)
+        sources |= {name: SplitFiles("parallel", paths) for name, paths in aligned_starts(folder, fields).items()}
     found = {name: source for name, source in sources.items() if name.lower().startswith(_STARTS[split])}
     if split == "dev" and not found:
         found = {name: source for name, source in sources.items() if name.lower().startswith(_EVALUATION)}
@@ -239,7 +222,7 @@ def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) ->
             where=f"data.path={folder}",
             expected="a file whose name begins with train and ends in "
             + ", ".join(FORMATS)
-            + (f", or {_aligned_names('train', fields)}" if _can_be_aligned(fields) else ""),
+            + (f", or {aligned_names('train', fields)}" if can_be_aligned(fields) else ""),
             found=shorten_list(sorted(file.name for file in folder.iterdir())) or "nothing",
             fix="data.path=... data.dev_path=... data.test_path=... name the files one by one",
         )
@@ -279,34 +262,8 @@ def unused_note(data: Data, sources: Iterable[SplitFiles]) -> str | None:
     return f"{folder}: {reason}: {shorten_list(unused)}"
 
 
-def _expected_names(start: str, fields: Sequence[Field]) -> str:
-    return f"a file, or {_aligned_names(start, fields)}" if _can_be_aligned(fields) else "a file"
-
-
-def _aligned_names(start: str, fields: Sequence[Field]) -> str:
-    return "line-aligned files " + " and ".join(f"{start}.{column}" for column in asked_columns(fields))
-
-
-def _can_be_aligned(fields: Sequence[Field]) -> bool:
-    return len(asked_columns(fields)) > 1 and all(field.kind == "text" for field in fields)
-
-
 def _single_files(folder: Path, data: Data) -> dict[str, SplitFiles]:
     """Return a folder's files of a known format by name, or all its files if the recipe names the format."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     formats = {path: data.format or FORMATS.get(format_ending(path)) for path in files}
     return {path.name: SplitFiles(known, (path,)) for path, known in formats.items() if known}
-
-
-def _aligned_starts(folder: Path, fields: Sequence[Field]) -> dict[str, SplitFiles]:
-    """Return the line-aligned files of a folder by their common start: a file for every column, packed or not."""
-    columns = asked_columns(fields)
-    if not _can_be_aligned(fields) or not folder.is_dir():
-        return {}
-    files = {file.name.removesuffix(".gz"): file for file in sorted(folder.iterdir())}
-    starts = {name.removesuffix(f".{columns[0]}") for name in files if name.endswith(f".{columns[0]}")}
-    return {
-        start: SplitFiles("parallel", tuple(files[f"{start}.{column}"] for column in columns))
-        for start in sorted(starts)
-        if all(f"{start}.{column}" in files for column in columns)
-    }

@@ -16,6 +16,8 @@ _CHUNK = 2**16
 """Characters that are read at a time."""
 _BLANKS = re.compile(r"\s*")
 _COMMA = re.compile(r"\s*,\s*")
+_FIRST_KEY = re.compile(r'\{\s*"[^"\\]*"')
+"""The beginning of an object, up to the name of its first key."""
 _BETWEEN = re.compile(r"[\s,]*")
 """What may stand between values that are no list."""
 
@@ -39,7 +41,10 @@ class BrokenJson(Exception):
 
 
 class JsonStream:
-    """The items of a JSON list, or JSON values one after another, of which one is in memory at a time.
+    """The items of a JSON list, or JSON values one after another, of which few are in memory at a time.
+
+    Objects of a list are parsed together as far as they have been read, since each call of Python's parser makes the
+    names of their keys anew. Where that fails, they are parsed one by one, which finds the place of an error.
 
     Args:
         text: The text.
@@ -57,6 +62,8 @@ class JsonStream:
         self._buffer, self._position, self._is_end = "", 0, False
         self._line, self._column = 1, 0  # the place of the buffer's first character in the text
         self._count = 0
+        self._is_tried = False  # whether the buffer's objects were parsed together, or cannot be
+        self._allowed_failures = 3  # one more with each success, so that about half the attempts are in vain at most
         self.is_list = self._skip(_BLANKS) == "["
 
     def __iter__(self) -> Iterator[Any]:
@@ -71,6 +78,8 @@ class JsonStream:
         self._position += 1  # the opening bracket
         next_character = self._skip(_BLANKS)
         while next_character != "]":
+            if not self._is_tried:
+                yield from self._objects()
             yield self._value()
             comma = _COMMA.match(self._buffer, self._position)  # the usual case, in one step
             if comma is not None and comma.end() < len(self._buffer):
@@ -79,6 +88,31 @@ class JsonStream:
                 next_character = self._after_item()
         self._position += 1
         self.require_end()
+
+    def _objects(self) -> list[Any]:
+        """Return the objects from the position to the last one of the buffer that begins with the same key.
+
+        The position is then at that last one. The cut before it is a guess, which was right if the text up to there is
+        one list when it is put in brackets: the last bracket closes the first only where no string and no value is
+        open. After a wrong guess no object is returned.
+        """
+        self._is_tried = True
+        first_key = _FIRST_KEY.match(self._buffer, self._position)
+        last = -1 if first_key is None else self._buffer.rfind(first_key[0], first_key.end())
+        before = "" if last < 0 else self._buffer[self._position : last].rstrip(" \t\n\r")
+        if not before.endswith(",") or not self._allowed_failures:
+            return []
+        text = f"[{before[:-1]}]"
+        try:
+            objects, end = self._decode(text)
+        except (ValueError, RecursionError):
+            end = -1
+        if end < len(text):
+            self._allowed_failures -= 1
+            return []
+        self._allowed_failures += 1
+        self._position, self._count = last, self._count + len(objects)
+        return list(objects)
 
     def _after_item(self) -> str:
         """Go on to the next item, or to the bracket that closes the list; return the character between."""
@@ -125,6 +159,7 @@ class JsonStream:
         rest = self._buffer[self._position :]
         more = self._text.read(max(_CHUNK, len(rest)))
         self._buffer, self._position, self._is_end = rest + more, 0, not more
+        self._is_tried = False
 
     def _place(self, position: int) -> tuple[int, int]:
         """Return the line of a position in the buffer, and how many characters of the line stand before it."""
