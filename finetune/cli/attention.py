@@ -20,26 +20,30 @@ class SiteOption(StrEnum):
     cross = "cross"
 
 
+ExpressionArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A mask: window(3) | global_tokens(0). Or the masks of a site, as attention.encoder takes them: "
+        "{mask: window(3), layers: {-1: full()}}. Or recipe=NAME."
+    ),
+]
+HeadsOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Number of attention heads; heads with the same mask are drawn once. By default the smallest number "
+        "that the masks fit.",
+        min=1,
+        show_default=False,
+    ),
+]
+
+
 @app.command("mask")
 def mask_command(
-    expression: Annotated[
-        str,
-        typer.Argument(
-            help="A mask: window(3) | global_tokens(0). Or the masks of a site, as attention.encoder takes them: "
-            "{mask: window(3), layers: {-1: full()}}. Or recipe=NAME."
-        ),
-    ],
+    expression: ExpressionArgument,
     words: OverrideWords = None,
     length: Annotated[int, typer.Option(help="Number of positions, if no text is given.", min=1)] = 24,
-    heads: Annotated[
-        int | None,
-        typer.Option(
-            help="Number of attention heads; heads with the same mask are drawn once. By default the smallest number "
-            "that the masks fit.",
-            min=1,
-            show_default=False,
-        ),
-    ] = None,
+    heads: HeadsOption = None,
     layers: Annotated[int, typer.Option(help="Number of layers of each site, for a recipe's masks.", min=1)] = 12,
     text: Annotated[str | None, typer.Option(help="Draw the mask over the tokens of this text.")] = None,
     text_pair: Annotated[str | None, typer.Option(help="The second text of a pair.")] = None,
