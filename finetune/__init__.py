@@ -11,8 +11,19 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from finetune.drafting import Draft, draft_recipe
     from finetune.errors import Interrupted, UserError
-    from finetune.library import FinishedRun, LoadedModel, apply_masks, draw_mask, explain, load, open_run, train
+    from finetune.library import (
+        FinishedRun,
+        LoadedModel,
+        apply_masks,
+        compare,
+        draw_mask,
+        explain,
+        load,
+        open_run,
+        train,
+    )
     from finetune.recipe import Recipe
     from finetune.training.callbacks import STOP, Callback, TrainerState
 
@@ -23,11 +34,13 @@ __version__ = "0.1.0"
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 _MODULES = {
+    "finetune.drafting": ("Draft", "draft_recipe"),
     "finetune.errors": ("Interrupted", "UserError"),
     "finetune.library": (
         "FinishedRun",
         "LoadedModel",
         "apply_masks",
+        "compare",
         "draw_mask",
         "explain",
         "load",
@@ -42,6 +55,7 @@ _MODULE_OF = {name: module for module, names in _MODULES.items() for name in nam
 __all__ = [
     "STOP",
     "Callback",
+    "Draft",
     "FinishedRun",
     "Interrupted",
     "LoadedModel",
@@ -49,6 +63,8 @@ __all__ = [
     "TrainerState",
     "UserError",
     "apply_masks",
+    "compare",
+    "draft_recipe",
     "draw_mask",
     "explain",
     "load",

@@ -4,7 +4,8 @@
 permission where the user chose it: in a recipe that is a Python module itself, in an override on the command line or of
 `finetune.train`, or in an installed package with an entry point. A recipe in YAML is data, and may come from anybody,
 as may the recipe.yaml of a run's or a model's folder: code that it names runs only with the override
-`allow_code=true`. What a file says of `allow_code` itself does not count.
+`allow_code=true`. What a file says of `allow_code` itself does not count. A recipe in Python that such a file names as
+its base runs with that override alone, too (`finetune.compose.finding`).
 """
 
 from collections.abc import Iterator, Sequence

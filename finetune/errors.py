@@ -34,10 +34,18 @@ class UserError(Exception):
         self.found = found
         self.where = where
         self.fix = fix
+        self.resume: str | None = None
+        """The command that resumes the run that the mistake ended; None where there is nothing to resume."""
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        details = {"where": self.where, "expected": self.expected, "found": self.found, "fix": self.fix}
+        details = {
+            "where": self.where,
+            "expected": self.expected,
+            "found": self.found,
+            "fix": self.fix,
+            "resume": self.resume,
+        }
         lines = [self.problem] + [f"  {name + ':':9} {text}" for name, text in details.items() if text]
         return "\n".join(lines)
 

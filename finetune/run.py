@@ -42,6 +42,9 @@ def status(recipe: Recipe) -> int:
     from finetune.tasks.preflight import check_early
 
     check_early(recipe)
+    from finetune.checkpointing.typed_command import typed_command, with_key
+
+    typed = typed_command() or ["finetune", "run", f"recipe={recipe.name}"]
     try:
         run_recipe(recipe)
     except Interrupted as interrupted:
@@ -49,7 +52,8 @@ def status(recipe: Recipe) -> int:
             print(interrupted, file=sys.stderr)
         return interrupted.status
     except KeyboardInterrupt:
-        print("ended at once; resume=auto resumes from the last checkpoint", file=sys.stderr)
+        again = with_key(typed, "resume", "auto")
+        print(f"ended at once; to resume from the last checkpoint:\n  {again}", file=sys.stderr)
         return 130
     return 0
 

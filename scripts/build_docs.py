@@ -1,4 +1,4 @@
-"""Builds the documentation: draws the pictures, describes the commands, makes the site, and checks its links.
+"""Builds the documentation: draws the pictures, describes commands and keys, makes the site, and checks its links.
 
 python scripts/build_docs.py          # builds the site into site/
 zensical serve                        # shows the site, and builds it again at each change
@@ -23,6 +23,8 @@ PICTURES = DOCS / "pictures"
 SITE = ROOT / "site"
 COMMANDS = ROOT / "build" / "docs" / "commands.md"
 """The description of the commands, which docs/reference/commands.md includes."""
+KEYS = COMMANDS.with_name("keys.md")
+"""The description of all keys of a recipe, which docs/reference/keys.md includes."""
 COPIED = (ROOT / "scripts" / "pictures" / "bench_training.png",)
 """Pictures of measurements, which take too long to be drawn at each build."""
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -80,6 +82,69 @@ def describe_commands() -> str:
     return "\n".join(lines)
 
 
+def describe_keys() -> str:
+    """Return the reference of all keys of a recipe as Markdown, from the docstrings and types of its sections."""
+    from finetune.compose.recipe_keys import RecipeKey, own_sections
+    from finetune.recipe import Recipe
+
+    keys = [RecipeKey(name, Recipe, field) for name, field in Recipe.model_fields.items()]
+    outside = [key for key in keys if not own_sections(key.field.annotation)]
+    lines = ["## Outside of sections", "", *_key_table(outside, "")]
+    for key in keys:
+        if key not in outside:
+            lines += _describe_section(key)
+    return "\n".join(lines)
+
+
+def _describe_section(key: Any) -> Iterator[str]:
+    """Yield the lines of a section: a table for itself, or for each kind of task, and the sections within it."""
+    from finetune.compose.descriptions import description_of
+    from finetune.compose.recipe_keys import RecipeKey, own_sections
+    from finetune.recipe import TaskSection
+
+    yield from (f"## {key.name}", "", _cell(description_of(key)), "")
+    inner = []
+    for section in own_sections(key.field.annotation):
+        keys = [RecipeKey(f"{key.name}.{name}", section, field) for name, field in section.model_fields.items()]
+        inner += [one for one in keys if own_sections(one.field.annotation)]
+        if issubclass(section, TaskSection):
+            yield from (f"### {key.name}.kind={section.model_fields['kind'].default}", "")
+        yield from _key_table([one for one in keys if one not in inner], f"{key.name}.")
+        if any(one.name == "data.filter" for one in keys):
+            yield from _describe_filters()
+    for one in inner:
+        yield from _describe_section(one)
+
+
+def _key_table(keys: list[Any], prefix: str) -> list[str]:
+    """Return a table with a row for each key: its name, its meaning with an example, its type and its default."""
+    from finetune.compose.descriptions import description_of
+    from finetune.compose.explaining import default_of, example_word, type_in_words
+
+    lines = ["| key | meaning | values | default |", "|---|---|---|---|"]
+    for key in keys:
+        default = f"`{_code(default_of(key))}`" if default_of(key) else "needed"
+        meaning = f"{_cell(description_of(key))} Example: `{_code(example_word(key))}`"
+        name = key.name.removeprefix(prefix)
+        lines.append(f"| `{name}` | {meaning} | {_cell(type_in_words(key))} | {default} |")
+    return [*lines, ""]
+
+
+def _describe_filters() -> Iterator[str]:
+    """Yield the lines that show the syntax of data.filter by examples."""
+    from finetune.compose.examples import FILTER_RULES, FILTERS
+
+    yield from ("### The syntax of data.filter", "", FILTER_RULES, "")
+    yield from ("| data.filter= | keeps |", "|---|---|")
+    yield from (f"| `{_code(text)}` | {kept} |" for text, kept in FILTERS.items())
+    yield ""
+
+
+def _code(text: str) -> str:
+    """Return a text for a cell's code, in which a bar would end the cell."""
+    return text.replace("|", "\\|")
+
+
 def _names(parameter: Any, context: Any) -> str:
     """Return the names of a parameter: all its option strings, or the name of an argument."""
     names = parameter.opts if parameter.param_type_name == "option" else parameter.get_usage_pieces(context)
@@ -87,7 +152,11 @@ def _names(parameter: Any, context: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "&#124;")
+    """Return a text for a cell of a table, in which nothing but code in backticks is Markdown."""
+    parts = text.split("`")
+    for number in range(0, len(parts), 2):
+        parts[number] = parts[number].replace("*", "\\*").replace("<", "&lt;").replace("_", "\\_")
+    return "`".join(parts).replace("|", "&#124;")
 
 
 class Links(HTMLParser):
@@ -135,6 +204,7 @@ def main() -> int:
     draw_pictures(DOCS, PICTURES)
     COMMANDS.parent.mkdir(parents=True, exist_ok=True)
     COMMANDS.write_text(describe_commands(), encoding="utf-8")
+    KEYS.write_text(describe_keys(), encoding="utf-8")
     for picture in COPIED:
         shutil.copy(picture, PICTURES)
     generator = Path(sys.executable).with_name("zensical")

@@ -12,6 +12,7 @@ The flags are those of accelerate and have the same effect, with these exception
 import argparse
 import logging
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ RUN = str(Path(__file__).resolve().parent.parent / "finetune" / "run.py")
 def main(arguments: Sequence[str]) -> int:
     """Launch run.py and return its exit status, unless it replaces this process."""
     args = parse(arguments)
+    # For the command that resumes the run: the script that was called, where it was called, with its words.
+    os.environ["FINETUNE_COMMAND"] = shlex.join([os.environ.get("FINETUNE_RUN_SCRIPT", "scripts/run"), *arguments])
     split_cpu(args)
     launch.logger.addFilter(is_no_default)
     launch.simple_launcher = replace_this_process

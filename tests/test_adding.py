@@ -75,7 +75,7 @@ def test_the_task_trains_and_predicts(tmp_path: Path, monkeypatch: pytest.Monkey
     # Elsewhere nobody imports the file, and its package's entry point does.
     unregister_task("word_count")
     sys.modules.pop("word_count")
-    with pytest.raises(UserError, match="'word_count' found using 'kind' does not match any"):
+    with pytest.raises(UserError, match="found:    'word_count'"):
         predict(str(folder), [{"text": "a film"}])
     install_from_docs("word-count", tmp_path, monkeypatch)
     short, long = predict(str(folder), [{"text": "so"}, {"text": "a very good film and this was the story of it"}])

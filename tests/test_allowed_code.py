@@ -16,6 +16,7 @@ from finetune import cli, compose, run
 from finetune.allowed_code import code_of, needs_permission, require_allowed
 from finetune.checking import check_recipe
 from finetune.checkpointing.resume import command
+from finetune.cli import runs
 from finetune.data import functions
 from finetune.errors import UserError
 from finetune.recipe import Recipe
@@ -214,12 +215,12 @@ def test_python_recipes_dictionaries_and_objects_are_the_users() -> None:
 def test_check_lists_what_a_recipe_runs(capsys: pytest.CaptureFixture[str]) -> None:
     name = write(**CASES["filter"])
     with pytest.raises(UserError, match="does not run"):
-        cli.check_command([name])
+        runs.check_command([name])
     assert re.search(
         r"data\.filter=mine\.py:keep .* the function keep of the file mine\.py .* no ", capsys.readouterr().out
     )
     assert not Path("imported").exists()
-    cli.check_command([name, "allow_code=true"])
+    runs.check_command([name, "allow_code=true"])
     assert re.search(r"the function keep of the file mine\.py .* yes ", capsys.readouterr().out)
 
 

@@ -61,7 +61,7 @@ PUSHED = [words for words in RUNS if any(word.startswith("hub.push=") for word i
 HUB = [words for words in RUNS if set(words) & set(NEED_THE_HUB) and words not in [*OWN_DATA, *FUNCTIONS, *PUSHED]]
 OTHERS = [command for command in commands() if command[0] == "finetune"]
 PUBLISHED = [command for command in OTHERS if "user/name" in command]
-ON_OWN_DATA = [command for command in OTHERS if command[1] in ("check", "predict") and command not in PUBLISHED]
+ON_OWN_DATA = [command for command in OTHERS if command[1] in ("init", "check", "predict") and command not in PUBLISHED]
 SCRATCH = ["model.name=null", "model.scratch.architecture=bert", "model.scratch.size=tiny"]
 
 
@@ -95,7 +95,10 @@ def write_reviews(path: Path) -> None:
 def test_own_files_are_checked_trained_on_and_predicted(tmp_path: Path) -> None:
     write_reviews(tmp_path / "my.csv")
     write_reviews(tmp_path / "new.csv")
-    (words,), (check, predict) = OWN_DATA, ON_OWN_DATA
+    (words,), (init, check, predict) = OWN_DATA, ON_OWN_DATA
+    done = finetune(*init[1:], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert compose.load_recipe(str(tmp_path / "recipe.yaml")).data.columns.label == "stars"
     done = finetune(*check[1:], *SCRATCH, *SHORT, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     done = python(str(ROOT / "finetune" / "run.py"), *words, *SCRATCH, *SHORT, cwd=tmp_path)

@@ -5,7 +5,8 @@ masks of a recipe are checked before heavy libraries are loaded. Everything that
 its own module: `layout`, `kernels`, `layers`, `pretrained`, `drawing`.
 """
 
+from finetune.attention.layer_numbers import ProgramError
 from finetune.attention.masks import Mask, MaskError, MaskSyntaxError, parse
-from finetune.attention.program import Program, ProgramError, Site
+from finetune.attention.program import Program, Site
 
 __all__ = ["Mask", "MaskError", "MaskSyntaxError", "Program", "ProgramError", "Site", "parse"]

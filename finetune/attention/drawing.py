@@ -2,7 +2,8 @@
 
 Each pair is a cell; queries are rows, and keys are columns. A drawing is a list of panels. `mask_panels` and
 `program_panels` make them from masks, where heads and layers with equal masks share a panel. The panels of attention
-weights have values between 0 and 1.
+weights have values between 0 and 1; those of masks with score terms have the numbers that are added to the scores, and
+the scale goes from the least to the greatest of them in all panels.
 """
 
 from __future__ import annotations
@@ -14,17 +15,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from finetune.attention.layout import dense_scores
 from finetune.attention.masks.base import Mask
 from finetune.attention.masks.scope import ExampleFeatures
-from finetune.attention.program import Program, SiteName
+from finetune.attention.program import CAUSAL_ADDED, Program, SiteName
+from finetune.attention.shading import MASKED, SHADES, legends, score_range, shade_cells
 
-SHADES = "·░▒▓█"
-"""Characters for a cell: the first for exactly 0, the others for a quarter of the range from 0 to 1 each."""
-MASKED = -1
-"""The shade of a cell whose pairs are all masked, which is drawn as a blank."""
-MASK_LEGEND = "█ may attend   · may not"
-WEIGHT_LEGEND = "weight: · 0   ░ up to 0.25   ▒ up to 0.5   ▓ up to 0.75   █ up to 1"
-MASKED_LEGEND = "   blank: masked"
 LABEL_LIMIT = 14
 """Number of characters of a token that are shown."""
 
@@ -35,14 +31,17 @@ class Panel:
 
     Args:
         title: Title above the matrix.
-        values: bool [queries, keys], True means attend; or attention weights between 0 and 1 of the same shape.
-        allowed: bool [queries, keys], True means that the mask allows the pair, so that masked pairs of attention
-            weights can be shown as such; None if it is not known.
+        values: bool [queries, keys], True means attend; or attention weights between 0 and 1, or the numbers that a
+            mask adds to the scores, of the same shape.
+        allowed: bool [queries, keys], True means that the mask allows the pair, so that masked pairs of weights and
+            scores can be shown as such; None if it is not known.
+        are_scores: Whether the values are numbers that a mask adds to the scores, and not attention weights.
     """
 
     title: str
     values: Tensor
     allowed: Tensor | None = None
+    are_scores: bool = False
 
 
 def mask_panels(
@@ -53,8 +52,9 @@ def mask_panels(
     features: ExampleFeatures | None = None,
     key_features: ExampleFeatures | None = None,
     where: str = "",
+    written: Sequence[Mask] = (),
 ) -> list[Panel]:
-    """Return a panel for each group of heads that may attend to the same keys.
+    """Return a panel for each group of heads that may attend to the same keys, with the same scores.
 
     Args:
         mask: The mask to draw.
@@ -64,24 +64,48 @@ def mask_panels(
         features: Token columns of the queries, and values of the example.
         key_features: Token columns of the keys, and values of the example; in cross-attention only.
         where: The beginning of every title: the site and the layers.
+        written: The mask as each layer's program has it. A title says of the heads for which one of them differs that
+            causal() was added.
 
     Raises:
         MaskError: A column is missing or of the wrong length, or the number of heads does not fit.
     """
-    by_head = mask.dense(query_length, key_length, num_heads, features, key_features)  # [heads, queries, keys]
-    groups: list[tuple[Tensor, list[int]]] = []
-    for head, values in enumerate(by_head):
-        equal_heads = next((heads for known, heads in groups if torch.equal(known, values)), None)
-        if equal_heads is None:
-            groups.append((values, [head]))
-        else:
-            equal_heads.append(head)
-    if len(groups) == 1:
-        return [Panel(_title([where], mask), groups[0][0])]
-    return [
-        Panel(_title([where, _numbered("head", heads)], mask.at_head(heads[0], num_heads)), values)
-        for values, heads in groups
-    ]
+    example = query_length, key_length, num_heads, features, key_features
+    allowed = mask.dense(*example)  # [heads, queries, keys]
+    scores = dense_scores(mask, *example) if mask.terms else None  # [heads, queries, keys]
+    groups: dict[int, list[int]] = {}  # the heads that are like the first one, by its number
+    for head in range(num_heads):
+        like = (first for first in groups if _are_alike(allowed, first, head) and _are_alike(scores, first, head))
+        groups.setdefault(next(like, head), []).append(head)
+    panels = []
+    for first, heads in groups.items():
+        places = [where, _numbered("head", heads) if len(groups) > 1 else ""]
+        places.append(causal_note(mask, written, heads, num_heads))
+        title = _title(places, mask if len(groups) == 1 else mask.at_head(first, num_heads))
+        of_scores = None if scores is None else Panel(title, scores[first], allowed[first], are_scores=True)
+        panels.append(of_scores or Panel(title, allowed[first]))
+    return panels
+
+
+def _are_alike(by_head: Tensor | None, first: int, second: int) -> bool:
+    """Return whether two heads have the same numbers in a tensor [heads, queries, keys]; None is alike in all."""
+    return by_head is None or torch.equal(by_head[first], by_head[second])
+
+
+def causal_note(mask: Mask, written: Sequence[Mask], heads: Sequence[int], num_heads: int) -> str:
+    """Return what a title says of a mask of the decoder that was made causal; "" for a mask that was not.
+
+    Args:
+        mask: The mask that the heads obey.
+        written: The masks that it was made of, as they are written in the program.
+        heads: The heads.
+        num_heads: Number of attention heads.
+
+    Raises:
+        MaskError: The number of heads does not fit a mask.
+    """
+    is_added = any(mask.at_head(head, num_heads) != one.at_head(head, num_heads) for one in written for head in heads)
+    return CAUSAL_ADDED if is_added else ""
 
 
 def program_panels(
@@ -110,13 +134,15 @@ def program_panels(
         ProgramError: The overrides do not fit the number of layers.
         MaskError: A column is missing or of the wrong length, or the number of heads does not fit.
     """
+    written = program.written_by_layer(site, num_layers)
     layers_of: dict[Mask, list[int]] = {}
     for layer, mask in enumerate(program.by_layer(site, num_layers)):
         layers_of.setdefault(mask, []).append(layer)
     panels: list[Panel] = []
     for mask, layers in layers_of.items():
         where = f"{site}, {_numbered('layer', layers)}" if len(layers_of) > 1 else site
-        panels += mask_panels(mask, query_length, key_length, num_heads, features, key_features, where)
+        by_program = list(dict.fromkeys(written[layer] for layer in layers))
+        panels += mask_panels(mask, query_length, key_length, num_heads, features, key_features, where, by_program)
     return panels
 
 
@@ -139,14 +165,11 @@ def to_text(
     Raises:
         ValueError: There are more or fewer tokens than rows or columns.
     """
-    lines = []
+    lines, ends = [], score_range(panels)
     for panel in panels:
         rows, columns = panel_labels(panel, query_tokens, key_tokens)
-        lines += [panel.title, *_matrix_lines(panel, rows, columns, width), ""]
-    if all(panel.values.dtype == torch.bool for panel in panels):
-        return "\n".join([*lines, MASK_LEGEND])
-    masked = MASKED_LEGEND if any(panel.allowed is not None for panel in panels) else ""
-    return "\n".join([*lines, WEIGHT_LEGEND + masked])
+        lines += [panel.title, *_matrix_lines(panel, rows, columns, width, ends), ""]
+    return "\n".join([*lines, *legends(panels, ends)])
 
 
 def panel_labels(
@@ -168,7 +191,9 @@ def _axis(name: str, length: int, tokens: Sequence[str] | None) -> list[str]:
     return ["".join(sign if sign.isprintable() else " " for sign in token)[:LABEL_LIMIT] for token in tokens]
 
 
-def _matrix_lines(panel: Panel, rows: list[str], columns: list[str], width: int) -> list[str]:
+def _matrix_lines(
+    panel: Panel, rows: list[str], columns: list[str], width: int, ends: tuple[float, float]
+) -> list[str]:
     """Return the lines of one panel: the labels of the columns, written downwards, then a line for each row."""
     from rich.cells import cell_len, set_cell_size  # the width of a character can be 0, 1 or 2 cells of a terminal
 
@@ -177,9 +202,7 @@ def _matrix_lines(panel: Panel, rows: list[str], columns: list[str], width: int)
     pool = max(1, math.ceil(len(columns) / room))  # neighbouring pairs that share a cell, in each direction
     cell = 2 if 2 * len(columns) <= room else 1  # two characters of a terminal are about a square
     rows, columns = rows[::pool], columns[::pool]
-    cells = _pooled(panel.values.float(), pool).mul(len(SHADES) - 1).ceil().long()  # [rows, columns], a shade each
-    if panel.allowed is not None:
-        cells[_pooled(panel.allowed.float(), pool) == 0] = MASKED
+    cells = shade_cells(panel, pool, ends)  # [rows, columns]
     height = max(map(len, columns), default=0)
     heading = [
         " " * (margin + 1) + "".join(set_cell_size(column.rjust(height)[line], cell) for column in columns).rstrip()
@@ -194,15 +217,8 @@ def _matrix_lines(panel: Panel, rows: list[str], columns: list[str], width: int)
     return heading + body + note
 
 
-def _pooled(values: Tensor, size: int) -> Tensor:
-    """Return the mean of each square of `size` by `size` values; squares at the edges may be smaller."""
-    if size == 1:
-        return values
-    return torch.nn.functional.avg_pool2d(values[None], size, ceil_mode=True, count_include_pad=False)[0]
-
-
 def _title(places: list[str], mask: Mask) -> str:
-    """Return the title of a panel: site, layers and heads as far as they are named, and the mask."""
+    """Return the title of a panel: site, layers, heads and notes as far as there are any, and the mask."""
     where = ", ".join(filter(None, places))
     return f"{where}: {mask}" if where else str(mask)
 

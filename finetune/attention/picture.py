@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from finetune.attention.drawing import Panel, panel_labels
+from finetune.attention.shading import score_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,19 +53,33 @@ def save_picture(
     rows = math.ceil(len(panels) / columns)
     figure = Figure(figsize=(5 * columns, 5 * rows), layout="constrained")
     grid = [figure.add_subplot(rows, columns, number) for number in range(1, len(panels) + 1)]
+    ends = score_range(panels)
     drawn = [
-        _draw(axes, panel, *panel_labels(panel, query_tokens, key_tokens))
+        _draw(axes, panel, *panel_labels(panel, query_tokens, key_tokens), ends)
         for axes, panel in zip(grid, panels, strict=True)
     ]
-    images = [image for image in drawn if image is not None]
-    if all(panel.values.dtype == torch.bool for panel in panels):
+    if any(panel.values.dtype == torch.bool for panel in panels):
         _add_legend(figure)
-    elif images:
-        figure.colorbar(images[0], ax=grid, label="attention weight" + _hatch_note(panels), shrink=0.6)
+    _add_color_bars(figure, grid, panels, drawn)
     # Without a date and with fixed ids, the same panels give the same bytes.
     with mpl.rc_context({"svg.hashsalt": "finetune"}):
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(ending)
         figure.savefig(path, format=ending[1:], dpi=120, metadata=metadata)
+
+
+def _add_color_bars(
+    figure: Figure, grid: list[Axes], panels: Sequence[Panel], drawn: Sequence[AxesImage | None]
+) -> None:
+    """Add a colour bar for the scores, and one for the attention weights, where there are such panels."""
+    for are_scores, label in ((True, "added to the score"), (False, "attention weight")):
+        kind = [
+            (panel, image)
+            for panel, image in zip(panels, drawn, strict=True)
+            if panel.values.dtype != torch.bool and panel.are_scores == are_scores and image is not None
+        ]
+        if kind:
+            note = _hatch_note([panel for panel, _ in kind])
+            figure.colorbar(kind[0][1], ax=grid, label=label + note, shrink=0.6)
 
 
 def _hatch_note(panels: Sequence[Panel]) -> str:
@@ -81,11 +96,16 @@ def _add_legend(figure: Figure) -> None:
     figure.legend(handles=patches, loc="outside lower center", ncols=2, fontsize="small", frameon=False)
 
 
-def _draw(axes: Axes, panel: Panel, rows: list[str], columns: list[str]) -> AxesImage | None:
+def _draw(axes: Axes, panel: Panel, rows: list[str], columns: list[str], ends: tuple[float, float]) -> AxesImage | None:
+    least, greatest = ends if panel.are_scores else (0, 1)
     shown = None
     if panel.values.numel():
-        values = panel.values.float().numpy()
-        shown = axes.imshow(values, cmap="Blues", vmin=0, vmax=1, interpolation="nearest", aspect="equal")
+        values = panel.values.float()
+        if panel.are_scores and panel.allowed is not None:
+            values = values.where(panel.allowed, torch.nan)  # which is drawn in no colour
+        shown = axes.imshow(
+            values.numpy(), cmap="Blues", vmin=least, vmax=greatest, interpolation="nearest", aspect="equal"
+        )
     if panel.allowed is not None and not panel.allowed.all():
         _hatch(axes, panel)
     # matplotlib takes text between two dollar signs for a formula, and a token can be a dollar sign.

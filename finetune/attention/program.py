@@ -4,7 +4,7 @@ There are three sites: self-attention of the encoder, self-attention of the deco
 mask, and overrides by layer. In recipes, and in the config of a saved model, a site is the text of a mask or a mapping:
 
     encoder: window(64) | global_tokens(cls)
-    decoder: {mask: causal() | prefix(8), layers: {"0-3": window(32), "-1": full()}}
+    decoder: {mask: causal() | prefix(8), layers: {"0-3": window(32), "4-11/2": window(8), "-1": full()}}
 
 The masks of the decoder are also made causal, `causal() & mask`, with two exceptions. A mask that names causal() is not
 changed: under `causal() | prefix(8)` the whole prefix is visible. Under `per_head` this is decided for each head. The
@@ -12,11 +12,11 @@ mask after simplification decides: `full() | causal()` is full(), and is made ca
 the decoder none of its masks is changed.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from finetune.attention.layer_numbers import ProgramError, check_layers, layer_numbers
 from finetune.attention.masks.base import Mask, Needs
 from finetune.attention.masks.causal import Causal, causal
 from finetune.attention.masks.errors import MaskError, did_you_mean
@@ -24,16 +24,12 @@ from finetune.attention.masks.full import full
 from finetune.attention.masks.operators import Junction, Not
 from finetune.attention.masks.parse import parse
 from finetune.attention.masks.per_head import PerHead, per_head
+from finetune.attention.masks.scored import check_site
 
 SiteName = Literal["encoder", "decoder", "cross"]
 SITES: tuple[SiteName, ...] = ("encoder", "decoder", "cross")
-
-LAYERS = re.compile(r"\s*(-?\d{1,18})\s*(?:-\s*(-?\d{1,18})\s*)?")
-"""The regular expression of a layer or a range of layers; Python reads no number of more than 4300 digits."""
-
-
-class ProgramError(ValueError):
-    """A program cannot be read, or does not fit the layers of the model."""
+CAUSAL_ADDED = "with causal() added"
+"""How titles say that a mask of the decoder was made causal."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +38,9 @@ class Site:
 
     Args:
         mask: Mask of all layers that no override names.
-        layers: Overrides, as pairs of layers and their mask. Layers are text such as "3", "0-3", "-1", "-4--1" or
-            "0,2,4": negative numbers count from the end, and ranges include both ends.
+        layers: Overrides, as pairs of layers and their mask. Layers are text such as "3", "0-3", "-1", "-4--1",
+            "0,2,4" or "0-11/3": negative numbers count from the end, ranges include both ends, and a number after /
+            is the distance between neighbouring layers of the range.
         bidirectional: Whether the masks of a decoder stay as they are, and are not made causal.
     """
 
@@ -63,7 +60,7 @@ class Site:
         masks = [self.mask] * num_layers
         named_by: dict[int, str] = {}
         for text, mask in self.layers:
-            for layer in _layer_numbers(text, num_layers):
+            for layer in layer_numbers(text, num_layers):
                 if layer in named_by:
                     raise ProgramError(f"layer {layer} is named twice: by {named_by[layer]!r} and by {text!r}")
                 named_by[layer] = text
@@ -118,7 +115,8 @@ class Program:
         cross: Masks of cross-attention, where queries are in the target and keys in the source.
 
     Raises:
-        ProgramError: `bidirectional` is set elsewhere than in the decoder.
+        ProgramError: `bidirectional` is set elsewhere than in the decoder, or a score term is used in cross-attention
+            that is not defined there.
     """
 
     encoder: Site = Site(full())
@@ -129,6 +127,11 @@ class Program:
         for name in ("encoder", "cross"):
             if self.site(name).bidirectional:
                 raise ProgramError(f"{name}.bidirectional: only the decoder's masks are made causal; remove the key")
+        for mask in (self.cross.mask, *(mask for _, mask in self.cross.layers)):
+            try:
+                check_site(mask.terms, in_cross=True)
+            except MaskError as error:
+                raise ProgramError(f"cross: {error}") from None
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> "Program":
@@ -164,12 +167,36 @@ class Program:
         Raises:
             ProgramError: Overrides overlap or name layers that do not exist.
         """
-        site = self.site(name)
+        masks = self.written_by_layer(name, num_layers)
+        return tuple(map(also_causal, masks)) if name == "decoder" and not self.decoder.bidirectional else masks
+
+    def written_by_layer(self, name: SiteName, num_layers: int) -> tuple[Mask, ...]:
+        """Return the mask of each layer of a site as it is written, not yet made causal.
+
+        Args:
+            name: The site.
+            num_layers: Number of layers at the site.
+
+        Raises:
+            ProgramError: Overrides overlap or name layers that do not exist.
+        """
         try:
-            masks = site.by_layer(num_layers)
+            return self.site(name).by_layer(num_layers)
         except ProgramError as error:
             raise ProgramError(f"{name}.layers: {error}") from None
-        return tuple(map(also_causal, masks)) if name == "decoder" and not site.bidirectional else masks
+
+    def adds_causal(self, name: SiteName, num_layers: int) -> tuple[bool, ...]:
+        """Return for each layer of a site whether causal() was added to its mask, in any head.
+
+        Args:
+            name: The site.
+            num_layers: Number of layers at the site.
+
+        Raises:
+            ProgramError: Overrides overlap or name layers that do not exist.
+        """
+        written, effective = self.written_by_layer(name, num_layers), self.by_layer(name, num_layers)
+        return tuple(mask != before for mask, before in zip(effective, written, strict=True))
 
     def for_layer(self, name: SiteName, layer: int, num_layers: int) -> Mask:
         """Return the mask of one layer of a site; in the decoder it is made causal.
@@ -207,7 +234,9 @@ class Program:
 
 
 def also_causal(mask: Mask) -> Mask:
-    """Return `causal() & mask`; a mask that names causal() itself is returned as it is."""
+    """Return `causal() & mask` with its score terms; a mask that names causal() itself is returned as it is."""
+    if mask.terms:
+        return mask.with_boolean(also_causal(mask.boolean))
     if _names_causal(mask):
         return mask
     if isinstance(mask, PerHead):
@@ -226,30 +255,6 @@ def _names_causal(mask: Mask) -> bool:
     return isinstance(mask, Causal)
 
 
-def _layer_numbers(text: str, num_layers: int) -> list[int]:
-    """Return the numbers, from 0, of the layers that a text names.
-
-    Raises:
-        ProgramError: The text names no layers, or layers that do not exist.
-    """
-    numbers: list[int] = []
-    for part in text.split(","):
-        match = LAYERS.fullmatch(part)
-        if not match:
-            raise ProgramError(f"{text!r} does not name layers; write 3, 0-3, -1 or 0,2,4")
-        first, last = (_layer_number(int(number), text, num_layers) for number in (match[1], match[2] or match[1]))
-        if first > last:
-            raise ProgramError(f"{text!r} names no layer: {first} comes after {last} in a model of {num_layers} layers")
-        numbers.extend(range(first, last + 1))
-    return numbers
-
-
-def _layer_number(number: int, text: str, num_layers: int) -> int:
-    if not -num_layers <= number < num_layers:
-        raise ProgramError(f"{text!r} names layer {number}, but there are {num_layers} layers, counted from 0")
-    return number % num_layers
-
-
 def _layers_text(key: object, where: str) -> str:
     """Return the text that names layers; from YAML, a single layer comes as an int.
 
@@ -259,8 +264,10 @@ def _layers_text(key: object, where: str) -> str:
     if isinstance(key, bool) or not isinstance(key, str | int):
         raise ProgramError(f"{where}.layers: expected layers such as 0-3 or -1, found {key!r}")
     text = str(key)
-    if not all(map(LAYERS.fullmatch, text.split(","))):
-        raise ProgramError(f"{where}.layers: {text!r} does not name layers; write 3, 0-3, -1 or 0,2,4")
+    try:
+        check_layers(text)
+    except ProgramError as error:
+        raise ProgramError(f"{where}.layers: {error}") from None
     return text
 
 

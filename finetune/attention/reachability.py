@@ -38,7 +38,7 @@ class SitePairs:
 
 
 def allowed_in_any_head(mask: Mask, scope: Scope, query_length: int, key_length: int) -> Tensor:
-    """Return the union of a mask over all heads.
+    """Return the union of a mask over all heads. Score terms exclude no pair, and change nothing here.
 
     Args:
         mask: Who may attend to whom.
@@ -52,7 +52,7 @@ def allowed_in_any_head(mask: Mask, scope: Scope, query_length: int, key_length:
     Raises:
         MaskError: A column is missing, or the number of heads does not fit.
     """
-    device = scope.queries.lengths.device
+    mask, device = mask.boolean, scope.queries.lengths.device
     k = torch.arange(key_length, device=device)  # [keys]
     allowed = torch.zeros(query_length, key_length, dtype=torch.bool, device=device)
     for start in range(0, query_length, _CHUNK):

@@ -93,9 +93,9 @@ def _trial(trial: TrialSteps) -> Table:
     table.add_row("its loss before training", f"{trial.loss:.3f} nats a target")
     table.add_row("most memory" + (" of the GPU" if trial.on_gpu else " of the process"), _size(trial.memory))
     lower, upper = map(_clock, trial.epoch_quartiles)
-    spread = f", half of them between {lower} and {upper}" if trial.measured[0] > 1 else ""
-    steps = f"by the median of {plural(trial.measured[0], 'step')} after a warm-up{spread}"
-    table.add_row(f"an epoch of {trial.batches:,} batches, {steps}", _clock(trial.epoch_seconds))
+    spread = f", half of the steps {lower} to {upper}" if trial.measured[0] > 1 else ""
+    steps = f"median of {plural(trial.measured[0], 'step')} after a warm-up"
+    table.add_row(f"an epoch of {trial.batches:,} batches ({steps})", _clock(trial.epoch_seconds) + spread)
     table.add_row(f"scoring dev once ({trial.measured[1]} measured)", _clock(trial.dev_seconds))
     return table
 

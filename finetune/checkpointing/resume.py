@@ -3,6 +3,7 @@
 import os
 import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from accelerate.utils import broadcast_object_list, parse_flag_from_env
 
 from finetune import compose
 from finetune.allowed_code import ALLOWED, needs_permission
+from finetune.checkpointing.checkpoint import newest_first
 from finetune.checkpointing.run_folder import RunFolder, runs_of
 from finetune.checkpointing.run_lock import RunLock, at_work
+from finetune.checkpointing.typed_command import typed_command, with_key
 from finetune.dotted_keys import flatten
-from finetune.errors import UserError
+from finetune.errors import Interrupted, UserError
 from finetune.progress import say
 from finetune.recipe import Recipe
 
@@ -115,18 +118,46 @@ def differences(stored: Recipe, asked: Recipe) -> list[Difference]:
 
 
 def command(recipe: Recipe, folder: Path, processes: int) -> str:
-    """Return the command that resumes a run.
+    """Return the command that resumes a run: the one that was typed, with the key `resume`.
+
+    A run that another program started, such as a notebook, is resumed by `finetune run`.
 
     Args:
         recipe: The recipe of the run. Where it names code, the command allows it, since the run folder cannot.
         folder: The run folder.
         processes: Number of processes of the run.
     """
+    if (typed := typed_command()) is not None:
+        return with_key(typed, "resume", str(folder))
     words = f"resume={shlex.quote(str(folder))}" + (f" {ALLOWED}" if needs_permission(recipe) else "")
     if processes == 1:
         return f"finetune run {words}"
     on_cpu = "ACCELERATE_USE_CPU=true " if os.environ.get("ACCELERATE_USE_CPU") else ""
     return f"{on_cpu}accelerate launch --multi_gpu --num_processes {processes} finetune/run.py {words}"
+
+
+@contextmanager
+def saying_how_to_resume(recipe: Recipe, folder: RunFolder, processes: int) -> Iterator[None]:
+    """Let errors inside this block say how to resume the run, where a checkpoint is saved.
+
+    Args:
+        recipe: The recipe of the run.
+        folder: The run folder.
+        processes: Number of processes of the run.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Exception as error:
+        is_told = bool(getattr(error, "__notes__", ()))  # of an error in a callback, with the call that passes it again
+        if newest_first(folder.checkpoints) and not is_told:
+            again = command(recipe, folder.path, processes)
+            if isinstance(error, UserError):
+                error.resume = again
+            else:
+                error.add_note(f"to resume the run after its last checkpoint:\n  {again}")
+        raise
 
 
 def _find_newest(recipe: Recipe, lock: RunLock) -> RunFolder | None:

@@ -182,6 +182,7 @@ class Results(BaseModel):
     model_config = ConfigDict(strict=True)
 
     test: dict[str, float] = {}
+    intervals: dict[str, list[float]] = {}
     changed: dict[str, dict[str, Any]] = {}
     baselines: dict[str, dict[str, float | None]] = {}
 

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from finetune.data.columns import canonical_column, where_true
 from finetune.data.fields import Field
 from finetune.data.messages import plural, raise_merged
+from finetune.data.numbered_spans import spans_outside
 from finetune.data.rows import Rows
 from finetune.data.targets import infer_label_kinds
 from finetune.errors import UserError
@@ -27,7 +28,8 @@ def checked_columns(
         held: The fields of each split, where some split lacks one.
 
     Raises:
-        UserError: Splits without rows, values of another type, rows without content, unequal lengths.
+        UserError: Splits without rows, values of another type, rows without content, unequal lengths, spans outside of
+            their text.
     """
     raise_merged([UserError("there are no examples", where=part.name) for part in rows.values() if len(part) == 0])
     fields = infer_label_kinds(fields, next(iter(rows.values())))
@@ -41,7 +43,16 @@ def checked_columns(
                 errors.append(error)
     raise_merged(errors)
     raise_merged([error for split, part in rows.items() for error in _unequal_lengths(part, fields, columns[split])])
+    raise_merged([error for split, part in rows.items() for error in _outside(part, fields, columns[split])])
     return columns
+
+
+def _outside(rows: Rows, fields: Sequence[Field], columns: ArrowColumns) -> Iterator[UserError]:
+    for field in fields:
+        if field.kind == "spans" and field.text is not None:
+            error = spans_outside(rows, field, columns[field.name], columns[field.text])
+            if error is not None:
+                yield error
 
 
 def _unequal_lengths(rows: Rows, fields: Sequence[Field], columns: ArrowColumns) -> Iterator[UserError]:

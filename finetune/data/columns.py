@@ -5,19 +5,21 @@ import pyarrow.compute as pc
 
 from finetune.data.fields import Field
 from finetune.data.messages import plural
+from finetune.data.numbered_spans import spans_column
 from finetune.data.python_values import arrow_column
 from finetune.data.rows import Rows
 from finetune.data.targets import as_numbers, label_lists
 from finetune.errors import UserError
 
 _STRINGS = pa.list_(pa.string())
-_CONTENT = {"text": "text", "label": "a label", "words": "words", "word_labels": "labels"}
+_CONTENT = {"text": "text", "label": "a label", "words": "words", "word_labels": "labels", "spans": "spans"}
 
 
 def canonical_column(rows: Rows, field: Field) -> pa.ChunkedArray:
     """Return one field's values, of which none is null or blank; only a list of labels may be empty.
 
-    They are string, or list<string> for words, their labels and lists of labels, or float64 for numbers.
+    They are string, or list<string> for words, their labels and lists of labels, or float64 for numbers. Spans are
+    string, too.
     A column of text that is right as it stands is returned itself, not a copy.
 
     Raises:
@@ -37,11 +39,13 @@ def canonical_column(rows: Rows, field: Field) -> pa.ChunkedArray:
 def string_column(rows: Rows, field: Field) -> pa.ChunkedArray:
     """Return one field's values as string, or as list<string> for words and their labels.
 
-    A value is null or blank where a row holds nothing.
+    Spans are strings as `write_spans` writes them. A value is null or blank where a row holds nothing.
 
     Raises:
         UserError: The column holds something else.
     """
+    if field.kind == "spans":
+        return spans_column(rows, field)
     values = rows.columns[field.column]
     column = arrow_column(values, rows, field) if isinstance(values, list) else values
     listed = field.kind in ("words", "word_labels")
@@ -131,7 +135,8 @@ def _empty(empty: list[int], rows: Rows, field: Field) -> UserError:
     return UserError(
         f"{plural(len(empty), 'row')} without {content} in column {field.column!r}",
         where=rows.where(empty),
-        fix="remove these rows, or fill them; data.on_empty=skip leaves them out",
+        fix="remove these rows, or fill them; data.on_empty=skip leaves them out"
+        + ("; a text without spans has []" if field.kind == "spans" else ""),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.data.batches import Indices
+from finetune.data.groups import group_keys
 from finetune.data.rows import ColumnValues
 from finetune.errors import UserError
 from finetune.recipe import Data
@@ -89,9 +90,8 @@ def _cut_groups(
 
 
 def _numbered(groups: ColumnValues) -> Indices:
-    """Return each example's group as a number; two values are one group if their texts differ in white space alone."""
-    values = groups if isinstance(groups, list) else groups.to_pylist()
-    keys = [(index,) if value is None else str(value).strip() for index, value in enumerate(values)]
+    """Return each example's group as a number, counted in the order of their first examples."""
+    keys = group_keys(groups)
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     return np.array([numbers[key] for key in keys], dtype=np.int64)
 

@@ -50,7 +50,7 @@ def rows_from_objects(
             columns[column] = [None if value is _MISSING else value for value in values]
     missing = [field for field in fields if field.column not in columns]
     if missing:
-        found = dict.fromkeys(path for row in objects for path in flatten(row, _nested))
+        found = dict.fromkeys(path for row in objects for path in column_paths(row))
         raise_all(missing_columns(name, missing, list(found)))
     return Rows(name=name, columns=columns, unit=unit, numbers=numbers, notes=tuple(notes))
 
@@ -71,6 +71,11 @@ def _value(row: Any, column: str) -> Any:
     if column in row:
         return row[column]
     return _value(row.get(outer), inner) if dot else _MISSING
+
+
+def column_paths(row: Mapping[str, Any]) -> list[str]:
+    """Return the dotted paths of a row's values that are neither mappings nor lists of mappings."""
+    return list(flatten(row, _nested))
 
 
 def _nested(key: str, value: Any) -> Mapping[Any, Any] | None:

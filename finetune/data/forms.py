@@ -75,7 +75,8 @@ def refuse_late_lists(forms: ListForms, rows: Rows, fields: Sequence[Field]) -> 
     """
     for one in fields:
         column = rows.columns[one.column]
-        if one.kind in ("text", "number", "words") or one.column in forms.written or not are_written([column], one):
+        may_look_so = one.kind in ("text", "number", "words", "spans") or one.column in forms.written
+        if may_look_so or not are_written([column], one):
             continue
         values = column if isinstance(column, list) else column.to_pylist()
         late = [index for index, value in enumerate(values) if isinstance(value, str) and looks_like_list(value)]

@@ -23,7 +23,7 @@ class LoadedData:
     Args:
         train: The split that is learned from. Columns: `id` (int64, the example's number within its split as read; for
             a split that was cut from train, its number there) and one for each field (string, list of strings, or
-            float64).
+            float64). Where the recipe has a column of groups, `GROUP` tells the group of each example.
         dev: The split that chooses the checkpoint; the same columns.
         test: The split that is scored at the end; the same columns, but for those of labels where it has none.
         labels: The names of the classes, in order, of each field that holds labels.

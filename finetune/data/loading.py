@@ -11,6 +11,7 @@ from finetune.data.checks import ArrowColumns, checked_columns
 from finetune.data.cutting import cut
 from finetune.data.empty import without_empty
 from finetune.data.fields import Field
+from finetune.data.groups import GROUP, group_keys
 from finetune.data.label_checks import label_warnings
 from finetune.data.loaded import LoadedData
 from finetune.data.messages import plural, raise_merged, shorten_list
@@ -72,6 +73,11 @@ def _assemble_one(given: SourceRows) -> LoadedData:
         label_notes = (*label_notes, unlabelled_note(rows))
     names = _label_names(data, fields, rows, columns)
     splits = {split: _dataset(rows[split], held[split], columns[split]) for split in rows}
+    if data.group_column is not None:
+        splits = {
+            split: dataset.add_column(GROUP, group_keys(rows[split].columns[data.group_column]))
+            for split, dataset in splits.items()
+        }
     splits, cut_notes = _cut_missing(splits, data, rows["train"])
     lacking = [
         note for field in fields if field.kind in ("label", "label_list") for note in _lacking(field.name, splits)

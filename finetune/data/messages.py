@@ -55,14 +55,20 @@ def missing_columns(name: str, fields: Sequence[Field], found: Sequence[str], hi
     """Return one error for each field whose column is not among those found."""
     return [
         UserError(
-            f"there is no column {field.column!r}",
+            f"there is no column {field.column!r}" + (", which a mask reads" if field.hint else ""),
             where=name,
             found="the columns " + shorten_list(found),
-            fix=f"{field.key}={nearest(field.column, found) or '...'}{hint}",
+            fix=_fix(field, nearest(field.column, [*found, *field.alternatives]), hint),
         )
         for field in fields
         if field.column not in found
     ]
+
+
+def _fix(field: Field, close: str | None, hint: str) -> str:
+    if field.hint is None:
+        return f"{field.key}={close or '...'}{hint}"
+    return field.hint + (f"; did you mean {close!r}?" if close else "")
 
 
 def raise_merged(errors: Sequence[UserError]) -> None:

@@ -99,7 +99,9 @@ def _table(facts: RunFacts) -> Iterator[tuple[str, list[str]]]:
     baselines = facts.results.get("baselines", {}).values()
     for name, value in facts.results.get("test", {}).items():
         others = [baseline.get(name) for baseline in baselines]
-        yield name, [f"{value:.4f}", *("" if other is None else f"{other:.4f}" for other in others)]
+        bounds = facts.results.get("intervals", {}).get(name, ())
+        interval = f" ({' to '.join(f'{bound:.4f}' for bound in bounds)})" if bounds else ""
+        yield name, [f"{value:.4f}{interval}", *("" if other is None else f"{other:.4f}" for other in others)]
 
 
 def _languages(facts: RunFacts) -> list[str] | None:

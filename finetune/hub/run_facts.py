@@ -17,7 +17,7 @@ from finetune.recipe import Model, Recipe
 from finetune.recipe.changes import Changes
 from finetune.recipe.data import DataSource
 from finetune.tasks import Task
-from finetune.tasks.mask_columns import BUILT_IN, needed_columns
+from finetune.tasks.mask_fields import PREFIX, needed_columns
 
 SAMPLES: dict[str, tuple[str, ...]] = {
     "sentiment": ("en",),
@@ -102,7 +102,7 @@ class RunFacts:
     @property
     def given_features(self) -> tuple[str, ...]:
         """The mask features that must be columns of the rows to predict."""
-        return tuple(name for name in self.mask_features if name not in BUILT_IN)
+        return tuple(field.column for field in self.task.input_fields if field.name.startswith(PREFIX))
 
     @property
     def labels(self) -> tuple[str, ...]:

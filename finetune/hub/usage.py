@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from finetune.hub.run_facts import RunFacts
-from finetune.tasks.mask_columns import PREFIX
+from finetune.tasks.mask_fields import PREFIX
 
 NAME = re.compile(r'^name = ".*$', re.MULTILINE)
 """The line of the example that names the model, which `renamed` replaces."""
@@ -70,6 +70,8 @@ def _row(facts: RunFacts) -> dict[str, Any]:
         if field.kind == "words":
             words = facts.recipe.task.example.split()
             row[field.column] = [0] * len(words) if made_up else words
+        elif field.kind == "spans":  # one span, the first word
+            row[field.column] = [[0, 2, 0]]
         else:
             row[field.column] = 0 if made_up else "It works." if row else facts.recipe.task.example
     return row

@@ -5,6 +5,7 @@ scores, predictions and model). A mistake of the user raises a `UserError`; no f
 process.
 """
 
+from finetune.library.comparing import compare
 from finetune.library.finished import FinishedRun, open_run
 from finetune.library.loaded import LoadedModel, load
 from finetune.library.looking import draw_mask, explain
@@ -15,6 +16,7 @@ __all__ = [
     "FinishedRun",
     "LoadedModel",
     "apply_masks",
+    "compare",
     "draw_mask",
     "explain",
     "load",

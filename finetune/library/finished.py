@@ -43,6 +43,11 @@ class FinishedRun:
         """The scores of the test split by name, with `loss` in nats per target."""
         return dict(self.results["test"])
 
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """The 95% confidence intervals of the scores by name: the lower and the upper bound."""
+        return {name: (low, high) for name, (low, high) in self.results.get("intervals", {}).items()}
+
     @cached_property
     def predictions(self) -> "pandas.DataFrame":
         """The test split with the model's predictions: columns id, input, reference, prediction, and others by task."""

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from finetune import hub, log
+from finetune.errors import UserError
 from finetune.library.inputs import predict
 from finetune.recipe import Recipe
 from finetune.serve import Predictor, find_recipe, make_predictor
+from finetune.serve.model_location import PLACES, check_place, newest_run
 from finetune.serve.predictions import FormattedPrediction
 
 
@@ -58,7 +60,25 @@ def load(name: str | Path, *, revision: str = "main", cache_dir: Path | None = N
     Raises:
         UserError: There is no such model, it was not trained for a known task, or it does not support its masks.
     """
+    name = str(Path(name).expanduser()) if str(name).startswith("~") else str(name)
+    check_place(name)
     with log.shown():
-        loaded = LoadedModel(*hub.load_trained(name, revision=revision, cache_dir=cache_dir))
-    loaded.name = str(name)
+        try:
+            loaded = LoadedModel(*hub.load_trained(name, revision=revision, cache_dir=cache_dir))
+        except UserError as error:
+            raise error if Path(name).exists() or error.where != f"name={name}" else _not_found(name, error) from error
+    loaded.name = name
     return loaded
+
+
+def _not_found(name: str, error: UserError) -> UserError:
+    """Return the error for a name that is no folder, with what the Hub says of it."""
+    fixes = [f"did you mean {run}?" if (run := newest_run(name)) else "check the spelling of the folder or the name"]
+    if error.fix and "data.path" not in error.fix:  # ways of a recipe to other data are none here
+        fixes.append(error.fix)
+    return UserError(
+        f"there is no folder {name}, and {error.problem}",
+        expected=PLACES,
+        found="; ".join(filter(None, [f"no folder {Path(name).absolute()}", error.found])),
+        fix=", or ".join(fixes),
+    )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from finetune import compose, dotted_keys
+from finetune.compose.recipe_keys import own_sections, recipe_keys
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 
@@ -60,11 +61,10 @@ def flatten(overrides: Overrides) -> dict[str, Any]:
 
 def _sections() -> dotted_keys.Inner:
     """Return a function that tells sections from mappings that are values, such as class weights."""
-    known = tuple(compose.keys())
+    sections = frozenset(key.name for key in recipe_keys() if own_sections(key.field.annotation))
 
     def section(key: str, value: Any) -> Mapping[Any, Any] | None:
-        is_section = isinstance(value, Mapping) and any(one.startswith(f"{key}.") for one in known)
-        return _named(value) if is_section else None
+        return _named(value) if isinstance(value, Mapping) and key in sections else None
 
     return section
 
@@ -99,7 +99,7 @@ def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
         UserError: There is no such recipe, or it is wrong.
     """
     if recipe is None:
-        return compose.load_recipe(str(_recipe_of_run(changes.get("resume"))))
+        return compose.load_recipe(str(_recipe_of_run(changes.get("resume"))))  # it is whole, without a base
     if isinstance(recipe, Recipe):
         return recipe if recipe.name else recipe.model_copy(update={"name": recipe.task.kind})
     if isinstance(recipe, Mapping):
@@ -114,7 +114,8 @@ def base_recipe(recipe: RecipeLike, changes: Mapping[str, Any]) -> Recipe:
         )
     folder = Path(recipe).expanduser()
     is_run = (folder / "recipe.yaml").is_file()
-    return compose.load_recipe(str(folder / "recipe.yaml") if is_run else str(recipe))
+    allow_code = changes.get("allow_code") is True
+    return compose.load_recipe(str(folder / "recipe.yaml") if is_run else str(recipe), allow_code=allow_code)
 
 
 def _recipe_of_run(folder: object) -> Path:

@@ -8,13 +8,11 @@ from typing import Any
 import evaluate
 from datasets import Value
 
-from finetune.errors import UserError, nearest
+from finetune.errors import UserError
 from finetune.hub_access import hub_access
 from finetune.metrics.inputs import TASKS_OWN, class_order
-from finetune.metrics.registry import metrics_with_value, own_metrics
+from finetune.metrics.names import EXPECTED, RECIPE_KEY, check_name, suggestion
 from finetune.metrics.scores import MetricOptions, Scores
-
-RECIPE_KEY = "evaluation.metrics"
 
 
 class HubMetric:
@@ -46,6 +44,7 @@ class HubMetric:
 
 @cache
 def _load(name: str) -> evaluate.EvaluationModule:
+    check_name(name)
     try:
         with hub_access("metric", name, RECIPE_KEY):
             return evaluate.load(name, module_type="metric", keep_in_memory=True)
@@ -53,20 +52,21 @@ def _load(name: str) -> evaluate.EvaluationModule:
         raise _name_own_metrics(name, error) from error
     except ImportError as error:
         raise _mistake(name, "needs a package that is not installed", error) from error
+    except FileNotFoundError as error:  # of a folder that has the name, but no script
+        where = f"{RECIPE_KEY}={name}"
+        raise UserError(f"{name} is not a metric", expected=EXPECTED, where=where, fix=suggestion(name)) from error
     except OSError as error:
         fix = "set HF_HOME to a folder that can be written"
         raise _mistake(name, "cannot be stored", error, fix) from error
 
 
 def _name_own_metrics(name: str, error: UserError) -> UserError:
-    alike = nearest(name, own_metrics())
-    instead = [f"{RECIPE_KEY}=[{own}]" for own in metrics_with_value(name) or filter(None, [alike])]
     return UserError(
         error.problem,
-        expected=f"one of {', '.join(own_metrics())}, or a metric on the Hub",
+        expected=EXPECTED,
         found=error.found,
         where=error.where,
-        fix=", or ".join(instead + ([error.fix] if error.fix else [])),
+        fix=", or ".join(filter(None, [suggestion(name), error.fix])),
     )
 
 

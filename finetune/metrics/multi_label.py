@@ -6,10 +6,14 @@ no such label at all, F1 is 1: nothing was to be found and nothing was. `subset_
 labels are all right.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import ClassVar
+
+import numpy as np
 
 from finetune.metrics.inputs import class_order
 from finetune.metrics.offline_metric import OfflineMetric
+from finetune.metrics.resampling import Floats64, Resampler, Values, divided, from_sums
 from finetune.metrics.scores import Scores
 
 
@@ -18,6 +22,7 @@ class MultiLabel(OfflineMetric):
 
     sequences = True
     aligned = False
+    proportions: ClassVar[tuple[str, ...]] = ("subset_accuracy",)
 
     def measure(self, predictions: list[list[str]], references: list[list[str]]) -> Scores:
         """Score one list of labels an example, in any order."""
@@ -43,6 +48,32 @@ class MultiLabel(OfflineMetric):
             details=details,
             signatures={self.name: "average:micro,macro|zero_division:0"},
         )
+
+    def is_right(self, prediction: Collection[str], reference: Collection[str]) -> bool:
+        """Return whether all labels of an example are right."""
+        return set(prediction) == set(reference)
+
+    def resampler(self, predictions: Sequence[Collection[str]], references: Sequence[Collection[str]]) -> Resampler:
+        """Return the function from resamples to values."""
+        labels = sorted(set().union(*predictions, *references))
+        predicted, expected = (
+            np.array([[label in one for label in labels] for one in many], bool).reshape(len(many), len(labels))
+            for many in (predictions, references)
+        )
+        same = (predicted == expected).all(axis=1, keepdims=True)  # [examples, 1]
+        one = np.ones_like(same)
+        return from_sums(np.hstack([predicted & expected, predicted, expected, same, one]).astype(float), _averages)
+
+
+def _averages(sums: Floats64) -> Values:
+    correct, predicted, expected = np.split(sums[:, :-2], 3, axis=1)  # each [resamples, labels]
+    named = predicted + expected
+    present = (named > 0).sum(axis=1).astype(float)
+    return {
+        "f1_micro": divided(2 * correct.sum(axis=1), named.sum(axis=1), where_zero=1.0),
+        "f1_macro": divided(divided(2 * correct, named).sum(axis=1), present, where_zero=1.0),
+        "subset_accuracy": sums[:, -2] / sums[:, -1],
+    }
 
 
 def _scores(predicted: Sequence[bool], expected: Sequence[bool]) -> dict[str, float]:

@@ -14,11 +14,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import sklearn
 from sklearn.metrics import precision_recall_fscore_support
 
 from finetune.metrics.inputs import class_order
 from finetune.metrics.offline_metric import OfflineMetric
+from finetune.metrics.resampling import Floats64, Resampler, Values, class_counts, divided, from_sums
 from finetune.metrics.scores import Scores
 
 
@@ -39,6 +41,21 @@ class PrecisionRecallF1(OfflineMetric):
             details={name: _named(row) | {"support": float(row[3])} for name, row in zip(classes, rows, strict=True)},
             signatures={self.name: f"average:macro|zero_division:0|version:sklearn-{sklearn.__version__}"},
         )
+
+    def resampler(self, predictions: Sequence[str], references: Sequence[str]) -> Resampler:
+        """Return the function from resamples to values."""
+        return from_sums(class_counts(predictions, references, sorted({*predictions, *references})), _averages)
+
+
+def _averages(sums: Floats64) -> Values:
+    """Return the averages over the classes that occur in each resample, from sums of `class_counts`."""
+    correct, predicted, expected = np.split(sums, 3, axis=1)  # each [resamples, classes]
+    present = predicted + expected > 0
+    f1 = divided(2 * correct, predicted + expected)
+    by_class = {"precision": divided(correct, predicted), "recall": divided(correct, expected), "f1": f1}
+    count = present.sum(axis=1)
+    averages = {name: values.sum(axis=1) / count for name, values in by_class.items()}  # 0 where absent
+    return averages | {"f1_weighted": divided((f1 * expected).sum(axis=1), expected.sum(axis=1))}
 
 
 def _named(numbers: Sequence[Any]) -> dict[str, float]:

@@ -8,7 +8,9 @@ from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
 from finetune.errors import UserError
 from finetune.metrics.offline_metric import OfflineMetric
+from finetune.metrics.resampling import Resampler
 from finetune.metrics.scores import DEFAULT_OPTIONS, MetricOptions, Scores
+from finetune.metrics.segment_statistics import segment_resampler
 
 _DEFAULT, _CHARACTERS = sacrebleu.BLEU.TOKENIZER_DEFAULT, "char"
 _TOKENIZERS = {
@@ -43,6 +45,10 @@ class Sacrebleu(OfflineMetric):
         parts = {f"precision_{order}": precision for order, precision in enumerate(result.precisions, start=1)}
         parts |= {"brevity_penalty": result.bp, "length_ratio": result.ratio}
         return Scores({"bleu": result.score}, {"bleu": parts}, {self.name: str(self.bleu.get_signature())})
+
+    def resampler(self, predictions: Sequence[str], references: Sequence[str]) -> Resampler:
+        """Return the function from resamples to values."""
+        return segment_resampler(self.bleu, "bleu", predictions, references)
 
 
 def has_words(references: Sequence[str]) -> bool:

@@ -6,6 +6,19 @@ from itertools import count
 
 
 @dataclass(frozen=True)
+class Interval:
+    """A confidence interval of a score.
+
+    Args:
+        low: The lower bound.
+        high: The upper bound.
+    """
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class MetricOptions:
     """What a metric may need to know beside predictions and references."""
 
@@ -30,6 +43,8 @@ class Scores:
     """Finer numbers: by class, by entity type, or the parts of a score (the n-gram precisions of bleu)."""
     signatures: dict[str, str] = field(default_factory=dict)
     """By metric name, the settings and versions that a score depends on, written as sacreBLEU does."""
+    intervals: dict[str, Interval] = field(default_factory=dict)
+    """95% confidence intervals of the scores, where they were computed and are defined."""
 
 
 def merge_scores(parts: Iterable[Scores]) -> Scores:
@@ -37,7 +52,10 @@ def merge_scores(parts: Iterable[Scores]) -> Scores:
     merged = Scores()
     for part in parts:
         for name, value in part.values.items():
-            merged.values[_free_name(name, merged.values)] = value
+            free = _free_name(name, merged.values)
+            merged.values[free] = value
+            if name in part.intervals:
+                merged.intervals[free] = part.intervals[name]
         for name, numbers in part.details.items():
             merged.details[name] = merged.details.get(name, {}) | numbers
         merged.signatures.update(part.signatures)

@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from itertools import chain
 
+import numpy as np
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOBES, Entities
 
 from finetune.errors import UserError
 from finetune.metrics.inputs import TASKS_OWN
 from finetune.metrics.offline_metric import OfflineMetric
+from finetune.metrics.resampling import Floats64, Resampler, Values, divided, from_sums
 from finetune.metrics.scores import Scores
 
 SentenceEntity = tuple[int, str, int, int]
@@ -39,7 +41,7 @@ class Seqeval(OfflineMetric):
         """Score one list of labels an example, one label a word."""
         labels = {*chain(*references), *chain(*predictions), *(self.options.labels or ())}
         _check_labels(labels)
-        strict = any(label[0] in "ES" for label in labels)
+        strict = _is_strict(labels)
         predicted, expected = _entities(predictions, strict), _entities(references, strict)
         types = sorted({kind for _, kind, _, _ in predicted | expected})
         overall = _precision_recall_f1(predicted, expected)
@@ -49,6 +51,28 @@ class Seqeval(OfflineMetric):
             details={kind: _precision_recall_f1(_of_type(kind, predicted), _of_type(kind, expected)) for kind in types},
             signatures={self.name: f"average:micro|mode:{mode}|zero_division:0|version:{version('seqeval')}"},
         )
+
+    def resampler(self, predictions: list[list[str]], references: list[list[str]]) -> Resampler:
+        """Return the function from resamples to values."""
+        strict = _is_strict({*chain(*references), *chain(*predictions), *(self.options.labels or ())})
+        predicted, expected = _entities(predictions, strict), _entities(references, strict)
+        counts = np.zeros((len(references), 3))
+        for column, entities in enumerate((predicted & expected, predicted, expected)):
+            np.add.at(counts[:, column], [entity[0] for entity in entities], 1)
+        return from_sums(counts, _resampled)
+
+
+def _resampled(sums: Floats64) -> Values:
+    correct, predicted, expected = sums.T  # each [resamples]
+    return {
+        "precision": divided(correct, predicted),
+        "recall": divided(correct, expected),
+        "f1": divided(2 * correct, predicted + expected),
+    }
+
+
+def _is_strict(labels: set[str]) -> bool:
+    return any(label[0] in "ES" for label in labels)
 
 
 def _check_labels(labels: set[str]) -> None:

@@ -1,10 +1,14 @@
 """Token accuracy: the share of target tokens that the model ranks first, given the right tokens before them."""
 
+from collections.abc import Sequence
 from itertools import chain
 from numbers import Integral
 
+import numpy as np
+
 from finetune.metrics.inputs import check_some
 from finetune.metrics.offline_metric import OfflineMetric
+from finetune.metrics.resampling import Resampler, shares
 from finetune.metrics.scores import Scores
 
 IGNORED = -100
@@ -28,3 +32,13 @@ class TokenAccuracy(OfflineMetric):
         check_some(hits, "token")
         counts = {"correct": float(sum(hits)), "total": float(len(hits))}
         return Scores({"token_accuracy": sum(hits) / len(hits)}, details={"token_accuracy": counts})
+
+    def resampler(self, predictions: Sequence[Sequence[int]], references: Sequence[Sequence[int]]) -> Resampler:
+        """Return the function from resamples to values."""
+        scored = [
+            [one == other for one, other in zip(predicted, expected, strict=True) if other != IGNORED]
+            for predicted, expected in zip(predictions, references, strict=True)
+        ]
+        return shares(
+            "token_accuracy", np.array(list(map(sum, scored)), float), np.array(list(map(len, scored)), float)
+        )

@@ -1,6 +1,6 @@
 """The recipe's `attention`: who may attend to whom."""
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
@@ -12,11 +12,13 @@ from finetune.recipe.base import Section
 class SiteSection(Section):
     """The masks of one site of a model. A text in its place is the mask of all layers."""
 
+    short_form: ClassVar[str] = "a mask such as 'window(64) | global_tokens(cls)'"
+
     mask: str = "full()"
     """The mask of the site's layers, as an expression such as window(64) | global_tokens(cls)."""
     layers: dict[str, str] = Field(default_factory=dict)
     """Masks of single layers or ranges of layers, which replace `mask` there: {"0-3": "window(32)", "-1": "full()"}.
-    Layers are counted from 0, or from the end with -1."""
+    Layers are counted from 0, or from the end with -1; "0-11/3" names every third layer of a range: 0, 3, 6, 9."""
     bidirectional: bool = False
     """Whether the decoder's masks are used as they are written. Otherwise causal() is added to each mask that does not
     name it. For the decoder only."""
@@ -30,7 +32,7 @@ class SiteSection(Section):
     @classmethod
     def _as_text(cls, given: object) -> object:
         if isinstance(given, dict):
-            return {str(layers): str(mask) for layers, mask in given.items()}
+            return {name: str(mask) if isinstance(mask, Mask) else mask for name, mask in given.items()}
         return str(given) if isinstance(given, Mask) else given
 
 

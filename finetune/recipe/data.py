@@ -1,8 +1,9 @@
 """The recipe's `data`: where examples come from, and how they are split."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -173,6 +174,14 @@ class MixtureSource(DataSource):
 
 class Data(DataSource):
     """Where examples come from: a Python function, files, a data set on the Hub, a sample, or several of these."""
+
+    alternatives: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "function": (),
+        "path": ("dev_path", "test_path"),
+        "name": (),
+        "sample": (),
+        "sources": (),
+    }
 
     sources: tuple[MixtureSource, ...] = ()
     """Several data sets that are mixed: [{path: a.csv, weight: 3}, {name: owner/b, weight: 1}]. They replace the

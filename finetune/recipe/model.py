@@ -1,7 +1,8 @@
 """The recipe's `model`: what training starts from."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
@@ -43,6 +44,8 @@ class Scratch(Section):
 
 class Model(Section):
     """The model to start from: a pretrained one by name or folder, or one from scratch."""
+
+    alternatives: ClassVar[Mapping[str, tuple[str, ...]]] = {"name": (), "sample": (), "scratch": ()}
 
     name: str | None = None
     """The pretrained model: its name on the Hub (google-bert/bert-base-uncased), or a folder that from_pretrained

@@ -33,14 +33,21 @@ class Recipe(Section):
     summary: str = ""
     """One line that `finetune list` shows. The default is the first line of the module's docstring."""
     task: AnyTaskSection
+    """What the model learns. The keys of this section depend on `task.kind`."""
     model: Model
+    """The model to start from: a pretrained one by name or folder, or one from scratch."""
     data: Data
+    """Where examples come from: a Python function, files, a data set on the Hub, a sample, or several of these."""
     adapter: Adapter | None = None
     """An adapter that is trained while the model's own weights stay as they are. By default all weights are trained."""
     attention: Attention = Attention()
+    """Who may attend to whom, as masks written as expressions, by site."""
     training: Training = Training()
+    """How the weights are trained."""
     evaluation: Evaluation = Evaluation()
+    """How models are scored."""
     hub: Hub = Hub()
+    """Publishing on the Hugging Face Hub, and what the model card cannot learn from the run."""
     seed: Seed = 42
     """The seed of new weights, of the order of examples and of dropout."""
     resume: str | None = None

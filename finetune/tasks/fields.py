@@ -4,12 +4,13 @@ This module needs neither torch nor transformers, so that a wrong column can be 
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from finetune.data.fields import Field, FieldKind
 from finetune.errors import UserError
 from finetune.recipe import Recipe, TextClassification, Translation
+from finetune.tasks.mask_fields import data_fields
 
 LABEL_KINDS: Mapping[str, FieldKind] = {
     "auto": "label",
@@ -37,12 +38,12 @@ def text_classification(recipe: Recipe) -> tuple[Field, ...]:
     """Return the fields of text classification: the text, the second text of a pair, and the label.
 
     Raises:
-        UserError: Several label columns are named, and the recipe's problem_type allows one class or a number only; or
-            a mask reads a column that the task cannot provide.
+        UserError: Several label columns are named, and the recipe's problem_type allows one class or a number only.
     """
     columns = recipe.data.columns
     pair = () if columns.text_pair is None else (Field("text_pair", "text", columns.text_pair),)
-    return (Field("text", "text", columns.text), *pair, label_field(recipe), *_of_masks(recipe, by_word=False))
+    texts = (Field("text", "text", columns.text), *pair)
+    return (*texts, label_field(recipe), *_of_masks(recipe, texts))
 
 
 def label_field(recipe: Recipe) -> Field:
@@ -66,31 +67,19 @@ def label_field(recipe: Recipe) -> Field:
 
 
 def token_classification(recipe: Recipe) -> tuple[Field, ...]:
-    """Return the fields of token classification: the words and their labels.
-
-    Raises:
-        UserError: A mask reads a column that the task cannot provide.
-    """
+    """Return the fields of token classification: the words and their labels."""
     columns = recipe.data.columns
     words = (Field("tokens", "words", columns.tokens), Field("labels", "word_labels", columns.labels))
-    return (*words, *_of_masks(recipe, by_word=True))
+    return (*words, *data_fields(recipe.attention.program))
 
 
 def text_to_text(recipe: Recipe) -> tuple[Field, ...]:
-    """Return the fields of text to text: the input and the output.
-
-    Raises:
-        UserError: A mask reads a column that the task cannot provide.
-    """
+    """Return the fields of text to text: the input and the output."""
     return _texts(recipe, "source", "target")
 
 
 def translation(recipe: Recipe) -> tuple[Field, ...]:
-    """Return the fields of translation, whose columns are by default named by the languages.
-
-    Raises:
-        UserError: A mask reads a column that the task cannot provide.
-    """
+    """Return the fields of translation, whose columns are by default named by the languages."""
     task = cast(Translation, recipe.task)
     # The Hub's translation data sets keep both languages in one nested column.
     nested = "translation." if recipe.data.is_of_hub else ""
@@ -100,14 +89,9 @@ def translation(recipe: Recipe) -> tuple[Field, ...]:
 def _texts(recipe: Recipe, source: str, target: str) -> tuple[Field, ...]:
     columns = recipe.data.columns
     texts = (Field("source", "text", columns.source or source), Field("target", "text", columns.target or target))
-    return (*texts, *_of_masks(recipe, by_word=False))
+    return (*texts, *_of_masks(recipe, texts[:1]))
 
 
-def _of_masks(recipe: Recipe, *, by_word: bool) -> tuple[Field, ...]:
-    """Return the fields that the masks read."""
-    program = recipe.attention.program
-    if not program.needs.columns and not program.needs.values:
-        return ()
-    from finetune.tasks.mask_columns import data_fields  # it imports torch
-
-    return data_fields(program, by_word=by_word)
+def _of_masks(recipe: Recipe, texts: Sequence[Field]) -> tuple[Field, ...]:
+    """Return the fields that the masks read, with spans in the texts that the encoder reads."""
+    return data_fields(recipe.attention.program, {field.name: field.column for field in texts})

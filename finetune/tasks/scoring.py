@@ -2,9 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from datasets import Dataset
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 from finetune import metrics
 from finetune.recipe import Recipe
@@ -15,10 +14,40 @@ Pair = tuple[Sequence[Any], Sequence[Any]]
 """Predictions and references."""
 
 
+@dataclass(frozen=True)
+class MetricInputs:
+    """What metrics compare.
+
+    Args:
+        ordinary: Predictions and references of most metrics.
+        special: Predictions and references for metrics that need them in another form, by the metric's name; one entry
+            a record.
+        examples: For each entry of `ordinary` the number of the record that it belongs to; None if it has one entry a
+            record.
+    """
+
+    ordinary: Pair
+    special: Mapping[str, Pair] = field(default_factory=dict)
+    examples: Sequence[int] | None = None
+
+    def units(self, metric: str, groups: Sequence[str] | None) -> Sequence[int | str] | None:
+        """Return the unit of each of a metric's entries, which is drawn as a whole; None if each is drawn alone.
+
+        Args:
+            metric: Name of the metric.
+            groups: For each record the group that it belongs to, or None.
+        """
+        if metric in self.special or self.examples is None:
+            return groups
+        return self.examples if groups is None else [groups[number] for number in self.examples]
+
+
 class TaskScoring(ABC):
     """The part of a task that scores its predictions."""
 
     recipe: Recipe
+    unstored_metrics: ClassVar[tuple[str, ...]] = ()
+    """Names of metrics that compare values which the file of predictions does not hold."""
 
     @abstractmethod
     def metric_names(self, context: TaskContext) -> tuple[str, ...]:
@@ -29,23 +58,47 @@ class TaskScoring(ABC):
         """Return the name of the dev value that chooses the best checkpoint where the recipe names none."""
 
     @abstractmethod
-    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
-        """Return the scores of a whole split."""
+    def metric_inputs(self, records: Sequence[EvaluationRecord], context: TaskContext) -> MetricInputs:
+        """Return what metrics compare: the predictions and references of a whole split."""
 
-    def compute(self, special: Mapping[str, Pair], ordinary: Pair, context: TaskContext) -> metrics.Scores:
-        """Compute the recipe's metrics, or where it names none the task's own.
+    def score(
+        self,
+        records: Sequence[EvaluationRecord],
+        context: TaskContext,
+        *,
+        intervals: bool = False,
+        groups: Sequence[str] | None = None,
+    ) -> metrics.Scores:
+        """Return the scores of a whole split, by the recipe's metrics, or where it names none by the task's own.
 
         Args:
-            special: Predictions and references for metrics that need them in another form, by the metric's name.
-            ordinary: Predictions and references for all other metrics.
+            records: The examples, at least one.
             context: The context, which has the labels.
+            intervals: Whether confidence intervals are computed, too.
+            groups: For each record the group of examples that it belongs to, where groups are drawn for the intervals
+                instead of examples; None if there are none.
         """
         names = self.recipe.evaluation.metrics or self.metric_names(context)
-        pairs = [special.get(name, ordinary) for name in names]
-        return metrics.merge_scores(
-            metrics.score([name], *pair, options=self.options_of(name, context))
-            for name, pair in zip(names, pairs, strict=True)
-        )
+        inputs = self.metric_inputs(records, context)
+        parts = []
+        for name in names:
+            pair, options = inputs.special.get(name, inputs.ordinary), self.options_of(name, context)
+            part = metrics.score([name], *pair, options=options)
+            if intervals:
+                from finetune.metrics.intervals import score_intervals  # imports SciPy, which takes half a second
+
+                units = inputs.units(name, groups)
+                part = replace(part, intervals=score_intervals(name, *pair, units=units, options=options))
+            parts.append(part)
+        return metrics.merge_scores(parts)
+
+    def example_score(self, record: EvaluationRecord) -> float:
+        """Return how good the prediction for a single example is; the greater, the better. By default 1 if it is right.
+
+        Args:
+            record: The example, with its reference.
+        """
+        return float(record.prediction == record.reference)
 
     def options_of(self, metric: str, context: TaskContext) -> metrics.MetricOptions:
         """Return the options of one metric. Overridden by tasks in which they differ between metrics."""
@@ -60,7 +113,7 @@ class TaskScoring(ABC):
         """The language of the predictions, where metrics depend on it."""
         return None
 
-    def has_words(self, split: Dataset) -> bool:
+    def has_words(self, references: Sequence[Any]) -> bool:
         """Return whether references are written with spaces between words; True where they are not texts."""
         return True
 

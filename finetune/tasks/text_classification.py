@@ -10,7 +10,6 @@ from datasets import Dataset, List
 from torch import Tensor
 from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
-from finetune import metrics
 from finetune.data import Field, LoadedData
 from finetune.data.features import Features
 from finetune.errors import UserError
@@ -23,8 +22,32 @@ from finetune.tasks.context import TaskContext
 from finetune.tasks.mask_columns import lay_out_columns, token_columns
 from finetune.tasks.predictions import EvaluationRecord, Prediction, references
 from finetune.tasks.problem_types import PROBLEM_TYPES, problem_type_of, problem_with
+from finetune.tasks.scoring import MetricInputs
 from finetune.tasks.special_tokens import refuse_marks
 from finetune.tasks.tensors import column_values, input_columns, lay_out_inputs
+
+_FOR_NUMBERS = (
+    "task.problem_type=regression predicts them as numbers; for classes, task.problem_type=single_label takes each "
+    "number for a name, or a function (data.function) gives names by a threshold"
+)
+"""The ways for a user whose labels are numbers."""
+
+
+def _for_classes(key: str, without: str) -> UserError:
+    """Return the error for a key that is for classes, where the labels are numbers.
+
+    Args:
+        key: The key.
+        without: How the key is left out.
+    """
+    name = key.rpartition(".")[2].replace("_", " ")
+    return UserError(
+        f"{name} {'are' if name.endswith('s') else 'is'} for classes, and these labels are numbers: regression",
+        where=key,
+        expected="names of classes in the label column",
+        found="numbers, of which some have fractions, or task.problem_type=regression",
+        fix=f"{without}, since {_FOR_NUMBERS}",
+    )
 
 
 class TextClassificationTask(Task):
@@ -57,22 +80,32 @@ class TextClassificationTask(Task):
         problem = self.problem_type(loaded)
         if problem == PROBLEM_TYPES["single_label"].name:
             return loaded
-        note = f"the labels are {'lists' if problem == PROBLEM_TYPES['multi_label'].name else 'numbers'}: {problem}"
-        note = note.replace("_", " ")
-        if self.config.problem_type == "auto" and problem == PROBLEM_TYPES["regression"].name:
-            note += ", since some have fractions; task.problem_type=single_label takes them for names of classes"
+        kinds = {"multi_label": "lists", "regression": "numbers"}
+        (kind,) = [kind for short, kind in kinds.items() if PROBLEM_TYPES[short].name == problem]
+        note = f"the labels are {kind}: {problem.replace('_', ' ')}"
+        if self.config.problem_type == "auto" and kind == "numbers":
+            note += f", since some have fractions; {_FOR_NUMBERS}"
         loaded = replace(loaded, notes=(*loaded.notes, note))
-        if problem == PROBLEM_TYPES["multi_label"].name:
+        if kind == "lists":
             return loaded
-        training = self.recipe.training
-        for key in ("label_smoothing", "class_weights"):
-            if getattr(training, key):
-                raise UserError(
-                    f"{key.replace('_', ' ')} is for classes, and the labels are numbers",
-                    where=f"training.{key}",
-                    fix=f"leave training.{key} out, or task.problem_type=single_label",
-                )
+        self._check_keys_of_numbers()
         return replace(loaded, labels={"label": (fields.label_field(self.recipe).column,)})
+
+    def _check_keys_of_numbers(self) -> None:
+        """Raise an error where the labels are numbers, and the recipe has a key that is for classes only.
+
+        Raises:
+            UserError: There is such a key.
+        """
+        training, data = self.recipe.training, self.recipe.data
+        given = {
+            "data.labels": data.labels,
+            "training.label_smoothing": training.label_smoothing,
+            "training.class_weights": training.class_weights,
+        }
+        for key, value in given.items():
+            if value:
+                raise _for_classes(key, f"leave {key} out")
 
     def metric_names(self, context: TaskContext) -> tuple[str, ...]:
         return problem_type_of(context.config).metric_names
@@ -88,7 +121,10 @@ class TextClassificationTask(Task):
         return (lambda batch: list(tokenizer(batch["text"], batch.get("text_pair"))["input_ids"]),)
 
     def check_baselines(self, context: TaskContext) -> None:
-        if problem_type_of(context.config) is not PROBLEM_TYPES["single_label"]:
+        problem = problem_type_of(context.config)
+        if problem is PROBLEM_TYPES["regression"]:
+            raise _for_classes("evaluation.baselines", "evaluation.baselines=false")
+        if problem is not PROBLEM_TYPES["single_label"]:
             super().check_baselines(context)
 
     def texts(self, split: Dataset) -> Iterator[str]:
@@ -102,9 +138,10 @@ class TextClassificationTask(Task):
         texts, pairs, answers = batch["text"], batch.get("text_pair"), batch.get("label")
         encoding = context.tokenizer(texts, pairs, truncation=True, max_length=self.config.max_length)
         self._check_ends(encoding, batch["id"], context, is_pair=pairs is not None)
+        read = ("text",) if pairs is None else ("text", "text_pair")
         return {
             **input_columns(encoding, context.tokenizer),
-            **token_columns(self.program, encoding, range(len(indices)), batch),
+            **token_columns(self.program, encoding, range(len(indices)), batch, read),
             "label_ids": problem_type_of(context.config).label_ids(answers, len(indices), context.labels or ()),
             "example": indices,
             "targets": [int(answers is not None)] * len(indices),
@@ -207,6 +244,14 @@ class TextClassificationTask(Task):
             return {}
         return {"probabilities": dict.fromkeys(context.labels or ())}
 
-    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
+    def example_score(self, record: EvaluationRecord) -> float:
+        """Return 1 if the class, or the set of classes, is right; of a number minus its distance to the reference."""
+        if isinstance(record.reference, list):
+            return float(set(record.prediction) == set(record.reference))
+        if isinstance(record.reference, str):
+            return float(record.prediction == record.reference)
+        return -abs(float(record.prediction) - float(record.reference))
+
+    def metric_inputs(self, records: Sequence[EvaluationRecord], context: TaskContext) -> MetricInputs:
         predictions = [record.prediction for record in records]
-        return self.compute({}, (predictions, [record.reference for record in records]), context)
+        return MetricInputs((predictions, [record.reference for record in records]))

@@ -23,6 +23,7 @@ from finetune.tasks.context import TaskContext
 from finetune.tasks.decoding import decoder_start, ignore_prompt, score_targets, shift_right, up_to_end
 from finetune.tasks.mask_columns import lay_out_columns, token_columns
 from finetune.tasks.predictions import EvaluationRecord, Prediction, references
+from finetune.tasks.scoring import MetricInputs
 from finetune.tasks.special_tokens import marks, refuse_marks
 from finetune.tasks.tensors import (
     column_values,
@@ -41,6 +42,7 @@ class TextToTextTask(Task):
     """Text to text. The model is trained with teacher forcing, and scored on the texts that beam search generates."""
 
     reference_field = "target"
+    unstored_metrics = ("token_accuracy",)
 
     def __init__(self, recipe: Recipe) -> None:
         super().__init__(recipe)
@@ -72,10 +74,16 @@ class TextToTextTask(Task):
     def target_language(self) -> str | None:
         return self.config.target
 
-    def has_words(self, split: Dataset) -> bool:
+    def has_words(self, references: Sequence[Any]) -> bool:
         from finetune.metrics.sacrebleu import has_words
 
-        return has_words(split[self.reference_field][:])
+        return has_words(references)
+
+    def example_score(self, record: EvaluationRecord) -> float:
+        """Return the chrF of the text, 0 to 100."""
+        from finetune.metrics.chrf import sentence_chrf
+
+        return sentence_chrf(record.prediction, record.reference)
 
     def metric_notes(self, context: TaskContext) -> list[str]:
         from finetune.metrics.sacrebleu import tokenizer_note
@@ -135,7 +143,7 @@ class TextToTextTask(Task):
         sources = [self.prefix + source for source in batch["source"]]
         encoding = context.tokenizer(sources, truncation=True, max_length=self.config.max_source_length)
         columns = input_columns(encoding, context.tokenizer)
-        columns |= token_columns(self.program, encoding, range(len(indices)), batch)
+        columns |= token_columns(self.program, encoding, range(len(indices)), batch, ("source",), self.prefix)
         columns["example"] = indices
         if "target" not in batch:  # batches are made as if outputs were as long as inputs
             return columns | {"targets": [0] * len(indices), "length": [2 * length for length in columns["length"]]}
@@ -274,7 +282,9 @@ class TextToTextTask(Task):
     def blank_scores(self, context: TaskContext) -> dict[str, Any]:
         return {"mean_log_probability": None}
 
-    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
+    def metric_inputs(self, records: Sequence[EvaluationRecord], context: TaskContext) -> MetricInputs:
         texts = [record.prediction for record in records], [record.reference for record in records]
+        if any("guessed" not in record.hidden for record in records):  # read from the file of predictions
+            return MetricInputs(texts)
         forced = [record.hidden["guessed"] for record in records], [record.hidden["labels"] for record in records]
-        return self.compute({"token_accuracy": forced}, texts, context)
+        return MetricInputs(texts, {"token_accuracy": forced})

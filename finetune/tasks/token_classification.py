@@ -27,6 +27,7 @@ from finetune.tasks.label_schemes import labelling_of_names
 from finetune.tasks.labelling import OUTSIDE, Labelling
 from finetune.tasks.mask_columns import lay_out_columns, token_columns
 from finetune.tasks.predictions import EvaluationRecord, Prediction, references
+from finetune.tasks.scoring import MetricInputs
 from finetune.tasks.tensors import (
     column_values,
     cross_entropy,
@@ -203,8 +204,8 @@ class TokenClassificationTask(Task):
     def blank_scores(self, context: TaskContext) -> dict[str, Any]:
         return {"probabilities": None}
 
-    def score(self, records: Sequence[EvaluationRecord], context: TaskContext) -> metrics.Scores:
-        """Return the scores of the labels.
+    def metric_inputs(self, records: Sequence[EvaluationRecord], context: TaskContext) -> MetricInputs:
+        """Return the labels, of words for most metrics, and of sentences for metrics of sentences.
 
         Words without a target are left out. seqeval is given the entities that the labels mark, rewritten in a scheme
         that seqeval reads. All entities of the references count; predicted ones that are not well-formed count unless
@@ -213,12 +214,18 @@ class TokenClassificationTask(Task):
         pairs = [_targets(record.prediction, record.reference, context.labels or ()) for record in records]
         predictions, references = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
         flat = [[label for labels in sentences for label in labels] for sentences in (predictions, references)]
+        sentence = [number for number, labels in enumerate(references) for _ in labels]
         by_sentence = {"word_accuracy": (predictions, references), "seqeval": (predictions, references)}
         if marked := self.labelling(context):
             predicted = [marked.scored.write(marked.read_predicted(labels), len(labels)) for labels in predictions]
             expected = [marked.scored.write(marked.read(labels), len(labels)) for labels in references]
             by_sentence["seqeval"] = (predicted, expected)
-        return self.compute(by_sentence, (flat[0], flat[1]), context)
+        return MetricInputs((flat[0], flat[1]), by_sentence, sentence)
+
+    def example_score(self, record: EvaluationRecord) -> float:
+        """Return the share of the words whose label is right."""
+        pairs = list(zip(record.prediction, record.reference, strict=True))
+        return sum(bool(one == other) for one, other in pairs) / max(len(pairs), 1)
 
     def options_of(self, metric: str, context: TaskContext) -> metrics.MetricOptions:
         options = self.metric_options(context)

@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from finetune.attention import Program, pretrained
+from finetune.attention.masks import global_tokens
 from finetune.attention.program import SiteName
 from finetune.attention.reachability import SitePairs, reached_by_decoder, reached_tokens
 from finetune.data.batches import Indices
@@ -26,7 +27,7 @@ from finetune.errors import UserError
 from finetune.tasks.base import Task
 from finetune.tasks.batch import IGNORE_INDEX, Batch
 from finetune.tasks.context import TaskContext
-from finetune.tasks.mask_columns import PREFIX
+from finetune.tasks.mask_fields import PREFIX
 from finetune.tasks.tensors import example_rows
 
 FEW_TOKENS = 8
@@ -258,7 +259,9 @@ def _where(program: Program) -> str:
 def _fix(program: Program, reader: str) -> str:
     if program.is_standard_at("encoder") or not reader.startswith(("[CLS]", "<s>")):
         return _wider("encoder")
-    return f'attention.encoder="({program.encoder.mask}) | global_tokens(cls)" lets {reader} read every token'
+    mask = program.encoder.mask
+    wider = mask.with_boolean(mask.boolean | global_tokens("cls"))
+    return f'attention.encoder="{wider}" lets {reader} read every token'
 
 
 def _wider(site: SiteName) -> str:

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import torch
 from accelerate.utils import broadcast_object_list, gather_object
+from datasets import Dataset
 from transformers import PreTrainedModel
 
+from finetune.data import GROUP
 from finetune.data.batches import BatchLimits, Indices, shards
 from finetune.hardware.memory import free_memory, is_out_of_memory, out_of_memory
 from finetune.hardware.sharding import whole_weights
-from finetune.metrics import Scores
+from finetune.metrics import Interval, Scores
 from finetune.progress import ProgressBar, say
 from finetune.tasks import Batch, EvaluationRecord, Prediction
 from finetune.training.run import Run
@@ -28,6 +31,14 @@ class EvaluationResult:
 
     is_scored: bool = True
     """Whether the split has references; without them there are no scores."""
+    loss_interval: Interval | None = None
+    """95% confidence interval of the loss, where it was computed and is defined."""
+
+    @property
+    def intervals(self) -> dict[str, Interval]:
+        """The 95% confidence intervals of those of the values that have one."""
+        found = {"loss": self.loss_interval} | self.scores.intervals
+        return {name: interval for name, interval in found.items() if interval is not None}
 
     @property
     def values(self) -> dict[str, float]:
@@ -42,7 +53,8 @@ def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = Fals
         run: The run, with the encoded split.
         model: The model without accelerate's wrapping.
         split: `train`, `dev` or `test`.
-        final: Whether the task's settings for final results are used, such as the full number of beams.
+        final: Whether the task's settings for final results are used, such as the full number of beams, and confidence
+            intervals are computed.
 
     Returns:
         Scores, mean loss per target, and one record per example.
@@ -59,13 +71,32 @@ def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = Fals
     records: list[EvaluationRecord] = []
     if run.accelerator.is_main_process:
         records = run.task.records(run.examples[split], predictions, run.context)
-        result = [run.task.score(records, run.context) if is_scored else Scores()]
+        groups = _groups(run.examples[split]) if final else None
+        if groups is not None:
+            pairs = zip(records, groups, strict=True)
+            records = [replace(record, extra=record.extra | {"group": group}) for record, group in pairs]
+        scored = run.task.score(records, run.context, intervals=final, groups=groups) if is_scored else Scores()
+        result = [(scored, _loss_interval(predictions, groups) if final and is_scored else None)]
     broadcast_object_list(result)
-    scores = result[0]
-    assert isinstance(scores, Scores)
+    scores, loss_interval = cast(tuple[Scores, Interval | None], result[0])
     targets = sum(prediction.num_targets for prediction in predictions)
     loss = sum(prediction.loss for prediction in predictions) / max(targets, 1)
-    return EvaluationResult(scores, loss, tuple(records), is_scored)
+    return EvaluationResult(scores, loss, tuple(records), is_scored, loss_interval)
+
+
+def _groups(split: Dataset) -> list[str] | None:
+    """Return the group of each example in the order of their records, where the recipe has a column of groups."""
+    return list(split[GROUP]) if GROUP in split.column_names else None
+
+
+def _loss_interval(predictions: Sequence[Prediction], groups: Sequence[str] | None) -> Interval | None:
+    """Return the interval of the mean loss per target; None where it is not defined."""
+    from finetune.metrics.intervals import bootstrap, unit_numbers
+    from finetune.metrics.resampling import shares
+
+    units = [one.example if groups is None else groups[one.example] for one in predictions]
+    losses, targets = (np.array([getattr(one, name) for one in predictions], float) for name in ("loss", "num_targets"))
+    return bootstrap(shares("loss", losses, targets), unit_numbers(units)).get("loss")
 
 
 def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:

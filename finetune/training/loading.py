@@ -13,6 +13,7 @@ from finetune.hardware.precision import Precision
 from finetune.progress import say
 from finetune.recipe import Recipe
 from finetune.tasks import Task, TaskContext
+from finetune.tasks.predictions import references
 from finetune.training.masks import apply_masks, check_sites
 
 SPLITS = ("train", "dev", "test")
@@ -65,7 +66,8 @@ def describe_run(
 ) -> TaskContext:
     """Return what the task needs to encode and score examples: tokenizer, configuration, labels and layout."""
     ragged = recipe.training.layout == "ragged" and pretrained.reads_streams(model)
-    return TaskContext(tokenizer, model.config, _labels(task, loaded), ragged, has_words=task.has_words(loaded.dev))
+    has_words = task.has_words(references(loaded.dev, task.reference_field))
+    return TaskContext(tokenizer, model.config, _labels(task, loaded), ragged, has_words=has_words)
 
 
 def _labels(task: Task, loaded: LoadedData) -> tuple[str, ...] | None:

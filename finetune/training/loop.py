@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from finetune.checkpointing.checkpoint import enough_room, step_name
+from finetune.checkpointing.resume import saying_how_to_resume
 from finetune.checkpointing.state import TrainingState
 from finetune.data.batches import Indices
 from finetune.hardware.compiling import compile_model, compiling
@@ -246,7 +247,8 @@ def fit(run: Run) -> Loop:
         Interrupted: The process received SIGTERM or Ctrl-C; a checkpoint is saved.
         UserError: A loss or a gradient was not finite, or memory or the disk does not suffice.
     """
-    with run.lock.released_on_error():
+    how_to_resume = saying_how_to_resume(run.recipe, run.folder, run.accelerator.num_processes)
+    with run.lock.released_on_error(), how_to_resume:
         loop = Loop(run)
         loop.train()
         return loop

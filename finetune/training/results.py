@@ -1,5 +1,6 @@
 """The end of a run: the best checkpoint is loaded, evaluated on the test split, and saved as the run's model."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +11,7 @@ from transformers import PreTrainedModel
 from finetune import models
 from finetune.checkpointing.checkpoint import enough_room, save_model
 from finetune.checkpointing.links import link_weights
-from finetune.checkpointing.resume import command
+from finetune.checkpointing.resume import command, saying_how_to_resume
 from finetune.errors import Interrupted
 from finetune.metrics import Scores, baselines
 from finetune.progress import format_score, results_console, say, warn
@@ -43,7 +44,14 @@ def finish_run(loop: Loop, *, prints_scores: bool = True) -> EvaluationResult:
     """
     run, signals = loop.run, Signals()
     try:
-        with run.lock.released_on_error(), enough_room(run.folder.path), signals.noted(), signals.at_once():
+        how_to_resume = saying_how_to_resume(run.recipe, run.folder, run.accelerator.num_processes)
+        with (
+            run.lock.released_on_error(),
+            how_to_resume,
+            enough_room(run.folder.path),
+            signals.noted(),
+            signals.at_once(),
+        ):
             return _finish(loop, prints_scores=prints_scores)
     except StopNow:
         resume = command(run.recipe, run.folder.path, run.accelerator.num_processes)
@@ -69,8 +77,7 @@ def _finish(loop: Loop, *, prints_scores: bool) -> EvaluationResult:
         elif prints_scores:
             _print_scores(run, evaluated, baseline_scores)
         else:
-            scores = "  ".join(f"{name} {format_score(name, value)}" for name, value in evaluated.values.items())
-            say(f"{_title(run)}: {scores}")
+            say(f"{_title(run)}: {'  '.join(_scores_in_line(evaluated))}")
         if warning := find_trivial(run.task, run.examples["train"], evaluated.records, loop.state.step):
             warn(str(warning))
         say(f"model and predictions: {run.folder.path}")
@@ -132,6 +139,7 @@ def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str,
         "best_step": loop.state.best_step,
         "best_metric": {run.best_metric: loop.state.best_value},
         "test": evaluated.values,
+        "intervals": {name: [one.low, one.high] for name, one in evaluated.intervals.items()},
         "details": evaluated.scores.details,
         "signatures": evaluated.scores.signatures,
         "baselines": {name: scores.values for name, scores in baseline_scores.items()},
@@ -143,16 +151,34 @@ def _title(run: Run) -> str:
     return f"{run.recipe.name}: test results on {len(run.examples['test']):,} examples"
 
 
+def _interval(evaluated: EvaluationResult, name: str) -> str:
+    interval = evaluated.intervals.get(name)
+    if interval is None:
+        return "not defined"
+    return f"{format_score(name, interval.low)} to {format_score(name, interval.high)}"
+
+
+def _scores_in_line(evaluated: EvaluationResult) -> Iterator[str]:
+    """Yield each score with its interval where it has one."""
+    for name, value in evaluated.values.items():
+        interval = f" ({_interval(evaluated, name)})" if name in evaluated.intervals else ""
+        yield f"{name} {format_score(name, value)}{interval}"
+
+
 def _print_scores(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> None:
     """Print the test results beside those of the baselines."""
     results_console.print(_title(run), soft_wrap=True)
     table = Table("score")
-    for name in (run.recipe.model.description, *baseline_scores):
-        table.add_column(name, justify="right")
+    for heading in (run.recipe.model.description, "95% interval", *baseline_scores):
+        table.add_column(heading, justify="right")
     for name, value in evaluated.values.items():
         others = [scores.values.get(name) for scores in baseline_scores.values()]
         shown = ("" if other is None else format_score(name, other) for other in others)
-        table.add_row(name, format_score(name, value), *shown)
+        table.add_row(name, format_score(name, value), _interval(evaluated, name), *shown)
     results_console.print(table)
+    groups = {record.extra["group"] for record in evaluated.records if "group" in record.extra}
+    if groups:
+        drawn = f"intervals are of {len(groups):,} groups, which are drawn as a whole (data.group_column)"
+        results_console.print(drawn, soft_wrap=True)
     for name, signature in evaluated.scores.signatures.items():
         results_console.print(f"{name}: {signature}", soft_wrap=True)

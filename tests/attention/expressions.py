@@ -71,6 +71,12 @@ sizes = st.integers(0, 5)
 steps = st.integers(1, 4)
 tokens = st.one_of(st.integers(-LONGEST, LONGEST), st.just("cls"))
 
+
+def named(name: str) -> st.SearchStrategy[str]:
+    """Return texts of a mask whose arguments are tokens."""
+    return st.lists(tokens, min_size=1, max_size=3).map(lambda each: f"{name}({', '.join(map(str, each))})")
+
+
 atoms = st.one_of(
     call("full"),
     call("none"),
@@ -82,9 +88,14 @@ atoms = st.one_of(
     call("blocks", steps),
     call("prefix", sizes),
     call("prefix", st.just("source_length")),
-    st.lists(tokens, min_size=1, max_size=3).map(lambda each: f"global_tokens({', '.join(map(str, each))})"),
+    named("global_tokens"),
+    named("queries"),
+    named("keys"),
     call("random_keys", sizes, st.integers(0, 3)),
+    call("random_keys", sizes, st.integers(0, 3), st.just("by_head=true")),
     call("same", st.just("word")),
+    call("near", st.just("word"), st.integers(0, 3)),
+    call("before", st.just("word")),
     call("custom", st.just("every_third")),
 )
 
@@ -129,23 +140,28 @@ def allows(node: ast.expr, example: Example, head: int, q: int, k: int) -> bool:
             return not allows(operand, example, head, q, k)
         case ast.Call(func=ast.Name(id="per_head"), args=masks):
             return allows(masks[head * len(masks) // NUM_HEADS], example, head, q, k)
-        case ast.Call(func=ast.Name(id=name), args=arguments):
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
             values = [each.id if isinstance(each, ast.Name) else ast.literal_eval(each) for each in arguments]
-            return TABLE[name](example, head, q, k, *values)
+            return TABLE[name](example, head, q, k, *values, **{str(each.arg): True for each in keywords})
     raise AssertionError(ast.dump(node))
 
 
-def is_global(example: Example, q: int, k: int, token: int | str) -> bool:
+def is_query(example: Example, q: int, token: int | str) -> bool:
     if isinstance(token, str):
-        return bool(example.features[f"is_{token}"][q] or example.key_columns[f"is_{token}"][k])
-    if token < 0:
-        return q - example.query_length == token or k - example.keys == token
-    return token in (q, k)
+        return bool(example.features[f"is_{token}"][q])
+    return token in (q, q - example.query_length)
 
 
-def is_drawn(example: Example, q: int, k: int, number: int, seed: int) -> bool:
+def is_key(example: Example, k: int, token: int | str) -> bool:
+    if isinstance(token, str):
+        return bool(example.key_columns[f"is_{token}"][k])
+    return token in (k, k - example.keys)
+
+
+def is_drawn(example: Example, head: int, q: int, k: int, number: int, seed: int, by_head: bool = False) -> bool:
     """Return whether a key is drawn; the draw has tests of its own, and here it is that of the mask alone."""
-    return bool(parse(f"random_keys({number}, {seed})").dense(q + 1, example.keys)[0, q, k])
+    mask = parse(f"random_keys({number}, {seed}, by_head={str(by_head).lower()})")
+    return bool(mask.dense(q + 1, example.keys, num_heads=NUM_HEADS)[head, q, k])
 
 
 TABLE: dict[str, Callable[..., bool]] = {
@@ -157,8 +173,16 @@ TABLE: dict[str, Callable[..., bool]] = {
     "strided": lambda example, head, q, k, step: (q - k) % step == 0,
     "blocks": lambda example, head, q, k, size: q // size == k // size,
     "prefix": lambda example, head, q, k, n: k < (example.features[n] if isinstance(n, str) else n),
-    "global_tokens": lambda example, head, q, k, *tokens: any(is_global(example, q, k, token) for token in tokens),
-    "random_keys": lambda example, head, q, k, n, seed: is_drawn(example, q, k, n, seed),
+    "global_tokens": lambda example, head, q, k, *tokens: any(
+        is_query(example, q, token) or is_key(example, k, token) for token in tokens
+    ),
+    "queries": lambda example, head, q, k, *tokens: any(is_query(example, q, token) for token in tokens),
+    "keys": lambda example, head, q, k, *tokens: any(is_key(example, k, token) for token in tokens),
+    "random_keys": is_drawn,
     "same": lambda example, head, q, k, column: example.features[column][q] == example.key_columns[column][k],
+    "near": lambda example, head, q, k, column, n: (
+        abs(example.features[column][q] - example.key_columns[column][k]) <= n
+    ),
+    "before": lambda example, head, q, k, column: example.key_columns[column][k] < example.features[column][q],
     "custom": lambda example, head, q, k, name: (q + k + head + example.keys) % 3 == 0,
 }

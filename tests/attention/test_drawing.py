@@ -90,3 +90,51 @@ def test_layers_alike_share_a_panel() -> None:
     assert [panel.title for panel in program_panels(Program(), "decoder", 5, 3)] == ["decoder: causal()"]
     with pytest.raises(ProgramError):
         program_panels(Program.from_config(config), "encoder", 2, 3)
+
+
+def test_heads_of_other_slopes_have_panels_of_one_scale() -> None:
+    panels = mask_panels(parse("per_head(causal(), full()) + alibi()"), 3, num_heads=4)
+    assert [panel.title for panel in panels] == [
+        "head 0: causal() + alibi()",
+        "head 1: causal() + alibi()",
+        "head 2: full() + alibi()",
+        "head 3: full() + alibi()",
+    ]
+    assert torch.equal(panels[1].values, -(torch.arange(3)[:, None] - torch.arange(3)).abs() / 16)
+    assert panels[1].allowed is not None
+    assert torch.equal(panels[1].allowed, causal().dense(3)[0])
+    alike = mask_panels(parse("per_head(causal(), full()) + bias(word, 1)"), 2, num_heads=4, features={"word": [0, 0]})
+    assert [panel.title[:9] for panel in alike] == ["heads 0-1", "heads 2-3"]
+
+
+def titles(decoder: object, num_heads: int = 1, num_layers: int = 3) -> list[str]:
+    program = Program.from_config({"decoder": decoder})
+    return [panel.title for panel in program_panels(program, "decoder", num_layers, 4, num_heads=num_heads)]
+
+
+def test_a_title_says_where_causal_was_added() -> None:
+    assert titles("window(2)") == ["decoder, with causal() added: causal() & window(2)"]
+    assert titles("full()") == ["decoder, with causal() added: causal()"]
+    assert titles("causal() & window(2)") == ["decoder: causal() & window(2)"]
+    assert titles({"mask": "window(2)", "bidirectional": True}) == ["decoder: window(2)"]
+    assert titles({"mask": "causal() | prefix(2)", "layers": {"-1": "window(1)"}}) == [
+        "decoder, layers 0-1: causal() | prefix(2)",
+        "decoder, layer 2, with causal() added: causal() & window(1)",
+    ]
+    encoder = program_panels(Program.from_config({"encoder": "window(2)"}), "encoder", 3, 4)
+    assert [panel.title for panel in encoder] == ["encoder: window(2)"]
+
+
+def test_causal_is_said_of_the_heads_that_it_was_added_to() -> None:
+    assert titles("per_head(causal() | prefix(2), window(1))", num_heads=2) == [
+        "decoder, head 0: causal() | prefix(2)",
+        "decoder, head 1, with causal() added: causal() & window(1)",
+    ]
+    assert titles("per_head(causal(), window(1)) | prefix(1)", num_heads=2) == [
+        "decoder, head 0, with causal() added: causal() & (causal() | prefix(1))",
+        "decoder, head 1, with causal() added: causal() & (window(1) | prefix(1))",
+    ]
+
+
+def test_causal_is_said_of_layers_some_of_which_name_it() -> None:
+    assert titles({"mask": "full()", "layers": {"0": "causal()"}}) == ["decoder, with causal() added: causal()"]

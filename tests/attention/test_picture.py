@@ -43,6 +43,17 @@ def test_what_a_picture_says(tmp_path: Path) -> None:
     assert "encoder, layer 0, head 0: window(1)" in weights.read_text()
 
 
+def test_scores_have_a_color_bar_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "scores.svg"
+    save_picture([*mask_panels(parse("window(1) + alibi(256)"), 4), weights_panel()], path)
+    written = path.read_text()
+    for text in ("window(1) + alibi(256.0)", "added to the score (hatched: masked)", "attention weight"):
+        assert f"<!-- {text}" in written
+    assert "may attend" not in written
+    save_picture(mask_panels(parse("none() + alibi()"), 3), path)
+    save_picture(mask_panels(parse("full() + alibi()"), 0), path)
+
+
 @pytest.mark.parametrize("ending", [".svg", ".pdf"])
 def test_the_same_panels_give_the_same_bytes(ending: str, tmp_path: Path) -> None:
     panels = mask_panels(parse("window(1)"), 4)

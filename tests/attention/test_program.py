@@ -10,7 +10,7 @@ from finetune.attention.masks import Mask, causal, full, per_head, prefix, windo
 from finetune.attention.program import SITES, SiteName
 from tests.attention.expressions import NUM_HEADS, Example, examples, masks
 
-layer_keys = st.sampled_from(["0", "1-2", "3-3", "-1", "-2--2"])
+layer_keys = st.sampled_from(["0", "1-2", "3-3", "-1", "-2--2", "4-11/3", "5--1/2"])
 sites = st.builds(Site, masks, st.dictionaries(layer_keys, masks).map(lambda layers: tuple(layers.items())))
 
 
@@ -75,9 +75,22 @@ def test_layers() -> None:
     assert program.for_layer("encoder", 7, 8) == window(4)
 
 
+def test_every_third_layer() -> None:
+    config = {"encoder": {"mask": "window(1)", "layers": {"0-11/3": "full()", "1-11/3, 2": "causal()"}}}
+    program = Program.from_config(config)
+    by_layer = [str(mask) for mask in program.by_layer("encoder", 12)]
+    assert by_layer == ["full()", "causal()", "causal()", *["full()", "causal()", "window(1)"] * 3]
+    assert program.to_config()["encoder"] == config["encoder"]
+
+
 @pytest.mark.parametrize(
     ("layers", "problem"),
     [
+        (
+            {"0-5/3": "full()", "3-4": "full()"},
+            r"encoder\.layers: layer 3 is named twice: by '0-5/3' and by '3-4'",
+        ),
+        ({"0-6/2": "full()"}, r"encoder\.layers: '0-6/2' names layer 6, but there are 6 layers"),
         ({"0-3": "full()", "3-4": "full()"}, r"encoder\.layers: layer 3 is named twice: by '0-3' and by '3-4'"),
         ({"5": "full()", "-1": "full()"}, "layer 5 is named twice: by '5' and by '-1'"),
         ({"6": "full()"}, "'6' names layer 6, but there are 6 layers, counted from 0"),
@@ -117,6 +130,7 @@ def test_a_layer_that_the_model_does_not_have() -> None:
         ),
         ({"encoder": {"layers": ["full()"]}}, r"encoder\.layers: expected a mapping"),
         ({"encoder": {"layers": {"first": "full()"}}}, r"encoder\.layers: 'first' does not name layers; write 3, 0-3"),
+        ({"encoder": {"layers": {"0-3/0": "full()"}}}, r"encoder\.layers: '0-3/0' has a step of 0"),
         ({"encoder": {"layers": {True: "full()"}}}, r"encoder\.layers: expected layers such as 0-3 or -1, found True"),
         ({"decoder": {"bidirectional": "yes"}}, r"decoder\.bidirectional: expected true or false, found 'yes'"),
         ({"encoder": {"bidirectional": True}}, r"encoder\.bidirectional: only the decoder's masks are made causal"),
@@ -152,6 +166,18 @@ def test_one_head_that_names_causal_does_not_speak_for_the_others() -> None:
 def test_a_bidirectional_decoder_is_not_made_causal() -> None:
     program = Program.from_config({"decoder": {"mask": "window(3)", "layers": {"0": "full()"}, "bidirectional": True}})
     assert program.by_layer("decoder", 2) == (full(), window(3))
+
+
+def test_the_layers_to_which_causal_was_added_are_known() -> None:
+    layers = {"0": "causal() & window(2)", "1": "full()"}
+    program = Program.from_config({"encoder": "window(2)", "decoder": {"mask": "window(3)", "layers": layers}})
+    assert program.written_by_layer("decoder", 3) == (causal() & window(2), full(), window(3))
+    assert program.adds_causal("decoder", 3) == (False, True, True)
+    assert program.adds_causal("encoder", 3) == program.adds_causal("cross", 3) == (False, False, False)
+    assert Program(decoder=Site(full(), bidirectional=True)).adds_causal("decoder", 1) == (False,)
+    assert Program().adds_causal("decoder", 2) == (False, False)
+    with pytest.raises(ProgramError, match=r"decoder\.layers: '1' names layer 1"):
+        program.adds_causal("decoder", 1)
 
 
 @settings(deadline=None, max_examples=60)

@@ -97,7 +97,7 @@ def test_the_report_says_the_spread(tmp_path: Path) -> None:
     console = Console(width=200)
     with console.capture() as captured:
         console.print(_trial(report.trial))
-    assert re.search(r"by the median of \d+ steps after a warm-up, half of them between .* and ", captured.get())
+    assert re.search(r"\(median of \d+ steps after a warm-up\).* s, half of the steps .* to ", captured.get())
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,15 @@ def test_scores_with_those_of_baselines(fetched: Path) -> None:
     text = ModelCard.load(write_card(fetched)).text
     assert "| score | this model | majority class |" in text
     assert "| accuracy | 0.7500 | 0.5000 |" in text
+    assert "confidence intervals" not in text
+
+
+def test_scores_with_their_intervals(fetched: Path) -> None:
+    results = {"test": {"accuracy": 0.75}, "intervals": {"accuracy": [0.6, 0.8]}}
+    (fetched / "results.json").write_text(json.dumps(results))
+    text = ModelCard.load(write_card(fetched)).text
+    assert "| accuracy | 0.7500 (0.6000 to 0.8000) |" in text
+    assert "In parentheses: 95% confidence intervals" in text
 
 
 def test_the_five_lines_run(fetched: Path) -> None:

@@ -91,6 +91,24 @@ def test_masks_that_read_columns_of_the_data(finished: Finished) -> None:
     assert str(predicted(run, "token_classification", clause=[0] * 5, opening=0)) in printed(run)
 
 
+@pytest.mark.parametrize(("kind", "family"), [("text_classification", "bert"), ("text_to_text", "t5")])
+def test_masks_that_read_spans_of_the_data(kind: str, family: str, finished: Finished) -> None:
+    (text,) = ROWS[kind]
+    base = finished(kind, family)
+    own = base.parents[2] / "spans"
+    own.mkdir()
+    for path in held_out(base).parent.iterdir():
+        rows = [row | {"turn": [[0, 1, 0], [1, len(row[text]), 1]]} for row in read_jsonl(path)]
+        (own / path.name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    masks = {"attention.encoder": "near(turn, 0) | ~keys(0)"}
+    run = finished(kind, family, **{"data.path": str(own)}, **masks)
+    assert "take turn from the rows" in (run / "model" / "README.md").read_text()
+    assert str(predicted(run, kind, turn=[[0, 2, 0]])) in printed(run)
+    missing, outside = predict(str(run), [ROWS[kind], ROWS[kind] | {"turn": [[0, 99, 0]]}])
+    assert missing["error"] == "there is no column 'turn', which a mask reads"
+    assert outside["error"] == "column 'turn' holds a span up to 99 in a text of 30 characters"
+
+
 @pytest.mark.parametrize(
     ("family", "mask"), [("bert", "same(sentence)"), ("bert", "same(word) | global_tokens(0)"), ("t5", "same(segment)")]
 )

@@ -16,6 +16,8 @@ def test_scores_predictions_and_history(finished: Finished) -> None:
     run = finished("text_classification")
     assert run.scores == json.loads((run.folder / "results.json").read_text())["test"]
     assert {"accuracy", "loss"} <= run.scores.keys()
+    low, high = run.intervals["accuracy"]
+    assert low <= run.scores["accuracy"] <= high
     table = run.predictions
     assert list(table.columns[:4]) == ["id", "input", "reference", "prediction"]
     assert list(table["input"]) == [row["text"] for row in rows(count=12, seed=2)]

@@ -56,6 +56,12 @@ def test_mappings_that_are_values_stay_whole() -> None:
     assert flatten({"training": {"class_weights": {"a.b": 2.0}}}) == {"training.class_weights": {"a.b": 2.0}}
 
 
+def test_one_source_is_a_list_of_one() -> None:
+    expected = resolve("sst2", {"data.sources": [{"path": "a.csv"}]})
+    assert resolve("sst2", {"data": {"sources": {"path": "a.csv"}}}) == expected
+    assert resolve("sst2", {"data": {"sources": [{"path": "a.csv"}]}}) == expected
+
+
 @pytest.mark.parametrize(
     ("recipe", "overrides", "problem", "hint"),
     [
@@ -64,7 +70,7 @@ def test_mappings_that_are_values_stay_whole() -> None:
         (None, {"resume": "auto"}, "no recipe is named", "the folder of a run"),
         (None, {"resume": "no/such/run"}, "no/such/run is not the folder of a run", "no recipe.yaml"),
         (3, None, "this is not a recipe", "int: 3"),
-        ({"task": {"kind": "translation"}, "model": {}}, None, "data is wrong", "expected"),
+        ({"task": {"kind": "translation"}, "model": {}}, None, "data is missing", "expected"),
         ("sst2", "training.epochs=1", "the overrides cannot be read", "['training.epochs=1']"),
         ("sst2", ["epochs"], "'epochs' is not of the form key=value", "overrides"),
         ("sst2", [("training.epochs", 1)], "the overrides cannot be read", "a dictionary"),

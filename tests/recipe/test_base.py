@@ -1,6 +1,7 @@
 """Numbers with a range: what is outside of it is refused with a message that names the range."""
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,10 @@ from finetune.recipe.base import (
     Section,
     Seed,
     Share,
+    alternatives_of,
     is_amount,
+    is_list,
+    whole_numbers,
 )
 
 
@@ -84,3 +88,58 @@ def test_a_section_is_closed_and_immutable_and_takes_numbers_for_texts() -> None
         Numbers.model_validate({"cuont": 1})
     with pytest.raises(ValidationError, match="frozen"):
         Numbers().count = 2  # type: ignore[misc]
+
+
+def test_the_types_that_a_type_allows() -> None:
+    assert list(alternatives_of(str | tuple[int, ...] | None)) == [str, tuple[int, ...]]
+    assert list(alternatives_of(Annotated[int | None, 3])) == [int]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [(tuple[str, ...], True), (list[int] | None, True), (str | tuple[str, ...], False), (dict[str, str], False)],
+)
+def test_lists_are_told_from_other_types(annotation: object, expected: bool) -> None:
+    assert is_list(annotation) == expected
+
+
+class Sample(Section):
+    """A section with a list and a path."""
+
+    words: tuple[str, ...] | None = None
+    """Words."""
+    folder: Path = Path()
+    """A folder."""
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("a", ("a",)),
+        (3, ("3",)),
+        (["a", "b"], ("a", "b")),
+        (("a",), ("a",)),
+        ((word for word in "ab"), ("a", "b")),
+        (None, None),
+        ([], ()),
+    ],
+)
+def test_one_value_is_a_list_of_one(given: object, words: object) -> None:
+    assert Sample.model_validate({"words": given}).words == words
+
+
+@pytest.mark.parametrize("given", ["", " ", [[]], {"a": 1}])
+def test_what_is_no_list(given: object) -> None:
+    with pytest.raises(ValidationError):
+        Sample.model_validate({"words": given})
+
+
+def test_a_path_may_be_a_number() -> None:
+    assert Sample.model_validate({"folder": 2026}).folder == Path("2026")
+    for wrong in (True, 1.5):
+        with pytest.raises(ValidationError):
+            Sample.model_validate({"folder": wrong})
+
+
+def test_a_range_names_itself() -> None:
+    assert whole_numbers(1, 2000).expected == "a whole number from 1 to 2,000"

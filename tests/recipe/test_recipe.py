@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from finetune import compose
+from finetune.compose.recipe_keys import inner_sections
 from finetune.errors import UserError
 from finetune.recipe import Adapter, Attention, Data, Model, Recipe, Scratch, TextToText, Training, name_problem
 
@@ -126,11 +127,11 @@ def test_every_key_is_described() -> None:
         section = sections.pop()
         seen.add(section)
         for field in section.model_fields.values():
-            sections += [inner for inner in compose._sections(field.annotation) if inner not in seen]
+            sections += [inner for inner in inner_sections(field.annotation) if inner not in seen]
     undescribed = [
         f"{section.__name__}.{name}"
         for section in seen
         for name, field in section.model_fields.items()
-        if not field.description and not list(compose._sections(field.annotation)) and name != "kind"
+        if not field.description and not list(inner_sections(field.annotation)) and name != "kind"
     ]
     assert undescribed == []

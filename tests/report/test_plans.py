@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from finetune.attention.masks import full, window
+from finetune.attention.masks import alibi, bias, full, window
 from finetune.attention.planning import Explanation
 from finetune.compose import override
 from finetune.errors import UserError
@@ -48,10 +48,27 @@ def test_layers_with_one_mask_are_told_together(tagger: Recipe) -> None:
     ]
 
 
-def test_every_site_is_told_and_no_run_is_left(tagger: Recipe, tmp_path: Path) -> None:
+@pytest.fixture
+def translator(tagger: Recipe, tmp_path: Path) -> Recipe:
     data = write_rows(tmp_path / "pairs", "text_to_text", {"train": 40, "dev": 8, "test": 8})
     update = {"task": TextToText(), "data": Data(path=str(data))}
-    translator = override(tagger.model_copy(update=update), {"model.scratch.architecture": "t5"})
+    return override(tagger.model_copy(update=update), {"model.scratch.architecture": "t5"})
+
+
+def test_a_decoder_to_whose_masks_causal_is_added_says_so(translator: Recipe) -> None:
+    masks = {"mask": "window(2)", "layers": {"0": "causal() & window(3)"}}
+    plans = explain_recipe(override(translator, {"attention.decoder": masks}))
+    sites, layers, texts = ([*column.cells] for column in plans.table().columns[:3])
+    assert list(zip(sites, layers, texts, strict=True)) == [
+        ("encoder", "0-1", "full()"),
+        ("decoder", "0", "causal() & window(3)"),
+        ("decoder, with causal() added", "1", "causal() & window(2)"),
+        ("cross", "0-1", "full()"),
+    ]
+    assert "added" not in str([column.cells for column in explain_recipe(translator).table().columns])
+
+
+def test_every_site_is_told_and_no_run_is_left(translator: Recipe, tmp_path: Path) -> None:
     assert [site for site, *_ in explained(translator, **{"attention.cross": "window(5)"})] == [
         "encoder",
         "decoder",
@@ -113,9 +130,17 @@ def test_attention_that_takes_longer_is_not_all_of_a_step() -> None:
 def test_a_mask_that_saves_nothing_says_so() -> None:
     whole = LayerPlan("encoder", (0,), explanation(2.0, kernel="whole examples"))
     assert any("excludes are computed, too" in line for line in whole.sentences())
-    without = replace(whole.explanation, mask=full())
-    for other in (replace(whole, explanation=without), LayerPlan("encoder", (0,), explanation(2.0))):
-        assert not any("excludes are computed, too" in line for line in other.sentences())
+    without, scored = (replace(whole.explanation, mask=mask) for mask in (full(), alibi()))
+    for other in (without, scored, explanation(2.0)):
+        told = LayerPlan("encoder", (0,), other).sentences()
+        assert not any("excludes are computed, too" in line for line in told)
+
+
+def test_score_terms_are_named() -> None:
+    scored = replace(explanation(2.0), mask=window(1) + alibi() + bias("word", 1))
+    expected = "alibi(), bias(word, 1.0): added to the scores of allowed pairs before the softmax."
+    assert expected in LayerPlan("encoder", (0,), scored).sentences()
+    assert not any("added to the scores" in line for line in LayerPlan("encoder", (0,), explanation(2.0)).sentences())
 
 
 def test_hidden_text_is_warned_of(tagger: Recipe) -> None:

@@ -75,6 +75,16 @@ def test_weights_obey_the_runs_masks(tmp_path: Path) -> None:
     assert "encoder, layer 1, head 0: same(word)" in second
 
 
+def test_a_decoder_to_whose_mask_causal_is_added_says_so(tmp_path: Path) -> None:
+    path = finished(tmp_path, "text_to_text", "t5", **{"attention.decoder": "per_head(window(1), causal())"})
+    drawn = report.draw_weights(path, "a red dog", site="decoder")
+    assert "decoder, layer 1, head 0, with causal() added: causal() & window(1)\n" in drawn
+    assert "decoder, layer 1, head 1: causal()\n" in drawn
+    mean = report.draw_weights(path, "a red dog", site="decoder", head="mean")
+    assert "decoder, layer 1, mean of 2 heads, with causal() added: per_head(causal() & window(1), causal())" in mean
+    assert "added" not in report.draw_weights(path, "a red dog", site="cross")
+
+
 def test_one_head_and_the_mean_of_all(tmp_path: Path) -> None:
     path = finished(tmp_path, "text_classification", "bert")
     one = report.draw_weights(path, "a red dog", head=-1, picture=tmp_path / "weights.svg")

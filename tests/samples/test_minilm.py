@@ -1,6 +1,6 @@
 import pytest
 
-from finetune.samples.minilm import minilm_folder
+from finetune.samples.minilm import minilm_folder, place_of_minilm
 
 
 @pytest.mark.network
@@ -9,6 +9,7 @@ def test_the_real_model_loads(needs_network: None, monkeypatch: pytest.MonkeyPat
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder = minilm_folder()
+    assert folder == place_of_minilm()
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=3)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert model.config.model_type == "bert"

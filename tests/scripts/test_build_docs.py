@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from finetune.cli import app
-from scripts.build_docs import broken_links, commands, describe_commands, draw_pictures
+from finetune.compose.recipe_keys import own_sections, recipe_keys
+from scripts.build_docs import broken_links, commands, describe_commands, describe_keys, draw_pictures
 
 PAGE = """# Masks
 ```sh
@@ -46,6 +47,21 @@ def test_every_command_is_described_with_its_options() -> None:
     assert "finetune predict [OPTIONS]" in predict
     assert "| `--input`, `-i` | csv, tsv" in predict
     assert all(line.count("|") == 3 for line in described.splitlines() if line.startswith("|"))
+
+
+def test_every_key_is_described_with_its_values_and_an_example() -> None:
+    described = describe_keys()
+    rows = [line for line in described.splitlines() if line.startswith("|")]
+    assert all(len(re.findall(r"(?<!\\)\|", row)) in (3, 5) for row in rows)
+    sections, prefix = set(), ""
+    for line in described.splitlines():
+        prefix = f"{line[3:]}." if line.startswith("## ") else prefix
+        if found := re.match(r"\| `(\w+)` \| .*Example: `", line):
+            sections.add(f"{prefix.removeprefix('Outside of sections.')}{found[1]}")
+    leaves = {key.name for key in recipe_keys() if not own_sections(key.field.annotation)}
+    assert sections == {name for name in leaves if not name.startswith("data.sources.")}
+    assert "| `len(text.split()) <= 100` |" in described
+    assert "### task.kind=translation" in described
 
 
 def test_links_that_lead_nowhere_are_found(tmp_path: Path) -> None:

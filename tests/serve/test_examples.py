@@ -81,3 +81,30 @@ def test_words_are_cut_from_a_text_alone() -> None:
 
 def test_the_place_of_a_row() -> None:
     assert [InputRow(3).place, InputRow(0, unit="row").place] == ["line 3", "row 0"]
+
+
+SPANS = (*TEXT, Field("mask_entity", "spans", "entity", text="text", hint="add it"))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([[0, 4, 1]], "[[0, 4, 1]]"),
+        ('[{"start": 0, "end": 4, "label": 1}]', "[[0, 4, 1]]"),
+        ([], "[]"),
+        (None, "no spans in column 'entity', which has [] for a text without spans"),
+        ("", "no spans in column 'entity', which has [] for a text without spans"),
+        (3, "column 'entity' holds no list of spans, each [start, end, number] in characters of the text: 3"),
+        ([[0, 2, 1], [1, 3, 2]], "column 'entity' holds spans that overlap: 2 begins at 1, and 1 ends at 2"),
+        ([[0, 5, 1]], "column 'entity' holds a span up to 5 in a text of 4 characters"),
+    ],
+)
+def test_spans(value: Any, expected: str) -> None:
+    found = read_example(InputRow(1, {"text": "Anna", "entity": value}), SPANS, "utf-8")
+    assert (found.reason if isinstance(found, BadRow) else found["mask_entity"]) == expected
+
+
+def test_a_column_that_a_mask_reads_is_named_as_such() -> None:
+    found = read_example(InputRow(1, {"text": "Anna"}), SPANS, "utf-8")
+    assert isinstance(found, BadRow)
+    assert found.reason == "there is no column 'entity', which a mask reads"

@@ -1,5 +1,7 @@
 """What masks are told of tokens: words, sentences, segments, and columns of the data set."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -75,11 +77,80 @@ def test_a_column_that_holds_no_integers_is_refused(make: Any) -> None:
     assert "'long'" in str(caught.value)
 
 
-def test_a_token_column_that_nothing_gives_is_refused(make: Any) -> None:
-    task, _ = masked(make, TextClassification(), "same(entity)", labels=("a",))
-    with pytest.raises(UserError, match="'entity'") as caught:
-        _ = task.fields
-    assert "word, sentence, segment" in str(caught.value)
+def test_spans_of_characters_give_each_token_a_number(make: Any) -> None:
+    task, context = masked(make, TextClassification(), "same(entity)", labels=("a", "b"))
+    text = "the réd dog. extraordinarily 🐕 a house"
+    spans = [[0, 7, 4], [12, 28, 0], [30, 39, 7]]  # the last two begin with a space
+    rows = {"text": [text, "a"], "label": ["b", "a"], "mask_entity": [json.dumps(spans), "[]"], "id": [0, 1]}
+    features = task.encode(Dataset.from_dict(rows), context)
+    encoding = context.tokenizer(rows["text"])
+    expected = []
+    for text_of, (first, last) in zip(encoding.sequence_ids(0), encoding.encodings[0].offsets, strict=True):
+        inside = [value for start, end, value in spans if start < last and first < end]
+        expected.append(inside[0] if inside and text_of is not None else -1)
+    assert features["mask_entity"][0] == expected
+    assert {*expected} == {-1, 4, 0, 7}
+    assert {*features["mask_entity"][1]} == {-1}
+    batch = task.collate(Features.of(features)[:], context)
+    assert batch.mask_features["entity"].shape == batch.inputs["input_ids"].shape
+
+
+@pytest.mark.parametrize("prefix", ["", "read this: "])
+@pytest.mark.parametrize("architecture", ["bert", "t5"])
+def test_spans_of_words_are_words(make: Any, architecture: str, prefix: str) -> None:
+    """The numbers of spans that are the words of a text are those of the column `word`, after a prefix as well."""
+    mask = "same(word) & near(entity, 1)"
+    task, context = masked(make, TextToText(prefix=prefix), mask, architecture)
+    texts = ["the red dog sees extraordinarily green houses", "a dog", "unbelievable"]
+    words_of = [[*re.finditer(r"\S+", text)] for text in texts]
+    spans = [[[word.start(), word.end(), number] for number, word in enumerate(words)] for words in words_of]
+    rows = {"source": texts, "target": ["ein"] * 3, "mask_entity": [*map(json.dumps, spans)], "id": [0, 1, 2]}
+    features = task.encode(Dataset.from_dict(rows), context)
+    for words, entities in zip(features["mask_word"], features["mask_entity"], strict=True):
+        first = min(word for word, entity in zip(words, entities, strict=True) if entity >= 0)
+        assert bool(first) == bool(prefix)
+        assert entities == [word - first if word >= first else -1 for word in words]
+
+
+@pytest.mark.parametrize("architecture", ["bert", "t5"])
+def test_each_text_of_a_pair_has_spans_of_its_own(make: Any, architecture: str) -> None:
+    columns = {"text_pair": "answer"}
+    task, context = masked(make, TextClassification(), "same(who)", architecture, labels=("a", "b"), columns=columns)
+    assert [(one.name, one.kind, one.column, one.text) for one in task.fields[3:]] == [
+        ("mask_who", "spans", "who", "text"),
+        ("mask_who_pair", "spans", "who_pair", "text_pair"),
+    ]
+    rows = {"text": ["the dog"], "text_pair": ["a dog"], "label": ["a"], "id": [0]}
+    rows |= {"mask_who": ["[[4, 7, 3]]"], "mask_who_pair": ["[[2, 5, 3]]"]}
+    features = task.encode(Dataset.from_dict(rows), context)
+    tokens = context.tokenizer(rows["text"], rows["text_pair"])
+    numbers: dict[int | None, list[int]] = {None: [], 0: [], 1: []}
+    for text, number in zip(tokens.sequence_ids(0), features["mask_who"][0], strict=True):
+        numbers[text].append(number)
+    assert {*numbers[None]} == {-1}
+    assert numbers[0][0] == numbers[1][0] == -1
+    assert numbers[0][-1] == numbers[1][-1] == 3
+
+
+def test_a_token_of_two_spans_has_the_number_of_the_greater_share(make: Any) -> None:
+    task, context = masked(make, TextClassification(), "same(entity)", labels=("a", "b"))
+    encoding = context.tokenizer("a the")
+    at = encoding.tokens().index("▁th")
+    assert encoding.encodings[0].offsets[at] == (1, 4)
+    for spans, number in [([[0, 2, 5], [2, 4, 6]], 6), ([[0, 3, 5], [3, 4, 6]], 5), ([[2, 3, 5], [3, 4, 6]], 5)]:
+        rows = {"text": ["a the"], "label": ["a"], "mask_entity": [json.dumps(spans)], "id": [0]}
+        assert task.encode(Dataset.from_dict(rows), context)["mask_entity"][0][at] == number
+
+
+def test_spans_of_a_text_that_is_cut_away_are_left_out(make: Any) -> None:
+    task, context = masked(
+        make, TextClassification(max_length=6), "same(who)", labels=("a", "b"), columns={"text_pair": "answer"}
+    )
+    rows = {"text": ["a a a a a a a a"], "text_pair": [""], "label": ["a"], "id": [0]}
+    rows |= {"mask_who": ["[[0, 15, 3]]"], "mask_who_pair": ["[[0, 5, 4]]"]}
+    (numbers,) = task.encode(Dataset.from_dict(rows), context)["mask_who"]
+    assert len(numbers) == 6
+    assert {*numbers} == {-1, 3}
 
 
 def test_masks_that_read_nothing_cost_nothing(make: Any) -> None:

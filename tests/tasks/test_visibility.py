@@ -109,7 +109,19 @@ def test_text_that_is_hidden_from_the_token_that_the_head_reads(toy: Toy) -> Non
     (told,) = warnings(small(toy, "text_classification", "bert", **{"attention.encoder": "blocks(4)"}))
     assert told.startswith("[CLS] reaches 4 of ")
     assert "attention.encoder=blocks(4)" in told
-    assert 'attention.encoder="(blocks(4)) | global_tokens(cls)"' in told
+    assert 'attention.encoder="blocks(4) | global_tokens(cls)"' in told
+
+
+def test_scores_change_no_reach_and_stay_in_the_advice(toy: Toy) -> None:
+    plain, scored = (
+        warnings(small(toy, "text_classification", "bert", **{"attention.encoder": mask}))
+        for mask in ("blocks(4)", "blocks(4) + alibi() + bias(sentence, 1)")
+    )
+    assert scored[0].split("\n")[0] == plain[0].split("\n")[0]
+    assert 'attention.encoder="(blocks(4) | global_tokens(cls)) + alibi() + bias(sentence, 1.0)"' in scored[0]
+    assert warnings(small(toy, "text_classification", "bert", **{"attention.encoder": "full() + alibi()"})) == []
+    with pytest.raises(UserError, match="the decoder can see the labels"):
+        prepare(small(toy, "text_to_text", "t5", **{"attention.decoder": "(causal() | prefix(8)) + alibi()"}))
 
 
 def test_the_reach_of_a_classifier_is_followed_through_layers(toy: Toy) -> None:

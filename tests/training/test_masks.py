@@ -24,6 +24,8 @@ Toy = Callable[..., Recipe]
         ("token_classification", "bert", {"attention.encoder": {"mask": "window(2)", "layers": {"-1": "same(word)"}}}),
         ("text_to_text", "t5", {"attention.encoder": "same(word)", "attention.cross": "per_head(full(), window(2))"}),
         ("text_to_text", "bert", {"attention.cross": "window(2)", "attention.decoder": "window(2)"}),
+        ("text_classification", "bert", {"attention.encoder": "window(4) + alibi() + bias(sentence, 0.5)"}),
+        ("text_to_text", "t5", {"attention.encoder": "bias(word, 1)", "attention.decoder": "window(4) + alibi()"}),
         ("text_to_text", "t5", {"task.target_prompt": "rot hund ", "attention.decoder": "causal() | prefix(3)"}),
     ],
 )
@@ -33,6 +35,23 @@ def test_a_run_with_masks(toy: Toy, kind: str, architecture: str, masks: dict[st
     (folder,) = (recipe.output_dir / recipe.name).iterdir()
     saved = json.loads((folder / "model" / "config.json").read_text())["attention_masks"]["program"]
     assert saved == recipe.attention.program.to_config()
+
+
+@pytest.mark.parametrize("layout", ["ragged", "padded"])
+def test_spans_of_the_data_decide_what_a_text_can_tell(toy: Toy, layout: str) -> None:
+    """The telling word is hidden from [CLS] where a span sets the text apart, and is seen where there is none."""
+    scores = []
+    for is_apart in (True, False):
+        masks = {"attention.encoder": "same(part)", "training.layout": layout}
+        recipe = toy("text_classification", "bert", train=200, **masks)
+        for path in Path(str(recipe.data.path)).iterdir():
+            rows = [json.loads(line) for line in path.read_text().splitlines()]
+            for row in rows:
+                row["part"] = [[0, len(row["text"]), 0]] if is_apart else []
+            path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        scores.append(run_recipe(recipe)["accuracy"])
+    hidden, seen = scores
+    assert hidden < 0.8 < seen
 
 
 def test_a_mask_that_lets_nothing_through_learns_nothing(toy: Toy) -> None:
@@ -53,6 +72,7 @@ def test_the_standard_masks_leave_an_ordinary_model(toy: Toy) -> None:
     [
         {"attention.decoder": "causal() & global_tokens(-1)"},
         {"attention.decoder": "causal() & same(word)"},
+        {"attention.decoder": "causal() + bias(word, 1)"},
         {"attention.cross": "window(3) | global_tokens(-1)"},
     ],
 )

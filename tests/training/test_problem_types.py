@@ -122,16 +122,43 @@ def test_texts_are_parted_into_labels(answers: Callable[..., Recipe]) -> None:
     assert prepare(answers(written, **asked)).context.labels == tuple(sorted(TELLING))
 
 
-@pytest.mark.parametrize("key", ["training.label_smoothing", "training.class_weights"])
-def test_keys_for_classes_are_refused_for_numbers(answers: Callable[..., Recipe], key: str) -> None:
-    value = 0.1 if key == "training.label_smoothing" else "balanced"
-    with pytest.raises(UserError, match="is for classes, and the labels are numbers"):
+WAYS = ("task.problem_type=regression", "task.problem_type=single_label", "data.function", "by a threshold")
+"""What a user whose labels are numbers can do."""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("training.label_smoothing", 0.1),
+        ("training.class_weights", "balanced"),
+        ("data.labels", ["neg", "pos"]),
+        ("evaluation.baselines", True),
+    ],
+)
+def test_keys_for_classes_are_refused_for_numbers(answers: Callable[..., Recipe], key: str, value: object) -> None:
+    with pytest.raises(UserError, match="for classes, and these labels are numbers: regression") as caught:
         prepare(answers(number, **{key: value}))
+    assert caught.value.where == key
+    for way in WAYS:
+        assert way in str(caught.value.fix)
+
+
+def test_both_ways_are_told_where_numbers_are_found(
+    answers: Callable[..., Recipe], capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare(answers(number))
+    told = " ".join(capsys.readouterr().err.split())
+    assert "the labels are numbers: regression, since some have fractions" in told
+    for way in WAYS:
+        assert way in told
+    prepare(answers(number, **{"task.problem_type": "regression"}))
+    told = capsys.readouterr().err
+    assert "the labels are numbers: regression\n" in told, "asked for"
 
 
 def test_baselines_are_for_one_class(answers: Callable[..., Recipe]) -> None:
     with pytest.raises(UserError, match="no baselines for this task"):
-        prepare(answers(number, **{"evaluation.baselines": True}))
+        prepare(answers(several, **{"evaluation.baselines": True}))
 
 
 def test_texts_cannot_be_weighted(toy: Toy) -> None:

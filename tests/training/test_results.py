@@ -46,6 +46,7 @@ def test_a_run_leaves_everything_behind(toy: Toy, capfd: pytest.CaptureFixture[s
     said = capfd.readouterr()
     assert "epoch 1/2  train loss" in said.err
     assert "test results on 20 examples" in said.out
+    assert "95% interval" in said.out
 
 
 def test_results_say_what_differs_from_the_recipe(toy: Toy) -> None:
@@ -68,3 +69,25 @@ def test_baselines_stand_beside_the_model(toy: Toy, capfd: pytest.CaptureFixture
     assert 0.3 < baselines["majority class"]["accuracy"] < 0.7
     assert baselines["TF-IDF + logistic regression"]["accuracy"] > 0.9
     assert "TF-IDF" in capfd.readouterr().out
+
+
+def test_scores_have_intervals(toy: Toy) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=24, **{"training.epochs": 1})
+    run_recipe(recipe)
+    results = json.loads((only_run(recipe) / "results.json").read_text())
+    assert {"accuracy", "loss"} <= results["intervals"].keys()
+    for name, (low, high) in results["intervals"].items():
+        assert low <= results["test"][name] <= high
+
+
+def test_groups_are_drawn_as_a_whole(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=24, **{"training.epochs": 1})
+    folder = Path(str(recipe.data.path))
+    for split in ("train", "dev", "test"):
+        lines = [json.loads(line) for line in (folder / f"{split}.jsonl").read_text().splitlines()]
+        grouped = [json.dumps(line | {"document": f"{split}{number // 6}"}) for number, line in enumerate(lines)]
+        (folder / f"{split}.jsonl").write_text("\n".join(grouped) + "\n")
+    run_recipe(compose.override(recipe, {"data.group_column": "document"}))
+    predictions = (only_run(recipe) / "predictions_test.jsonl").read_text().splitlines()
+    assert [json.loads(line)["group"] for line in predictions] == [f"test{number // 6}" for number in range(24)]
+    assert "intervals are of 4 groups, which are drawn as a whole" in capsys.readouterr().out

@@ -134,7 +134,7 @@ def test_a_folder_of_that_name_is_no_package(tmp_path: Path, monkeypatch: pytest
 
 
 def test_an_unknown_tracker_is_told(toy: Toy) -> None:
-    with pytest.raises(UserError, match=r"training\.trackers\.0 is wrong"):
+    with pytest.raises(UserError, match=r"training\.trackers\[0\] is wrong"):
         toy("text_classification", "bert", train=8, held_out=4, **{"training.trackers": ["tensorbord"]})
 
 

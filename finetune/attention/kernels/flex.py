@@ -18,8 +18,8 @@ from torch.nn.attention.flex_attention import BlockMask, flex_attention
 BLOCK = 128
 """Number of tokens of a block: the smallest for which the kernels of FlexAttention are fast."""
 
-MaskMod = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""A function of scalar tensors (h, q, k): whether head h of query q of the stream may attend to key k of the stream."""
+PairFunction = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""A function of scalar tensors (h, q, k), about head h of query q of the stream and key k of the stream."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,14 +35,16 @@ class FlexBlocks:
             pair is found.
         key_positions: int64 [keys], positions of the keys in their example.
         zero: Index in a relative bias table of the entry for distance 0.
+        scores: The sum of the mask's score terms for a pair; None without terms.
     """
 
     partial: Tensor
     full: Tensor
-    allowed: MaskMod
+    allowed: PairFunction
     query_positions: Tensor
     key_positions: Tensor
     zero: int
+    scores: PairFunction | None = None
 
 
 def flex_stream_attention(
@@ -93,17 +95,20 @@ def _block_mask(blocks: FlexBlocks) -> BlockMask:
 
 
 def _score_mod(blocks: FlexBlocks, table: Tensor | None) -> Callable[..., Tensor] | None:
-    """Return the function that adds a relative bias [heads, distances] to a score; None without a bias."""
-    if table is None:
+    """Return the function that adds a relative bias [heads, distances] and score terms; None without either."""
+    if table is None and blocks.scores is None:
         return None
-    entries = table.shape[1]
 
-    def add_bias(score: Tensor, batch: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        distance = blocks.key_positions[k] - blocks.query_positions[q] + blocks.zero
-        # FlexAttention also computes pairs of padding and of different examples, whose distances the table may lack.
-        return score + table[head, distance.clamp(0, entries - 1)]
+    def add(score: Tensor, batch: Tensor, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        if table is not None:
+            distance = blocks.key_positions[k] - blocks.query_positions[q] + blocks.zero
+            # FlexAttention also computes pairs of padding and of different examples, whose distances a table may lack.
+            score = score + table[head, distance.clamp(0, table.shape[1] - 1)]
+        if blocks.scores is not None:
+            score = score + blocks.scores(head, q, k).to(score.dtype)
+        return score
 
-    return add_bias
+    return add
 
 
 def _listed(chosen: Tensor) -> tuple[Tensor, Tensor]:

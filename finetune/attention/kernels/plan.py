@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from finetune.attention.kernels.scores import PairScores
 from finetune.attention.kernels.slots import SlotIndices, SlotRange, index_slots, slot_range
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class TileBatch:
         heads: The heads that are computed.
         bias_index: int32 [tiles, queries, keys], the entry of a relative bias table [heads, distances] that each pair
             reads; [1, queries, keys] where it is the same in all tiles; None without a relative bias.
+        scores: The numbers of the mask's score terms, whose factors are those of `heads`.
     """
 
     queries: Tensor
@@ -48,6 +50,7 @@ class TileBatch:
     allowed: Tensor | None
     heads: range
     bias_index: Tensor | None = None
+    scores: tuple[PairScores, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -70,6 +73,7 @@ class Chunk:
         bias_index: int32 [tiles, queries, keys], the entry of a relative bias table [heads, distances] that each pair
             reads; [1, queries, keys] where it is the same in all tiles; None without a relative bias.
         shares_bias: Whether all tiles of the batch read the same bias; their chunks then share one `bias_index`.
+        scores: The numbers of the mask's score terms, whose factors are those of `heads`.
     """
 
     shape: tuple[int, int, int, int]
@@ -78,6 +82,7 @@ class Chunk:
     empty: Tensor | None
     bias_index: Tensor | None
     shares_bias: bool
+    scores: tuple[PairScores, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,6 +210,7 @@ def _chunk(batch: TileBatch, tiles: slice, heads: range, additive: Tensor | None
         empty=_share(empty, tiles, own_heads),
         bias_index=index if index is None or shares_bias else index[tiles],
         shares_bias=shares_bias,
+        scores=tuple(term.part(tiles, own_heads) for term in batch.scores),
     )
 
 

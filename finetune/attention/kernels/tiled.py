@@ -18,8 +18,9 @@ from torch import Tensor
 from finetune.attention.kernels.dropout import factors
 from finetune.attention.kernels.gradients import attention_gradients
 from finetune.attention.kernels.plan import AttentionPlan
+from finetune.attention.kernels.scores import at_least_float32
 from finetune.attention.kernels.slots import accumulate, empty_total, gather, split_slots, take, to_tokens
-from finetune.attention.kernels.weights import TiledCall, at_least_float32, attention_weights, weight_survivors, widened
+from finetune.attention.kernels.weights import TiledCall, attention_weights, weight_survivors, widened
 from finetune.attention.tuning import is_cpu_tuned
 
 __all__ = ["tiled_attention"]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from finetune.attention.kernels.dropout import survivors
 from finetune.attention.kernels.plan import AttentionPlan, Chunk, ChunkGroup
+from finetune.attention.kernels.scores import at_least_float32
 from finetune.attention.kernels.slots import split_slots, take
 
 
@@ -47,11 +48,6 @@ class TiledCall:
         return at_least_float32(self.query.dtype)
 
 
-def at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    """Return float64 for float64, else float32: a softmax in a narrower type loses too much precision."""
-    return torch.float64 if dtype == torch.float64 else torch.float32
-
-
 def widened(bias_table: Tensor | None, dtype: torch.dtype) -> Tensor | None:
     """Return a bias table in the type in which the scores of queries of type `dtype` are computed."""
     return None if bias_table is None else bias_table.to(at_least_float32(dtype))
@@ -65,7 +61,7 @@ def attention_weights(call: TiledCall, group: ChunkGroup) -> Tensor:
     for chunk, query, key, score, weight in zip(group.chunks, queries, keys, *pieces, strict=True):
         # [tiles * heads, queries, keys] = [tiles * heads, queries, head_dim] @ [tiles * heads, head_dim, keys]
         torch.baddbmm(score, query, key.mT, beta=0, alpha=call.scale, out=score)
-        _add_bias_and_mask(call, chunk, score.view(chunk.shape))
+        _complete(call, chunk, score.view(chunk.shape))
         torch.softmax(score, -1, out=weight)
         if chunk.empty is not None:
             weight.view(chunk.shape).masked_fill_(chunk.empty, 0.0)
@@ -82,10 +78,12 @@ def weight_survivors(call: TiledCall, group: ChunkGroup) -> Tensor | None:
     return survivors(group.num_weights, call.dropout, device=call.query.device, seed=call.seed + group.number)
 
 
-def _add_bias_and_mask(call: TiledCall, chunk: Chunk, scores: Tensor) -> None:
-    """Add relative bias and mask to scores [tiles, heads, queries, keys], in place."""
+def _complete(call: TiledCall, chunk: Chunk, scores: Tensor) -> None:
+    """Add relative bias, score terms and mask to scores [tiles, heads, queries, keys], in place."""
     if call.bias_table is not None and chunk.bias_index is not None:
         scores.add_(_bias(call, call.bias_table, chunk, chunk.bias_index))
+    for term in chunk.scores:
+        term.add_to(scores)
     if chunk.additive is not None:
         masked = chunk.additive.shape[-1]  # only the last keys of a tile are masked
         scores[..., scores.shape[-1] - masked :].add_(chunk.additive)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from finetune.attention.kernels.dense import dense_attention
 from finetune.attention.kernels.fused import EVERYTHING, Allowed, fused_attention
 from finetune.attention.layers.errors import LayerError
+from finetune.attention.layout import dense_scores
 from finetune.attention.masks.base import Mask
 
 
@@ -103,6 +104,11 @@ class MaskedMultiHeadAttention(nn.Module):
             MaskError: A Mask reads columns, or does not fit the number of heads.
         """
         allowed = self._allowed(mask, query, key)
+        if isinstance(mask, Mask) and mask.terms:
+            # In self-attention, the keys are the queries.
+            lengths = query.shape[1], None if key is query else key.shape[1]
+            scores = dense_scores(mask, *lengths, self.n_head, device=query.device)
+            position_bias = scores if position_bias is None else position_bias + scores
         q = self._split(self.query(query))  # [batch, heads, queries, head_dim]
         k = self._split(self.key(key))  # [batch, heads, keys, head_dim]
         v = self._split(self.value(value))  # [batch, heads, keys, value head_dim]

@@ -90,9 +90,16 @@ class Decoder(Stack):
         rows, memory_rows = padded_rows(layout, hidden), padded_rows(memory_layout, memory)
         bias = self._bias(hidden)
         masks = layer_masks(causal() if mask is None else mask, rows, rows, self.n_head, len(self.layers))
-        cross = full() if memory_mask is None else memory_mask
-        memory_masks = layer_masks(cross, rows, memory_rows, self.n_head, len(self.layers))
-        for layer, allowed, memory_allowed in zip(self.layers, masks, memory_masks, strict=True):
-            hidden = layer(hidden, memory, allowed, memory_allowed, position_bias=bias)
+        of_memory = full() if memory_mask is None else memory_mask
+        memory_masks = layer_masks(of_memory, rows, memory_rows, self.n_head, len(self.layers))
+        for layer, own, cross in zip(self.layers, masks, memory_masks, strict=True):
+            hidden = layer(
+                hidden,
+                memory,
+                own.allowed,
+                cross.allowed,
+                position_bias=own.bias(bias, hidden),
+                memory_bias=cross.bias(None, hidden),
+            )
         decoded: Tensor = self.final_norm(hidden)
         return decoded

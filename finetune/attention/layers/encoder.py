@@ -83,7 +83,7 @@ class Encoder(Stack):
         rows = padded_rows(layout, hidden)
         bias = self._bias(hidden)
         masks = layer_masks(full() if mask is None else mask, rows, rows, self.n_head, len(self.layers))
-        for layer, allowed in zip(self.layers, masks, strict=True):
-            hidden = layer(hidden, allowed, position_bias=bias)
+        for layer, own in zip(self.layers, masks, strict=True):
+            hidden = layer(hidden, own.allowed, position_bias=own.bias(bias, hidden))
         encoded: Tensor = self.final_norm(hidden)
         return encoded

@@ -203,6 +203,7 @@ class DecoderLayer(nn.Module):
         memory_mask: Tensor | Mask | None = None,
         *,
         position_bias: Tensor | None = None,
+        memory_bias: Tensor | None = None,
     ) -> Tensor:
         """Apply the layer.
 
@@ -214,6 +215,8 @@ class DecoderLayer(nn.Module):
             memory_mask: Mask of the attention to `memory`, of the same form; None allows all pairs.
             position_bias: Added to the scaled scores of self-attention, broadcastable to [batch, heads, target tokens,
                 target tokens].
+            memory_bias: Added to the scaled scores of the attention to `memory`, broadcastable to [batch, heads, target
+                tokens, source tokens].
 
         Returns:
             [batch, target tokens, d_model].
@@ -227,7 +230,7 @@ class DecoderLayer(nn.Module):
             return self.attention(x, x, x, mask, position_bias=position_bias)[0]  # type: ignore[no-any-return]
 
         def attend_to_memory(x: Tensor) -> Tensor:
-            return self.cross_attention(x, memory, memory, memory_mask)[0]  # type: ignore[no-any-return]
+            return self.cross_attention(x, memory, memory, memory_mask, position_bias=memory_bias)[0]  # type: ignore[no-any-return]
 
         hidden = self.attention_residual(hidden, attend)
         hidden = self.cross_attention_residual(hidden, attend_to_memory)

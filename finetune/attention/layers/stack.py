@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from finetune.attention.kernels.scores import PairScores, with_scores
 from finetune.attention.layers.embedding import Embedding, RelativePositionBias
 from finetune.attention.layers.errors import LayerError
 from finetune.attention.layers.layer import LayerConfig
-from finetune.attention.layout import Padded, padded_mask
+from finetune.attention.layout import Padded, padded_mask, padded_scores
 from finetune.attention.masks.base import Mask
 
 LayerMasks = Mask | Tensor | Sequence[Mask]
@@ -80,7 +82,28 @@ def padded_rows(layout: Layout, hidden: Tensor) -> Padded:
     return Padded.from_attention_mask(layout)
 
 
-def layer_masks(masks: LayerMasks, queries: Padded, keys: Padded, n_head: int, num_layers: int) -> list[Tensor]:
+class LayerMask(NamedTuple):
+    """The mask of a layer in padded rows.
+
+    Args:
+        allowed: bool [batch, heads or 1, queries, keys], False at padding.
+        scores: The numbers of the mask's score terms.
+    """
+
+    allowed: Tensor
+    scores: tuple[PairScores, ...] = ()
+
+    def bias(self, position_bias: Tensor | None, hidden: Tensor) -> Tensor | None:
+        """Return what is added to the scaled scores, broadcastable to [batch, heads, queries, keys]; None for nothing.
+
+        Args:
+            position_bias: The relative position bias, or None.
+            hidden: The vectors of the queries.
+        """
+        return with_scores(position_bias, self.scores, hidden.dtype)
+
+
+def layer_masks(masks: LayerMasks, queries: Padded, keys: Padded, n_head: int, num_layers: int) -> list[LayerMask]:
     """Evaluate the mask of each layer; equal masks are evaluated once.
 
     Args:
@@ -90,19 +113,22 @@ def layer_masks(masks: LayerMasks, queries: Padded, keys: Padded, n_head: int, n
         n_head: Number of attention heads.
         num_layers: Number of layers.
 
-    Returns:
-        For each layer bool [batch, heads or 1, queries, keys], False at padding.
-
     Raises:
         LayerError: There are more or fewer masks than layers.
         MaskError: A mask cannot be evaluated.
     """
     if isinstance(masks, Tensor):
         valid = queries.valid[:, None, :, None] & keys.valid[:, None, None, :]
-        return [masks & valid] * num_layers
+        return [LayerMask(masks & valid)] * num_layers
     each = [masks] * num_layers if isinstance(masks, Mask) else list(masks)
     if len(each) != num_layers:
         raise LayerError(f"there are {num_layers} layers, got {len(each)} masks")
     other = None if keys is queries else keys
-    evaluated = {mask: padded_mask(mask, queries, other, num_heads=n_head) for mask in dict.fromkeys(each)}
+    evaluated = {
+        mask: LayerMask(
+            padded_mask(mask.boolean, queries, other, num_heads=n_head),
+            padded_scores(mask, queries, other, num_heads=n_head),
+        )
+        for mask in dict.fromkeys(each)
+    }
     return [evaluated[mask] for mask in each]

@@ -7,16 +7,20 @@ two examples.
 
 from finetune.attention.layout.layouts import LayoutError, Padded, PaddingSide, Ragged, pad, unpad
 from finetune.attention.layout.masks import layout_scope, padded_mask, ragged_mask, special_token_columns
+from finetune.attention.layout.scores import dense_scores, padded_scores, ragged_scores
 
 __all__ = [
     "LayoutError",
     "Padded",
     "PaddingSide",
     "Ragged",
+    "dense_scores",
     "layout_scope",
     "pad",
     "padded_mask",
+    "padded_scores",
     "ragged_mask",
+    "ragged_scores",
     "special_token_columns",
     "unpad",
 ]

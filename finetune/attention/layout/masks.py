@@ -9,7 +9,8 @@ from torch import Tensor
 
 from finetune.attention.layout.layouts import LayoutError, Padded, Ragged
 from finetune.attention.masks.base import Mask
-from finetune.attention.masks.global_tokens import mark_column
+from finetune.attention.masks.errors import MaskError
+from finetune.attention.masks.named_tokens import mark_column
 from finetune.attention.masks.scope import Scope
 
 
@@ -37,9 +38,10 @@ def padded_mask(
         bool [batch, heads, queries, keys]; heads is 1 where the mask is the same in all heads.
 
     Raises:
-        MaskError: A column is missing, or the number of heads does not fit.
+        MaskError: A column is missing, the number of heads does not fit, or the mask has score terms.
         LayoutError: Queries and keys have different numbers of examples.
     """
+    _check_boolean(mask, "padded_scores")
     keys = queries if keys is None else keys
     stop = queries.padded_length if query_length is None else query_offset + query_length
     q = queries.positions[:, None, query_offset:stop, None]  # [batch, 1, queries, 1]
@@ -77,12 +79,13 @@ def ragged_mask(
         bool [..., heads, queries, keys]; heads is 1 where the mask is the same in all heads.
 
     Raises:
-        MaskError: A column is missing, or the number of heads does not fit.
+        MaskError: A column is missing, the number of heads does not fit, or the mask has score terms.
         LayoutError: Queries and keys have different numbers of examples.
     """
+    _check_boolean(mask, "ragged_scores")
     keys = queries if keys is None else keys
-    q, query_example = _locate(queries, query_tokens)
-    k, key_example = _locate(keys, key_tokens)
+    q, query_example = locate(queries, query_tokens)
+    k, key_example = locate(keys, key_tokens)
     q, query_example = q[..., None, :, None], query_example[..., None, :, None]  # [..., 1, queries, 1]
     k, key_example = k[..., None, None, :], key_example[..., None, None, :]  # [..., 1, 1, keys]
     scope = layout_scope(queries, keys, query_example.clamp(min=0), num_heads)
@@ -91,6 +94,20 @@ def ragged_mask(
     if not len(queries.lengths):  # a mask cannot read the length of an example where there is none
         return together & (head == head)
     return mask.allowed(scope, head, q, k) & together & (head == head)
+
+
+def _check_boolean(mask: Mask, evaluates: str) -> None:
+    """Raise MaskError for a mask with score terms, which a boolean result would lose.
+
+    Args:
+        mask: The mask.
+        evaluates: Name of the function that evaluates score terms.
+    """
+    if mask.terms:
+        raise MaskError(
+            f"{mask} adds to the scores, which a boolean mask cannot hold; give mask.boolean here, and add the numbers "
+            f"of {evaluates}(mask, ...) to the scores"
+        )
 
 
 def layout_scope(queries: Padded | Ragged, keys: Padded | Ragged, example: Tensor, num_heads: int) -> Scope:
@@ -128,7 +145,7 @@ def special_token_columns(input_ids: Tensor, token_ids: Mapping[str, int | Seque
     }
 
 
-def _locate(layout: Ragged, tokens: Tensor | None) -> tuple[Tensor, Tensor]:
+def locate(layout: Ragged, tokens: Tensor | None) -> tuple[Tensor, Tensor]:
     """Return position and example of tokens, int64 of the same shape; outside the stream the example is -1."""
     if tokens is None:
         return layout.positions, layout.example_ids

@@ -5,6 +5,8 @@ from finetune.attention.masks.errors import MaskArgumentError
 
 LIMIT = 2**62
 """Numbers in masks are below this, so that sums and differences with positions fit int64."""
+LARGEST_SCORE = 10_000
+"""The largest number that a term may add to a score. A far smaller one makes a weight 0, and float16 ends at 65504."""
 LONGEST_NUMBER = 40
 """Number of characters up to which an error message writes a number out."""
 
@@ -29,6 +31,25 @@ def integer(where: str, given: object, minimum: int = 0, limit: int = LIMIT) -> 
     if given >= limit:
         raise MaskArgumentError(f"{where} must be below {_power(limit)}, got {describe(given)}", given)
     return given
+
+
+def number(where: str, given: object) -> float:
+    """Return an argument that must be a number.
+
+    Args:
+        where: What the error message calls the argument: "bias: value".
+        given: The argument.
+
+    Raises:
+        MaskArgumentError: The argument is neither an int nor a float, or is not within `LARGEST_SCORE` of 0.
+    """
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise MaskArgumentError(f"{where} must be a number, got {describe(given)}", given)
+    if not abs(given) <= LARGEST_SCORE:  # also refuses NaN
+        raise MaskArgumentError(
+            f"{where} must lie between -{LARGEST_SCORE} and {LARGEST_SCORE}, got {describe(given)}", given
+        )
+    return float(given)
 
 
 def column_name(where: str, given: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from finetune.attention.masks.scope import ExampleFeatures, Scope
+    from finetune.attention.masks.scored import ScoreTerm
 
 
 MAX_DEPTH = 64
@@ -55,17 +56,15 @@ class Needs:
 
 
 _operators: dict[str, Callable[..., Mask]] = {}
-"""The functions that build `a & b`, `a | b` and `~a`, by their symbols."""
+"""The functions that build `a & b`, `a | b`, `~a` and `a + b`, by their symbols."""
 
 
-def define_operators(
-    *, conjunction: Callable[..., Mask], disjunction: Callable[..., Mask], negation: Callable[..., Mask]
-) -> None:
-    """Set the functions that build `a & b`, `a | b` and `~a`.
+def define_operators(builders: Mapping[str, Callable[..., Mask]]) -> None:
+    """Set the functions that build expressions, by the symbols of their operators.
 
-    They return subclasses of `Mask`, whose module imports this one and therefore cannot be imported here.
+    They return subclasses of `Mask`, whose modules import this one and therefore cannot be imported here.
     """
-    _operators.update({"&": conjunction, "|": disjunction, "~": negation})
+    _operators.update(builders)
 
 
 def check_depth(mask: Mask) -> Mask:
@@ -90,9 +89,11 @@ class Mask(ABC):
         name: Name of the mask in text.
         needs: What must be known of the examples to evaluate the mask.
         depth: Number of levels of the expression.
+        terms: The score terms, whose numbers are added to the scaled scores of allowed pairs; for most masks none.
     """
 
     name: ClassVar[str]
+    terms: tuple[ScoreTerm, ...] = ()
 
     @property
     def needs(self) -> Needs:
@@ -103,6 +104,19 @@ class Mask(ABC):
     def depth(self) -> int:
         """Number of levels of the expression; 1 for a mask that is not made of other masks."""
         return 1
+
+    @property
+    def boolean(self) -> Mask:
+        """The mask without score terms, which says who may attend to whom; for most masks the mask itself."""
+        return self
+
+    def with_boolean(self, mask: Mask) -> Mask:
+        """Return another mask, which has no score terms, with those of this one.
+
+        Raises:
+            MaskError: The expression is nested too deeply.
+        """
+        return mask
 
     @abstractmethod
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
@@ -199,7 +213,7 @@ class Mask(ABC):
         head = torch.arange(num_heads, device=device)[:, None, None]  # [heads, 1, 1]
         q = torch.arange(query_length, device=device)[:, None]  # [queries, 1]
         k = torch.arange(key_length, device=device)  # [keys]
-        return self.allowed(scope, head, q, k).expand(num_heads, query_length, key_length).clone()
+        return self.boolean.allowed(scope, head, q, k).expand(num_heads, query_length, key_length).clone()
 
     def count(
         self,
@@ -225,7 +239,7 @@ class Mask(ABC):
         from finetune.attention.masks.scope import example_scope
 
         scope = example_scope(query_length, key_length, num_heads, features, key_features)
-        return count(self, scope, query_length, query_length if key_length is None else key_length)
+        return count(self.boolean, scope, query_length, query_length if key_length is None else key_length)
 
     def key_ranges(
         self,
@@ -259,13 +273,16 @@ class Mask(ABC):
         from finetune.attention.masks.scope import example_scope
 
         scope = example_scope(query_length, key_length, num_heads, features, key_features)
-        return key_ranges(self, scope, queries, query_length if key_length is None else key_length)
+        return key_ranges(self.boolean, scope, queries, query_length if key_length is None else key_length)
 
     def __and__(self, other: Mask) -> Mask:
         return _operators["&"](self, other) if isinstance(other, Mask) else NotImplemented
 
     def __or__(self, other: Mask) -> Mask:
         return _operators["|"](self, other) if isinstance(other, Mask) else NotImplemented
+
+    def __add__(self, other: Mask) -> Mask:
+        return _operators["+"](self, other) if isinstance(other, Mask) else NotImplemented
 
     def __invert__(self) -> Mask:
         return _operators["~"](self)

@@ -74,7 +74,8 @@ def _count_blocks(mask: Mask, scope: Scope, head: int, query_length: int, key_le
     for queries, keys in _blocks(query_length, key_length):
         bounds = mask.bounds(scope, at_head, queries, keys)  # [rows, columns], or what broadcasts to it
         total += int((_area(queries, keys) * bounds.certain).sum())
-        for q, k in _pairs(*_chosen(bounds.possible & ~bounds.certain, queries, keys)):
+        for some in _portions(*_chosen(bounds.possible & ~bounds.certain, queries, keys)):
+            q, k = _positions(*some)
             allowed = mask.allowed(scope, at_head, q, k) & (q < query_length) & (k < key_length)
             total += int(allowed.sum())
     return total
@@ -96,13 +97,39 @@ def _count_repeated(members: tuple[Mask, ...], scope: Scope, head: int, query_le
         shared_queries, shared_keys = _chosen(twice, queries, keys)
         known, is_known = _known_repeated(members, scope, at_head, shared_queries, shared_keys)
         total += known
-        for q, k in _pairs(_select(shared_queries, ~is_known), _select(shared_keys, ~is_known)):
-            is_pair = (q < query_length) & (k < key_length)
-            seen = torch.zeros_like(is_pair)  # [blocks, BLOCK, BLOCK]
-            for member in members:
-                allowed = member.allowed(scope, at_head, q, k) & is_pair
-                total += int((allowed & seen).sum())
-                seen |= allowed
+        for some in _portions(_select(shared_queries, ~is_known), _select(shared_keys, ~is_known)):
+            total += _repeated_in(members, scope, at_head, *some, (query_length, key_length))
+    return total
+
+
+def _repeated_in(
+    members: tuple[Mask, ...], scope: Scope, head: Tensor, queries: Span, keys: Span, lengths: tuple[int, int]
+) -> int:
+    """Return what `_count_repeated` returns, of a few blocks, in which each member is evaluated where it is unsure.
+
+    Args:
+        members: The masks.
+        scope: The example.
+        head: Number of the head, int64 without dimensions.
+        queries: Spans [blocks].
+        keys: Spans [blocks].
+        lengths: Number of queries and number of keys of the example.
+    """
+    q, k = _positions(queries, keys)
+    is_pair = (q < lengths[0]) & (k < lengths[1])
+    seen = torch.zeros_like(is_pair)  # [blocks, BLOCK, BLOCK]
+    total = 0
+    for member in members:
+        bounds = member.bounds(scope, head, queries, keys)
+        certain = bounds.certain.expand(len(q)).nonzero().flatten()
+        unsure = (bounds.possible & ~bounds.certain).expand(len(q)).nonzero().flatten()
+        if len(certain):
+            total += int((seen[certain] & is_pair[certain]).sum())
+            seen[certain] = True
+        if len(unsure):
+            allowed = member.allowed(scope, head, q[unsure], k[unsure]) & is_pair[unsure]
+            total += int((allowed & seen[unsure]).sum())
+            seen[unsure] |= allowed
     return total
 
 
@@ -167,21 +194,20 @@ def _select(spans: Span, chosen: Tensor) -> Span:
     return Span(spans.first[chosen], spans.last[chosen])
 
 
-def _pairs(queries: Span, keys: Span) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield the positions in blocks, a few blocks at a time.
+def _portions(queries: Span, keys: Span) -> Iterator[tuple[Span, Span]]:
+    """Yield the spans [all blocks] of a few blocks at a time."""
+    ends = queries.first, queries.last, keys.first, keys.last
+    for first_q, last_q, first_k, last_k in zip(*(torch.split(each, BLOCKS_AT_ONCE) for each in ends), strict=True):
+        yield Span(first_q, last_q), Span(first_k, last_k)
 
-    Args:
-        queries: Spans [all blocks].
-        keys: Spans [all blocks].
 
-    Yields:
-        Positions of queries, int64 [blocks, BLOCK, 1], and of keys, int64 [blocks, 1, BLOCK]. In the last block of a
-        side, positions beyond its end are among them.
+def _positions(queries: Span, keys: Span) -> tuple[Tensor, Tensor]:
+    """Return the positions in blocks: of queries, int64 [blocks, BLOCK, 1], and of keys, int64 [blocks, 1, BLOCK].
+
+    In the last block of a side, positions beyond its end are among them.
     """
     offset = torch.arange(BLOCK)
-    chunks = (torch.split(ends, BLOCKS_AT_ONCE) for ends in (queries.first, keys.first))
-    for first_query, first_key in zip(*chunks, strict=True):
-        yield first_query[:, None, None] + offset[:, None], first_key[:, None, None] + offset
+    return queries.first[:, None, None] + offset[:, None], keys.first[:, None, None] + offset
 
 
 def key_ranges(mask: Mask, scope: Scope, queries: range, key_length: int) -> list[range]:

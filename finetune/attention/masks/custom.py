@@ -9,31 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
-from finetune.attention.entry_points import entry_point_names
 from finetune.attention.masks.base import Mask, Needs
-from finetune.attention.masks.errors import MaskArgumentError, MaskError, did_you_mean
-from finetune.attention.masks.registry import load_offered, register_mask, same_origin
+from finetune.attention.masks.errors import MaskError
+from finetune.attention.masks.functions import FunctionRegistry, RegisteredFunction
+from finetune.attention.masks.registry import register_mask
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from finetune.attention.masks.scope import Scope
 
-ENTRY_POINT_GROUP = "finetune.predicates"
-
 Predicate = Callable[["Scope", "Tensor", "Tensor", "Tensor"], "Tensor"]
 PredicateT = TypeVar("PredicateT", bound=Predicate)
 
-
-@dataclass(frozen=True)
-class _Registered:
-    predicate: Predicate
-    needs: Needs
-
-
-_predicates: dict[str, _Registered] = {}
+_predicates = FunctionRegistry("custom", "predicate", "register_predicate", "finetune.predicates")
 
 
 @dataclass(frozen=True, repr=False)
@@ -60,7 +51,7 @@ class Custom(Mask):
         """
         import torch
 
-        allowed = find_predicate(self.predicate).predicate(scope, head, q, k)
+        allowed = find_predicate(self.predicate).function(scope, head, q, k)
         if not isinstance(allowed, torch.Tensor) or allowed.dtype != torch.bool:
             found = allowed.dtype if isinstance(allowed, torch.Tensor) else type(allowed).__name__
             raise MaskError(f"the predicate {self.predicate!r} must return a tensor of torch.bool, got {found}")
@@ -88,15 +79,7 @@ def register_predicate(
     Raises:
         MaskError: Another predicate has that name.
     """
-
-    def register(predicate: PredicateT) -> PredicateT:
-        if name in _predicates and not same_origin(_predicates[name].predicate, predicate):
-            raise MaskError(f"there is a predicate named {name!r} already")
-        needs = Needs(columns=frozenset(columns), values=frozenset(values), length=length, by_head=by_head)
-        _predicates[name] = _Registered(predicate, needs)
-        return predicate
-
-    return register
+    return _predicates.register(name, columns, values, length, by_head)
 
 
 @register_mask
@@ -111,40 +94,13 @@ def custom(predicate: str | Predicate) -> Mask:
         MaskArgumentError: No predicate has that name, the function has none, or the argument is neither.
         MaskError: The package that has the predicate cannot be imported, or several packages have one of that name.
     """
-    if callable(predicate):
-        return Custom(_name_of(predicate))
-    if not isinstance(predicate, str):
-        raise MaskArgumentError(f"custom: predicate must be a name or a function, got {predicate!r}", predicate)
-    find_predicate(predicate)
-    return Custom(predicate)
+    return Custom(_predicates.name_of(predicate))
 
 
-def _name_of(predicate: Predicate) -> str:
-    for name, registered in _predicates.items():
-        if registered.predicate is predicate:
-            return name
-    name = getattr(predicate, "__name__", "<lambda>")
-    if not name.isidentifier():
-        raise MaskArgumentError("custom: a predicate needs a name; write register_predicate(name)(it)", predicate)
-    register_predicate(name)(predicate)
-    return name
-
-
-def find_predicate(name: str) -> _Registered:
+def find_predicate(name: str) -> RegisteredFunction:
     """Return a predicate that was registered, or that an entry point offers.
 
     Raises:
         MaskError: There is none of that name, its package cannot be imported, or several packages have one.
     """
-    loaded = None if name in _predicates else load_offered(ENTRY_POINT_GROUP, name)
-    if loaded is not None and name not in _predicates:  # the import of the module may have registered it
-        register_predicate(name)(cast("Predicate", loaded))
-    if name not in _predicates:
-        names = sorted({*_predicates, *entry_point_names(ENTRY_POINT_GROUP)})
-        known = ", ".join(names) if names else "none"
-        raise MaskArgumentError(
-            f"no predicate is registered as {name!r} (known: {known}){did_you_mean(name, names)}; import the module "
-            "that registers it first, or install the package that has it",
-            name,
-        )
-    return _predicates[name]
+    return _predicates.find(name)

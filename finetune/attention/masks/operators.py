@@ -7,18 +7,22 @@ It never reorders: members keep the order in which they were written. Equality i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from typing import TYPE_CHECKING, ClassVar
 
 from finetune.attention.masks.base import Mask, Needs, check_depth, define_operators
 from finetune.attention.masks.bounds import Bounds, Span
+from finetune.attention.masks.errors import MaskError
 from finetune.attention.masks.full import Full, Nothing
+from finetune.attention.masks.global_tokens import GlobalTokens
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from finetune.attention.masks.scope import Scope
+    from finetune.attention.masks.scored import ScoreTerm
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,8 +48,10 @@ class Junction(Mask):
         """Return the simplified expression of the members under the operator.
 
         Raises:
-            MaskError: The expression is nested too deeply.
+            MaskError: A member has score terms, or the expression is nested too deeply.
         """
+        if len(members) > 1:
+            cls._refuse_terms(members)
         flat = dict.fromkeys(part for member in members for part in cls._parts(member) if part != cls.neutral)
         if cls.absorbing in flat or any(cls._negated(member, flat) for member in flat):
             return cls.absorbing
@@ -56,6 +62,16 @@ class Junction(Mask):
     @classmethod
     def _parts(cls, mask: Mask) -> tuple[Mask, ...]:
         return mask.members if isinstance(mask, cls) else (mask,)
+
+    @classmethod
+    def _refuse_terms(cls, members: Sequence[Mask]) -> None:
+        """Raise MaskError where a member has score terms, and show how the expression is written."""
+        terms = [term for member in members for term in member.terms]
+        if terms:
+            # A term alone is full() + term; its full() is no mask that the user wrote.
+            masks = [member.boolean for member in members if not member.terms or member.boolean != Full()]
+            whole = with_terms(cls.of(*masks) if masks else Full(), terms)
+            raise MaskError(f"{cls.symbol} joins masks, but {terms[0]} adds to the scores; write {whole}")
 
     @classmethod
     def _negated(cls, mask: Mask, members: dict[Mask, None]) -> bool:
@@ -103,6 +119,13 @@ class And(Junction):
     def bounds(self, scope: Scope, head: Tensor, queries: Span, keys: Span) -> Bounds:
         return reduce(lambda a, b: a & b, (member.bounds(scope, head, queries, keys) for member in self.members))
 
+    def closed_count(self, query_length: int, key_length: int) -> int | None:
+        negated = [member.mask for member in self.members if isinstance(member, Not)]
+        if len(negated) < len(self.members):
+            return None
+        excluded = Or.of(*negated).closed_count(query_length, key_length)  # ~a & ~b excludes the pairs of a | b
+        return None if excluded is None else query_length * key_length - excluded
+
     def __str__(self) -> str:
         return self._joined(loose=Or)
 
@@ -116,7 +139,16 @@ class Or(Junction):
     absorbing = Full()
 
     def alternatives(self) -> tuple[Mask, ...]:
-        return self.members
+        """Return the members; global tokens of all members are those of one mask, whose pairs a formula counts."""
+        tokens = [token for member in self.members if isinstance(member, GlobalTokens) for token in member.tokens]
+        positions = tuple(dict.fromkeys(token for token in tokens if isinstance(token, int)))
+        names = tuple(dict.fromkeys(token for token in tokens if isinstance(token, str)))
+        others = (member for member in self.members if not isinstance(member, GlobalTokens))
+        return (*others, *(GlobalTokens(each) for each in (positions, names) if each))
+
+    def closed_count(self, query_length: int, key_length: int) -> int | None:
+        alternatives = self.alternatives()
+        return alternatives[0].closed_count(query_length, key_length) if len(alternatives) == 1 else None
 
     def allowed(self, scope: Scope, head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         return reduce(lambda a, b: a | b, (member.allowed(scope, head, q, k) for member in self.members))
@@ -143,8 +175,13 @@ class Not(Mask):
         """Return the simplified negation of a mask.
 
         Raises:
-            MaskError: The expression is nested too deeply.
+            MaskError: The mask has score terms, or the expression is nested too deeply.
         """
+        if mask.terms:
+            raise MaskError(
+                f"~ is the opposite of a mask, but {mask.terms[0]} adds to the scores, which has no opposite; write "
+                f"~ before the mask alone, as in ~window(2) + {mask.terms[0]}"
+            )
         if isinstance(mask, Not):
             return mask.mask
         if isinstance(mask, Full | Nothing):
@@ -178,4 +215,10 @@ class Not(Mask):
         return f"~({self.mask})" if isinstance(self.mask, Junction) else f"~{self.mask}"
 
 
-define_operators(conjunction=And.of, disjunction=Or.of, negation=Not.of)
+def with_terms(mask: Mask, terms: Sequence[ScoreTerm]) -> str:
+    """Return the text of a mask with score terms; + binds tighter than & and |, as in Python."""
+    text = f"({mask})" if isinstance(mask, Junction) else str(mask)
+    return " + ".join([text, *map(str, terms)])
+
+
+define_operators({"&": And.of, "|": Or.of, "~": Not.of})

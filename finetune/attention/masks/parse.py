@@ -1,7 +1,8 @@
 """The parser of masks: `parse("causal() | prefix(4)")`.
 
     either   := both ("|" both)*
-    both     := operand ("&" operand)*
+    both     := sum ("&" sum)*
+    sum      := operand ("+" operand)*
     operand  := "~" operand | "(" either ")" | NAME "(" [argument ("," argument)*] ")"
     argument := [NAME "="] (NUMBER | NAME | STRING | either)
 
@@ -19,18 +20,19 @@ from finetune.attention.masks.base import MAX_DEPTH, Mask
 from finetune.attention.masks.errors import MaskArgumentError, MaskError, MaskSyntaxError, did_you_mean
 from finetune.attention.masks.operators import And, Not, Or
 from finetune.attention.masks.registry import Factory, find_mask, mask_names
+from finetune.attention.masks.scored import ScoredMask
 from finetune.attention.masks.text import NAME
 
 TOKEN = re.compile(
     rf"""\s*(?:
-        (?P<number> -?\d+(?:\.\d+)? )
+        (?P<number> -?\d+(?:\.\d+)?(?:[eE][+-]?\d+)? )
       | (?P<name> {NAME} )
       | (?P<string> "(?:[^"\\]|\\.)*" )
       | (?P<symbol> \S )
     )""",
     re.VERBOSE | re.DOTALL,
 )
-INSTEAD = {"and": "&", "or": "|", "not": "~", "!": "~", "+": "|", "-": "& ~", "*": "&"}
+INSTEAD = {"and": "&", "or": "|", "not": "~", "!": "~", "-": "& ~", "*": "&"}
 """Operators of other languages, and what error messages propose in their place."""
 
 
@@ -76,7 +78,7 @@ class _Parser:
         """Read the whole text."""
         mask = self.either()
         if self.token.kind != "end":
-            raise self.error(f"expected & or | or the end, {self.found()}")
+            raise self.error(f"expected &, |, + or the end, {self.found()}")
         return mask
 
     def either(self) -> Mask:
@@ -85,7 +87,11 @@ class _Parser:
 
     def both(self) -> Mask:
         """Read masks joined by &."""
-        return self.joined("&", self.operand, And.of)
+        return self.joined("&", self.sum, And.of)
+
+    def sum(self) -> Mask:
+        """Read a mask and score terms joined by +."""
+        return self.joined("+", self.operand, ScoredMask.of)
 
     def joined(self, symbol: str, rule: Callable[[], Mask], join: Callable[..., Mask]) -> Mask:
         """Read one or more masks by a rule of the grammar, with a symbol between them, and join them."""
@@ -138,10 +144,12 @@ class _Parser:
             written = _signature(factory)
             raise self.error(f"expected ( after {name.text}: a mask is written with parentheses, as in {written}")
         arguments: list[_Argument] = []
+        keywords: set[str | None] = set()
         while not self.taken(")"):
             if arguments and not self.taken(","):
                 raise self.error(f"expected , or ) after an argument of {name.text}, {self.found()}")
-            arguments.append(self.argument({argument.keyword for argument in arguments}))
+            arguments.append(self.argument(keywords))
+            keywords.add(arguments[-1].keyword)
         return self.build(name, factory, arguments)
 
     def argument(self, given: Collection[str | None]) -> _Argument:
@@ -157,7 +165,7 @@ class _Parser:
     def value(self) -> object:
         """Read the value of an argument: a literal or a mask."""
         token, following = self.token, self.tokens[min(self.next + 1, len(self.tokens) - 1)]
-        begins_mask = token.kind == "name" and following.text in ("(", "&", "|")
+        begins_mask = token.kind == "name" and following.text in ("(", "&", "|", "+")
         if token.kind in ("number", "name", "string") and not begins_mask:
             self.next += 1
             return self.literal(token)
@@ -167,7 +175,7 @@ class _Parser:
         """Return the value of a number, a name or a string."""
         try:
             if token.kind == "number":
-                return float(token.text) if "." in token.text else int(token.text)
+                return int(token.text) if token.text.lstrip("-").isdigit() else float(token.text)
             return str(json.loads(token.text, strict=False)) if token.kind == "string" else token.text
         except json.JSONDecodeError as error:
             problem = f"the string is not written as in JSON: {error.msg}"

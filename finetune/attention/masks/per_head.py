@@ -82,11 +82,17 @@ def per_head(*masks: Mask) -> Mask:
         *masks: The masks; the number of heads must be a multiple of their number.
 
     Raises:
-        MaskArgumentError: There is no mask, or an argument is not a mask.
+        MaskArgumentError: There is no mask, or an argument is not a mask, or has score terms.
         MaskError: The expression is nested too deeply.
     """
     if not masks:
         raise MaskArgumentError("per_head needs at least one mask", None)
     for mask in masks:
         arguments.mask("per_head: an argument", mask)
+        if mask.terms:
+            raise MaskArgumentError(
+                f"per_head takes masks, but {mask.terms[0]} adds to the scores; write it behind the whole, as in "
+                f"per_head(window(2), full()) + {mask.terms[0]}, where it is added in all heads",
+                mask,
+            )
     return masks[0] if len(set(masks)) == 1 else check_depth(PerHead(masks))

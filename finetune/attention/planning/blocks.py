@@ -14,13 +14,16 @@ from finetune.attention.kernels.plan import TileBatch
 from finetune.attention.planning.grouping import group_by_size
 from finetune.attention.planning.heads import BoolArray, HeadGroup, IntArray, example_sizes, example_starts
 from finetune.attention.planning.key_sets import find_keys, separate_dense_rows, without_dense_rows
-from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, merge_tiles, split_tiles
+from finetune.attention.planning.listing import has_codes, query_codes
+from finetune.attention.planning.tiles import Tiles, cut_by_code, cut_queries, expand_counts, merge_tiles, split_tiles
 
 PAIRS_AT_ONCE = 2**22
 """Number of pairs that may be held in memory before the pairs of unused keys are dropped."""
 
 
-def find_tiles(group: HeadGroup, dense: BoolArray, size: int, step: int, sample: int | None = None) -> Tiles:
+def find_tiles(
+    group: HeadGroup, dense: BoolArray, size: int, step: int, sample: int | None = None, column: str | None = None
+) -> Tiles:
     """Cover the pairs that a mask allows by tiles.
 
     Args:
@@ -29,11 +32,12 @@ def find_tiles(group: HeadGroup, dense: BoolArray, size: int, step: int, sample:
         size: Number of queries of a tile.
         step: Distance between neighbouring queries of a tile.
         sample: Number of tiles to return, evenly chosen and without dense rows; all tiles if None.
+        column: The column by whose value the queries of a tile are chosen; None where they are neighbours.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
-    tiles = cut_queries(example_sizes(group.queries), size, step)
+    tiles = cut(group, size, step, column)
     if sample is None:
         tiles = separate_dense_rows(group, tiles, dense)
     else:
@@ -42,9 +46,17 @@ def find_tiles(group: HeadGroup, dense: BoolArray, size: int, step: int, sample:
     at_once = max(1, PAIRS_AT_ONCE // max(1, size * longest))
     num_tiles = len(tiles.examples)
     if num_tiles <= at_once:
-        return find_keys(group, tiles, dense, step)
+        return find_keys(group, tiles, dense, step, column)
     portions = [np.arange(start, min(start + at_once, num_tiles)) for start in range(0, num_tiles, at_once)]
-    return merge_tiles([find_keys(group, portion, dense, step) for portion in split_tiles(tiles, portions)])
+    return merge_tiles([find_keys(group, portion, dense, step, column) for portion in split_tiles(tiles, portions)])
+
+
+def cut(group: HeadGroup, size: int, step: int, column: str | None) -> Tiles:
+    """Return tiles without keys that hold every query once; the arguments are those of `find_tiles`."""
+    if column is None or not has_codes(group, column):
+        return cut_queries(example_sizes(group.queries), size, step)
+    codes = query_codes(group, column)
+    return cut_by_code(group.queries.example_ids.numpy(), group.queries.positions.numpy(), codes, size)
 
 
 def _some(tiles: Tiles, number: int) -> Tiles:

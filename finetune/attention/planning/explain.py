@@ -128,7 +128,7 @@ def allowed_pairs(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> 
     """
     total = 0
     for example, (query_length, key_length) in enumerate(zip(queries.sizes, keys.sizes, strict=True)):
-        total += count(mask, scope_of_one(queries, keys, example, num_heads), query_length, key_length)
+        total += count(mask.boolean, scope_of_one(queries, keys, example, num_heads), query_length, key_length)
     return total
 
 

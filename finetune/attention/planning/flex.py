@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from finetune.attention.kernels.flex import BLOCK, FlexBlocks
+from finetune.attention.kernels.flex import BLOCK, FlexBlocks, PairFunction
 from finetune.attention.layout import Ragged, layout_scope
 from finetune.attention.masks import Mask
 from finetune.attention.planning.heads import BoolArray, HeadGroup, IntArray, example_sizes, mask_bounds
@@ -33,10 +33,32 @@ def flex_blocks(mask: Mask, groups: list[HeadGroup], queries: Ragged, keys: Ragg
     def allowed(head: Tensor, q: Tensor, k: Tensor) -> Tensor:
         example = queries.example_ids[q]
         scope = layout_scope(queries, keys, example, num_heads)
-        found = mask.allowed(scope, head, queries.positions[q], keys.positions[k])
+        found = mask.boolean.allowed(scope, head, queries.positions[q], keys.positions[k])
         return found & (example == keys.example_ids[k])
 
-    return FlexBlocks(possible & ~certain, certain, allowed, queries.positions, keys.positions, longest - 1)
+    return FlexBlocks(
+        possible & ~certain,
+        certain,
+        allowed,
+        queries.positions,
+        keys.positions,
+        longest - 1,
+        _pair_scores(mask, queries, keys, num_heads) if mask.terms else None,
+    )
+
+
+def _pair_scores(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> PairFunction:
+    """Return the function of scalar tensors (h, q, k) that evaluates the sum of a mask's score terms."""
+    device = queries.cu_seqlens.device
+    factors = [torch.tensor(term.head_factors(num_heads), device=device) for term in mask.terms]  # each [heads]
+
+    def total(head: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        scope = layout_scope(queries, keys, queries.example_ids[q], num_heads)
+        at = scope, head, queries.positions[q], keys.positions[k]
+        numbers = [term.pair_scores(*at) * factor[head] for term, factor in zip(mask.terms, factors, strict=True)]
+        return sum(numbers[1:], start=numbers[0])
+
+    return total
 
 
 def _block_maps(group: HeadGroup) -> tuple[BoolArray, BoolArray]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,16 @@ from finetune.attention.layout import Ragged, layout_scope
 from finetune.attention.masks import Mask, Span
 from finetune.attention.planning.strategies import Strategy
 
+if TYPE_CHECKING:
+    from finetune.attention.planning.rows import MaskRows
+
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 PAIRS_AT_ONCE = 2**17
 """Number of pairs, or of blocks of pairs, that are evaluated together, so that intermediate results fit the cache."""
+BLOCK = 64
+"""Number of queries, and of keys, of the blocks whose bounds `open_share` computes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,7 @@ class HeadGroup:
         queries: The stream of the queries, on the CPU.
         keys: The stream of the keys, on the CPU; the same object in self-attention.
         strategy: How attention is computed; None until it is selected.
+        rows: The rows of custom masks in each example, where they are evaluated once; see `with_rows`.
     """
 
     mask: Mask
@@ -42,6 +49,7 @@ class HeadGroup:
     queries: Ragged
     keys: Ragged
     strategy: Strategy | None = None
+    rows: Mapping[Mask, tuple[MaskRows, ...]] = field(default_factory=dict)
 
 
 def head_groups(mask: Mask, queries: Ragged, keys: Ragged, num_heads: int) -> list[HeadGroup]:
@@ -125,6 +133,25 @@ def mask_bounds(
 
     possible, certain = _in_portions(evaluate, examples, first_query, last_query, first_key, last_key)
     return possible, certain
+
+
+def open_share(group: HeadGroup) -> float:
+    """Return the share of blocks of pairs that the bounds of a mask neither exclude nor call certain."""
+    if not group.queries.sizes:
+        return 0.0
+    blocks = [_block_ends(group, example) for example in range(len(group.queries.sizes))]
+    examples, first_q, last_q, first_k, last_k = (np.concatenate(ends) for ends in zip(*blocks, strict=True))
+    possible, certain = mask_bounds(group, examples, first_q, last_q, first_k, last_k)
+    return float((possible & ~certain).mean()) if len(possible) else 0.0
+
+
+def _block_ends(group: HeadGroup, example: int) -> tuple[IntArray, ...]:
+    """Return the example, and the first and last query and key, of each block of an example, int64 [blocks] each."""
+    first_q, first_k = (np.arange(0, side.sizes[example], BLOCK) for side in (group.queries, group.keys))
+    last_q = np.minimum(first_q + BLOCK, group.queries.sizes[example]) - 1
+    last_k = np.minimum(first_k + BLOCK, group.keys.sizes[example]) - 1
+    query, key = (index.ravel() for index in np.indices((len(first_q), len(first_k))))
+    return np.full(len(query), example), first_q[query], last_q[query], first_k[key], last_k[key]
 
 
 def allowed_pairs(group: HeadGroup, examples: IntArray, queries: IntArray, keys: IntArray) -> BoolArray:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from finetune.attention.masks import none
 from finetune.attention.planning.heads import (
     BoolArray,
     HeadGroup,
@@ -12,6 +15,14 @@ from finetune.attention.planning.heads import (
     example_sizes,
     example_starts,
     mask_bounds,
+)
+from finetune.attention.planning.listing import (
+    Entries,
+    allowed_entries,
+    listed_entries,
+    merge_entries,
+    searched_part,
+    split_alternatives,
 )
 from finetune.attention.planning.tiles import Tiles, cut_queries, expand_counts, offsets, without_keys
 
@@ -23,18 +34,22 @@ USUAL_BLOCKS = 4
 """Number of blocks of keys that tiles reach under a usual window; tiles that reach more are searched for dense rows."""
 
 
-def dense_rows(group: HeadGroup) -> BoolArray:
+def dense_rows(group: HeadGroup, column: str | None = None) -> BoolArray:
     """Return which queries of a stream may attend to many more keys than their neighbours, bool [queries].
 
     The rows of global tokens are dense. A tile that holds such a query beside its neighbours would hold every key. A
     dense row that is not found costs time but changes no result.
 
+    Keys that are listed make no row dense: only the other part of the mask is examined.
+
     Args:
         group: The heads, with their mask and streams.
+        column: The column by which the queries of tiles are sorted; None where they are not.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
+    group = searched_part(replace(group, rows={}), column)  # a custom mask may have dense rows like any other
     found = np.zeros(group.queries.total, dtype=bool)
     starts = example_starts(group.queries)
     tiles = cut_queries(example_sizes(group.queries), KEY_BLOCK)
@@ -97,7 +112,7 @@ def separate_dense_rows(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> Til
     return without_keys(np.concatenate([sparse.examples, own.examples]), np.concatenate([sparse.queries, positions]))
 
 
-def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> Tiles:
+def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int, column: str | None = None) -> Tiles:
     """Return tiles with the keys that any of their queries may attend to.
 
     Args:
@@ -106,14 +121,14 @@ def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> Ti
         dense: bool [queries], the dense rows. Bounds are those of runs of queries from the first to the last, and a run
             must not include a dense row that is in another tile.
         step: Distance between neighbouring queries of a tile.
+        column: The column by which the queries of the tiles are sorted; None where they are not.
 
     Raises:
         MaskError: The mask cannot be evaluated.
     """
-    tile, keys, certain = _possible_keys(group, tiles, dense, step)
+    tile, keys, certain = _possible_keys(group, tiles, dense, step, column)
     unsure = np.flatnonzero(~certain)
-    examples, positions = tiles.examples[tile[unsure]], tiles.queries[tile[unsure]]
-    allowed = allowed_pairs(group, examples[:, None], positions.clip(0), keys[unsure][:, None]) & (positions >= 0)
+    allowed = allowed_entries(group, tiles, tile[unsure], keys[unsure])
     used = allowed.any(1)
     kept = np.sort(np.concatenate([np.flatnonzero(certain), unsure[used]]))
     order = kept[np.lexsort((~certain[kept], tile[kept]))]  # by tile, certain keys first
@@ -121,13 +136,20 @@ def find_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> Ti
     return Tiles(tiles.examples, tiles.queries, offsets(counts), keys[order], certain[order], allowed[used])
 
 
-def _possible_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> tuple[IntArray, IntArray, BoolArray]:
-    """Return the keys that are possible by the bounds of the mask, sorted by tile, then by key.
+def _possible_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int, column: str | None) -> Entries:
+    """Return the keys that are listed, or possible by the bounds of the mask, sorted by tile, then by key."""
+    searched, listed = split_alternatives(group, column)
+    if not listed:
+        return _searched_keys(group, tiles, dense, step)
+    parts = [listed_entries(group, alternative, tiles, column) for alternative in listed]
+    if searched != none():
+        parts.append(_searched_keys(replace(group, mask=searched), tiles, dense, step))
+    return merge_entries(parts)
 
-    Returns:
-        The tile of each entry, int64; its key, int64; and whether it is certain for all queries of the tile, bool.
-    """
-    runs, examples, first, last = _runs(group, tiles, dense)
+
+def _searched_keys(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> Entries:
+    """Return the keys that are possible by the bounds of the mask, sorted by tile, then by key."""
+    runs, examples, first, last = _runs(group, tiles, dense, step)
     run, start, stop = _possible_blocks(group, examples, first, last)
     keys = start[:, None] + np.arange(KEY_BLOCK)  # [blocks, KEY_BLOCK]
     column = (examples[run][:, None], first[run][:, None], last[run][:, None])
@@ -159,8 +181,8 @@ def _possible_blocks(
     return run[possible], start[possible], stop[possible]
 
 
-def _runs(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """Cut the queries of each tile into runs, between which there are dense rows that are in other tiles.
+def _runs(group: HeadGroup, tiles: Tiles, dense: BoolArray, step: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Cut the queries of each tile into runs, between which there are dense rows or others that are in other tiles.
 
     Returns:
         Tile, example, and positions of the first and the last query of each run, int64 [runs] each.
@@ -171,16 +193,14 @@ def _runs(group: HeadGroup, tiles: Tiles, dense: BoolArray) -> tuple[IntArray, I
     # The number of dense rows up to a query increases from one query of a tile to the next if a dense row is between.
     num_dense = np.cumsum(dense)[tokens]
     begins = is_query.copy()
-    begins[:, 1:] &= np.diff(num_dense, axis=1) > 0
+    begins[:, 1:] &= (np.diff(num_dense, axis=1) > 0) | (np.diff(positions, axis=1) > step)
     ends = is_query.copy()
     ends[:, :-1] &= begins[:, 1:] | ~is_query[:, 1:]
     tile = np.nonzero(begins)[0]
     return tile, tiles.examples[tile], positions[begins], positions[ends]
 
 
-def _merge_runs(
-    tile: IntArray, keys: IntArray, certain: BoolArray, num_runs: IntArray
-) -> tuple[IntArray, IntArray, BoolArray]:
+def _merge_runs(tile: IntArray, keys: IntArray, certain: BoolArray, num_runs: IntArray) -> Entries:
     """Merge the entries of the runs of each tile.
 
     Args:

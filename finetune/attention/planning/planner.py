@@ -15,9 +15,10 @@ from finetune.attention.planning.blocks import find_tiles, tile_batches
 from finetune.attention.planning.errors import PlanError
 from finetune.attention.planning.heads import HeadGroup, head_groups
 from finetune.attention.planning.key_sets import dense_rows
+from finetune.attention.planning.rows import with_rows
 from finetune.attention.planning.selection import select_strategy
 from finetune.attention.planning.strategies import KERNELS, WHOLE
-from finetune.attention.planning.whole import whole_examples
+from finetune.attention.planning.whole import scored_batch, whole_examples
 
 if TYPE_CHECKING:
     from finetune.attention.kernels.flex import FlexBlocks
@@ -52,13 +53,16 @@ def plan(
         The plan that `tiled_attention` takes, on the device of the streams.
 
     Raises:
-        MaskError: The mask cannot be evaluated: a column is missing, or the number of heads does not fit.
+        MaskError: The mask or a score term cannot be evaluated: a column is missing, the number of heads does not fit,
+            or a term is not defined in cross-attention.
         LayoutError: Queries and keys have different numbers of examples.
         PlanError: There is no such kernel, or it does not run on this device.
     """
     _check(queries, keys, kernel)
     groups = select(mask, queries, keys, num_heads, head_dim=head_dim, kernel=kernel)
-    batches = _batches(mask, groups, queries, keys, head_dim, has_relative_bias)
+    batches = _batches(mask.boolean, groups, queries, keys, head_dim, has_relative_bias)
+    if mask.terms:
+        batches = [scored_batch(batch, mask, queries, keys, num_heads) for batch in batches]
     flex = _flex_blocks(mask, groups, queries, keys) if kernel == "flex" else None
     num_queries, num_keys = padded_lengths or (queries.total, keys.total)
     return compile_plan(batches, num_queries, num_keys, num_heads, flex)
@@ -97,7 +101,7 @@ def select(
     kernel = None if kernel == "flex" else kernel  # with dropout, flex falls back to the cheapest tiles
     return [
         replace(group, strategy=select_strategy(group, head_dim, kernel))
-        for group in head_groups(mask, queries_here, keys_here, num_heads)
+        for group in head_groups(mask.boolean, queries_here, keys_here, num_heads)
     ]
 
 
@@ -138,7 +142,9 @@ def _group_batches(
             head_dim=head_dim,
             has_relative_bias=has_relative_bias,
         )
-    tiles = find_tiles(group, dense_rows(group), group.strategy.size, group.strategy.step)
+    strategy, group = group.strategy, with_rows(group)
+    dense = dense_rows(group, strategy.column)
+    tiles = find_tiles(group, dense, strategy.size, strategy.step, column=strategy.column)
     batches = tile_batches(group, tiles, head_dim, has_relative_bias)
     device = queries.cu_seqlens.device
     return batches if device.type == "cpu" else [_to(batch, device) for batch in batches]

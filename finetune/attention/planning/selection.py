@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from finetune.attention.planning.blocks import find_tiles
+from finetune.attention.masks import Mask
+from finetune.attention.masks.operators import Junction, Not
+from finetune.attention.masks.random_keys import RandomKeys
+from finetune.attention.planning.blocks import cut, find_tiles
 from finetune.attention.planning.cost import COSTS
 from finetune.attention.planning.grouping import group_by_size
 from finetune.attention.planning.heads import BoolArray, HeadGroup, check_evaluable, example_sizes
 from finetune.attention.planning.key_sets import dense_rows
-from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block_strategies
-from finetune.attention.planning.tiles import cut_queries
+from finetune.attention.planning.listing import query_codes, rows_column
+from finetune.attention.planning.rows import with_rows
+from finetune.attention.planning.strategies import SIZES, WHOLE, Strategy, block_strategies, mask_parts
 
 SAMPLE = 16
 """Number of tiles from which the cost of all is estimated."""
@@ -40,12 +46,23 @@ def select_strategy(group: HeadGroup, head_dim: int, kernel: str | None) -> Stra
     check_evaluable(group)
     if kernel == WHOLE.kernel:
         return WHOLE
-    case = group.mask, group.heads, group.num_heads, head_dim, kernel, _magnitude(longest), _magnitude(sum(sizes))
+    heads = group.heads if _differs_between_heads(group.mask) else len(group.heads)
+    case = group.mask, heads, group.num_heads, head_dim, kernel, _magnitude(longest), _magnitude(sum(sizes))
     if case not in _selected:
         if len(_selected) == REMEMBERED:
             _selected.clear()
         _selected[case] = _cheapest(group, head_dim, kernel)
     return _selected[case]
+
+
+def _differs_between_heads(mask: Mask) -> bool:
+    """Return whether the best strategy may depend on the head; draws of random keys cost the same in every head."""
+    return any(part.needs.by_head and not isinstance(part, RandomKeys | Junction | Not) for part in mask_parts(mask))
+
+
+def _has_repeated_rows(group: HeadGroup, mask: Mask) -> bool:
+    """Return whether a custom mask has at most half as many different rows as queries."""
+    return len(np.unique(query_codes(group, rows_column(mask)))) <= group.queries.total // 2
 
 
 def _magnitude(number: int) -> int:
@@ -56,9 +73,12 @@ def _magnitude(number: int) -> int:
 
 def _cheapest(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
     """Return the strategy of least cost; blocks if `kernel` is "blocks"."""
-    dense = dense_rows(group)
-    strategies = block_strategies(group.mask, max(group.queries.sizes, default=1))
-    costs = {strategy: cost_of_blocks(group, dense, strategy, head_dim) for strategy in strategies}
+    group = with_rows(group)
+    longest = max(group.queries.sizes, default=1)
+    repeated = [rows_column(mask) for mask in group.rows if _has_repeated_rows(group, mask)]
+    strategies = block_strategies(group.mask, longest, repeated)
+    dense = {column: dense_rows(group, column) for column in {strategy.column for strategy in strategies}}
+    costs = {strategy: cost_of_blocks(group, dense[strategy.column], strategy, head_dim) for strategy in strategies}
     best = min(costs, key=lambda strategy: costs[strategy])
     if kernel is None and costs[best] > WORTHWHILE * cost_of_whole(group, head_dim):
         return WHOLE
@@ -95,10 +115,13 @@ def cost_of_blocks(group: HeadGroup, dense: BoolArray, strategy: Strategy, head_
         Nanoseconds of the forward and the backward pass.
     """
     num_heads = len(group.heads)
-    num_tiles = len(cut_queries(example_sizes(group.queries), strategy.size, strategy.step).examples)
-    counts = find_tiles(group, dense, strategy.size, strategy.step, SAMPLE).key_counts
-    num_keys = int(counts.mean()) if len(counts) else 0
-    cost = COSTS.of_batches(num_tiles, strategy.size, num_keys, num_heads, head_dim)
+    num_tiles = len(cut(group, strategy.size, strategy.step, strategy.column).examples)
+    tiles = find_tiles(group, dense, strategy.size, strategy.step, SAMPLE, strategy.column)
+    num_keys = int(tiles.key_counts.mean()) if len(tiles.examples) else 0
+    num_queries = strategy.size
+    if strategy.column is not None and len(tiles.examples):
+        num_queries = math.ceil(tiles.query_counts.mean())  # tiles that end with their group are not full
+    cost = COSTS.of_batches(num_tiles, num_queries, num_keys, num_heads, head_dim)
     rows = int(dense.sum())
     longest = max(group.keys.sizes, default=0)
     return float(cost + (COSTS.of_batches(rows, 1, longest, num_heads, head_dim) if rows else 0))

@@ -128,6 +128,41 @@ def cut_queries(sizes: IntArray, size: int, step: int = 1) -> Tiles:
     return without_keys(examples[source], np.where(index < members[source][:, None], positions, -1))
 
 
+def cut_by_code(examples: IntArray, positions: IntArray, codes: IntArray, size: int) -> Tiles:
+    """Return tiles without keys that hold every query once, and in each tile queries of few different codes.
+
+    Queries of one code make tiles of their own where they fill half a tile. Those of rarer codes share tiles.
+
+    Args:
+        examples: int64 [queries], ascending, the example of each query.
+        positions: int64 [queries], its position in the example.
+        codes: int64 [queries], equal for queries that belong together, and different in different examples.
+        size: Largest number of queries of a tile.
+    """
+    order = np.lexsort((positions, codes, examples))  # by example, then by code, then by position
+    first = np.flatnonzero(np.diff(codes[order], prepend=-1))  # where another code begins
+    members = np.diff(first, append=len(order))
+    code, number = expand_counts(members)
+    is_large = members > size // 2
+    # A large code is cut every `size` queries. Small ones whose first queries lie in the same half of a tile's size,
+    # counted over the small ones of their example, share a tile: so it holds less than one half and another half.
+    small = np.where(is_large, 0, members)
+    example = examples[order][first]
+    before = np.cumsum(small) - small
+    begins = np.flatnonzero(np.diff(example, prepend=-1))
+    before -= np.repeat(before[begins], np.diff(begins, append=len(first)))
+    part = np.where(is_large[code], number // size, (before // max(size // 2, 1))[code])
+    owner = np.where(is_large[code], code, -1 - example[code])
+    tile = np.unique(np.stack([example[code], owner, part]), axis=1, return_inverse=True)[1].reshape(-1)
+    by_tile = np.lexsort((positions[order], tile))
+    counts = np.bincount(tile)
+    row, slot = expand_counts(counts)
+    queries = np.full((len(counts), size), -1)
+    queries[row, slot] = positions[order][by_tile]
+    starts = np.cumsum(counts) - counts
+    return without_keys(examples[order][by_tile][starts], queries)
+
+
 def expand_counts(counts: IntArray) -> tuple[IntArray, IntArray]:
     """Return the owner of each of several runs of elements, and the index of each element in its run.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from finetune.attention.kernels.plan import AttentionPlan, TileBatch, compile_plan
-from finetune.attention.layout import Ragged, ragged_mask
+from finetune.attention.layout import Ragged, ragged_mask, ragged_scores
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.planning.blocks import distance_index
 from finetune.attention.planning.grouping import SizeGroup, group_by_size
@@ -103,19 +105,41 @@ def plan_cls_only(
         MaskError: The mask cannot be evaluated.
     """
     sizes = example_sizes(stream)
+    pairs = mask.boolean
     batches = []
     for size in group_by_size(np.minimum(sizes, 1), sizes, num_heads, head_dim):
         examples = torch.from_numpy(size.members).to(stream.starts.device)[:, None]  # [tiles, 1]
         key_tokens, _ = _padded_tokens(stream, size.members, size.keys)  # [tiles, keys]
+        first = stream.starts[examples]  # [tiles, 1]
         allowed = (
             (key_tokens >= 0)[:, None, None]
-            if mask == full()
-            else ragged_mask(
-                mask, stream, stream, num_heads=num_heads, query_tokens=stream.starts[examples], key_tokens=key_tokens
-            )
+            if pairs == full()
+            else ragged_mask(pairs, stream, num_heads=num_heads, query_tokens=first, key_tokens=key_tokens)
         )
-        batches.append(TileBatch(examples, key_tokens, allowed, range(num_heads)))
+        batch = TileBatch(examples, key_tokens, allowed, range(num_heads))
+        batches.append(scored_batch(batch, mask, stream, stream, num_heads, first))
     return compile_plan(batches, len(sizes), stream.total if padded_length is None else padded_length, num_heads)
+
+
+def scored_batch(
+    batch: TileBatch, mask: Mask, queries: Ragged, keys: Ragged, num_heads: int, query_tokens: Tensor | None = None
+) -> TileBatch:
+    """Return a batch of tiles with the numbers of a mask's score terms.
+
+    Args:
+        batch: The tiles.
+        mask: The mask.
+        queries: The stream of the queries.
+        keys: The stream of the keys; the same object in self-attention.
+        num_heads: Number of heads of the model.
+        query_tokens: int64 [tiles, queries], indices of the tiles' queries in the stream of the queries, where the
+            query tensor holds other tokens than the stream; those of the batch if not given.
+
+    Raises:
+        MaskError: A term cannot be evaluated.
+    """
+    tokens = batch.queries if query_tokens is None else query_tokens
+    return replace(batch, scores=ragged_scores(mask.terms, queries, keys, num_heads, batch.heads, tokens, batch.keys))
 
 
 def _padded_tokens(layout: Ragged, examples: IntArray, padded_length: int) -> tuple[Tensor, bool]:

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from finetune.attention.kernels.fused import EVERYTHING, Allowed
 from finetune.attention.kernels.plan import AttentionPlan
-from finetune.attention.layout import Padded, padded_mask
+from finetune.attention.kernels.scores import PairScores
+from finetune.attention.layout import Padded, padded_mask, padded_scores
 from finetune.attention.masks import Mask, causal, full
 from finetune.attention.masks.causal import Causal
 from finetune.attention.masks.errors import MissingColumn
@@ -28,11 +29,14 @@ class SiteMasks:
         request: The request.
         allowed: The evaluated masks in the order of `request.masks`; empty for a ragged stream.
         plans: The attention plans of the masks in the order of `request.masks`; empty for padded rows.
+        scores: The numbers of the masks' score terms in the order of `request.masks`; empty for a ragged stream, whose
+            plans hold them.
     """
 
     request: MaskRequest
     allowed: tuple[Allowed, ...] = ()
     plans: tuple[AttentionPlan, ...] = ()
+    scores: tuple[tuple[PairScores, ...], ...] = ()
 
 
 def evaluate_masks(request: MaskRequest) -> SiteMasks:
@@ -47,7 +51,7 @@ def evaluate_masks(request: MaskRequest) -> SiteMasks:
     try:
         if request.queries.stream is not None:
             return SiteMasks(request, plans=_plans(request))
-        return SiteMasks(request, allowed=_of_rows(request))
+        return _of_rows(request)
     except MissingColumn as error:
         raise PretrainedError(f"{error}; {_how_to_give(request)}") from error
 
@@ -71,16 +75,18 @@ def _plans(request: MaskRequest) -> tuple[AttentionPlan, ...]:
     )
 
 
-def _of_rows(request: MaskRequest) -> tuple[Allowed, ...]:
-    """Return each mask in padded rows."""
+def _of_rows(request: MaskRequest) -> SiteMasks:
+    """Return each mask, and the numbers of its score terms, in padded rows."""
     known = _stock_masks(request)
     # The layout of the rows is made only if a mask needs it. So rows with padding between tokens, which have no layout,
     # can be used under the standard masks, as in the stock model.
     layouts = None if known.issuperset(request.masks) else Layouts.of(request)
-    return tuple(
+    allowed = tuple(
         _stock(mask, request) if layouts is None or mask in known else _allowed(mask, request, layouts)
         for mask in request.masks
     )
+    scores = tuple(() if layouts is None else _scores(mask, request, layouts) for mask in request.masks)
+    return SiteMasks(request, allowed, scores=scores)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +134,15 @@ def _allowed(mask: Mask, request: MaskRequest, layouts: Layouts) -> Allowed:
         _check_step(mask, request, layouts)
     # A query may stand after tokens in the cache: its position comes from `queries`, or from `query_offset`.
     if request.site == "cross":
-        return Allowed.of(padded_mask(mask, layouts.queries, layouts.keys, num_heads=request.num_heads))
-    return Allowed.of(padded_mask(mask, layouts.own, num_heads=request.num_heads, query_offset=request.past))
+        return Allowed.of(padded_mask(mask.boolean, layouts.queries, layouts.keys, num_heads=request.num_heads))
+    return Allowed.of(padded_mask(mask.boolean, layouts.own, num_heads=request.num_heads, query_offset=request.past))
+
+
+def _scores(mask: Mask, request: MaskRequest, layouts: Layouts) -> tuple[PairScores, ...]:
+    """Return the numbers of a mask's score terms in padded rows."""
+    if request.site == "cross":
+        return padded_scores(mask, layouts.queries, layouts.keys, num_heads=request.num_heads)
+    return padded_scores(mask, layouts.own, num_heads=request.num_heads, query_offset=request.past)
 
 
 def _keys(keys: Tokens) -> Allowed:
@@ -183,7 +196,8 @@ def check_generation(mask: Mask, site: str, cached: bool) -> None:
     if mask.needs.length:
         raise PretrainedError(
             f"the mask {mask} of site {site!r} depends on the length of the text, which is not known while it is "
-            "generated; leave out random_keys, positions from the end, and custom predicates that read the length"
+            "generated; leave out random_keys, positions from the end, and custom predicates or score functions that "
+            "read the length"
         )
     if cached and site == "decoder" and mask.needs.columns:
         raise PretrainedError(
@@ -194,6 +208,7 @@ def check_generation(mask: Mask, site: str, cached: bool) -> None:
 
 def never_ahead(mask: Mask) -> bool:
     """Return whether it is certain by the form of a mask that it never allows a key after the query."""
+    mask = mask.boolean
     if isinstance(mask, And):
         return any(map(never_ahead, mask.members))
     if isinstance(mask, Or):
@@ -205,7 +220,7 @@ def never_ahead(mask: Mask) -> bool:
 
 def _ahead(mask: Mask, request: MaskRequest, own: Padded) -> Tensor:
     """Return which new tokens the tokens in the cache may attend to, bool [batch, heads, cached, new]."""
-    return padded_mask(mask, own, num_heads=request.num_heads, query_length=request.past)[..., request.past :]
+    return padded_mask(mask.boolean, own, num_heads=request.num_heads, query_length=request.past)[..., request.past :]
 
 
 def _how_to_give(request: MaskRequest) -> str:

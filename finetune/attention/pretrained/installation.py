@@ -57,7 +57,7 @@ class StackMasks:
         # The architecture's own windows hold in addition to the masks of the program.
         own = stack.own_masks()
         given = program.by_layer(stack.site, stack.num_layers)
-        masks = tuple(mask & window for mask, window in zip(given, own, strict=True))
+        masks = tuple(mask.with_boolean(mask.boolean & window) for mask, window in zip(given, own, strict=True))
         cross_masks = program.by_layer("cross", stack.num_layers) if stack.cross_attention else ()
         name = type(stack.module).__name__
         for mask in (*masks, *cross_masks):

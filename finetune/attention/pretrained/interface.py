@@ -15,6 +15,7 @@ from transformers.masking_utils import bidirectional_mask_function, causal_mask_
 from finetune.attention.kernels.decode import decode_attention
 from finetune.attention.kernels.dense import dense_attention
 from finetune.attention.kernels.fused import fused_attention
+from finetune.attention.kernels.scores import with_scores
 from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.pretrained.cls_only import cls_only_attention, computes_cls_only
 from finetune.attention.pretrained.errors import PretrainedError
@@ -181,15 +182,14 @@ def masked_attention(
     if attention_mask.request.queries.stream is not None:
         return _in_stream(module, query, key, value, attention_mask, scaling, dropout, position_bias, options), None
     allowed = attention_mask.allowed[assignment.number]
+    bias = with_scores(position_bias, attention_mask.scores[assignment.number], query.dtype)
     weights = None
     if _returns_weights(module, options):
-        output, weights = dense_attention(
-            query, key, value, allowed.exact, bias=position_bias, scale=scaling, dropout=dropout
-        )
+        output, weights = dense_attention(query, key, value, allowed.exact, bias=bias, scale=scaling, dropout=dropout)
     elif attention_mask.request.is_step:
-        output = decode_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
+        output = decode_attention(query, key, value, allowed, bias=bias, scale=scaling, dropout=dropout)
     else:
-        output = fused_attention(query, key, value, allowed, bias=position_bias, scale=scaling, dropout=dropout)
+        output = fused_attention(query, key, value, allowed, bias=bias, scale=scaling, dropout=dropout)
     return output.transpose(1, 2).contiguous(), weights  # [batch, queries, heads, head_dim]
 
 

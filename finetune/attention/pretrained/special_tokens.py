@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finetune.attention.masks.base import Needs
-from finetune.attention.masks.global_tokens import mark_column
+from finetune.attention.masks.named_tokens import mark_column
 
 CONFIG_NAMES = ("bos", "eos", "pad", "cls", "sep")
 """Special tokens whose ids a model's config may hold, as `bos_token_id` and so on."""

@@ -22,8 +22,9 @@ from finetune.attention.pretrained.evaluate import SiteMasks
 from finetune.attention.pretrained.families import AttentionStack, find_stacks
 from finetune.attention.pretrained.tokens import COLUMN_KEY, VALUE_KEY, MaskRequest, Tokens
 
-Reads = Literal["first", "last"] | None
-"""The only token of each example that a head of the model reads; None for heads that read all tokens."""
+Reads = Literal["first", "last", "mean"] | None
+"""The only token of each example that a head of the model reads, or the mean of the example's tokens; None for heads
+that read all tokens."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class PoolHook:
     """A forward hook of a stack, which pools each example of a stream and removes the padding of bucketing.
 
     Args:
-        reads: The token of each example that the model's head reads. Where it is "first" or "last", the stack's
-            `last_hidden_state` becomes [examples, 1, hidden_size], these tokens alone.
+        reads: What the model's head reads of each example. Unless it is None, the stack's `last_hidden_state` becomes
+            [examples, 1, hidden_size], these tokens or means alone: the mean of a single token is that token.
     """
 
     reads: Reads
@@ -55,6 +56,9 @@ class PoolHook:
             output["last_hidden_state"] = states = states[:, : stream.total]
         pooler = getattr(module, "pooler", None)
         if pooler is None and self.reads is None:
+            return
+        if self.reads == "mean":
+            output["last_hidden_state"] = means(states[0], stream)[:, None]
             return
         if is_whole:
             bounds = stream.cu_seqlens  # [examples + 1]: each example begins at one bound and ends before the next
@@ -112,6 +116,16 @@ def shows_states(stack: Any, arguments: Mapping[str, Any]) -> bool:
     """
     asked = arguments.get("output_hidden_states")
     return bool(stack.config.output_hidden_states if asked is None else asked)
+
+
+def means(tokens: Tensor, stream: Ragged) -> Tensor:
+    """Return the mean of each example's tokens, [examples, hidden_size], for tokens [tokens, hidden_size].
+
+    Sums are of float32 at least: adding thousands of tokens in bfloat16 one after another would lose most of them.
+    """
+    wide = tokens if tokens.dtype == torch.float64 else tokens.float()
+    totals = wide.new_zeros(len(stream.sizes), tokens.shape[1]).index_add(0, stream.example_ids, wide)
+    return (totals / stream.lengths[:, None]).to(tokens.dtype)
 
 
 def _pooled(module: Any, tokens: Tensor) -> Tensor:
@@ -212,9 +226,9 @@ def why_no_stream(model: PreTrainedModel, stack: AttentionStack) -> str | None:
     """Return why a stack of a model cannot read ragged streams, for a message; None if it can."""
     if (reason := stack.why_no_stream_positions) is not None:
         return reason
-    name, config = type(model).__name__, stack.module.config
-    if read_token(model, stack.module) and getattr(config, "classifier_pooling", "cls") != "cls":
-        return f"its head averages a row's tokens (classifier_pooling={config.classifier_pooling!r})"
+    name, pooling = type(model).__name__, _pooling(stack.module)
+    if read_token(model, stack.module) and pooling not in ("cls", "mean"):
+        return f"it is not known what its head reads of a row (classifier_pooling={pooling!r})"
     # Heads for tokens read each hidden state by itself; those for texts are handled by `PoolHook`.
     known = (None, "ForTokenClassification", "ForSequenceClassification", "ForMaskedLM", "ForConditionalGeneration")
     _, separator, head = name.partition("For")
@@ -227,8 +241,15 @@ def finds_ends(model: PreTrainedModel) -> bool:
     return is_classifier and any(stack.family.finds_ends for stack in find_stacks(model))
 
 
+def _pooling(stack: PreTrainedModel) -> object:
+    """Return what a classifier reads of a row in architectures that leave the choice, as ModernBERT does."""
+    return getattr(stack.config, "classifier_pooling", "cls")
+
+
 def read_token(model: PreTrainedModel, stack: PreTrainedModel) -> Reads:
-    """Return the only token of each example that the model's head reads of a stack's output; None if it reads all."""
+    """Return what the model's head reads of each example in a stack's output; None if it reads all tokens."""
     if finds_ends(model):
         return "last" if stack.config.is_decoder else None
-    return "first" if type(model).__name__.endswith("ForSequenceClassification") else None
+    if not type(model).__name__.endswith("ForSequenceClassification"):
+        return None
+    return "mean" if _pooling(stack) == "mean" else "first"

@@ -1,4 +1,4 @@
-"""Finds the modules that define masks and predicates outside of finetune, to save their code with a model."""
+"""Finds the modules outside of finetune that define masks and their functions, to save their code with a model."""
 
 import ast
 import inspect
@@ -9,6 +9,9 @@ from typing import Any
 
 from finetune.attention import Mask, Program
 from finetune.attention.masks.custom import Custom, find_predicate
+from finetune.attention.masks.functions import RegisteredFunction
+from finetune.attention.masks.score import FunctionScore, find_score
+from finetune.attention.masks.scored import ScoreTerm
 
 ATTENTION = "finetune.attention"
 MASKS = f"{ATTENTION}.masks"
@@ -21,18 +24,20 @@ class CannotTravel(Exception):
 
 
 @dataclass(frozen=True)
-class PredicateSource:
-    """A predicate and the arguments with which `register_predicate` registered it.
+class FunctionSource:
+    """A predicate or a score function, and the arguments with which it was registered.
 
     Args:
-        name: The name of the predicate, as in `custom(name)`.
+        decorator: The name of the function that registers it: `register_predicate` or `register_score`.
+        name: The name under which it is registered, as in `custom(name)` and `score(name)`.
         function: The name of the function in its module.
-        columns: Names of the token columns that the predicate reads.
-        values: Names of the values of examples that the predicate reads.
+        columns: Names of the token columns that it reads.
+        values: Names of the values of examples that it reads.
         length: Whether the result for a pair can change when the example grows.
         by_head: Whether the result can differ between heads.
     """
 
+    decorator: str
     name: str
     function: str
     columns: tuple[str, ...]
@@ -43,70 +48,77 @@ class PredicateSource:
 
 @dataclass(frozen=True)
 class OwnModule:
-    """A module that defines masks or predicates.
+    """A module that defines masks, predicates or score functions.
 
     Args:
         text: The source of the module.
-        predicates: The predicates of the module that a program names.
+        functions: The predicates and score functions of the module that a program names.
     """
 
     text: str
-    predicates: tuple[PredicateSource, ...] = ()
+    functions: tuple[FunctionSource, ...] = ()
 
 
 def own_modules(program: Program) -> tuple[OwnModule, ...]:
-    """Return the modules outside of finetune that define the masks and predicates of a program.
+    """Return the modules outside of finetune that define the masks and score terms of a program.
 
     Raises:
-        CannotTravel: A predicate is not a function of a module with a file, or its module imports more than
+        CannotTravel: A function that masks name is not one of a module with a file, or its module imports more than
             `HARMLESS` and the masks.
     """
     modules: dict[str, OwnModule] = {}
-    for name, function, predicate in sorted(set(_defined_elsewhere(program)), key=lambda one: one[0]):
-        text = _source(name, function)
-        found = (*modules.get(text, OwnModule(text)).predicates, *([predicate] if predicate else []))
+    for name, function, registered in sorted(set(_defined_elsewhere(program)), key=lambda one: one[0]):
+        text = _source(name, function, is_registered=registered is not None)
+        found = (*modules.get(text, OwnModule(text)).functions, *([registered] if registered else []))
         modules[text] = OwnModule(text, found)
     return tuple(modules.values())
 
 
-def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., Any], PredicateSource | None]]:
-    """Yield the text of each mask that is not finetune's, a function of its module, and the predicate it names."""
-    for mask in _masks([program]):
-        if isinstance(mask, Custom):
-            yield str(mask), find_predicate(mask.predicate).predicate, _predicate(mask)
-        elif not type(mask).__module__.startswith(ATTENTION):
-            yield str(mask), type(mask).allowed, None
+def _defined_elsewhere(program: Program) -> Iterator[tuple[str, Callable[..., Any], FunctionSource | None]]:
+    """Yield the text of each part that is not finetune's, a function of its module, and the function that it names."""
+    for part in _parts([program]):
+        if isinstance(part, Custom):
+            registered, decorator, name = find_predicate(part.predicate), "register_predicate", part.predicate
+        elif isinstance(part, FunctionScore):
+            registered, decorator, name = find_score(part.function), "register_score", part.function
+        elif not type(part).__module__.startswith(ATTENTION):
+            yield str(part), type(part).allowed if isinstance(part, Mask) else type(part).pair_scores, None
+            continue
+        else:
+            continue
+        yield str(part), registered.function, _function_source(decorator, name, registered)
 
 
-def _masks(values: Iterable[object]) -> Iterator[Mask]:
-    """Yield all masks in values such as programs, including the masks that other masks contain."""
+def _parts(values: Iterable[object]) -> Iterator[Mask | ScoreTerm]:
+    """Yield all masks and score terms in values such as programs, including those that other masks contain."""
     for value in values:
-        if isinstance(value, Mask):
+        if isinstance(value, Mask | ScoreTerm):
             yield value
         if isinstance(value, tuple | frozenset):
-            yield from _masks(value)
+            yield from _parts(value)
         elif hasattr(value, "__dataclass_fields__"):
-            yield from _masks(getattr(value, field.name) for field in fields(value))  # type: ignore[arg-type]
+            yield from _parts(getattr(value, field.name) for field in fields(value))  # type: ignore[arg-type]
 
 
-def _predicate(mask: Custom) -> PredicateSource:
-    function, needs = find_predicate(mask.predicate).predicate, mask.needs
-    name = getattr(function, "__qualname__", type(function).__name__)
+def _function_source(decorator: str, name: str, registered: RegisteredFunction) -> FunctionSource:
+    function, needs = registered.function, registered.needs
+    own_name = getattr(function, "__qualname__", type(function).__name__)
     columns, values = tuple(sorted(needs.columns)), tuple(sorted(needs.values))
-    return PredicateSource(mask.predicate, name, columns, values, needs.length, needs.by_head)
+    return FunctionSource(decorator, name, own_name, columns, values, needs.length, needs.by_head)
 
 
-def _source(name: str, function: Callable[..., Any]) -> str:
-    """Return the source of the module that defines the function of a mask.
+def _source(name: str, function: Callable[..., Any], *, is_registered: bool) -> str:
+    """Return the source of the module that defines the function of a mask or a score term.
 
     Args:
-        name: The text of the mask, for messages.
+        name: The text of the mask or the term, for messages.
         function: The function.
+        is_registered: Whether it is a predicate or a score function, and not a method of a class.
 
     Raises:
         CannotTravel: The function is no function of a module with a file, or the module imports too much.
     """
-    if not inspect.isfunction(function) or (name.startswith("custom") and "." in function.__qualname__):
+    if not inspect.isfunction(function) or (is_registered and "." in function.__qualname__):
         raise CannotTravel(f"{name} is not a function of a module")
     path = Path(function.__code__.co_filename)
     if function.__module__ == "__main__" or not path.is_file():

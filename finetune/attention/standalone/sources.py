@@ -83,11 +83,11 @@ def attention_module(own: tuple[OwnModule, ...] = (), families: tuple[Family, ..
 
 
 def _registration(name: str, module: OwnModule, package: str) -> str:
-    """Return code that imports a module outside of finetune and registers the predicates of it that a program names."""
+    """Return code that imports a module outside of finetune and registers the functions of it that a program names."""
     lines = [f'\nown = importlib.import_module("{name.replace(ROOT, package)}")\n']
-    for one in module.predicates:
+    for one in module.functions:
         needs = f"columns={one.columns!r}, values={one.values!r}, length={one.length}, by_head={one.by_head}"
-        lines.append(f"masks.register_predicate({one.name!r}, {needs})(own.{one.function})\n")
+        lines.append(f"masks.{one.decorator}({one.name!r}, {needs})(own.{one.function})\n")
     return "".join(lines)
 
 

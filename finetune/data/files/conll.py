@@ -2,8 +2,10 @@
 
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 
 from finetune.data.fields import Field
 from finetune.data.files.find import SplitFiles
@@ -29,7 +31,7 @@ _ENTITY = re.compile(r"O|[BIESMLU]-\S+")
 """Labels of entities in all schemes: IOB, BIOES, BMES and BILOU."""
 
 
-def read_conll(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
+def read_conll(source: SplitFiles, data: Data, fields: Sequence[Field], most_lines: int | None = None) -> Rows:
     """Return the sentences of a file of columns.
 
     The columns are those of `data.column_names`; without it, the first column holds the words and the last their
@@ -40,19 +42,26 @@ def read_conll(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     that begins with it is a comment only if it has another number of columns than the rest, or if it stands before a
     sentence and does not end in a label of another line.
 
+    Args:
+        source: The file.
+        data: The recipe's section, which says how the file is read.
+        fields: What to read.
+        most_lines: The number of lines of the file that are read; all of them where None.
+
     Raises:
         UserError: Lines with another number of columns, empty cells, missing columns, or a file that cannot be read.
     """
     name = str(source.paths[0])
-    width = len(data.column_names) if data.column_names else _width(_lines(source, data))
-    is_numbered = _is_numbered(_lines(source, data), width)
+    reader = partial(_lines, source, data, most_lines)
+    width = len(data.column_names) if data.column_names else _width(reader())
+    is_numbered = _is_numbered(reader(), width)
     names = data.column_names or (_CONLLU if is_numbered and width == len(_CONLLU) else None)
     positions = _positions(name, width, names, fields, is_numbered=is_numbered)
     at = next((positions[field.column] for field in fields if field.kind == "word_labels"), None)
     columns: dict[str, list[list[str]]] = {column: [] for column in positions}
     starts, ragged, empty = array("q"), [], []
     sentence: list[list[str]] = []  # the words of the sentence at hand, and its other columns
-    for number, cells in _without_comments(source, data, width, at, is_numbered=is_numbered):
+    for number, cells in _without_comments(reader, width, at, is_numbered=is_numbered):
         if not cells:
             sentence = []
         elif len(cells) != width:
@@ -72,20 +81,19 @@ def read_conll(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
 
 
 def _without_comments(
-    source: SplitFiles, data: Data, width: int, at: int | None, *, is_numbered: bool
+    reader: Callable[[], Iterator[Line]], width: int, at: int | None, *, is_numbered: bool
 ) -> Iterator[Line]:
     """Return the lines that hold words or end sentences, and those with a wrong number of columns.
 
     Args:
-        source: The file.
-        data: The recipe's section, which says how the file is read.
+        reader: Reads the lines of the file from the first one on.
         width: The number of columns.
         at: The position of the labels; None if no field reads them.
         is_numbered: Whether the first column counts the words.
     """
-    labels = set() if at is None else _labels(_lines(source, data), width, at)
+    labels = set() if at is None else _labels(reader(), width, at)
     is_first = True  # of its sentence
-    for number, cells in _lines(source, data):
+    for number, cells in reader():
         if not cells:
             is_first = True
         elif len(cells) == width:
@@ -98,9 +106,30 @@ def _without_comments(
         yield number, cells
 
 
-def _lines(source: SplitFiles, data: Data) -> Iterator[Line]:
-    """Return the cells of every line, comments included."""
-    for number, line in enumerate(read_lines(source.paths[0], data.encoding), start=1):
+def conll_columns(source: SplitFiles, data: Data, most_lines: int | None = None) -> tuple[str, ...]:
+    """Return a name for each column: those of the recipe or of CoNLL-U, or else `tokens`, `column_2`, ..., `labels`.
+
+    Args:
+        source: The file.
+        data: The recipe's section, which says how the file is read.
+        most_lines: The number of lines that are looked at; all of them where None.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    if data.column_names:
+        return data.column_names
+    width = _width(_lines(source, data, most_lines))
+    is_numbered = _is_numbered(_lines(source, data, most_lines), width)
+    if is_numbered and width == len(_CONLLU):
+        return _CONLLU
+    named = {int(is_numbered): "tokens", width - 1: "labels"}
+    return tuple(named.get(position, f"column_{position + 1}") for position in range(width))
+
+
+def _lines(source: SplitFiles, data: Data, most: int | None = None) -> Iterator[Line]:
+    """Return the cells of every line, or of the first ones, comments included."""
+    for number, line in enumerate(islice(read_lines(source.paths[0], data.encoding), most), start=1):
         text = line.rstrip("\r\n")
         if not text.strip(" \t") or text.startswith("-DOCSTART-"):
             yield number, []

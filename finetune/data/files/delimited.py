@@ -45,6 +45,15 @@ def stream_delimited(source: SplitFiles, data: Data, fields: Sequence[Field]) ->
         yield _rows(source.paths[0], header, piece, fields)
 
 
+def table_columns(source: SplitFiles, data: Data) -> tuple[str, ...]:
+    """Return the names of all columns of a csv or tsv file: those that the recipe gives, or else the first row.
+
+    Raises:
+        UserError: The file is empty, its first row is broken, or it cannot be read.
+    """
+    return _header_and_rows(source, data, ())[0]
+
+
 def tsv_rows(lines: Iterable[str], delimiter: str) -> Iterator[CellRow]:
     """Return the cells of each line that is not empty; quotes are ordinary characters.
 

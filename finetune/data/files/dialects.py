@@ -176,14 +176,15 @@ def _delimited(dialect: Dialect, delimiter: str) -> Dialect:
 def _fits(data: Data, fields: Sequence[Field]) -> Callable[[Sequence[Sequence[str]]], bool]:
     """Return a function that says whether records have the columns that fields ask for.
 
-    It compares the names in the header, or the number of cells if the recipe names the columns.
+    It compares the names in the header, or the number of cells if the recipe names the columns. Without fields and
+    names no header fits, so that the delimiter is told by the number of cells in each row.
     """
     names, asked = data.column_names, set(asked_columns(fields))
 
     def fits(records: Sequence[Sequence[str]]) -> bool:
         if names is not None:
             return bool(records) and all(len(record) == len(names) for record in records)
-        return bool(records) and asked <= {cell.strip() for cell in records[0]}
+        return bool(records) and bool(asked) and asked <= {cell.strip() for cell in records[0]}
 
     return fits
 

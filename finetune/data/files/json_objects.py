@@ -3,9 +3,11 @@
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from finetune.data.batched import batched
 from finetune.data.dict_rows import rows_from_objects
@@ -21,6 +23,20 @@ from finetune.errors import UserError
 from finetune.recipe import Data
 
 
+class JsonObjects(NamedTuple):
+    """Objects of a file, with the number of the line or row of each.
+
+    Args:
+        objects: The objects.
+        numbers: Their numbers.
+        unit: What the numbers count.
+    """
+
+    objects: list[Mapping[str, Any]]
+    numbers: Sequence[int]
+    unit: Unit
+
+
 def read_json(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
     """Return the rows of a file that holds one list of objects.
 
@@ -28,12 +44,36 @@ def read_json(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
         UserError: Invalid JSON, something else than a list of objects, missing columns, or a file that cannot be read.
     """
     path = source.paths[0]
+    with _opened_list(path, data) as stream:
+        return _rows(path, enumerate(stream), fields, "row")
+
+
+def first_objects(source: SplitFiles, data: Data, most: int) -> JsonObjects:
+    """Return the first objects of a json or jsonl file; nothing after them is read.
+
+    Raises:
+        UserError: One of them is no object, or the file cannot be read.
+    """
+    path = source.paths[0]
+    if source.format == "jsonl":
+        return _objects(path, islice(json_line_values(read_lines(path, data.encoding)), most), "line")
+    with _opened_list(path, data) as stream:
+        return _objects(path, islice(enumerate(stream), most), "row")
+
+
+@contextmanager
+def _opened_list(path: Path, data: Data) -> Iterator[JsonStream]:
+    """Open a file that holds one list.
+
+    Raises:
+        UserError: Invalid JSON, something else than a list, or a file that cannot be read.
+    """
     file = TextSource(path, data.encoding or "utf-8")
     try:
         with translated_errors(file), open_text(file) as text:
             stream = JsonStream(text)
             _require_list(path, stream)
-            return _rows(path, enumerate(stream), fields, "row")
+            yield stream
     except BrokenJson as error:
         has_lines = error.reason == EXTRA_DATA
         raise UserError(
@@ -95,6 +135,18 @@ def _rows(path: Path, records: Iterable[JsonRow], fields: Sequence[Field], unit:
     Raises:
         UserError: Records are bad, or columns are missing.
     """
+    objects, numbers, _ = _objects(path, records, unit)
+    with_words, notes = as_words(str(path), objects, fields, unit, numbers)
+    rows = rows_from_objects(str(path), with_words, fields, unit=unit, numbers=None if unit == "row" else numbers)
+    return replace(rows, notes=(*notes, *rows.notes))
+
+
+def _objects(path: Path, records: Iterable[JsonRow], unit: Unit) -> JsonObjects:
+    """Return the objects and their numbers.
+
+    Raises:
+        UserError: Records are bad.
+    """
     objects: list[Mapping[str, Any]] = []
     numbers = array("q")
     rejected = RejectedRows(lambda wrong, first: _error(path, unit, wrong, first))
@@ -105,9 +157,7 @@ def _rows(path: Path, records: Iterable[JsonRow], fields: Sequence[Field], unit:
         else:
             rejected.add(number, bad_object(value))
     rejected.raise_errors()
-    with_words, notes = as_words(str(path), objects, fields, unit, numbers)
-    rows = rows_from_objects(str(path), with_words, fields, unit=unit, numbers=None if unit == "row" else numbers)
-    return replace(rows, notes=(*notes, *rows.notes))
+    return JsonObjects(objects, numbers, unit)
 
 
 def _error(path: Path, unit: Unit, numbers: Sequence[int], first: BadRow) -> UserError:

@@ -39,7 +39,7 @@ def read_memory(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows
         UserError: The file is not of its format, or no unit has a text in every one of the languages.
     """
     path = source.paths[0]
-    units = list(_units(path, source.format))
+    units = list(translation_units(path, source.format))
     columns = asked_columns(fields)
     found = list(dict.fromkeys(language for unit in units for language in unit))
     rows = [[_in_language(unit, column) for column in columns] for unit in units]
@@ -78,7 +78,7 @@ def _is_of(language: str, column: str) -> bool:
     return language == column or language.startswith(f"{column}-")
 
 
-def _units(path: Path, format_: str) -> Iterator[TranslationUnit]:
+def translation_units(path: Path, format_: str) -> Iterator[TranslationUnit]:
     """Return the units of a file, one after another.
 
     Raises:

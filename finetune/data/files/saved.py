@@ -23,20 +23,25 @@ def read_saved(source: SplitFiles, data: Data, fields: Sequence[Field]) -> Rows:
         UserError: Missing columns, or a folder that cannot be read.
     """
     path = source.paths[0]
-    try:
-        dataset = _load(path)
-    except Exception as error:  # whatever a damaged file makes datasets or pyarrow raise
-        raise UserError(
-            "the saved data set cannot be read", where=str(path), found=f"{type(error).__name__}: {error}"
-        ) from None
+    dataset = load_saved(path)
     from finetune.data.stored import rows_from_dataset  # it takes half a second to import
 
     return rows_from_dataset(str(path), dataset, fields)
 
 
-def _load(path: Path) -> Dataset:
+def load_saved(path: Path) -> Dataset:
+    """Return a saved data set; its columns are mapped into memory.
+
+    Raises:
+        UserError: The folder cannot be read.
+    """
     import datasets
 
-    loaded = datasets.load_from_disk(str(path))
-    assert isinstance(loaded, datasets.Dataset)
+    try:
+        loaded = datasets.load_from_disk(str(path))
+        assert isinstance(loaded, datasets.Dataset)
+    except Exception as error:  # whatever a damaged file makes datasets or pyarrow raise
+        raise UserError(
+            "the saved data set cannot be read", where=str(path), found=f"{type(error).__name__}: {error}"
+        ) from None
     return loaded

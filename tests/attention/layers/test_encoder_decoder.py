@@ -1,13 +1,14 @@
 import pytest
 import torch
 
+from finetune.attention.layer_numbers import ProgramError
 from finetune.attention.layers import (
     Decoder,
     Encoder,
     EncoderDecoder,
 )
 from finetune.attention.masks import causal, prefix, window
-from finetune.attention.program import Program, ProgramError
+from finetune.attention.program import Program
 from tests.attention.layers.small import CONFIG, KEEP, LAYERS, states
 from tests.attention.layers.small import seeded as seeded
 

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from finetune.attention.layers import Encoder, LayerConfig, MaskedMultiHeadAttention
-from finetune.attention.layout import Padded, padded_mask
-from finetune.attention.masks import Mask
+from finetune.attention.layers import Decoder, Encoder, LayerConfig, MaskedMultiHeadAttention
+from finetune.attention.layout import Padded, dense_scores, padded_mask
+from finetune.attention.masks import Mask, causal, parse
 from tests.attention.expressions import NUM_HEADS, masks
+from tests.attention.score_terms import scored_texts
 
 WIDTH = 8
 properties = settings(deadline=None, max_examples=100)
@@ -75,7 +76,7 @@ def test_attention_under_any_mask(
 
 
 @properties
-@given(mask=masks, tokens=lengths, side=sides, seed=st.integers(0, 99))
+@given(mask=masks | scored_texts(in_cross=False).map(parse), tokens=lengths, side=sides, seed=st.integers(0, 99))
 def test_padded_is_one_example_at_a_time(mask: Mask, tokens: list[int], side: str, seed: int) -> None:
     torch.manual_seed(seed)
     encoder = Encoder(LayerConfig(WIDTH, NUM_HEADS, 8, dropout=0.0), 2).double()
@@ -88,4 +89,43 @@ def test_padded_is_one_example_at_a_time(mask: Mask, tokens: list[int], side: st
         values = {name: value[row : row + 1] for name, value in layout.values.items()}
         alone = Padded.from_attention_mask(valid[valid][None], columns, values)
         expected = encoder(hidden[row : row + 1, valid], mask, layout=alone)
+        torch.testing.assert_close(together[row : row + 1, valid], expected)
+
+
+def test_score_terms_of_a_mask_are_added_to_the_position_bias() -> None:
+    torch.manual_seed(0)
+    attention = MaskedMultiHeadAttention(WIDTH, NUM_HEADS).double()
+    tokens, others = (torch.randn(2, length, WIDTH, dtype=torch.float64) for length in (5, 3))
+    for mask, key in ((causal() + parse("alibi()"), tokens), (parse("window(1) + score(late_keys)"), others)):
+        bias = torch.randn(1, NUM_HEADS, 5, key.shape[1], dtype=torch.float64)
+        key_length = None if key is tokens else key.shape[1]
+        scores = dense_scores(mask, 5, key_length, NUM_HEADS)
+        assert scores.any()
+        expected = written_out(attention, tokens, key, mask.dense(5, key_length, NUM_HEADS)[None], bias + scores)
+        for return_weights in (True, False):
+            found, _ = attention(tokens, key, key, mask, position_bias=bias, return_weights=return_weights)
+            torch.testing.assert_close(found, expected)
+
+
+@properties
+@given(mask=scored_texts(in_cross=True).map(parse), tokens=lengths, side=sides, seed=st.integers(0, 99))
+def test_cross_attention_in_rows_is_one_example_at_a_time(mask: Mask, tokens: list[int], side: str, seed: int) -> None:
+    torch.manual_seed(seed)
+    decoder = Decoder(LayerConfig(WIDTH, NUM_HEADS, 8, dropout=0.0), 1).double()
+    target, source = rows(tokens, side, seed), rows(tokens[::-1], side, seed + 1)
+    hidden, memory = (torch.randn(len(tokens), target.padded_length, WIDTH, dtype=torch.float64) for _ in range(2))
+    masks = causal() + parse("alibi()"), mask
+    together = decoder(hidden, memory, *masks, layout=target, memory_layout=source)
+    for row, (valid, read) in enumerate(zip(target.valid, source.valid, strict=True)):
+        own, other = (
+            Padded.from_attention_mask(
+                chosen[chosen][None],
+                {name: column[row : row + 1, chosen] for name, column in layout.columns.items()},
+                {name: value[row : row + 1] for name, value in layout.values.items()},
+            )
+            for layout, chosen in ((target, valid), (source, read))
+        )
+        expected = decoder(
+            hidden[row : row + 1, valid], memory[row : row + 1, read], *masks, layout=own, memory_layout=other
+        )
         torch.testing.assert_close(together[row : row + 1, valid], expected)

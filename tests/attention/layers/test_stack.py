@@ -32,8 +32,8 @@ def test_equal_masks_of_layers_are_evaluated_once() -> None:
     rows = padded_rows(KEEP, states())
     first, second, third = layer_masks([window(1), causal(), window(1)], rows, rows, HEADS, 3)
     assert first is third
-    torch.testing.assert_close(first, padded_mask(window(1), rows))
-    torch.testing.assert_close(second, padded_mask(causal(), rows))
+    torch.testing.assert_close(first.allowed, padded_mask(window(1), rows))
+    torch.testing.assert_close(second.allowed, padded_mask(causal(), rows))
 
 
 def test_without_a_layout_no_row_has_padding() -> None:

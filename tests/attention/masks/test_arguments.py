@@ -11,8 +11,11 @@ from finetune.attention.masks import (
     dilated,
     full,
     global_tokens,
+    keys,
+    near,
     per_head,
     prefix,
+    queries,
     random_keys,
     same,
     strided,
@@ -65,7 +68,10 @@ LARGE = [2**62, 10**30, 99999999999999999999, 10**5000]
         (strided, "strided: step"),
         (blocks, "blocks: size"),
         (prefix, "prefix: size"),
+        (lambda number: near("word", number), "near: distance"),
         (global_tokens, "global_tokens: a token"),
+        (queries, "queries: a token"),
+        (keys, "keys: a token"),
         (lambda number: random_keys(number, 0), "random_keys: number"),
     ],
 )
@@ -85,7 +91,7 @@ def test_numbers_far_below_0_are_refused(number: int) -> None:
 def test_the_largest_numbers_can_be_evaluated() -> None:
     most = 2**62 - 1
     everything = [window(most), prefix(most), blocks(most), random_keys(most, 2**31 - 1)]
-    nothing = [global_tokens(most, -most - 1)]
+    nothing = [build(most, -most - 1) for build in (global_tokens, queries, keys)]
     itself = [strided(most), dilated(most, most), dilated(most, most - 1)]
     for masks, count in [(everything, 70 * 70), (nothing, 0), (itself, 70)]:
         for mask in masks:

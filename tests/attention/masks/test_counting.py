@@ -16,10 +16,12 @@ from finetune.attention.masks import (
     strided,
     window,
 )
+from finetune.attention.masks.global_tokens import GlobalTokens
 from finetune.attention.masks.operators import Or
 from finetune.attention.masks.prefix import Prefix
 from finetune.attention.masks.scope import Scope
 from finetune.attention.masks.strided import Strided
+from finetune.attention.masks.window import Window
 from tests.attention.expressions import NUM_HEADS, Example, atoms, examples, masks
 
 properties = settings(deadline=None, max_examples=100)
@@ -36,6 +38,13 @@ def test_count_is_the_sum_of_the_dense_form(mask: Mask, example: Example, block:
 @given(text=atoms, example=examples())
 def test_closed_counts_are_the_sum_of_the_dense_form(text: str, example: Example) -> None:
     mask = parse(text)
+    closed = mask.closed_count(example.query_length, example.keys)
+    assert closed is None or closed * NUM_HEADS == mask.dense(**example.arguments).sum()
+
+
+@properties
+@given(mask=masks, example=examples())
+def test_closed_counts_of_expressions_are_the_sum_of_the_dense_form(mask: Mask, example: Example) -> None:
     closed = mask.closed_count(example.query_length, example.keys)
     assert closed is None or closed * NUM_HEADS == mask.dense(**example.arguments).sum()
 
@@ -113,3 +122,29 @@ def test_formulas_spare_the_evaluation_of_members_that_do_not_meet(monkeypatch: 
     assert mask.count(length) == expected
     blocks_on_the_diagonal = -(-length // counting.BLOCK)
     assert sum(len(q) for q in evaluated) <= 4 * blocks_on_the_diagonal
+
+
+@pytest.mark.parametrize(
+    ("join", "write"), [(" | ", "global_tokens({})"), (" & ", "~global_tokens({})"), (" | ", "~prefix({})")]
+)
+def test_thousands_of_masks_with_formulas_are_counted_by_formulas(
+    join: str, write: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One evaluation of each would take minutes: 3,000 masks at 4,096 tokens are 50 billion pairs."""
+    number, length = 3000, 4096
+    evaluated = watched(GlobalTokens, monkeypatch)
+    mask = parse(join.join(write.format(n) for n in range(number)))
+    without = (length - number) ** 2
+    expected = {"global_tokens({})": length**2 - without, "~global_tokens({})": without, "~prefix({})": length**2}
+    assert mask.count(length) == expected[write]
+    assert not evaluated
+
+
+def test_members_are_evaluated_only_in_the_blocks_that_they_leave_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated = watched(Window, monkeypatch)
+    length, number = 1500, 20
+    mask = parse(" | ".join(f"window({60 * n}) & prefix({length - n})" for n in range(number)))
+    blocks = -(-length // counting.BLOCK)
+    mask.count(length)
+    assert sum(len(q) for q in evaluated) < number * blocks**2 / 2
+    assert mask.count(200) == mask.dense(200).sum()

@@ -1,5 +1,4 @@
 from finetune.attention.masks import global_tokens
-from finetune.attention.masks.global_tokens import mark_column
 from tests.attention.masks.grid import grid
 
 
@@ -14,7 +13,6 @@ def test_negative_positions_count_from_the_end_of_each_side() -> None:
 
 
 def test_a_name_stands_for_the_tokens_that_its_column_marks() -> None:
-    assert mark_column("cls") == "is_cls"
     assert grid(global_tokens("cls", 2), 3, is_cls=[1, 0, 0]) == "### #.# ###"
 
 

@@ -64,7 +64,7 @@ def test_any_text_gives_a_mask_or_a_syntax_error(text: str) -> None:
         ("widnow(3)", "widnow", "there is no mask named 'widnow'; did you mean 'window'?"),
         ("causal() | glbal_tokens(0)", "glbal", "did you mean 'global_tokens'?"),
         ("xyzzy()", "xyzzy", "there is no mask named 'xyzzy'"),
-        ("causal() and full()", "and", "expected & or | or the end, found 'and'; write &"),
+        ("causal() and full()", "and", "expected &, |, + or the end, found 'and'; write &"),
         ("causal() or full()", "or", "write |"),
         ("not causal()", "not", "write ~"),
         ("causal() & !full()", "!", "expected a mask, found '!'; write ~"),
@@ -159,6 +159,8 @@ def test_long_texts_are_read_without_recursion() -> None:
     assert len(parse(alternatives).alternatives()) == number
     heads = parse(f"per_head({', '.join(f'window({n})' for n in range(number))})")
     assert heads.at_head(7, number) == window(7)
+    positions = range(20_000)
+    assert parse(f"global_tokens({', '.join(map(str, positions))})") == global_tokens(*positions)
     assert parse(str(heads)) == heads
 
 

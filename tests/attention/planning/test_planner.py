@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from finetune.attention.kernels.dense import dense_attention
+from finetune.attention.kernels.plan import AttentionPlan
 from finetune.attention.kernels.tiled import tiled_attention
 from finetune.attention.layout import LayoutError, Ragged, ragged_mask
 from finetune.attention.masks import Mask, MaskError, MissingColumn, parse
@@ -19,18 +20,25 @@ lengths = st.lists(st.integers(0, 12), min_size=0, max_size=5)
 kernels = st.sampled_from([None, *KERNELS])
 
 
-def stream(sizes: list[int], seed: int) -> Ragged:
-    """Return examples with every column and value that random masks read."""
+def stream(sizes: list[int], seed: int, *, scattered: bool = False) -> Ragged:
+    """Return examples with every column and value that random masks read; words are runs unless they are scattered."""
     generator = torch.Generator().manual_seed(seed)
+    words = torch.randint(0, 4, (sum(sizes),), generator=generator)
     columns = {
-        "word": torch.randint(0, 4, (sum(sizes),), generator=generator).sort().values,
+        "word": words if scattered else words.sort().values,
         "is_cls": (torch.rand(sum(sizes), generator=generator) < 0.1).long(),
     }
     return Ragged.from_lengths(sizes, columns, {"source_length": torch.tensor(sizes, dtype=torch.int64) // 2})
 
 
 def outcomes(
-    mask: Mask, queries: Ragged, keys: Ragged, has_relative_bias: bool, kernel: str | None, seed: int
+    mask: Mask,
+    queries: Ragged,
+    keys: Ragged,
+    has_relative_bias: bool,
+    kernel: str | None,
+    seed: int,
+    attention_plan: AttentionPlan | None = None,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """Return output and all gradients by the plan, and by the reference."""
     generator = torch.Generator().manual_seed(seed)
@@ -41,7 +49,7 @@ def outcomes(
 
     query, key = leaf(queries.total, NUM_HEADS, HEAD_DIM), leaf(keys.total, NUM_HEADS, HEAD_DIM)
     value, table = leaf(keys.total, NUM_HEADS, HEAD_DIM + 1), leaf(NUM_HEADS, 2 * longest - 1)
-    attention_plan = plan(
+    attention_plan = attention_plan or plan(
         mask, queries, keys, NUM_HEADS, head_dim=HEAD_DIM, has_relative_bias=has_relative_bias, kernel=kernel
     )
     found = tiled_attention(query, key, value, attention_plan, bias_table=table if has_relative_bias else None)
@@ -85,12 +93,21 @@ LONG = [
     "causal() & window(40)",
     "window(20) | global_tokens(0, -1)",
     "window(20) | global_tokens(cls)",
+    "window(20) & ~keys(cls) | queries(0, -1)",
     "dilated(60, 4) | global_tokens(7)",
     "dilated(60, 4) & causal() | global_tokens(cls)",
     "blocks(50)",
     "strided(9)",
     "same(word)",
+    "same(word) | global_tokens(cls)",
+    "same(word) & window(30)",
+    "same(word) | window(3)",
+    "near(word, 1) & window(50)",
+    "before(word) | same(word)",
     "random_keys(5, 1)",
+    "random_keys(2, 1, by_head=true) | window(2)",
+    "random_keys(9, 1) & window(100) | global_tokens(0)",
+    "~custom(every_third)",
     "~window(100)",
     "prefix(source_length) | causal()",
     "per_head(window(10), full(), none(), custom(every_third))",
@@ -100,7 +117,8 @@ LONG = [
 @pytest.mark.parametrize("kernel", [None, *KERNELS])
 @pytest.mark.parametrize("text", LONG)
 def test_long_examples_among_short_ones_are_the_reference(text: str, kernel: str | None) -> None:
-    queries, keys = stream([3, 300, 0, 65, 1], 0), stream([300, 90, 5, 0, 2], 1)
+    queries = stream([3, 300, 0, 65, 1], 0, scattered=True)
+    keys = stream([300, 90, 5, 0, 2], 1)
     for layouts in ((queries, queries), (queries, keys)):
         found, expected = outcomes(parse(text), *layouts, layouts[0] is layouts[1], kernel, 0)
         torch.testing.assert_close(found, expected)

@@ -9,7 +9,8 @@ from finetune.attention.planning import selection
 from finetune.attention.planning.heads import HeadGroup, head_groups
 from finetune.attention.planning.key_sets import dense_rows
 from finetune.attention.planning.selection import cost_of_blocks, cost_of_whole, select_strategy
-from finetune.attention.planning.strategies import WHOLE, block_strategies
+from finetune.attention.planning.strategies import WHOLE, Strategy, block_strategies
+from tests.attention.expressions import every_third
 
 
 def group_of(text: str, *lengths: int) -> HeadGroup:
@@ -76,3 +77,21 @@ def test_a_remembered_strategy_does_not_hide_a_missing_column() -> None:
     select_strategy(known, 64, None)
     with pytest.raises(MissingColumn):
         select_strategy(group_of("same(word)", 100), 64, None)
+
+
+def test_heads_that_draw_random_keys_share_one_selection(monkeypatch: pytest.MonkeyPatch) -> None:
+    selected = []
+    cheapest = selection._cheapest
+
+    def counted(group: HeadGroup, head_dim: int, kernel: str | None) -> Strategy:
+        selected.append(group.heads)
+        return cheapest(group, head_dim, kernel)
+
+    monkeypatch.setattr(selection, "_cheapest", counted)
+    monkeypatch.setattr(selection, "_selected", {})
+    layout = Ragged.from_lengths([300])
+    for text, number in (("random_keys(2, 1, by_head=true) | window(3)", 1), (f"custom({every_third.__name__})", 4)):
+        selected.clear()
+        for group in head_groups(parse(text), layout, layout, 4):
+            selection.select_strategy(group, 64, None)
+        assert len(selected) == number

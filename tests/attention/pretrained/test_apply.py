@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
+from finetune.attention.layer_numbers import ProgramError
 from finetune.attention.layers import Decoder, Encoder, EncoderDecoder
 from finetune.attention.masks import MaskError
 from finetune.attention.pretrained import CONFIG_KEY, PretrainedError, apply_masks, remove_masks
-from finetune.attention.program import Program, ProgramError
+from finetune.attention.program import Program
 from tests.attention.pretrained.tiny import (
     HEADS,
     LAYERS,

@@ -12,11 +12,12 @@ from transformers import PreTrainedModel
 
 from finetune.attention.layers import Encoder, EncoderDecoder
 from finetune.attention.layout import Padded
-from finetune.attention.masks import Mask, causal
+from finetune.attention.masks import Mask, causal, parse
 from finetune.attention.pretrained import apply_masks
 from finetune.attention.program import Program, Site
 from tests.attention.expressions import masks
 from tests.attention.pretrained.tiny import LAYERS, build, padding, tokens
+from tests.attention.score_terms import scored_texts
 
 properties = settings(deadline=None, max_examples=50)
 lengths = st.lists(st.integers(0, 6), min_size=1, max_size=3).filter(any)
@@ -24,10 +25,15 @@ sides = st.sampled_from(["left", "right"])
 CLS = 7
 
 
+of_self = masks | scored_texts(in_cross=False).map(parse)
+of_cross = masks | scored_texts(in_cross=True).map(parse)
+"""Masks for the sites, half of them with score terms."""
+
+
 @st.composite
-def sites(draw: st.DrawFn) -> Site:
+def sites(draw: st.DrawFn, each: st.SearchStrategy[Mask] = of_self) -> Site:
     """One mask for the last layer, another for those before."""
-    return Site(draw(masks), (("-1", draw(masks)),))
+    return Site(draw(each), (("-1", draw(each)),))
 
 
 @functools.cache
@@ -84,9 +90,9 @@ def test_an_encoder_under_any_masks(site: Site, rows: list[int], side: str, name
 
 @properties
 @given(
-    encoder=masks,
+    encoder=of_self,
     decoder=sites(),
-    cross=sites(),
+    cross=sites(of_cross),
     rows=lengths,
     side=sides,
     name=st.sampled_from(["T5ForConditionalGeneration", "EncoderDecoderModel"]),
@@ -122,14 +128,14 @@ def test_an_encoder_decoder_under_any_program(
     assert_close(hidden[target_keep == 1], expected[target_keep == 1])
 
 
-growing = masks.filter(lambda mask: not mask.needs.length and not mask.needs.columns)
+growing = of_self.filter(lambda mask: not mask.needs.length and not mask.needs.columns)
 """Masks that mean the same while a text grows."""
 
 
 @properties
 @given(
-    decoder=growing.map(lambda mask: causal() & mask),
-    cross=masks.filter(lambda mask: not mask.needs.length),
+    decoder=growing.map(lambda mask: mask.with_boolean(causal() & mask.boolean)),
+    cross=of_cross.filter(lambda mask: not mask.needs.length),
     rows=lengths,
     side=sides,
     name=st.sampled_from(["T5ForConditionalGeneration", "EncoderDecoderModel"]),

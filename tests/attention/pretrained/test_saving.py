@@ -22,6 +22,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from finetune.attention.layer_numbers import ProgramError
 from finetune.attention.masks import MaskError, register_predicate
 from finetune.attention.masks.scope import Scope
 from finetune.attention.pretrained import (
@@ -32,7 +33,7 @@ from finetune.attention.pretrained import (
     remove_masks,
     saved_masks,
 )
-from finetune.attention.program import Program, ProgramError
+from finetune.attention.program import Program
 from finetune.models.stored_config import read_config
 from tests.attention.pretrained.tiny import batch, bert_config, build
 

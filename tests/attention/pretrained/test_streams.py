@@ -30,7 +30,7 @@ from transformers import (
 from finetune.attention.layout import Ragged
 from finetune.attention.masks import full
 from finetune.attention.pretrained import PretrainedError, apply_masks, reads_streams
-from finetune.attention.pretrained.streams import bias_table
+from finetune.attention.pretrained.streams import bias_table, means
 from finetune.attention.pretrained.tokens import MaskRequest, Tokens
 from finetune.attention.program import Program, Site
 from tests.attention.expressions import masks
@@ -262,12 +262,33 @@ def test_models_that_read_rows_say_so() -> None:
     umt5 = apply_masks(UMT5ForConditionalGeneration(small), Program())
     mean = copy.deepcopy(OTHERS["modernbert"])
     mean.classifier_pooling = "mean"
-    averaging = apply_masks(ModernBertForSequenceClassification(mean), Program())
+    unknown = apply_masks(ModernBertForSequenceClassification(mean), Program())
+    vars(unknown.config)["classifier_pooling"] = "max"  # this version of the config refuses another value
+    masked = apply_masks(unknown, Program())
     stock = AlbertForSequenceClassification(OTHERS["albert"])
-    assert not any(map(reads_streams, (umt5, averaging, stock)))
+    assert not any(map(reads_streams, (umt5, masked, stock)))
     ids = torch.full((1, 5), CLS)
-    with pytest.raises(PretrainedError, match="averages a row's tokens"):
-        averaging(ids, layout=Ragged.from_lengths([2, 3]))
+    with pytest.raises(PretrainedError, match=r"what its head reads of a row \(classifier_pooling='max'\)"):
+        masked(ids, layout=Ragged.from_lengths([2, 3]))
+
+
+@pytest.mark.parametrize("lengths", [LENGTHS, [1, 1], [40, 3]])
+def test_a_head_that_averages_tokens_reads_streams(lengths: list[int]) -> None:
+    torch.manual_seed(0)
+    config = copy.deepcopy(OTHERS["modernbert"])
+    config.classifier_pooling = "mean"
+    model: Any = ModernBertForSequenceClassification(config)
+    model = model.double().eval()
+    masked = apply_masks(model, Program(encoder=Site.from_config("window(2) | global_tokens(0)")))
+    assert reads_streams(masked)
+    assert_same(masked, texts(lengths))
+
+
+def test_a_mean_in_bfloat16_is_rounded_once() -> None:
+    layout = Ragged.from_lengths([3000, 2])
+    found = means(torch.ones(3002, 4, dtype=torch.bfloat16), layout)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, torch.ones(2, 4, dtype=torch.bfloat16))
 
 
 def test_a_bias_of_another_shape_than_the_table_is_refused() -> None:

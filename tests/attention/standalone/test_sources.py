@@ -1,7 +1,7 @@
 """The attention package as one file that imports nothing of finetune."""
 
 from finetune.attention.pretrained import like_bert
-from finetune.attention.standalone.own_code import OwnModule, PredicateSource
+from finetune.attention.standalone.own_code import FunctionSource, OwnModule
 from finetune.attention.standalone.sources import attention_module, collect_sources
 
 
@@ -27,7 +27,7 @@ def package_of(text: str) -> str:
 
 def test_other_code_has_another_name_so_that_both_can_be_imported() -> None:
     family = like_bert("Other", "Other", "other")
-    own = OwnModule("x = 1", (PredicateSource("near", "close", ("word",), (), False, True),))
+    own = OwnModule("x = 1", (FunctionSource("register_predicate", "near", "close", ("word",), (), False, True),))
     texts = [attention_module(), attention_module((own,)), attention_module(families=(family,))]
     assert len({package_of(text) for text in texts}) == 3
     assert package_of(attention_module()) == package_of(texts[0])
