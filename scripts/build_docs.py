@@ -39,7 +39,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def draw_pictures(docs: Path, pictures: Path) -> list[Path]:
-    """Run every `finetune mask ... --picture FILE` of the pages, so that pictures are what the commands beside them draw.
+    """Run every `finetune mask ... --picture FILE` of the pages, so that pictures are what their commands draw.
 
     Args:
         docs: Folder of the pages.
