@@ -39,7 +39,7 @@ def commands(text: str) -> Iterator[list[str]]:
 
 
 def draw_pictures(docs: Path, pictures: Path) -> list[Path]:
-    """Run every `finetune mask ... --png FILE` of the pages, so that pictures are what the commands beside them draw.
+    """Run every `finetune mask ... --picture FILE` of the pages, so that pictures are what their commands draw.
 
     Args:
         docs: Folder of the pages.
@@ -54,8 +54,8 @@ def draw_pictures(docs: Path, pictures: Path) -> list[Path]:
     drawn = []
     for page in sorted(docs.rglob("*.md")):
         for words in commands(page.read_text(encoding="utf-8")):
-            if words[:2] == ["finetune", "mask"] and "--png" in words:
-                place = words.index("--png") + 1
+            if words[:2] == ["finetune", "mask"] and "--picture" in words:
+                place = words.index("--picture") + 1
                 drawn.append(pictures / words[place])
                 with contextlib.redirect_stdout(io.StringIO()):
                     app([*words[1:place], str(drawn[-1]), *words[place + 1 :]], standalone_mode=False)

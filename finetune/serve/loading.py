@@ -45,6 +45,8 @@ def find_recipe(
     origin = find_model(name)
     with one_message(origin.model):
         own = origin.recipe or _made_recipe(origin.model, kind)
+        if origin.recipe is not None:
+            _check_masks(origin.model, own)
     head = tasks.create(own).head
     if kind not in (None, head, own.task.kind):
         raise UserError(f"the model is for {head.replace('_', ' ')}", where=f"--task {kind}", fix="leave --task out")
@@ -146,6 +148,22 @@ def _made_recipe(name: str, kind: str | None) -> Recipe:
         data=recipe.Data(path="-"),
         attention=_saved_attention(config),
     )
+
+
+def _check_masks(name: str, own: Recipe) -> None:
+    """Raise an error if the model's configuration holds other masks than its recipe.
+
+    Raises:
+        UserError: They differ, or the configuration cannot be read.
+    """
+    saved = pretrained.saved_masks(_config(name))
+    if saved is not None and saved[0] != own.attention.program:
+        raise UserError(
+            f"{name} has other masks in its configuration than in the recipe beside it",
+            expected="the masks that the model was trained under, in both",
+            found=f"{saved[0].to_config()} in config.json, {own.attention.program.to_config()} in recipe.yaml",
+            fix="take the recipe.yaml of another model out of the folder",
+        )
 
 
 def _saved_attention(config: PreTrainedConfig) -> recipe.Attention:

@@ -57,7 +57,7 @@ def test_the_message_says_where_and_what_to_do(run: Path, name: str, content: st
         ({"data.name": None, "data.sample": "sentiment"}, "sentiment_sample", ("en",)),
         ({"data.name": None, "data.sample": "interface"}, "interface_sample", ()),
         ({"data.sources": [{"sample": "licence"}, {"path": "a_sample"}]}, "licence_sample, a_sample", ("en",)),
-        ({"data.path": "mine.csv", "data.sample": "sentiment"}, "mine.csv", ()),
+        ({"data.path": "mine.csv"}, "mine.csv", ()),
     ],
 )
 def test_samples_have_names_and_languages(

@@ -92,7 +92,8 @@ def test_a_class_of_transformers_tells_its_head() -> None:
 def test_no_other_module_names_a_kind_of_task() -> None:
     named = re.compile(rf"[\"']({'|'.join(BUILT_IN)})[\"']")
     sources = (path for path in (ROOT / "finetune").rglob("*") if path.suffix in (".py", ".jinja"))
-    own = (ROOT / "finetune" / "tasks", ROOT / "finetune" / "recipe")
+    # Drafting chooses among the tasks by what it finds in data.
+    own = [ROOT / "finetune" / name for name in ("tasks", "recipe", "drafting")]
     column = ROOT / "finetune" / "data" / "dict_rows.py"  # the Hub's data sets have a column named translation
     found = [path for path in sources if path.parent not in own and named.search(path.read_text())]
     assert [path for path in found if path != column] == []

@@ -11,18 +11,18 @@ from scripts.build_docs import broken_links, commands, describe_commands, descri
 
 PAGE = """# Masks
 ```sh
-finetune mask "window(1)" --length 4 --png small.png   # a comment
+finetune mask "window(1)" --length 4 --picture small.png   # a comment
 finetune mask "causal()" --length 4
 ```
 ```python
-finetune mask "full()" --png not_this.png
+finetune mask "full()" --picture not_this.png
 ```
 """
 
 
 def test_commands_are_the_lines_of_shell_blocks_as_words() -> None:
     assert list(commands(PAGE)) == [
-        ["finetune", "mask", "window(1)", "--length", "4", "--png", "small.png"],
+        ["finetune", "mask", "window(1)", "--length", "4", "--picture", "small.png"],
         ["finetune", "mask", "causal()", "--length", "4"],
     ]
 

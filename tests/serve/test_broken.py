@@ -43,7 +43,8 @@ def load(folder: Path) -> None:
 @pytest.fixture(params=KINDS, ids="-".join)
 def model(request: pytest.FixtureRequest, finished: Finished, tmp_path: Path) -> Path:
     """A copy of a finished run's model, without its recipe."""
-    return Path(shutil.copytree(finished(*request.param, **MASKS) / "model", tmp_path / "broken"))
+    folder = finished(*request.param, **MASKS) / "model"
+    return Path(shutil.copytree(folder, tmp_path / "broken", ignore=shutil.ignore_patterns("recipe.yaml")))
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

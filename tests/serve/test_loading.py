@@ -15,7 +15,7 @@ from tests.serve.conftest import Finished, Predict, held_out, read_jsonl
 
 def plain(run: Path, folder: Path, **config: Any) -> Path:
     """A copy of a run's model without its recipe, with other values in its configuration."""
-    shutil.copytree(run / "model", folder)
+    shutil.copytree(run / "model", folder, ignore=shutil.ignore_patterns("recipe.yaml"))
     path = folder / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **config}))
     return folder
@@ -80,3 +80,14 @@ def test_the_task_of_a_trained_model_cannot_be_chosen(finished: Finished) -> Non
     with pytest.raises(UserError, match="the model is for text classification") as caught:
         find_recipe(run, "text_to_text")
     assert caught.value.where == "--task text_to_text"
+
+
+def test_masks_that_differ_from_those_of_the_recipe_are_refused(finished: Finished, tmp_path: Path) -> None:
+    run = finished("text_classification", "bert", **{"attention.encoder": "window(1) | global_tokens(cls)"})
+    folder = shutil.copytree(run / "model", tmp_path / "moved")
+    _, recipe = find_recipe(str(folder))
+    assert str(recipe.attention.program.encoder.mask) == "window(1) | global_tokens(cls)"
+    text = (folder / "recipe.yaml").read_text()
+    (folder / "recipe.yaml").write_text(text.replace("window(1)", "window(2)"))
+    with pytest.raises(UserError, match="other masks in its configuration than in the recipe beside it"):
+        find_recipe(str(folder))

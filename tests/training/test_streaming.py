@@ -75,6 +75,7 @@ def test_killed_and_gone_on_with_it_ends_as_data_in_memory(toy: Toy, tmp_path: P
         recipe = compose.override(recipe, {"data.path": None, "data.function": f"{tmp_path / 'mine.py'}:load"})
     run_recipe(recipe)
     streamed = compose.override(elsewhere(recipe, "streamed"), {"data.streaming": True, "resume": "auto"})
+    streamed = streamed.with_changes(recipe.changes)  # results.json holds them
     log = tmp_path / "log"
     assert finish(start(killed_at(streamed, 60), log)) == [-9], log.read_text()
     assert finish(start(lambda: status(streamed), log)) == [0], log.read_text()

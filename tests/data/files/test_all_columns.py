@@ -66,8 +66,11 @@ def test_inner_columns_have_dotted_names(tmp_path: Path) -> None:
 def test_damaged_values(tmp_path: Path) -> None:
     broken = pa.Array.from_buffers(pa.string(), 1, [*pa.array(["a"]).buffers()[:2], pa.py_buffer(b"\x80")])
     pq.write_table(pa.table({"text": broken}), tmp_path / "a.parquet")
-    with pytest.raises(UserError, match="the file holds values that cannot be read"):
+    with pytest.raises(UserError, match="the file is not valid parquet"):
         first(tmp_path / "a.parquet", "parquet")
+    pq.write_table(pa.table({"day": pa.array([10**15], pa.timestamp("s"))}), tmp_path / "b.parquet")
+    with pytest.raises(UserError, match="the file holds values that cannot be read"):
+        first(tmp_path / "b.parquet", "parquet")
 
 
 def test_conll_columns(tmp_path: Path) -> None:
