@@ -53,7 +53,7 @@ def test_no_better_than_the_majority_baseline() -> None:
 
 
 def test_keys_that_are_set_already_are_not_named_again() -> None:
-    keys = {"class_weights": "balanced", "steps": 40}
+    keys: dict[str, Any] = {"class_weights": "balanced", "steps": 40}
     told = found("text_classification", ["a", "b"], ["b", "b"], ["a", "b"], **keys)
     assert told is not None
     assert "class_weights" not in told
