@@ -111,7 +111,7 @@ def _check_data(report: CheckReport, task: Task, given: Sequence[SourceRows]) ->
     report.warnings += leakage(parts, fields)
     report.rows = {split: part.num_rows for split, part in parts.items()}
     report.labels = _count_labels(parts, fields)
-    report.warnings += [*_check_classes(report, fields), *few_rows(report.rows)]
+    report.warnings += [*_check_classes(report, fields, loaded), *few_rows(report.rows)]
     return loaded
 
 
@@ -135,10 +135,11 @@ def _count_labels(parts: Mapping[str, SplitView], fields: Sequence[Field]) -> di
     }
 
 
-def _check_classes(report: CheckReport, fields: Sequence[Field]) -> Iterator[UserError]:
+def _check_classes(report: CheckReport, fields: Sequence[Field], loaded: LoadedData | None) -> Iterator[UserError]:
     for one in fields:
         if one.kind in LABELS:
-            yield from spellings(sum(report.labels.values(), Counter()), one)
+            if loaded is None:  # otherwise labels that look alike are among its warnings
+                yield from spellings(sum(report.labels.values(), Counter()), one)
             yield from skewed(report.labels.get("train", Counter()), one, report.recipe)
 
 

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from finetune.data import Field
+from finetune.data.messages import plural
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks.labelling import OUTSIDE
@@ -38,7 +39,7 @@ def skewed(counts: Counter[str], field: Field, recipe: Recipe) -> Iterator[UserE
         "the classes are skewed",
         where=f"the train split, column {field.column!r}",
         found=f"{common!r} is {share:.1%} of all, so that always answering it has that accuracy; {rare!r} occurs "
-        f"{least:,} times in {counts.total():,}",
+        f"{plural(least, 'time')} in {counts.total():,}",
         fix="training.class_weights=balanced lets rare classes count as much, and training.best_metric=f1 watches them",
     )
 

@@ -59,8 +59,8 @@ def predict_command(
     try:
         summary = serve.predict_file(
             model,
-            serve.Input(_path(given), format_, encoding, delimiter),
-            serve.Output(_path(wanted), output_format),
+            serve.Input(_path(given, "--input"), format_, encoding, delimiter),
+            serve.Output(_path(wanted, "--output"), output_format),
             kind=task,
             overrides=overrides,
             scores=scores,
@@ -87,5 +87,7 @@ def _predict_overrides(model: str, words: list[str], columns: list[str], num_bea
     return compose.parse_overrides([*words, *(f"data.columns.{column}" for column in columns), *beams])
 
 
-def _path(name: str) -> Path | None:
+def _path(name: str, option: str) -> Path | None:
+    if not name.strip():
+        raise UserError(f"{option} is empty", expected="the name of a file, or - for the standard stream")
     return None if name == "-" else Path(name).expanduser()

@@ -12,6 +12,8 @@ from finetune.data.messages import escaped, plural, shorten_list
 from finetune.data.rows import Rows
 from finetune.errors import UserError
 
+_MISSING = ("nan", "<na>")
+"""What pandas and numpy write as text in the place of a missing value, in lower case."""
 _FEWEST_ROWS = 10
 """With fewer rows, that most classes have one example means little."""
 
@@ -27,7 +29,7 @@ def alike(labels: Iterable[str]) -> list[tuple[str, ...]]:
 def label_warnings(
     field: Field, rows: Mapping[str, Rows], columns: Mapping[str, pa.ChunkedArray], declared: Iterable[str]
 ) -> list[UserError]:
-    """Return warnings about labels that look like one class under two names, and about a column without classes.
+    """Return warnings about labels that look alike, labels that look like missing values, and a column without classes.
 
     Args:
         field: The field of the labels.
@@ -37,6 +39,8 @@ def label_warnings(
     """
     found = set().union(*map(distinct_labels, columns.values())) - set(declared)
     warnings = [_alike(field, rows, columns, group) for group in alike(found)]
+    if missing := sorted(label for label in found if label.casefold() in _MISSING):
+        warnings.append(_missing(field, rows, columns, missing))
     train = columns["train"]
     if field.kind == "label" and not declared and len(train) >= _FEWEST_ROWS:
         counts = pc.value_counts(train)
@@ -58,14 +62,30 @@ def _alike(
     by_case = len({label.casefold() for label in group}) == 1
     reason = "but for case" if by_case else "but for case, Unicode form or characters that nobody sees"
     rarest = min(group, key=lambda label: sum(len(rows_with(column, [label])) for column in columns.values()))
-    places = {split: rows_with(column, [rarest]) for split, column in columns.items()}
     return UserError(
         f"{plural(len(group), 'label')} of column {field.column!r} are equal {reason}, and count as different classes: "
         + shorten_list([escaped(label) for label in group]),
-        where="; ".join(rows[split].where(found) for split, found in places.items() if found),
+        where=_places(rows, columns, [rarest]),
         found=f"{escaped(rarest)} in these rows, which is the rarest of them",
         fix="write the labels in one way; data.labels=[...] names the classes where all of them are meant",
     )
+
+
+def _missing(
+    field: Field, rows: Mapping[str, Rows], columns: Mapping[str, pa.ChunkedArray], missing: list[str]
+) -> UserError:
+    return UserError(
+        f"{shorten_list(missing)} of column {field.column!r} counts as a class, and is what pandas writes where a "
+        "label is missing",
+        where=_places(rows, columns, missing),
+        fix="leave out these rows by data.filter; data.labels=[...] names the classes where it is meant as one",
+    )
+
+
+def _places(rows: Mapping[str, Rows], columns: Mapping[str, pa.ChunkedArray], labels: list[str]) -> str:
+    """Return where the rows with any of these labels are, in all splits."""
+    places = {split: rows_with(column, labels) for split, column in columns.items()}
+    return "; ".join(rows[split].where(found) for split, found in places.items() if found)
 
 
 def _no_classes(field: Field, rows: Rows, labels: pa.ChunkedArray, count: int, single: int) -> UserError:

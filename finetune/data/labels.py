@@ -15,6 +15,8 @@ from finetune.errors import UserError, nearest
 NO_TARGET = "-100"
 """Label of a word that is neither learned nor scored, as in transformers, unless data.labels holds it as a class."""
 
+_NO_LABEL = "-1"
+"""What data sets such as those of GLUE write in the place of a label."""
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
@@ -94,8 +96,11 @@ def _unknown(
     field: Field, rows: Rows, column: pa.ChunkedArray, unknown: list[str], names: tuple[str, ...], known_as: str
 ) -> UserError:
     found = rows_with(column, unknown)
-    likely = nearest(unknown[0], names)
+    # Numbers that look alike are as different as others, and -1 among them usually stands for no label.
+    likely = None if _INTEGER.fullmatch(unknown[0]) else nearest(unknown[0], names)
     guess = f"{quoted(likely)} for {quoted(unknown[0])}?" if likely else "correct the rows,"
+    if _NO_LABEL in unknown:
+        guess = f"leave out the rows where {_NO_LABEL} stands for no label, by data.filter;"
     told = shorten_list([escaped(name) for name in unknown], most=10)
     return UserError(
         f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {told}",

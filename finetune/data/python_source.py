@@ -126,7 +126,13 @@ def _rows(name: str, given: Any, data: DataSource, fields: Sequence[Field]) -> R
 
 def _iterable(name: str, given: Any, data: DataSource) -> Iterable[Any]:
     if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
-        raise UserError(f"{_key(data)} gives no rows", where=name, expected=_EXPECTED, found=f"{given!r:.80}")
+        raise UserError(
+            f"{_key(data)} gives no rows",
+            where=name,
+            expected=_EXPECTED,
+            found=f"{' '.join(repr(given).split()):.80}",  # arrays are written in several lines
+            fix="datasets.Dataset.from_dict(...) makes rows of columns" if isinstance(given, Mapping) else None,
+        )
     return given
 
 

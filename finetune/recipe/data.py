@@ -139,6 +139,8 @@ class DataSource(Section):
     def _not_empty(cls, value: Paths | None) -> Paths | None:
         if isinstance(value, str) and not value.strip():
             raise ValueError("it is empty; null leaves it out")
+        if isinstance(value, tuple) and not all(path.strip() for path in value):
+            raise ValueError("one of its paths is empty; leave it out")
         return value
 
     @model_validator(mode="after")

@@ -146,8 +146,10 @@ def _without_spelling(data: _Labels, named: str) -> LoadedData:
         UserError: The recipe names a scheme, and the labels do not belong to it.
     """
     labels = sorted(set(data.whole) - {OUTSIDE})
+    loaded = data.loaded
     if not labels:
         reason = f"since there is no label but {OUTSIDE}"
+        loaded = replace(loaded, warnings=(*loaded.warnings, _no_entities(data)))
     elif find_spelling(data.whole, named=True):
         reason = f"since {shorten_list(labels, most=3)} can be anything (task.scheme=... names a scheme of entities)"
     else:
@@ -155,10 +157,20 @@ def _without_spelling(data: _Labels, named: str) -> LoadedData:
         examples = shorten_list(labels, most=3)
         reason = f"since they have no B, I, E or S before or after a type, such as B-PER: {examples}{numbers}"
     if named == "auto":
-        return _plain(data.loaded, reason)
+        return _plain(loaded, reason)
     if labels:
         raise _outside_scheme(data, labels, Labelling(NAMED[named]), named)
-    return replace(data.loaded, notes=(*data.loaded.notes, f"labels are read as {named}; {reason[6:]}"))
+    return replace(loaded, notes=(*loaded.notes, f"labels are read as {named}; {reason[6:]}"))
+
+
+def _no_entities(data: _Labels) -> UserError:
+    return UserError(
+        f"all words are labelled {OUTSIDE}, so that there is nothing to learn",
+        where=data.loaded.where("train", 0),
+        found=f"{plural(data.whole[OUTSIDE], 'word')} labelled {OUTSIDE}, and no other",
+        fix="data.columns.labels=... names another column; files without a header get their names by "
+        "data.column_names=[...]",
+    )
 
 
 def _scheme(data: _Labels, spelling: Spelling, named: str) -> Scheme:

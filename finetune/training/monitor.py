@@ -67,7 +67,7 @@ class Monitor:
             return
         state, limit = self.state, self.training.max_left_out if self.training.on_nonfinite == "skip" else 0
         if flags.is_finite or state.skipped_steps >= limit:
-            raise nonfinite_error(self.run, flags, self.loop.learning_rate, state.skipped_steps)
+            raise nonfinite_error(self.run, flags, state.skipped_steps)
         state.skipped_steps += 1
         self.epoch_mean.targets -= flags.targets
         self.log_mean.targets -= flags.targets

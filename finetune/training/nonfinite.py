@@ -193,13 +193,12 @@ def reads_on_device(optimizer: Any) -> bool:
     return getattr(optimizer, "_step_supports_amp_scaling", False) and not optimizer._optimizer_step_post_hooks
 
 
-def nonfinite_error(run: Run, flags: StepFlags, rate: float, skipped_steps: int) -> UserError:
+def nonfinite_error(run: Run, flags: StepFlags, skipped_steps: int) -> UserError:
     """Return the error to raise when the loss or the gradient is not finite, with step, examples and likely cause.
 
     Args:
         run: The run.
         flags: The outcome of the step on this process.
-        rate: The learning rate of the step.
         skipped_steps: Number of steps that were skipped before it.
     """
     odd = [not bool(loss.isfinite()) for loss in flags.losses]
@@ -213,7 +212,7 @@ def nonfinite_error(run: Run, flags: StepFlags, rate: float, skipped_steps: int)
         expected="numbers",
         found=f"losses of {values}" if in_loss else "a gradient that is infinite or NaN",
         where=f"train {_examples(run, indices)}",
-        fix=_cause(run, rate),
+        fix=_cause(run),
     )
 
 
@@ -224,11 +223,16 @@ def _examples(run: Run, micro_batches: Sequence[Indices]) -> str:
     return f"examples {', '.join(map(str, examples[:_SHOWN]))}{more} (counted from 0)"
 
 
-def _cause(run: Run, rate: float) -> str:
+def _cause(run: Run) -> str:
     if any(not bool(weight.isfinite().all()) for weight in run.model.parameters()):
         return "the model's weights are not finite themselves: start from others"
     if run.precision.name == "fp16":
         return "training.precision=bf16 (or fp32): fp16 ends at 65,504, which T5's activations exceed"
-    lower = f"training.learning_rate={rate / 10:.1g} (it was {rate:.1e} at this step)"
-    clip = "" if run.recipe.training.max_grad_norm else ", or training.max_grad_norm=1"
-    return f"{lower}{clip}; training.on_nonfinite=skip skips such steps"
+    training = run.recipe.training
+    ways = ["training.on_nonfinite=skip skips such steps"]
+    if training.max_grad_norm is None:
+        ways.insert(0, "training.max_grad_norm=1")
+    # The recipe's rate, not the schedule's, which is 0 at the first step of a warm-up and after the last step.
+    if (lower := f"{training.learning_rate / 10:.1g}") != "0":
+        ways.insert(0, f"training.learning_rate={lower} (it is {training.learning_rate:g})")
+    return "; ".join(ways)

@@ -21,6 +21,8 @@ from finetune.tasks import EvaluationRecord, Task
 
 _LEAST_SPREAD = 0.01
 """Standard deviation of predicted numbers, relative to that of the references, below which they count as the same."""
+_FEWEST_STEPS = 10
+"""Number of steps below which predicted texts tell nothing, since a new decoder writes nothing sensible after them."""
 _EMPTY_SHARE = 0.5
 """Share of empty predictions from which on there is a warning."""
 _LONGEST = 60
@@ -39,6 +41,8 @@ def find_trivial(task: Task, train: Dataset, records: Sequence[EvaluationRecord]
         records: The predictions and references of the test split.
         steps: Number of optimizer steps of the run.
     """
+    if task.writes_text and steps < _FEWEST_STEPS:
+        return None
     pairs = list(_pairs(task, records))
     if len({reference for _, reference in pairs}) < 2:  # all references are the same, or there are none
         return None

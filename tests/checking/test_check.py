@@ -56,6 +56,15 @@ def test_all_errors_come_at_once_those_of_data_and_of_model(tmp_path: Path) -> N
     assert report.trial is None
 
 
+def test_labels_that_look_alike_are_told_once(tmp_path: Path) -> None:
+    path = write(tmp_path / "my.csv", [*clean(), ("great film", "Good")])
+    assert problems(check_file(path).warnings).count("case") == 1
+    write(path, [*clean(), ("great film", "Good"), ("", "good")])
+    assert problems(check_file(path).warnings).count("case") == 1, "where a row is refused as well"
+    declared = check_file(write(path, [*clean(), ("great film", "Good")]), "data.labels=[good,bad,Good]")
+    assert "case" not in problems(declared.warnings), "all of the declared classes are meant"
+
+
 def test_data_that_are_not_there(tmp_path: Path) -> None:
     report = check_file(tmp_path / "none.csv")
     assert "there is no file" in problems(report.errors)

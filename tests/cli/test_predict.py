@@ -22,3 +22,10 @@ def test_an_unknown_task_is_answered_with_those_that_there_are() -> None:
     shown = finetune("predict", "runs/a", "--task", "summarization")
     assert shown.returncode == 2
     assert "text_classification" in shown.stderr
+
+
+@pytest.mark.parametrize("option", ["--input", "--output"])
+def test_an_empty_name_is_refused(option: str) -> None:
+    shown = finetune("predict", "runs/a", "--input", "a.csv", option, "")
+    assert shown.returncode == 2
+    assert f"{option} is empty" in shown.stderr

@@ -29,6 +29,16 @@ def test_labels_equal_but_for_case_are_warned_of_with_the_rows_of_the_rarest(tmp
     assert f"{tmp_path / 'train.csv'}, line 4" in str(warning)
 
 
+@pytest.mark.parametrize("missing", ["nan", "NaN", "<NA>"])
+def test_missing_values_that_were_written_as_text_are_warned_of(tmp_path: Path, missing: str) -> None:
+    (warning,) = loaded(tmp_path, train=["pos", "neg", missing], dev=["pos"], test=["neg"]).warnings
+    assert str(warning).startswith(f"{missing} of column 'label' counts as a class, and is what pandas writes")
+    assert f"{tmp_path / 'train.csv'}, line 4" in str(warning)
+    named = loaded(tmp_path, train=["pos", "neg", missing], options={"labels": ("pos", "neg", missing)})
+    assert named.warnings == ()
+    assert loaded(tmp_path, train=["pos", "neg", "none"], dev=["pos"], test=["neg"]).warnings == ()
+
+
 def test_declared_classes_are_all_meant(tmp_path: Path) -> None:
     found = loaded(tmp_path, train=["pos", "Pos"], options={"labels": ("pos", "Pos")})
     assert found.warnings == ()

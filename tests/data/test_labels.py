@@ -48,6 +48,16 @@ def test_unknown_labels_of_a_split_are_told_together() -> None:
     assert "dev.csv, rows 1, 2, 3" in str(error)
 
 
+def test_no_number_is_proposed_for_another_and_minus_one_is_taken_for_no_label() -> None:
+    rows = {split: Rows(name=f"{split}.csv", columns={}) for split in ("train", "test")}
+    splits = {"train": column(["0", "1"]), "test": column(["1", "-1"])}
+    (error,) = unknown_labels(LABEL, rows, splits, ("0", "1"), "the train split")
+    assert str(error.fix).startswith("leave out the rows where -1 stands for no label, by data.filter; or")
+    splits["test"] = column(["1", "11"])
+    (error,) = unknown_labels(LABEL, rows, splits, ("0", "1"), "the train split")
+    assert str(error.fix).startswith("correct the rows, or")
+
+
 def test_numbers_are_replaced_by_the_names_at_their_places() -> None:
     assert name_classes(LABEL, column(["1", "0", "bad", "2"]), ("bad", "good")).to_pylist() == [
         "good",

@@ -130,6 +130,12 @@ def test_mistakes_of_data_sets_of_packages(name: str, problem: str, hint: str, t
         ("def load(split): yield from ()", "gives nothing for train", "None or nothing for splits"),
         ("def load(split): return 3", "gives no rows", "found:    3"),
         ("def load(split): return {'text': ['a']}", "gives no rows", "dictionaries"),
+        ("def load(split): return {'text': ['a']}", "gives no rows", "datasets.Dataset.from_dict(...) makes rows of"),
+        (
+            "import numpy as np\ndef load(split): return {'t': np.eye(2)}",
+            "gives no rows",
+            "array([[1., 0.], [0., 1.]])",
+        ),
         ("def load(split): return [{'text': 'a', 'label': 'b'}, ('a', 'b')]", "is no dictionary", "row 1 (counted"),
         ("def load(split): return [{'txt': 'a', 'label': 'b'}]", "there is no column 'text'", "data.columns.text=txt"),
         ("def load(split): return [{'text': '', 'label': 'b'}]", "1 row without text", "mine.py:load, split train"),

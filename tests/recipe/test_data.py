@@ -12,6 +12,8 @@ from finetune.recipe import Data, MixtureSource
         ({}, "one of path, name and sample is needed"),
         ({"name": "a", "dev_path": "dev.csv"}, "dev_path and test_path need path"),
         ({"path": " "}, "it is empty; null leaves it out"),
+        ({"path": ["a.csv", ""]}, "one of its paths is empty; leave it out"),
+        ({"path": "a.csv", "dev_path": [" "]}, "one of its paths is empty; leave it out"),
         ({"path": "a.csv", "labels": ["a", "b", "a"]}, "'a' is there more than once"),
         ({"sources": [{"path": "a.csv", "weight": 2}, {"path": "b.csv"}]}, "weights are given for all of them or for"),
         ({"path": "a.csv", "columns": {"label": ["toxic"]}}, "columns.label"),

@@ -41,6 +41,16 @@ def test_the_scheme_is_told_and_said_and_the_labels_stay_as_they_are(
     assert ("seqeval" in metrics) == ("plain" not in read_as)
 
 
+@pytest.mark.parametrize("scheme", ["auto", "iob2"])
+def test_words_that_are_all_outside_are_warned_of(make: Any, load: Any, scheme: str) -> None:
+    task, _ = make(TokenClassification(scheme=scheme))
+    prepared = task.prepare(load({"tokens": [["a", "b"]], "labels": [["O", "O"]]}, {"labels": ("O",)}))
+    assert "all words are labelled O, so that there is nothing to learn" in str(prepared.warnings[0])
+    assert "data.columns.labels=..." in str(prepared.warnings[0].fix)
+    prepared = task.prepare(load({"tokens": [["a", "b"]], "labels": [["O", "B-A"]]}, {"labels": ("B-A", "O")}))
+    assert prepared.warnings == ()
+
+
 def test_labels_that_are_not_of_the_scheme_are_refused(make: Any, load: Any) -> None:
     task, _ = make(TokenClassification(scheme="iob2"))
     loaded = load({"tokens": [["a", "b"]], "labels": [["O", "PER"]]}, {"labels": ("O", "PER")})

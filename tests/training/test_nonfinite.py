@@ -114,16 +114,34 @@ def flags_of(*losses: float) -> StepFlags:
 
 
 def test_the_likely_cause_is_named(toy: Toy) -> None:
-    run = prepare(small(toy, **{"training.max_grad_norm": None}))
-    told = nonfinite.nonfinite_error(run, flags_of(0.5, math.nan), 1e-3, 0)
+    run = prepare(small(toy, **{"training.max_grad_norm": None, "training.learning_rate": 1e-3}))
+    told = nonfinite.nonfinite_error(run, flags_of(0.5, math.nan), 0)
     assert told.where == "train examples 18, 19, 20, 21, 22, 23, 24, 25, 26, 27 and 8 more (counted from 0)"
     assert told.found == "losses of 0.5, nan"
     assert "training.learning_rate=0.0001" in str(told.fix)
     assert "training.max_grad_norm=1" in str(told.fix)
     in_fp16 = replace(run, precision=Precision("fp16", ""))
-    assert "training.precision=bf16" in str(nonfinite.nonfinite_error(in_fp16, flags_of(math.inf), 1e-3, 0).fix)
+    assert "training.precision=bf16" in str(nonfinite.nonfinite_error(in_fp16, flags_of(math.inf), 0).fix)
     next(run.model.parameters()).data.fill_(math.nan)
-    assert "weights are not finite themselves" in str(nonfinite.nonfinite_error(run, flags_of(math.nan), 1e-3, 0).fix)
+    assert "weights are not finite themselves" in str(nonfinite.nonfinite_error(run, flags_of(math.nan), 0).fix)
+
+
+@pytest.mark.parametrize("call", [0, 11])
+def test_the_proposed_rate_is_a_tenth_of_the_recipes_at_the_first_and_the_last_step(
+    toy: Toy, monkeypatch: pytest.MonkeyPatch, call: int
+) -> None:
+    """The schedule's own rate is 0 there, of which no fraction is a rate."""
+    keys = {"training.epochs": 1, "training.learning_rate": 2e-3, "training.warmup": 3, "training.schedule": "linear"}
+    run = prepare(small(toy, **keys))
+    broken(run, monkeypatch, not_a_number, call)
+    with pytest.raises(UserError) as caught:
+        training.fit(run)
+    assert str(caught.value.fix).startswith("training.learning_rate=0.0002 (it is 0.002);")
+
+
+def test_no_rate_is_proposed_below_the_smallest_number(toy: Toy) -> None:
+    run = prepare(small(toy, **{"training.learning_rate": 5e-324}))
+    assert "learning_rate" not in str(nonfinite.nonfinite_error(run, flags_of(math.nan), 0).fix)
 
 
 def test_an_optimizer_that_reads_on_the_device_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

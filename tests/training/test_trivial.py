@@ -15,7 +15,9 @@ from tests.training.conftest import TASKS
 from tests.training.conftest import toy as toy
 
 
-def found(kind: str, train: list[Any], predictions: list[Any], references: list[Any], **keys: Any) -> str | None:
+def found(
+    kind: str, train: list[Any], predictions: list[Any], references: list[Any], *, taken: int = 33, **keys: Any
+) -> str | None:
     recipe = Recipe.model_validate(
         {"name": "toy", "task": TASKS[kind][1], "model": {"name": "x"}, "data": {"path": "x"}, "training": keys}
     )
@@ -26,7 +28,7 @@ def found(kind: str, train: list[Any], predictions: list[Any], references: list[
         {column: train}, features=Features({column: List(value) if isinstance(train[0], list) else value})
     )
     records = [EvaluationRecord(0, None, wanted, given) for given, wanted in zip(predictions, references, strict=True)]
-    warning = find_trivial(task, split, records, steps=33)
+    warning = find_trivial(task, split, records, taken)
     return None if warning is None else str(warning)
 
 
@@ -51,7 +53,7 @@ def test_no_better_than_the_majority_baseline() -> None:
 
 
 def test_keys_that_are_set_already_are_not_named_again() -> None:
-    keys = {"class_weights": "balanced", "steps": 40}
+    keys: dict[str, Any] = {"class_weights": "balanced", "steps": 40}
     told = found("text_classification", ["a", "b"], ["b", "b"], ["a", "b"], **keys)
     assert told is not None
     assert "class_weights" not in told
@@ -95,6 +97,11 @@ def test_other_predictions_are_not_told(
     kind: str, train: list[Any], predictions: list[Any], references: list[Any]
 ) -> None:
     assert found(kind, train, predictions, references) is None
+
+
+def test_texts_after_a_few_steps_tell_nothing_of_the_run_but_classes_do() -> None:
+    assert found("text_to_text", ["x"], ["", ""], ["eins", "zwei"], taken=2) is None
+    assert found("text_classification", ["a", "b"], ["a", "a"], ["a", "b"], taken=2) is not None
 
 
 def test_a_run_tells_it_at_its_end(toy: Callable[..., Recipe], capsys: pytest.CaptureFixture[str]) -> None:

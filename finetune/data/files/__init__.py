@@ -13,7 +13,7 @@ from finetune.data.fields import Field
 from finetune.data.files.conll import read_conll
 from finetune.data.files.delimited import read_delimited, stream_delimited
 from finetune.data.files.dialects import find_dialect
-from finetune.data.files.find import SplitFiles, find_split_files, unused_note
+from finetune.data.files.find import SplitFiles, evaluation_note, find_split_files, unused_note
 from finetune.data.files.json_objects import read_json, read_jsonl, stream_jsonl
 from finetune.data.files.memories import read_memory
 from finetune.data.files.parallel import read_parallel, stream_parallel
@@ -122,7 +122,10 @@ def read_files(data: Data, fields: Sequence[Field]) -> dict[str, Rows]:
         if len(parts) == len(sources):
             splits[split] = join(parts)
     raise_merged(errors)
-    unused = unused_note(data, [source for sources in found.values() for source in sources])
-    if unused is not None:
-        splits["train"] = replace(splits["train"], notes=(*splits["train"].notes, unused))
+    told = [
+        evaluation_note(data, found.get("dev", ())),
+        unused_note(data, [source for sources in found.values() for source in sources]),
+    ]
+    more = [note for note in told if note is not None]
+    splits["train"] = replace(splits["train"], notes=(*splits["train"].notes, *more))
     return splits

@@ -249,6 +249,17 @@ def _saved_splits(folder: Path) -> dict[str, SplitFiles] | None:
     }
 
 
+def evaluation_note(data: Data, sources: Sequence[SplitFiles]) -> str | None:
+    """Return a note where the dev split of a folder is a file of evaluation, a name that could mean the test split."""
+    folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
+    if data.dev_path is not None or folder is None or not folder.is_dir():
+        return None
+    name = next((path.name for source in sources for path in source.paths), "")
+    if not name.lower().startswith(_EVALUATION):
+        return None
+    return f"{name} is read as the dev split, since no name begins with dev or val (data.dev_path)"
+
+
 def unused_note(data: Data, sources: Iterable[SplitFiles]) -> str | None:
     """Return a note on the data files of a folder that belong to no split; None if all files are used."""
     folder = Path(data.path).expanduser() if isinstance(data.path, str) else None

@@ -265,6 +265,10 @@ def test_a_file_of_evaluation_is_dev_where_nothing_else_is(tmp_path: Path) -> No
         split: [str(tmp_path / f"{name}.csv")]
         for split, name in (("train", "training"), ("dev", "evaluation"), ("test", "testing"))
     }
+    (note,) = [note for note in load_data(Data(path=str(tmp_path)), LABELLED).notes if "evaluation" in note]
+    assert note.startswith("evaluation.csv is read as the dev split")
+    named = Data(path=str(tmp_path), dev_path=str(tmp_path / "evaluation.csv"))
+    assert not [note for note in load_data(named, LABELLED).notes if "read as the dev split" in note]
 
 
 def test_files_that_are_not_used_are_named(tmp_path: Path) -> None:
