@@ -28,15 +28,15 @@ from scripts.gpu_checks.reference import (
     largest_error,
     outcome,
 )
-from scripts.gpu_checks.results import Comparison, Results, attempt
-from scripts.gpu_checks.setting import Setting
+from scripts.gpu_checks.results import Comparison, LeftOut, Results, attempt
+from scripts.gpu_checks.setting import Setting, why_not_compiled
 
 MAKERS: dict[str, Callable[[Case, str], Attend]] = {
     "dense": lambda case, device: dense(case, device, torch.float32),
     "tiled, chosen by cost": lambda case, device: tiled(case, device, None),
     "tiled, whole examples": lambda case, device: tiled(case, device, "whole"),
     "tiled, blocks": lambda case, device: tiled(case, device, "blocks"),
-    "fused": lambda case, device: fused(case, device),
+    "fused": lambda *arguments: fused(*arguments),  # defined below
 }
 """Every kernel but that of FlexAttention, which is compiled and has a part of its own."""
 
@@ -56,6 +56,10 @@ def check_kernels(setting: Setting) -> Results:
 
 def check_flex(setting: Setting) -> Results:
     """Compare FlexAttention with the reference: compiled with gradients on a GPU, else the forward pass alone."""
+    reason = why_not_compiled(setting) if setting.on_gpu else None
+    if reason is not None:
+        yield LeftOut("flex", reason)
+        return
     torch.set_float32_matmul_precision("highest")
     for case in cases(*amount(setting)):
         for dtype in TOLERANCES:
@@ -70,9 +74,7 @@ def amount(setting: Setting) -> tuple[int, int]:
     return (8, 12) if setting.tiny else (24, 200) if setting.quick else (300, 700)
 
 
-def compare(
-    name: str, case: Case, inputs: Inputs, expected: Sequence[Tensor], *, backward: bool = True
-) -> Comparison:
+def compare(name: str, case: Case, inputs: Inputs, expected: Sequence[Tensor], *, backward: bool = True) -> Comparison:
     """Compare a kernel with the reference.
 
     Args:
@@ -163,9 +165,7 @@ def fused(case: Case, device: str) -> Attend:
             pad(each, layout).transpose(1, 2)  # [examples, heads, padded_length, head_dim]
             for each, layout in ((query, query_rows), (key, key_rows), (value, key_rows))
         ]
-        output = fused_attention(
-            rows[0], rows[1], rows[2], allowed, bias=with_scores(bias, scores, query.dtype)
-        )
+        output = fused_attention(rows[0], rows[1], rows[2], allowed, bias=with_scores(bias, scores, query.dtype))
         return unpad(output.transpose(1, 2), query_rows)
 
     return attend

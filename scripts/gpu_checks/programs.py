@@ -39,7 +39,7 @@ FIRST = (
     "window(8) | global_tokens(0)",
     "causal() + alibi()",
     "per_head(causal(), blocks(16) | global_tokens(cls))",
-    "same(word) & prefix(n) + bias(word, 0.75)",
+    "(same(word) & prefix(n)) + bias(word, 0.75)",
     "none()",
 )
 """Masks of the first cases, which are not random."""

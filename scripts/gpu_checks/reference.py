@@ -83,8 +83,7 @@ def dense(case: Case, device: str, dtype: torch.dtype = torch.float64) -> Attend
     def attend(query: Tensor, key: Tensor, value: Tensor, table: Tensor | None) -> Tensor:
         outputs = []
         rows = [
-            each.split(side.lengths)
-            for each, side in ((query, case.queries), (key, case.keys), (value, case.keys))
+            each.split(side.lengths) for each, side in ((query, case.queries), (key, case.keys), (value, case.keys))
         ]
         for number, example in enumerate(zip(*rows, strict=True)):
             q, k, v = (each.transpose(0, 1)[None].to(dtype) for each in example)  # [1, heads, tokens, head_dim]

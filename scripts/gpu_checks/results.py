@@ -82,11 +82,28 @@ class Failed:
     traceback: str
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.traceback.strip().splitlines()[-1]}"
+        return f"{self.name}: {last_line(self.traceback)}"
 
 
-Result = Comparison | Measurement | LeftOut | Failed
+@dataclass(frozen=True)
+class Machine:
+    """The machine that was found.
+
+    Args:
+        facts: What `setting.describe` returns; None where there is no GPU.
+    """
+
+    facts: dict[str, Any] | None
+
+
+Result = Comparison | Measurement | LeftOut | Failed | Machine
 Results = Iterator[Result]
+
+
+def last_line(traceback_text: str) -> str:
+    """Return the line of a traceback that names the error; further lines of its message are indented."""
+    lines = traceback_text.strip().splitlines()
+    return next((line for line in reversed(lines) if not line.startswith(" ")), lines[-1])
 
 
 def attempt(name: str, run: Callable[[], Result]) -> Result:

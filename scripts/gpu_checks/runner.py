@@ -2,7 +2,7 @@
 
 A kernel that fails can break CUDA for the rest of its process, and a compiler can hang. So each part has its own
 process, which is ended when its time is up; what it has yielded until then is kept. Processes are forked from a server
-that has imported the heavy libraries and has not used CUDA.
+that has imported the heavy libraries and has not used CUDA, or started anew where a forked one cannot use CUDA.
 """
 
 import math
@@ -68,6 +68,7 @@ def run_parts(
     *,
     quick: bool,
     budget: Budget,
+    method: str,
     on_result: Callable[[str, Result], object],
     on_part: Callable[[PartReport], object],
 ) -> None:
@@ -78,6 +79,7 @@ def run_parts(
         device: Type of the device, "cuda" or "cpu".
         quick: Whether sizes are small and rounds are few.
         budget: The time of all parts.
+        method: How processes are started, "forkserver" or "spawn".
         on_result: Is called with the name of a part and each of its results when it comes.
         on_part: Is called with the report of each part when it has ended.
     """
@@ -88,7 +90,7 @@ def run_parts(
             on_result(part.name, report.results[0])
         else:
             kill_after = min(seconds + GRACE + START, max(budget.left(), 1.0))
-            report = run_in_process(part, device, quick, seconds, kill_after, on_result)
+            report = run_in_process(part, device, quick, seconds, kill_after, on_result, method)
         on_part(report)
 
 
@@ -99,6 +101,7 @@ def run_in_process(
     seconds: float,
     kill_after: float,
     on_result: Callable[[str, Result], object],
+    method: str,
 ) -> PartReport:
     """Run a part in a new process, and end it after some time.
 
@@ -109,8 +112,9 @@ def run_in_process(
         seconds: Seconds after which the part begins nothing more.
         kill_after: Seconds after which its process is ended.
         on_result: Is called with the name of the part and each result when it comes.
+        method: How the process is started, "forkserver" or "spawn".
     """
-    context = multiprocessing.get_context("forkserver")
+    context: Any = multiprocessing.get_context(method)
     receiving, sending = context.Pipe(duplex=False)
     report, start = PartReport(part.name), time.monotonic()
     process = context.Process(target=send_results, args=(part.run, device, quick, seconds, sending))
@@ -133,9 +137,7 @@ def run_in_process(
     return report
 
 
-def receive(
-    connection: Connection, report: PartReport, end: float, on_result: Callable[[str, Result], object]
-) -> bool:
+def receive(connection: Connection, report: PartReport, end: float, on_result: Callable[[str, Result], object]) -> bool:
     """Add what a part sends to its report, until it says that it has ended.
 
     Args:

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import platform
+import shutil
 import time
 from dataclasses import dataclass
 from importlib import metadata
@@ -44,6 +45,17 @@ class Setting:
     def seconds_left(self) -> float:
         """Seconds until the deadline."""
         return self.deadline - time.monotonic()
+
+
+def why_not_compiled(setting: Setting) -> str | None:
+    """Return why FlexAttention cannot be compiled with its backward pass here; None where it can be."""
+    if not setting.on_gpu:
+        return "FlexAttention has no backward pass on a CPU"
+    if not is_installed("triton"):
+        return "FlexAttention needs triton, which is not installed"
+    if not any(map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))):
+        return "FlexAttention is compiled by triton, which needs a C compiler, and there is none"
+    return None
 
 
 def is_installed(package: str) -> bool:
