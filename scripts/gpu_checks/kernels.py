@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,7 +13,7 @@ from finetune.attention.kernels.flex import flex_stream_attention
 from finetune.attention.kernels.fused import Allowed, fused_attention
 from finetune.attention.kernels.scores import with_scores
 from finetune.attention.kernels.tiled import tiled_attention
-from finetune.attention.layout import Ragged, pad, padded_mask, padded_scores, ragged_mask, unpad
+from finetune.attention.layout import PaddingSide, Ragged, pad, padded_mask, padded_scores, ragged_mask, unpad
 from finetune.attention.planning import plan
 from finetune.attention.planning.flex import flex_blocks
 from finetune.attention.planning.planner import select
@@ -30,15 +31,6 @@ from scripts.gpu_checks.reference import (
 )
 from scripts.gpu_checks.results import Comparison, LeftOut, Results, attempt
 from scripts.gpu_checks.setting import Setting, why_not_compiled
-
-MAKERS: dict[str, Callable[[Case, str], Attend]] = {
-    "dense": lambda case, device: dense(case, device, torch.float32),
-    "tiled, chosen by cost": lambda case, device: tiled(case, device, None),
-    "tiled, whole examples": lambda case, device: tiled(case, device, "whole"),
-    "tiled, blocks": lambda case, device: tiled(case, device, "blocks"),
-    "fused": lambda *arguments: fused(*arguments),  # defined below
-}
-"""Every kernel but that of FlexAttention, which is compiled and has a part of its own."""
 
 
 def check_kernels(setting: Setting) -> Results:
@@ -101,7 +93,8 @@ def compare_masks(case: Case, device: str) -> Comparison:
     queries, keys = streams(case, device)
     found = ragged_mask(case.mask.boolean, queries, keys, num_heads=case.num_heads).cpu()
     each = [torch.broadcast_to(one, (case.num_heads, *one.shape[1:])) for one in allowed_pairs(case)]
-    expected = torch.stack([torch.block_diag(*(one[head].long() for one in each)) for head in range(case.num_heads)])
+    block_diag: Any = torch.block_diag
+    expected = torch.stack([block_diag(*(one[head].long() for one in each)) for head in range(case.num_heads)])
     return Comparison(f"mask, {case}", float((found != expected.bool()).sum()), 0.0)
 
 
@@ -151,7 +144,7 @@ def flex(case: Case, device: str) -> Attend:
 
 def fused(case: Case, device: str) -> Attend:
     """Return `fused_attention` over the same examples as padded rows, alternately padded on the left and the right."""
-    side = "left" if case.number % 2 else "right"
+    side: PaddingSide = "left" if case.number % 2 else "right"
     queries, keys = streams(case, device)
     query_rows = queries.to_padded(side)
     key_rows = keys.to_padded(side) if case.is_cross else query_rows
@@ -177,9 +170,9 @@ def decoded(case: Case, inputs: Inputs) -> Tensor:
     device = str(inputs.query.device)
     pairs = allowed_pairs(case)
     rows = zip(
-        inputs.query.split(case.queries.lengths),
-        inputs.key.split(case.keys.lengths),
-        inputs.value.split(case.keys.lengths),
+        torch.split(inputs.query, list(case.queries.lengths)),
+        torch.split(inputs.key, list(case.keys.lengths)),
+        torch.split(inputs.value, list(case.keys.lengths)),
         strict=True,
     )
     for number, (query, key, value) in enumerate(rows):
@@ -214,3 +207,13 @@ def last_queries(case: Case, output: Tensor) -> list[Tensor]:
 
 def _named(dtype: torch.dtype) -> str:
     return "bf16" if dtype == torch.bfloat16 else "fp32"
+
+
+MAKERS: dict[str, Callable[[Case, str], Attend]] = {
+    "dense": lambda case, device: dense(case, device, torch.float32),
+    "tiled, chosen by cost": lambda case, device: tiled(case, device, None),
+    "tiled, whole examples": lambda case, device: tiled(case, device, "whole"),
+    "tiled, blocks": lambda case, device: tiled(case, device, "blocks"),
+    "fused": fused,
+}
+"""Every kernel but that of FlexAttention, which is compiled and has a part of its own."""

@@ -55,17 +55,17 @@ def logits(model: nn.Module, batch: Sequence[Example], device: str) -> Tensor:
 def small_model() -> nn.Module:
     """Return a small BERT with random weights under the mask of the task."""
     torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=WORDS.stop,
-        hidden_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=128,
-        num_labels=len(MARKS),
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.1,
-    )
-    return apply_masks(BertForSequenceClassification(config), {"encoder": MASK})
+    sizes: dict[str, Any] = {
+        "vocab_size": WORDS.stop,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 128,
+        "num_labels": len(MARKS),
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.1,
+    }
+    return apply_masks(BertForSequenceClassification(BertConfig(**sizes)), {"encoder": MASK})
 
 
 def check_learning(setting: Setting) -> Results:

@@ -82,12 +82,12 @@ def build(family: str, *, large: bool = False) -> nn.Module:
         "pad_token_id": PAD,
         "num_labels": LABELS,
     }
-    model: nn.Module
+    model: Any
     if family == "BERT":
         model = BertForTokenClassification(BertConfig(**shared, initializer_range=0.05))
     elif family == "ModernBERT":
-        ids = {"cls_token_id": CLS, "bos_token_id": CLS, "sep_token_id": SEP, "eos_token_id": SEP}
-        local = {"local_attention": 8, "global_attn_every_n_layers": 2}
+        ids: dict[str, Any] = {"cls_token_id": CLS, "bos_token_id": CLS, "sep_token_id": SEP, "eos_token_id": SEP}
+        local: dict[str, Any] = {"local_attention": 8, "global_attn_every_n_layers": 2}
         model = ModernBertForTokenClassification(ModernBertConfig(**shared, **ids, **local))
     else:
         config = T5Config(
@@ -97,15 +97,16 @@ def build(family: str, *, large: bool = False) -> nn.Module:
             d_ff=2 * size,
             num_layers=layers,
             num_heads=heads,
-            decoder_start_token_id=PAD,
             pad_token_id=PAD,
             eos_token_id=END,
             dropout_rate=0.0,
             initializer_factor=0.3,
             feed_forward_proj="gated-gelu",  # smooth: with ReLU a sign that rounding turns over changes a gradient
         )
+        config.decoder_start_token_id = PAD
         model = T5ForConditionalGeneration(config)
-    return model.eval()
+    built: nn.Module = model.eval()
+    return built
 
 
 def check_models(setting: Setting) -> Results:

@@ -79,7 +79,7 @@ class Texts:
 
     def features(self) -> list[dict[str, Tensor]]:
         """Return the columns and values of each example, as `Mask.dense` takes them."""
-        words, marks = self.word.split(self.lengths), self.is_cls.split(self.lengths)
+        words, marks = (torch.split(column, list(self.lengths)) for column in (self.word, self.is_cls))
         return [
             {"word": word, "is_cls": mark, "n": n} for word, mark, n in zip(words, marks, self.n.unbind(), strict=True)
         ]

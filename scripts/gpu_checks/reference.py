@@ -82,9 +82,8 @@ def dense(case: Case, device: str, dtype: torch.dtype = torch.float64) -> Attend
 
     def attend(query: Tensor, key: Tensor, value: Tensor, table: Tensor | None) -> Tensor:
         outputs = []
-        rows = [
-            each.split(side.lengths) for each, side in ((query, case.queries), (key, case.keys), (value, case.keys))
-        ]
+        sides = (query, case.queries), (key, case.keys), (value, case.keys)
+        rows = [torch.split(each, list(side.lengths)) for each, side in sides]
         for number, example in enumerate(zip(*rows, strict=True)):
             q, k, v = (each.transpose(0, 1)[None].to(dtype) for each in example)  # [1, heads, tokens, head_dim]
             bias = None if scores is None else scores[number].to(device, dtype)

@@ -136,7 +136,7 @@ def compare_halved(folder: Path, setting: Setting) -> Comparison:
 
     keys = {"training.steps": 6}
     whole = weights(fit(prepare(recipe(folder, keys))))
-    run = prepare(recipe(folder, {**keys, "output_dir": str(folder / "halved")}))
+    run: Any = prepare(recipe(folder, {**keys, "output_dir": str(folder / "halved")}))
     original = run.task.loss
 
     def loss(model: Any, batch: Any, label_smoothing: float) -> Tensor:

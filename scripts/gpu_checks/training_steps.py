@@ -64,13 +64,16 @@ def config(name: str, *, tiny: bool) -> BertConfig | T5Config:
         name: "bert" or "t5".
         tiny: Whether it is a tiny one, for tests.
     """
+    small: dict[str, Any]
     if name == "bert":
         small = {"vocab_size": 200, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
         sizes: dict[str, Any] = {**small, "intermediate_size": 64} if tiny else {}
         return BertConfig(**sizes, attention_probs_dropout_prob=0.0)
-    base = {"d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
+    base: dict[str, Any] = {"d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
     small = {"vocab_size": 200, "d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2}
-    return T5Config(**(small if tiny else base), dropout_rate=0.0, decoder_start_token_id=0)
+    t5 = T5Config(**(small if tiny else base), dropout_rate=0.0)
+    t5.decoder_start_token_id = t5.pad_token_id  # as the published models have it
+    return t5
 
 
 def batches(name: str, count: int, batch_size: int, vocabulary: int, seed: int = 0) -> list[Texts]:
