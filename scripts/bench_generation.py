@@ -32,10 +32,11 @@ from torch import Tensor, nn
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
 from finetune.data.batches import BatchLimits, shards
-from scripts.benchmark_models import MAX_LENGTH, shape, write
+from scripts.benchmark_models import shape, write
 from scripts.benchmarking import Spread, interleave, machine, print_table
 from scripts.training_variants import LoopVariant
 from scripts.variant import Prepared, quiet
+from scripts.workload import MAX_LENGTH
 
 BEAMS = 4
 BATCH_SIZE = 32

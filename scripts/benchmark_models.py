@@ -4,7 +4,6 @@ They are written to a folder, from which finetune and transformers' Trainer load
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +21,8 @@ from transformers import (
 
 from finetune.models.scratch_tokenizer import BERT_TOKENS, T5_TOKENS
 from finetune.recipe import Data, Model, Recipe, TextClassification, TextToText, Training
+from scripts.workload import MAX_LENGTH, lengths, target_length
 
-MAX_LENGTH = 128
-"""Maximum number of tokens of inputs and outputs, as in transformers' examples; variant (a) pads to it."""
 HELD_OUT = 32
 """Number of examples in the dev and test splits, which the benchmarks do not use."""
 
@@ -68,13 +66,6 @@ def shape(name: str, *, quick: bool = False) -> Shape:
     )
     title, config = {"minilm": ("MiniLM size (6 x 384)", mini), "base": ("BERT-base size", BertConfig())}[name]
     return Shape(f"{title}, text classification", tiny_bert if quick else config, 24)
-
-
-def lengths(generator: np.random.Generator, count: int, mean: float) -> list[int]:
-    """Return `count` numbers of tokens, between 4 and MAX_LENGTH."""
-    deviation = 0.55
-    drawn = generator.lognormal(np.log(mean) - deviation**2 / 2, deviation, count)
-    return [int(length) for length in drawn.round().clip(4, MAX_LENGTH)]
 
 
 def write(shape: Shape, folder: Path, examples: int, *, test: int = HELD_OUT, seed: int = 0) -> None:
@@ -138,48 +129,9 @@ def _labelled(generator: np.random.Generator, shape: Shape, count: int) -> list[
 
 
 def _pairs(generator: np.random.Generator, shape: Shape, count: int) -> list[dict[str, str]]:
-    """Return random pairs of source and target; one target in six is more than a fifth longer than its source."""
+    """Return random pairs of source and target."""
     rows = []
     for length in lengths(generator, count, shape.mean_length):
-        of_target = int(np.clip(round(length * generator.lognormal(0.0, 0.2)), 4, MAX_LENGTH))
+        of_target = target_length(generator, length)
         rows.append({"source": _text(generator, shape, length), "target": _text(generator, shape, of_target)})
     return rows
-
-
-def training_work(config: BertConfig | T5Config, sources: Sequence[int], targets: Sequence[int]) -> int:
-    """Return the floating-point operations of all matrix products in a training step, without padding.
-
-    The backward pass needs twice as many as the forward pass.
-
-    Args:
-        config: Configuration of the model.
-        sources: Number of tokens of each input.
-        targets: Number of tokens of each output of T5; empty for BERT.
-    """
-    forward = (
-        _t5_products(config, sources, targets) if isinstance(config, T5Config) else _bert_products(config, sources)
-    )
-    return 3 * 2 * forward
-
-
-def _bert_products(config: BertConfig, sources: Sequence[int]) -> int:
-    """Return the number of multiplications in a forward pass."""
-    width: int = config.hidden_size
-    layer = sum(sources) * (4 * width**2 + 2 * width * config.intermediate_size)
-    attention = 2 * width * sum(length**2 for length in sources)
-    head = len(sources) * width * (width + (config.num_labels or 0))
-    return int(config.num_hidden_layers * (layer + attention) + head)
-
-
-def _t5_products(config: T5Config, sources: Sequence[int], targets: Sequence[int]) -> int:
-    """Return the number of multiplications in a forward pass."""
-    inner = config.num_heads * config.d_kv
-    projection, feed_forward = config.d_model * inner, 2 * config.d_model * config.d_ff
-    pairs = sum(length**2 for length in sources)
-    pairs += sum(length * (length + 1) // 2 for length in targets)
-    pairs += sum(source * target for source, target in zip(sources, targets, strict=True))
-    encoder = sum(sources) * (4 * projection + feed_forward)
-    decoder = sum(targets) * (6 * projection + feed_forward) + sum(sources) * 2 * projection
-    layers = config.num_layers * (encoder + decoder + 2 * inner * pairs)
-    head = sum(targets) * config.d_model * (config.vocab_size or 0)
-    return int(layers + head)

@@ -15,10 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from rich.console import Console
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def machine() -> str:
 
 
 def print_table(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], console: Console | None = None
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], console: "Console | None" = None
 ) -> None:
     """Print a table and a line on the machine.
 
@@ -170,6 +172,9 @@ def print_table(
         rows: Cells of each row.
         console: Where the table is printed; None means standard output, 160 characters wide if it is no terminal.
     """
+    from rich.console import Console  # scripts/check_gpu uses this module where rich may not be installed
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number == 0 else "right")

@@ -24,8 +24,8 @@ from transformers import (
     default_data_collator,
 )
 
-from scripts.benchmark_models import MAX_LENGTH
 from scripts.variant import BATCH_SIZE, Amount, Prepared, Step, Variant, count_targets, quiet, spread, unwrap
+from scripts.workload import MAX_LENGTH
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from transformers import (
 )
 
 from finetune.progress import console
-from scripts.benchmark_models import Shape, training_work
+from scripts.benchmark_models import Shape
+from scripts.workload import training_work
 
 BATCH_SIZE = 32
 

@@ -11,7 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import T5Config, T5ForConditionalGeneration
 
 from scripts import bench_generation, bench_overhead, bench_training, training_variants
-from scripts.benchmark_models import lengths, shape, training_work, write
+from scripts.benchmark_models import shape, write
+from scripts.workload import lengths, training_work
 
 
 @pytest.mark.slow
