@@ -15,6 +15,9 @@ from finetune.errors import UserError, nearest
 NO_TARGET = "-100"
 """Label of a word that is neither learned nor scored, as in transformers, unless data.labels holds it as a class."""
 
+OF_MODEL = "the classes of the model"
+"""What messages call classes that a trained model knows; no others can be added to them."""
+
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
@@ -96,12 +99,13 @@ def _unknown(
     found = rows_with(column, unknown)
     likely = nearest(unknown[0], names)
     guess = f"{quoted(likely)} for {quoted(unknown[0])}?" if likely else "correct the rows,"
+    way_on = "leave them out: data.filter=..." if known_as == OF_MODEL else "name every class in data.labels=[...]"
     told = shorten_list([escaped(name) for name in unknown], most=10)
     return UserError(
         f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {told}",
         where=rows.where(found),
         expected=shorten_list([escaped(name) for name in names]),
-        fix=f"{guess} or name every class in data.labels=[...]",
+        fix=f"{guess} or {way_on}",
     )
 
 

@@ -40,8 +40,14 @@ def load_data(data: Data, fields: Sequence[Field]) -> LoadedData:
     return assemble(read_sources(data, fields), data)
 
 
-def assemble(given: Sequence[SourceRows], data: Data) -> LoadedData:
+def assemble(given: Sequence[SourceRows], data: Data, *, of_model: bool = False) -> LoadedData:
     """Check, split and mix what was read.
+
+    Args:
+        given: The rows of each source.
+        data: The `data` section that they were read by.
+        of_model: Whether the rows are examples for a trained model, whose classes are `data.labels`: the rows of the
+            train split are then all three splits, and nothing is cut from them.
 
     Raises:
         UserError: Rows are wrong: with file and line, or data set and row.
@@ -49,7 +55,7 @@ def assemble(given: Sequence[SourceRows], data: Data) -> LoadedData:
     parts, errors = [], []
     for number, one in enumerate(given):
         try:
-            parts.append(_assemble_one(one))
+            parts.append(_assemble_one(one, of_model=of_model))
         except UserError as error:
             errors.append(of_source(error, number) if data.sources else error)
     raise_merged(errors)
@@ -58,7 +64,7 @@ def assemble(given: Sequence[SourceRows], data: Data) -> LoadedData:
     return replace(whole, **splits, notes=(*whole.notes, *notes))
 
 
-def _assemble_one(given: SourceRows) -> LoadedData:
+def _assemble_one(given: SourceRows, *, of_model: bool) -> LoadedData:
     data, rows = given.data, given.rows
     fields = infer_label_kinds(given.fields, rows["train"])
     held = fields_by_split(rows, fields, data.labels or ())
@@ -71,14 +77,19 @@ def _assemble_one(given: SourceRows) -> LoadedData:
     columns, label_notes = _named(data, fields, columns)
     if len(held.get("test", fields)) < len(fields):
         label_notes = (*label_notes, unlabelled_note(rows))
-    names = _label_names(data, fields, rows, columns)
+    known_as = labels.OF_MODEL if of_model else "data.labels"
+    names = _label_names(data, fields, rows, columns, known_as)
     splits = {split: _dataset(rows[split], held[split], columns[split]) for split in rows}
     if data.group_column is not None:
         splits = {
             split: dataset.add_column(GROUP, group_keys(rows[split].columns[data.group_column]))
             for split, dataset in splits.items()
         }
-    splits, cut_notes = _cut_missing(splits, data, rows["train"])
+    cut_notes: tuple[str, ...] = ()
+    if of_model:
+        splits = dict.fromkeys(("train", "dev", "test"), splits["train"])
+    else:
+        splits, cut_notes = _cut_missing(splits, data, rows["train"])
     lacking = [
         note for field in fields if field.kind in ("label", "label_list") for note in _lacking(field.name, splits)
     ]
@@ -139,7 +150,7 @@ def _named(
 
 
 def _label_names(
-    data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, ArrowColumns]
+    data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, ArrowColumns], declared_as: str
 ) -> dict[str, tuple[str, ...]]:
     names, errors = {}, []
     for field in fields:
@@ -147,7 +158,7 @@ def _label_names(
             continue
         splits = _column(columns, field)
         if data.labels:
-            names[field.name], known_as = data.labels, "data.labels"
+            names[field.name], known_as = data.labels, declared_as
         elif field.column in rows["train"].class_names:
             names[field.name], known_as = rows["train"].class_names[field.column], "the data set's classes"
         else:

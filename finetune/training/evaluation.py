@@ -18,7 +18,7 @@ from finetune.hardware.sharding import whole_weights
 from finetune.metrics import Interval, Scores
 from finetune.progress import ProgressBar, say
 from finetune.tasks import Batch, EvaluationRecord, Prediction
-from finetune.training.run import Run
+from finetune.training.evaluation_setup import EvaluationSetup
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class EvaluationResult:
         return {"loss": self.loss} | self.scores.values if self.is_scored else {}
 
 
-def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = False) -> EvaluationResult:
+def evaluate(run: EvaluationSetup, model: PreTrainedModel, split: str, *, final: bool = False) -> EvaluationResult:
     """Evaluate a model on a split; called by all processes.
 
     Args:
-        run: The run, with the encoded split.
+        run: The run, or what a trained model is evaluated with; it has the encoded split.
         model: The model without accelerate's wrapping.
         split: `train`, `dev` or `test`.
         final: Whether the task's settings for final results are used, such as the full number of beams, and confidence
@@ -99,7 +99,7 @@ def _loss_interval(predictions: Sequence[Prediction], groups: Sequence[str] | No
     return bootstrap(shares("loss", losses, targets), unit_numbers(units)).get("loss")
 
 
-def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:
+def _predict(run: EvaluationSetup, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:
     """Return the predictions for this process's share of a split, in smaller batches where memory requires it."""
     accelerator, encoded = run.accelerator, run.encoded[split]
     limits = BatchLimits(run.recipe.evaluation.batch_size, run.recipe.evaluation.tokens_per_batch)
@@ -131,14 +131,16 @@ def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> li
 
 
 def _in_parts(
-    run: Run, model: PreTrainedModel, split: str, indices: Indices, parts: int, final: bool
+    run: EvaluationSetup, model: PreTrainedModel, split: str, indices: Indices, parts: int, final: bool
 ) -> list[Prediction] | None:
     """Return the predictions of a batch computed in `parts` parts, or None where memory does not suffice for a part."""
     with closing(run.batches(split, np.array_split(indices, min(parts, len(indices))))) as batches:
         return _try(run, model, batches, final)
 
 
-def _try(run: Run, model: PreTrainedModel, batches: Iterable[Batch], final: bool) -> list[Prediction] | None:
+def _try(
+    run: EvaluationSetup, model: PreTrainedModel, batches: Iterable[Batch], final: bool
+) -> list[Prediction] | None:
     """Return the predictions of some batches, or None where memory does not suffice."""
     try:
         return [found for batch in batches for found in run.task.predict(model, batch, run.context, final=final)]

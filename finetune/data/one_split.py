@@ -1,0 +1,54 @@
+"""The examples of one split alone, which a trained model is evaluated on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from finetune.data.fields import Field
+from finetune.data.files.find import holds_splits, path_of_split
+from finetune.data.loaded import LoadedData
+from finetune.data.loading import assemble
+from finetune.data.reading import SourceRows, read_sources
+from finetune.errors import UserError
+from finetune.recipe import Data
+
+
+def load_one_split(data: Data, fields: Sequence[Field], split: str) -> LoadedData:
+    """Read and check the examples of one split, of which nothing is cut and which needs no other split beside it.
+
+    Args:
+        data: Where they come from. `data.labels` are the classes of the model, where it has any. A single file is the
+            split.
+        fields: What to read of each.
+        split: `train`, `dev` or `test`.
+
+    Returns:
+        The examples, which are all three splits of the result.
+
+    Raises:
+        UserError: The source cannot be found or read or does not have the split, or rows are wrong.
+    """
+    is_file = data.path is not None and data.dev_path is None and data.test_path is None
+    if holds_splits(data.path) and getattr(data, f"{split}_path", None) is None:
+        data = data.model_copy(update={"path": path_of_split(split, data, fields), "dev_path": None, "test_path": None})
+        is_file = True
+    given = [_only(one, "train" if is_file else split) for one in read_sources(data, fields)]
+    loaded = assemble(given, data, of_model=True)
+    kept = getattr(loaded, split)
+    return replace(loaded, train=kept, dev=kept, test=kept)
+
+
+def _only(given: SourceRows, split: str) -> SourceRows:
+    """Return the rows of one split, as if they were the train split.
+
+    Raises:
+        UserError: The source does not have the split.
+    """
+    if split not in given.rows:
+        raise UserError(
+            f"the data have no {split} split",
+            where=given.data.description,
+            expected="one of its splits: a part that is cut from train is no independent test of other data",
+            found=", ".join(given.rows),
+            fix=f"--split {next(iter(given.rows))}",
+        )
+    return replace(given, rows={"train": given.rows[split]})
