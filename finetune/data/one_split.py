@@ -27,14 +27,18 @@ def load_one_split(data: Data, fields: Sequence[Field], split: str) -> LoadedDat
     Raises:
         UserError: The source cannot be found or read or does not have the split, or rows are wrong.
     """
-    is_file = data.path is not None and data.dev_path is None and data.test_path is None
     if holds_splits(data.path) and getattr(data, f"{split}_path", None) is None:
-        data = data.model_copy(update={"path": path_of_split(split, data, fields), "dev_path": None, "test_path": None})
-        is_file = True
-    given = [_only(one, "train" if is_file else split) for one in read_sources(data, fields)]
+        path = path_of_split(split, data, fields)
+        data = data.model_copy(update={"path": path, "dev_path": None, "test_path": None})
+    given = [_only(one, split) for one in read_sources(data, fields)]
     loaded = assemble(given, data, of_model=True)
     kept = getattr(loaded, split)
     return replace(loaded, train=kept, dev=kept, test=kept)
+
+
+def is_single_file(data: Data) -> bool:
+    """Return whether a section names a file, or files, that are one split, and no others."""
+    return not (data.function or data.path is None or holds_splits(data.path) or data.dev_path or data.test_path)
 
 
 def _only(given: SourceRows, split: str) -> SourceRows:
@@ -43,6 +47,7 @@ def _only(given: SourceRows, split: str) -> SourceRows:
     Raises:
         UserError: The source does not have the split.
     """
+    split = "train" if is_single_file(given.data) else split
     if split not in given.rows:
         raise UserError(
             f"the data have no {split} split",

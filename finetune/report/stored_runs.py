@@ -81,7 +81,7 @@ def read_run(folder: Path) -> StoredRun:
     records = tuple(sorted(_records(predictions), key=lambda record: record.id))
     if all(record.reference is None for record in records):
         raise UserError(
-            f"the test examples of {folder} have no references",
+            f"the examples of {folder} have no references",
             expected="examples with references, which predictions are compared with",
             found=f"{len(records):,} examples without one",
         )

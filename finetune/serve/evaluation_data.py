@@ -9,14 +9,13 @@ from transformers import PreTrainedConfig
 
 from finetune import compose, tasks
 from finetune.data import LoadedData, load_data
-from finetune.data.files.find import holds_splits
 from finetune.data.files.formats import format_ending
 from finetune.data.labels import NO_TARGET, distinct_labels, is_no_target
 from finetune.data.messages import shorten_list
-from finetune.data.one_split import load_one_split
+from finetune.data.one_split import is_single_file, load_one_split
 from finetune.errors import UserError
 from finetune.progress import say
-from finetune.recipe import Data, Recipe
+from finetune.recipe import Recipe
 from finetune.recipe.data import NO_ORIGIN
 from finetune.serve.as_trained import as_trained
 from finetune.serve.formats import SUFFIXES, Input
@@ -91,11 +90,6 @@ class EvaluationData:
         """The origin of the examples in a few words, with their split unless they are all of a file."""
         data = self.recipe.data
         return data.description if is_single_file(data) else f"{data.description} ({self.split})"
-
-
-def is_single_file(data: Data) -> bool:
-    """Return whether a section names a file or files that are one split, and no others."""
-    return not (data.path is None or holds_splits(data.path) or data.dev_path or data.test_path)
 
 
 def recipe_of_data(
