@@ -12,7 +12,7 @@ from finetune.errors import UserError
 from finetune.recipe import Data
 
 
-def load_one_split(data: Data, fields: Sequence[Field], split: str) -> LoadedData:
+def load_one_split(data: Data, fields: Sequence[Field], split: str, slices: Sequence[str] = ()) -> LoadedData:
     """Read and check the examples of one split, of which nothing is cut and which needs no other split beside it.
 
     Args:
@@ -20,6 +20,7 @@ def load_one_split(data: Data, fields: Sequence[Field], split: str) -> LoadedDat
             split.
         fields: What to read of each.
         split: `train`, `dev` or `test`.
+        slices: Further columns to keep, by which scores are sliced.
 
     Returns:
         The examples, which are all three splits of the result.
@@ -30,7 +31,7 @@ def load_one_split(data: Data, fields: Sequence[Field], split: str) -> LoadedDat
     if holds_splits(data.path) and getattr(data, f"{split}_path", None) is None:
         path = path_of_split(split, data, fields)
         data = data.model_copy(update={"path": path, "dev_path": None, "test_path": None})
-    given = [_only(one, split) for one in read_sources(data, fields)]
+    given = [_only(one, split) for one in read_sources(data, fields, slices)]
     loaded = assemble(given, data, of_model=True)
     kept = getattr(loaded, split)
     return replace(loaded, train=kept, dev=kept, test=kept)

@@ -13,6 +13,7 @@ from finetune.hardware.cpu_tuning import tune_process
 from finetune.progress import say, warn
 from finetune.recipe import Recipe
 from finetune.serve.evaluation_data import (
+    OF_MODEL,
     EvaluationData,
     SplitName,
     check_evaluation_overrides,
@@ -27,7 +28,9 @@ from finetune.tasks.predictions import references
 from finetune.tasks.room import check_room
 from finetune.training.evaluation import EvaluationResult, evaluate
 from finetune.training.evaluation_setup import EncodedSplit, EvaluationSetup
-from finetune.training.score_table import facts_of_scores, print_scores
+from finetune.training.score_table import facts_of_scores, print_scores, print_slices
+from finetune.training.selection import check_best_metric
+from finetune.training.slices import SliceScore, check_slices
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,11 @@ class ModelEvaluation:
         return self.evaluated.records
 
     @property
+    def slices(self) -> tuple[SliceScore, ...]:
+        """The scores of parts of the examples, where `evaluation.slices` asks for them."""
+        return self.evaluated.slices
+
+    @property
     def results(self) -> dict[str, Any]:
         """What results.json holds: the model, the data, and the scores with their intervals and details."""
         program = self.recipe.attention.program
@@ -84,6 +92,7 @@ class ModelEvaluation:
         """Print the scores with their intervals on standard output."""
         title = f"{self.model}: results on {len(self.records):,} examples of {self.data}"
         print_scores(title, self.recipe.name or self.recipe.model.description, self.evaluated)
+        print_slices(self.evaluated, self.recipe.training.greater_is_better)
 
     def save(self, folder: Path) -> None:
         """Write the scores and the predictions into a new folder, which `finetune compare` reads.
@@ -122,8 +131,9 @@ def evaluate_model(
     check_evaluation_overrides(given)
     if output is not None:
         check_new(output)
-    of_data = {key: value for key, value in given.items() if key.startswith(("data.", "allow_code"))}
-    origin, own = find_recipe(name, kind, {key: value for key, value in given.items() if key not in of_data})
+    of_model = {key: value for key, value in given.items() if key.startswith(OF_MODEL)}
+    origin, own = find_recipe(name, kind, of_model)
+    of_data = {key: value for key, value in given.items() if key not in of_model}
     recipe, is_other = recipe_of_data(origin, own, path, of_data)
     require_allowed(recipe)
     datasets.disable_progress_bars()
@@ -146,6 +156,9 @@ def _evaluated(predictor: Predictor, data: EvaluationData) -> tuple[TaskContext,
     context = replace(predictor.context, has_words=has_words)
     check_room(task, context)
     metrics.check_metric(recipe.evaluation.metrics or task.metric_names(context), options=task.metric_options(context))
+    if recipe.evaluation.slices:
+        check_best_metric(recipe, task, context)
+        check_slices(recipe, task, context)
     if recipe.training.cpu_tuning:
         tune_process(predictor.accelerator)
     encoded = task.encode(examples, context)

@@ -27,7 +27,9 @@ from finetune.tasks.problem_types import PROBLEM_TYPES, problem_type_of
 
 SplitName = Literal["train", "dev", "test"]
 
-EVALUATION_KEYS = (*(key for key in INFERENCE_KEYS if not key.startswith("data.")), "data.", "allow_code")
+OF_MODEL = tuple(key for key in INFERENCE_KEYS if not key.startswith("data."))
+"""Keys of a recipe, or their beginnings, that say how a trained model computes."""
+EVALUATION_KEYS = (*OF_MODEL, "data.", "training.best_metric", "training.greater_is_better", "allow_code")
 """Keys of a recipe, or their beginnings, that have a meaning where a trained model is evaluated."""
 
 _OTHER_DATA: Mapping[str, Any] = {
@@ -48,7 +50,7 @@ _OTHER_DATA: Mapping[str, Any] = {
 _ORIGINS = ("data.path", "data.name", "data.sample", "data.function", "data.sources")
 _KEPT = ("data.labels", "data.dev_share", "data.test_share", "data.split_seed")
 """The keys of data that only a training can choose."""
-_OF_OWN_DATA = ("allow_code", "data.max_", "data.subset", "data.cache_dir")
+_OF_OWN_DATA = ("allow_code", "training.", "data.max_", "data.subset", "data.cache_dir")
 """The keys, or their beginnings, that change nothing in how the data of a run were split."""
 _NAMED_BY_ROLES = ("iobes", "bios", "bioe")
 """The label schemes that the names of a model's labels tell apart from all others."""
@@ -180,7 +182,11 @@ def load_evaluation_data(
         _refuse_split_of_file(recipe, split)
     task = tasks.create(recipe)
     chosen: SplitName = split or "test"
-    read = load_one_split(recipe.data, task.fields, chosen) if is_other else load_data(recipe.data, task.fields)
+    slices = recipe.evaluation.slice_columns
+    if is_other:
+        read = load_one_split(recipe.data, task.fields, chosen, slices)
+    else:
+        read = load_data(recipe.data, task.fields, slices)
     loaded = task.prepare(read)
     if task.reference_field not in getattr(loaded, chosen).column_names:
         raise UserError(

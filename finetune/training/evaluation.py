@@ -19,6 +19,7 @@ from finetune.metrics import Interval, Scores
 from finetune.progress import ProgressBar, say
 from finetune.tasks import Batch, EvaluationRecord, Prediction
 from finetune.training.evaluation_setup import EvaluationSetup
+from finetune.training.slices import SliceScore, slice_scores
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class EvaluationResult:
     """Whether the split has references; without them there are no scores."""
     loss_interval: Interval | None = None
     """95% confidence interval of the loss, where it was computed and is defined."""
+
+    slices: tuple[SliceScore, ...] = ()
+    """Scores of parts of the split, where the recipe asks for them; on the main process only."""
 
     @property
     def intervals(self) -> dict[str, Interval]:
@@ -69,6 +73,7 @@ def evaluate(run: EvaluationSetup, model: PreTrainedModel, split: str, *, final:
     is_scored = run.task.reference_field in run.examples[split].column_names
     result: list[object] = [None]
     records: list[EvaluationRecord] = []
+    slices: tuple[SliceScore, ...] = ()
     if run.accelerator.is_main_process:
         records = run.task.records(run.examples[split], predictions, run.context)
         groups = _groups(run.examples[split]) if final else None
@@ -77,11 +82,12 @@ def evaluate(run: EvaluationSetup, model: PreTrainedModel, split: str, *, final:
             records = [replace(record, extra=record.extra | {"group": group}) for record, group in pairs]
         scored = run.task.score(records, run.context, intervals=final, groups=groups) if is_scored else Scores()
         result = [(scored, _loss_interval(predictions, groups) if final and is_scored else None)]
+        slices = slice_scores(run, split, records, predictions) if final and is_scored else ()
     broadcast_object_list(result)
     scores, loss_interval = cast(tuple[Scores, Interval | None], result[0])
     targets = sum(prediction.num_targets for prediction in predictions)
     loss = sum(prediction.loss for prediction in predictions) / max(targets, 1)
-    return EvaluationResult(scores, loss, tuple(records), is_scored, loss_interval)
+    return EvaluationResult(scores, loss, tuple(records), is_scored, loss_interval, slices)
 
 
 def _groups(split: Dataset) -> list[str] | None:
@@ -91,12 +97,10 @@ def _groups(split: Dataset) -> list[str] | None:
 
 def _loss_interval(predictions: Sequence[Prediction], groups: Sequence[str] | None) -> Interval | None:
     """Return the interval of the mean loss per target; None where it is not defined."""
-    from finetune.metrics.intervals import bootstrap, unit_numbers
-    from finetune.metrics.resampling import shares
+    from finetune.metrics.intervals import quotient_interval  # imports SciPy, which takes half a second
 
     units = [one.example if groups is None else groups[one.example] for one in predictions]
-    losses, targets = (np.array([getattr(one, name) for one in predictions], float) for name in ("loss", "num_targets"))
-    return bootstrap(shares("loss", losses, targets), unit_numbers(units)).get("loss")
+    return quotient_interval([one.loss for one in predictions], [one.num_targets for one in predictions], units)
 
 
 def _predict(run: EvaluationSetup, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:

@@ -20,7 +20,7 @@ from finetune.training.interrupt import Signals, StopNow
 from finetune.training.loop import Loop
 from finetune.training.masks import apply_masks
 from finetune.training.run import Run
-from finetune.training.score_table import facts_of_scores, print_scores, scores_in_line
+from finetune.training.score_table import facts_of_scores, print_scores, print_slices, scores_in_line
 from finetune.training.trivial import find_trivial
 
 
@@ -75,6 +75,7 @@ def _finish(loop: Loop, *, prints_scores: bool) -> EvaluationResult:
             say(f"the test split has no labels: its {count:,} predictions are written without scores")
         elif prints_scores:
             print_scores(_title(run), run.recipe.model.description, evaluated, baseline_scores)
+            print_slices(evaluated, run.greater_is_better)
         else:
             say(f"{_title(run)}: {'  '.join(scores_in_line(evaluated))}")
         if warning := find_trivial(run.task, run.examples["train"], evaluated.records, loop.state.step):
