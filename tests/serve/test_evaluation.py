@@ -1,15 +1,24 @@
 """Scores of trained models on other data, for every task."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import Dataset
 
+from finetune.compose import override
 from finetune.errors import UserError
+from finetune.recipe import Recipe
+from finetune.run import run_recipe
 from finetune.serve import evaluate_model
 from finetune.training.evaluation import EvaluationResult
+from tests.hub_server.fixtures import hub as hub
+from tests.hub_server.hub import Hub
+from tests.hub_server.library import add_dataset
 from tests.serve.conftest import Finished, held_out, read_jsonl
+from tests.training.conftest import toy as toy
 
 KINDS = {"text_classification": "bert", "token_classification": "bert", "text_to_text": "t5"}
 
@@ -142,3 +151,31 @@ def test_the_result_says_what_it_is_of(finished: Finished, capsys: pytest.Captur
     shown = capsys.readouterr().out
     assert "results on 24 examples of test.jsonl" in shown
     assert "95% interval" in shown
+
+
+def test_a_split_that_the_training_cut_is_cut_in_the_same_way(toy: Callable[..., Recipe]) -> None:
+    recipe = toy("text_classification", "bert", train=60, held_out=8, **{"training.epochs": 1})
+    recipe = override(recipe, {"data.path": f"{recipe.data.path}/train.jsonl", "data.test_share": 0.3})
+    run_recipe(recipe)
+    (run,) = (recipe.output_dir / recipe.name).iterdir()
+    found = evaluate_model(str(run))
+    assert len(found.records) == 18
+    assert found.scores == pytest.approx(json.loads((run / "results.json").read_text())["test"])
+
+
+def test_a_split_of_a_data_set_on_the_hub(finished: Finished, hub: Hub) -> None:
+    run = finished("text_classification", "bert")
+    rows = [{"review": row["text"], "stars": ["bad", "good"].index(row["label"])} for row in read_jsonl(held_out(run))]
+    add_dataset(hub, "owner/reviews", {"train": Dataset.from_list(rows[:5]), "test": Dataset.from_list(rows)})
+    given = {
+        "data.name": "owner/reviews",
+        "data.columns.text": "review",
+        "data.columns.label": "stars",
+        "data.splits.dev": None,
+    }
+    found = evaluate_model(str(run), overrides=given)
+    assert found.scores == pytest.approx(evaluate_model(str(run)).scores)
+    assert found.data == "owner/reviews (test)"
+    assert len(evaluate_model(str(run), split="train", overrides=given).records) == 5
+    with pytest.raises(UserError, match="the data have no dev split"):
+        evaluate_model(str(run), split="dev", overrides=given)
