@@ -86,7 +86,7 @@ def check_recipe(recipe: Recipe) -> CheckReport:
         report.columns = {one.name: one.column for one in fields}
         given = None
         with report.collecting():
-            given = read_sources(recipe.data, fields)
+            given = read_sources(recipe.data, fields, recipe.evaluation.slice_columns)
         loaded = _check_data(report, task, given) if given is not None else None
         if loaded is None:
             _check_model(report, task)

@@ -25,7 +25,9 @@ from finetune.recipe import Recipe, name_problem
 from finetune.recipe.changes import Changes
 from finetune.tasks import EvaluationRecord
 
-_RESULTS = "results.json"
+RESULTS = "results.json"
+EVALUATION_RECIPE = "evaluation.yaml"
+"""Name of the recipe in the folder of an evaluation of a trained model, which is no run."""
 _ENVIRONMENT = "environment.json"
 _UNPUBLISHED = "unpublished"
 """Name of a file that is there while a finished run has not been published."""
@@ -95,7 +97,7 @@ class RunFolder:
     @property
     def is_finished(self) -> bool:
         """Whether the run is trained and evaluated on test."""
-        return (self.path / _RESULTS).is_file()
+        return (self.path / RESULTS).is_file()
 
     @property
     def is_complete(self) -> bool:
@@ -139,7 +141,7 @@ class RunFolder:
         """Write results.json with the final scores; the run counts as unpublished until `mark_complete`."""
         note = f"to write the card and push the model: finetune run resume={self.path}\n"
         atomic.write_text(self.path / _UNPUBLISHED, note)
-        self._write_json(_RESULTS, results)
+        self._write_json(RESULTS, results)
 
     def changes(self) -> Changes:
         """Return what differs from the recipe that the run was started with; nothing where that is not known."""
@@ -157,7 +159,7 @@ class RunFolder:
             UserError: results.json cannot be read.
         """
         fix = f"delete this file; resume={self.path} then scores the run again, from its last checkpoint"
-        scores: dict[str, float] = read_json(self.path / _RESULTS, Results, fix).get("test", {})
+        scores: dict[str, float] = read_json(self.path / RESULTS, Results, fix).get("test", {})
         return scores
 
     def write_predictions(self, split: str, records: Iterable[EvaluationRecord]) -> None:

@@ -1,13 +1,14 @@
-"""Commands about runs: run, check, compare, push."""
+"""Commands about runs: run, check, evaluate, compare, push."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
 from finetune import compose, run
-from finetune.cli.app import ANY_OPTION, Words, app
-from finetune.errors import raise_all
+from finetune.cli.app import ANY_OPTION, OverrideWords, Words, app
+from finetune.cli.predict import TaskOption
+from finetune.errors import UserError, raise_all
 
 
 @app.command("run", context_settings=ANY_OPTION)
@@ -31,9 +32,37 @@ def check_command(words: Words = None) -> None:
     raise_all(report.errors)
 
 
+@app.command("evaluate")
+def evaluate_command(
+    model: Annotated[str, typer.Argument(metavar="RUN_OR_NAME", help="A run folder, a model's folder, or a Hub name.")],
+    words: OverrideWords = None,
+    data: Annotated[str | None, typer.Option("--data", "-d", help="A file, or a folder that holds splits.")] = None,
+    split: Annotated[Literal["train", "dev", "test"] | None, typer.Option(help="Which split is scored.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A new folder for scores and predictions.")
+    ] = None,
+    task: TaskOption = None,
+) -> None:
+    """Score a trained model on other data, with intervals, as a run scores its own model on its test split."""
+    overrides = _evaluate_overrides(model, words or [])
+    from finetune import serve
+
+    serve.evaluate_model(model, data, split, kind=task, overrides=overrides, output=output).print()
+
+
+def _evaluate_overrides(model: str, words: list[str]) -> dict[str, Any]:
+    if files := [word for word in words if "=" not in word]:
+        raise UserError(
+            f"{files[0]!r} is not of the form key=value",
+            expected="the file or the folder that is scored after --data",
+            fix=f"finetune evaluate {model} --data {files[0]}",
+        )
+    return compose.parse_overrides(words)
+
+
 @app.command("compare")
 def compare_command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders of finished runs.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders of finished runs or evaluations.")],
     examples: Annotated[int, typer.Option(help="How many changed examples are shown, each way.", min=0)] = 3,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write all changed examples here, as JSON lines.")

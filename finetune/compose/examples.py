@@ -54,6 +54,7 @@ EXAMPLES: Mapping[str, Any] = {
     "data.test_path": "test.csv",
     "evaluation.batch_size": 64,
     "evaluation.metrics": ["accuracy", "matthews_correlation"],
+    "evaluation.slices": ["length", "label", "source"],
     "hub.languages": ["de", "en"],
     "hub.license": "apache-2.0",
     "hub.push": "user/name",

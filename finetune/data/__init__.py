@@ -11,18 +11,19 @@ from finetune.lazy import lazy_names
 
 if TYPE_CHECKING:
     from finetune.data.fields import Field
-    from finetune.data.groups import GROUP
+    from finetune.data.groups import GROUP, SLICE
     from finetune.data.loaded import LoadedData
     from finetune.data.loading import assemble, load_data
     from finetune.data.reading import SourceRows, read_sources
 
-__all__ = ["GROUP", "Field", "LoadedData", "SourceRows", "assemble", "load_data", "read_sources"]
+__all__ = ["GROUP", "SLICE", "Field", "LoadedData", "SourceRows", "assemble", "load_data", "read_sources"]
 
 # Lazy, since the first rows of files are checked before the `datasets` library is imported.
 __getattr__ = lazy_names(
     __name__,
     {
         "GROUP": "groups",
+        "SLICE": "groups",
         "Field": "fields",
         "LoadedData": "loaded",
         "SourceRows": "reading",

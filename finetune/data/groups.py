@@ -1,9 +1,28 @@
-"""Groups of examples that belong together, as the sentences of a document do (`data.group_column`)."""
+"""Columns beside those of the task: groups of examples that belong together, and values by which scores are sliced."""
+
+from collections.abc import Sequence
 
 from finetune.data.rows import ColumnValues
 
 GROUP = "data.group_column"
 """Name of the column that holds the group of each example; it has a dot, so that no field has this name."""
+
+SLICE = "evaluation.slices."
+"""The beginning of the name of a column that holds what scores are sliced by; the name of the user's column follows."""
+NO_VALUE = "(empty)"
+"""The slice of examples without a value in the column."""
+
+
+def slice_values(values: ColumnValues, class_names: Sequence[str] | None = None) -> list[str]:
+    """Return the value of each example as text.
+
+    Args:
+        values: The values of the column.
+        class_names: The names of the classes, where the values are their numbers.
+    """
+    listed = values if isinstance(values, list) else values.to_pylist()
+    named = [class_names[one] if class_names and isinstance(one, int) else one for one in listed]
+    return [NO_VALUE if value is None or not str(value).strip() else str(value).strip() for value in named]
 
 
 def group_keys(groups: ColumnValues) -> list[str]:

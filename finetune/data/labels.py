@@ -17,6 +17,9 @@ NO_TARGET = "-100"
 
 _NO_LABEL = "-1"
 """What data sets such as those of GLUE write in the place of a label."""
+OF_MODEL = "the classes of the model"
+"""What messages call classes that a trained model knows; no others can be added to them."""
+
 _INTEGER = re.compile(r"[+-]?\d+")
 
 
@@ -99,6 +102,7 @@ def _unknown(
     # Numbers that look alike are as different as others, and -1 among them usually stands for no label.
     likely = None if _INTEGER.fullmatch(unknown[0]) else nearest(unknown[0], names)
     guess = f"{quoted(likely)} for {quoted(unknown[0])}?" if likely else "correct the rows,"
+    way_on = "leave them out: data.filter=..." if known_as == OF_MODEL else "name every class in data.labels=[...]"
     if _NO_LABEL in unknown:
         guess = f"leave out the rows where {_NO_LABEL} stands for no label, by data.filter;"
     told = shorten_list([escaped(name) for name in unknown], most=10)
@@ -106,7 +110,7 @@ def _unknown(
         f"{plural(len(unknown), 'label')} of column {field.column!r} not in {known_as}: {told}",
         where=rows.where(found),
         expected=shorten_list([escaped(name) for name in names]),
-        fix=f"{guess} or name every class in data.labels=[...]",
+        fix=f"{guess} or {way_on}",
     )
 
 

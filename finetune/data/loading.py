@@ -11,7 +11,7 @@ from finetune.data.checks import ArrowColumns, checked_columns
 from finetune.data.cutting import cut
 from finetune.data.empty import without_empty
 from finetune.data.fields import Field
-from finetune.data.groups import GROUP, group_keys
+from finetune.data.groups import GROUP, SLICE, group_keys, slice_values
 from finetune.data.label_checks import label_warnings
 from finetune.data.loaded import LoadedData
 from finetune.data.messages import plural, raise_merged, shorten_list
@@ -27,21 +27,28 @@ from finetune.errors import UserError
 from finetune.recipe import Data
 
 
-def load_data(data: Data, fields: Sequence[Field]) -> LoadedData:
+def load_data(data: Data, fields: Sequence[Field], slices: Sequence[str] = ()) -> LoadedData:
     """Read, check and split the examples that a recipe names.
 
     Args:
         data: Where they come from: its sources, else its function, its path, its Hub name, its sample.
         fields: What to read of each.
+        slices: Further columns to keep, by which scores are sliced.
 
     Raises:
         UserError: A source cannot be found or read, or rows are wrong: with file and line, or data set and row.
     """
-    return assemble(read_sources(data, fields), data)
+    return assemble(read_sources(data, fields, slices), data)
 
 
-def assemble(given: Sequence[SourceRows], data: Data) -> LoadedData:
+def assemble(given: Sequence[SourceRows], data: Data, *, of_model: bool = False) -> LoadedData:
     """Check, split and mix what was read.
+
+    Args:
+        given: The rows of each source.
+        data: The `data` section that they were read by.
+        of_model: Whether the rows are examples for a trained model, whose classes are `data.labels`: the rows of the
+            train split are then all three splits, and nothing is cut from them.
 
     Raises:
         UserError: Rows are wrong: with file and line, or data set and row.
@@ -49,7 +56,7 @@ def assemble(given: Sequence[SourceRows], data: Data) -> LoadedData:
     parts, errors = [], []
     for number, one in enumerate(given):
         try:
-            parts.append(_assemble_one(one))
+            parts.append(_assemble_one(one, of_model=of_model))
         except UserError as error:
             errors.append(of_source(error, number) if data.sources else error)
     raise_merged(errors)
@@ -58,7 +65,7 @@ def assemble(given: Sequence[SourceRows], data: Data) -> LoadedData:
     return replace(whole, **splits, notes=(*whole.notes, *notes))
 
 
-def _assemble_one(given: SourceRows) -> LoadedData:
+def _assemble_one(given: SourceRows, *, of_model: bool) -> LoadedData:
     data, rows = given.data, given.rows
     fields = infer_label_kinds(given.fields, rows["train"])
     held = fields_by_split(rows, fields, data.labels or ())
@@ -71,14 +78,15 @@ def _assemble_one(given: SourceRows) -> LoadedData:
     columns, label_notes = _named(data, fields, columns)
     if len(held.get("test", fields)) < len(fields):
         label_notes = (*label_notes, unlabelled_note(rows))
-    names = _label_names(data, fields, rows, columns)
+    known_as = labels.OF_MODEL if of_model else "data.labels"
+    names = _label_names(data, fields, rows, columns, known_as)
     splits = {split: _dataset(rows[split], held[split], columns[split]) for split in rows}
-    if data.group_column is not None:
-        splits = {
-            split: dataset.add_column(GROUP, group_keys(rows[split].columns[data.group_column]))
-            for split, dataset in splits.items()
-        }
-    splits, cut_notes = _cut_missing(splits, data, rows["train"])
+    splits = {split: _with_auxiliary(dataset, rows[split], given) for split, dataset in splits.items()}
+    cut_notes: tuple[str, ...] = ()
+    if of_model:
+        splits = dict.fromkeys(("train", "dev", "test"), splits["train"])
+    else:
+        splits, cut_notes = _cut_missing(splits, data, rows["train"])
     lacking = [
         note for field in fields if field.kind in ("label", "label_list") for note in _lacking(field.name, splits)
     ]
@@ -139,7 +147,7 @@ def _named(
 
 
 def _label_names(
-    data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, ArrowColumns]
+    data: Data, fields: Sequence[Field], rows: Mapping[str, Rows], columns: Mapping[str, ArrowColumns], declared_as: str
 ) -> dict[str, tuple[str, ...]]:
     names, errors = {}, []
     for field in fields:
@@ -147,7 +155,7 @@ def _label_names(
             continue
         splits = _column(columns, field)
         if data.labels:
-            names[field.name], known_as = data.labels, "data.labels"
+            names[field.name], known_as = data.labels, declared_as
         elif field.column in rows["train"].class_names:
             names[field.name], known_as = rows["train"].class_names[field.column], "the data set's classes"
         else:
@@ -166,6 +174,15 @@ def _dataset(rows: Rows, fields: Sequence[Field], columns: ArrowColumns) -> Data
     if rows.stored is not None and names:
         parts.append(rows.stored.select_columns(list(names)).rename_columns(names))
     return concatenate_datasets(parts, axis=1).select_columns(["id", *columns])
+
+
+def _with_auxiliary(split: Dataset, rows: Rows, given: SourceRows) -> Dataset:
+    """Return the examples of a split with their groups, and with the values by which scores are sliced."""
+    if given.data.group_column is not None:
+        split = split.add_column(GROUP, group_keys(rows.columns[given.data.group_column]))
+    for name in given.slices:
+        split = split.add_column(SLICE + name, slice_values(rows.columns[name], rows.class_names.get(name)))
+    return split
 
 
 def _cut_missing(splits: dict[str, Dataset], data: Data, rows: Rows) -> tuple[dict[str, Dataset], tuple[str, ...]]:

@@ -18,6 +18,7 @@ from finetune.errors import UserError, UserErrors
 from finetune.recipe import Data, DataSource
 
 _GROUPS = "data.group_column"
+_SLICES = "evaluation.slices"
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class SourceRows:
         rows: The rows of every split that it has, unchecked.
         notes: What the user should know about them, in sentences.
         weight: The weight of the source among several; None if none is given.
+        slices: The columns by which scores are sliced.
     """
 
     data: Data
@@ -52,16 +54,22 @@ class SourceRows:
     rows: Mapping[str, Rows]
     notes: tuple[str, ...] = ()
     weight: float | None = None
+    slices: tuple[str, ...] = ()
 
 
-def read_sources(data: Data, fields: Sequence[Field]) -> tuple[SourceRows, ...]:
+def read_sources(data: Data, fields: Sequence[Field], slices: Sequence[str] = ()) -> tuple[SourceRows, ...]:
     """Return the rows of every source, as they are.
+
+    Args:
+        data: The sources.
+        fields: What the task reads.
+        slices: Further columns that are read, by which scores are sliced.
 
     Raises:
         UserError: Sources cannot be found or read, or their filters cannot be used; all are reported at once.
     """
     if not data.sources:
-        return (_read_one(data, fields),)
+        return (_read_one(data, fields, slices),)
     given, errors = [], []
     for number, source in enumerate(data.sources):
         alone = data.model_copy(
@@ -70,7 +78,7 @@ def read_sources(data: Data, fields: Sequence[Field]) -> tuple[SourceRows, ...]:
         alone = alone.model_copy(update={"columns": data.columns.model_copy(update=source.columns)})
         named = [replace(field, column=source.columns.get(field.name, field.column)) for field in fields]
         try:
-            given.append(replace(_read_one(alone, named), weight=source.weight))
+            given.append(replace(_read_one(alone, named, slices), weight=source.weight))
         except UserError as error:
             errors.append(of_source(error, number))
     raise_merged(errors)
@@ -85,17 +93,29 @@ def of_source(error: UserError, number: int) -> UserError:
     return UserError(error.problem, expected=error.expected, found=error.found, where=where, fix=error.fix)
 
 
-def _read_one(data: Data, fields: Sequence[Field]) -> SourceRows:
-    keep = None if data.filter is None else Filter.of(data.filter)
+def _read_one(data: Data, fields: Sequence[Field], slices: Sequence[str]) -> SourceRows:
+    return replace(_read_rows(data, fields, slices), slices=tuple(slices))
+
+
+def _auxiliary_fields(data: Data, keep: Filter | None, slices: Sequence[str]) -> list[AuxiliaryField]:
+    """Return the columns that are read for something else than the task."""
     extras = [AuxiliaryField("filter", "text", column, of="data.filter") for column in (keep.columns if keep else ())]
     if data.group_column is not None:
         extras.append(AuxiliaryField("group_column", "text", data.group_column, of=_GROUPS))
+    extras += [AuxiliaryField("slices", "text", column, of=_SLICES) for column in slices]
     if data.columns.sentence is not None:
         extras.append(AuxiliaryField("sentence", "text", data.columns.sentence, of=sentences.KEY))
+    return extras
+
+
+def _read_rows(data: Data, fields: Sequence[Field], slices: Sequence[str]) -> SourceRows:
+    keep = None if data.filter is None else Filter.of(data.filter)
+    extras = _auxiliary_fields(data, keep, slices)
+    if data.columns.sentence is not None:
         _check_sentences(data, fields)
     if data.streaming and (data.function is not None or data.path is not None):
         _refuse_streamed_flags(fields)
-        rows, notes = stream(data, fields, keep, extras)
+        rows, notes = stream(data, fields, keep, extras, slices)
         return SourceRows(data, tuple(fields), rows, notes)
     rows, notes = _rows(data, (*parts_of(fields), *extras))
     notes = (*notes, *dict.fromkeys(note for part in rows.values() for note in part.notes))

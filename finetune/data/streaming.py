@@ -77,7 +77,7 @@ class _Written:
 
 
 def stream(
-    data: Data, fields: Sequence[Field], keep: Filter | None, extras: Sequence[Field]
+    data: Data, fields: Sequence[Field], keep: Filter | None, extras: Sequence[Field], slices: Sequence[str] = ()
 ) -> tuple[dict[str, Rows], tuple[str, ...]]:
     """Return the rows of every split that the filter keeps, mapped from the disk, and notes for the user.
 
@@ -85,7 +85,8 @@ def stream(
         data: The recipe's section with a function or a path; its group column is kept beside the fields' columns.
         fields: What the task reads; the values are checked while the rows are read.
         keep: The recipe's filter; None keeps all rows.
-        extras: The columns that the filter and the groups read.
+        extras: The columns that the filter, the groups and the slices read.
+        slices: The columns by which scores are sliced, which are kept, too.
 
     Raises:
         UserError: The source cannot be found or read, rows are wrong, or the cache cannot be read or written.
@@ -95,7 +96,7 @@ def stream(
     for split, folder, source in _sources(data, (*fields, *extras), keep):
         try:
             with translated_errors(folder):
-                splits[split], note = _read_or_write(folder, source, _Converter(data, fields, keep))
+                splits[split], note = _read_or_write(folder, source, _Converter(data, fields, keep, slices))
                 os.utime(folder)
             notes += note
             used.append(folder)
@@ -158,11 +159,12 @@ class _Converter:
         data: The recipe's section.
         fields: What is read of each row.
         keep: The recipe's filter; None keeps all rows.
+        slices: The columns by which scores are sliced, which are kept beside those of the fields.
     """
 
-    def __init__(self, data: Data, fields: Sequence[Field], keep: Filter | None) -> None:
+    def __init__(self, data: Data, fields: Sequence[Field], keep: Filter | None, slices: Sequence[str] = ()) -> None:
         self.fields = tuple(fields)
-        self.group_column = data.group_column
+        self.kept = [*filter(None, [data.group_column]), *slices]
         self.labels = data.labels
         self.keep = keep
         self.skips_empty = data.on_empty == "skip"
@@ -189,10 +191,11 @@ class _Converter:
             self.num_empty += len(rows) - len(filled)
             rows = filled
         columns = {one.column: canonical_column(rows, one) for one in reversed(self.fields)}
-        if self.group_column is not None and self.group_column not in columns:
-            values = rows.columns[self.group_column]
-            objects = values if isinstance(values, list) else values.to_pylist()
-            columns[self.group_column] = pa.array([None if one is None else str(one) for one in objects], pa.string())
+        for name in self.kept:
+            if name not in columns:
+                values = rows.columns[name]
+                objects = values if isinstance(values, list) else values.to_pylist()
+                columns[name] = pa.array([None if one is None else str(one) for one in objects], pa.string())
         numbers = range(len(rows)) if rows.numbers is None else rows.numbers
         return pa.table({**columns, _NUMBER: pa.array(numbers, pa.int64())})
 

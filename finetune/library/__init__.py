@@ -6,6 +6,7 @@ process.
 """
 
 from finetune.library.comparing import compare
+from finetune.library.evaluating import evaluate
 from finetune.library.finished import FinishedRun, open_run
 from finetune.library.loaded import LoadedModel, load
 from finetune.library.looking import draw_mask, explain
@@ -18,6 +19,7 @@ __all__ = [
     "apply_masks",
     "compare",
     "draw_mask",
+    "evaluate",
     "explain",
     "load",
     "open_run",

@@ -101,8 +101,12 @@ def _hash(folder: Path) -> str:
     return total.hexdigest()
 
 
-def tables_of(data: InMemory) -> dict[str, pa.Table]:
+def tables_of(data: InMemory, *, needs_train: bool = True) -> dict[str, pa.Table]:
     """Return the rows as Arrow tables by split: train, and dev and test if they are given.
+
+    Args:
+        data: The rows.
+        needs_train: Whether data without a train split are refused.
 
     Raises:
         UserError: The data has an unsupported type, an unknown split, or a column of mixed types.
@@ -117,7 +121,7 @@ def tables_of(data: InMemory) -> dict[str, pa.Table]:
         if split in tables:
             raise UserError(f"the split {split} is given twice", where="data", found=shorten_list(list(map(str, data))))
         tables[split] = to_table(given, f"data[{name!r}]")
-    if "train" not in tables:
+    if needs_train and "train" not in tables:
         raise UserError(
             "there is no train split", where="data", found=shorten_list(list(map(str, data))) or "an empty dict"
         )

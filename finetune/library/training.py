@@ -11,21 +11,8 @@ from finetune.library.in_memory import InMemory, keep_data
 from finetune.library.overrides import Overrides, RecipeLike, base_recipe, flatten
 from finetune.progress import say
 from finetune.recipe import Recipe
-from finetune.recipe.data import DataSource
+from finetune.recipe.data import NO_ORIGIN, DataSource
 from finetune.training.callbacks import Callback
-
-_ORIGIN = {
-    "data.function": None,
-    "data.dev_path": None,
-    "data.test_path": None,
-    "data.format": None,
-    "data.column_names": None,
-    "data.name": None,
-    "data.config": None,
-    "data.sample": None,
-    "data.sources": (),
-}
-"""The keys that name the source of a recipe's data, and their values when the data comes from memory."""
 
 
 def train(
@@ -83,13 +70,13 @@ def _resolve(recipe: RecipeLike, overrides: Overrides, data: InMemory | None) ->
     changes = flatten(overrides)
     if data is None:
         return compose.override(base_recipe(recipe, changes), changes)
-    if twice := [key for key in changes if key == "data.path" or key in _ORIGIN]:
+    if twice := [key for key in changes if key == "data.path" or key in NO_ORIGIN]:
         raise UserError(
             f"data and {twice[0]} are both given", where=f"overrides, {twice[0]}", fix="give one of them alone"
         )
     base = base_recipe(_with_some_data(recipe), changes)
     # All keys are checked before anything is written.
-    resolved = compose.override(base, {**_ORIGIN, **changes, "data.path": "data in memory"})
+    resolved = compose.override(base, {**NO_ORIGIN, **changes, "data.path": "data in memory"})
     folder, sizes = keep_data(data, runs_of(resolved))
     described = ", ".join(f"{size:,} {split}" for split, size in sizes.items())
     say(f"data in memory ({described}) is written to {folder}, so that the run can be repeated and resumed")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finetune.metrics.loading import load_metric
-from finetune.metrics.resampling import Floats64, ResampledMetric, Resampler
+from finetune.metrics.resampling import Floats64, ResampledMetric, Resampler, shares
 from finetune.metrics.scores import DEFAULT_OPTIONS, Interval, MetricOptions
 
 LEVEL = 0.95
@@ -59,6 +59,23 @@ def score_intervals(
         for value in getattr(metric, "proportions", ()):
             intervals[value] = proportion(round(float(whole[value][0]) * len(groups)), len(groups))
     return intervals
+
+
+def quotient_interval(
+    numerator: Sequence[float], denominator: Sequence[float], units: Sequence[int | str]
+) -> Interval | None:
+    """Return the interval of a quotient of two sums over examples, such as the mean loss per target.
+
+    Args:
+        numerator: What is summed above, one number an entry.
+        denominator: What is summed below, one number an entry.
+        units: For each entry, the unit that is drawn as a whole.
+
+    Returns:
+        The interval; None where it is not defined.
+    """
+    sums = [np.array(values, float) for values in (numerator, denominator)]
+    return bootstrap(shares("quotient", *sums), unit_numbers(units)).get("quotient")
 
 
 def unit_numbers(units: Sequence[int | str]) -> NDArray[np.intp]:

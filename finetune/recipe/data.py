@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -252,3 +253,19 @@ class Data(DataSource):
         if weighted and len(weighted) < len(self.sources):
             raise ValueError("sources: weights are given for all of them or for none")
         return self
+
+
+NO_ORIGIN: Mapping[str, object] = MappingProxyType(
+    {
+        "data.function": None,
+        "data.dev_path": None,
+        "data.test_path": None,
+        "data.format": None,
+        "data.column_names": None,
+        "data.name": None,
+        "data.config": None,
+        "data.sample": None,
+        "data.sources": (),
+    }
+)
+"""The keys that name the source of a recipe's data, and their values where other data are given in its place."""

@@ -2,9 +2,12 @@
 
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from finetune.recipe.base import Count, Section
+
+LENGTH, LABEL = "length", "label"
+"""The slices that need no column."""
 
 
 class Evaluation(Section):
@@ -18,9 +21,27 @@ class Evaluation(Section):
     batch_size: Count | None = None
     """The largest number of examples in one forward pass of one process. By default tokens_per_batch is the only
     limit."""
+    slices: tuple[str, ...] = ()
+    """By what the final scores are told apart: length (quartiles of the number of characters of the input, or of words
+    where inputs are lists of words), label (the class of the reference), or a column of the data set (its values). Each
+    slice has its count and its score by best_metric, with an interval."""
     baselines: bool = False
     """Whether simple baselines are scored on the same splits: the majority class, and TF-IDF with logistic regression.
     For text classification with one class a text."""
+
+    @property
+    def slice_columns(self) -> tuple[str, ...]:
+        """The columns of the data set among the slices."""
+        return tuple(name for name in self.slices if name not in (LENGTH, LABEL))
+
+    @field_validator("slices")
+    @classmethod
+    def _each_slice_once(cls, slices: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(slices)) < len(slices):
+            raise ValueError("name each of them once")
+        if not all(name.strip() for name in slices):
+            raise ValueError("one of them is empty; name length, label or a column")
+        return slices
 
     @model_validator(mode="after")
     def _some_limit(self) -> Self:

@@ -33,7 +33,7 @@ def comparison_table(comparison: RunComparison, examples: int = 3) -> Renderable
     lines = [
         Text(f"A: {comparison.first.folder}"),
         Text(f"B: {comparison.second.folder}"),
-        Text(f"{len(comparison.first.records):,} test examples{_groups(comparison)}"),
+        Text(f"{len(comparison.first.records):,} examples{_groups(comparison)}"),
     ]
     counts = Text(f"\nB predicts {len(better):,} examples better than A, and {len(worse):,} worse.")
     note = Text("p is corrected for the number of scores and runs that are compared.", style="dim")

@@ -1,4 +1,4 @@
-"""Finished runs, as their folders hold them: the recipe, and the test examples with the predictions."""
+"""Finished runs and evaluations, as their folders hold them: the recipe, and the examples with the predictions."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune import compose, models, tasks
-from finetune.checkpointing.run_folder import RunFolder
+from finetune.checkpointing.run_folder import EVALUATION_RECIPE, RunFolder
 from finetune.errors import UserError
 from finetune.metrics import MetricOptions
 from finetune.models.stored_config import read_config
@@ -20,14 +20,14 @@ _SHOWN = ("id", "input", "reference", "prediction")
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A finished run.
+    """A finished run, or an evaluation of a trained model.
 
     Args:
-        folder: The run folder.
+        folder: The run folder, or that of the evaluation.
         recipe: The recipe with all values resolved.
         task: The task.
         context: The context of the task, with the labels.
-        records: The test examples with the model's predictions, in the order of their numbers.
+        records: The examples with the model's predictions, in the order of their numbers.
     """
 
     folder: Path
@@ -55,35 +55,43 @@ class StoredRun:
 
 
 def read_run(folder: Path) -> StoredRun:
-    """Read a finished run.
+    """Read a finished run, or an evaluation of a trained model.
 
     Raises:
         UserError: The folder is not that of a run, the run is not finished, or its predictions cannot be read or have
             no references.
     """
     run = RunFolder(folder)
-    if not run.recipe.is_file():
+    evaluated_by = folder / EVALUATION_RECIPE
+    if not run.recipe.is_file() and not evaluated_by.is_file():
         raise UserError(
             f"{folder} is not the folder of a run",
-            expected="a folder such as runs/<recipe>/<time>",
+            expected="a folder such as runs/<recipe>/<time>, or the --output of finetune evaluate",
             found="no recipe.yaml in it" if folder.is_dir() else "no such folder",
         )
-    if not run.is_finished:
+    is_evaluation = evaluated_by.is_file()
+    if not is_evaluation and not run.is_finished:
         raise UserError(
             f"the run {folder} is not finished",
             found="no results.json in it",
             fix=f"finetune run resume={folder}",
         )
-    recipe = compose.load_recipe(str(run.recipe))
-    records = tuple(sorted(_records(folder / PREDICTIONS), key=lambda record: record.id))
+    recipe = compose.load_recipe(str(evaluated_by if is_evaluation else run.recipe))
+    predictions = _predictions_of(folder) if is_evaluation else folder / PREDICTIONS
+    records = tuple(sorted(_records(predictions), key=lambda record: record.id))
     if all(record.reference is None for record in records):
         raise UserError(
-            f"the test examples of {folder} have no references",
+            f"the examples of {folder} have no references",
             expected="examples with references, which predictions are compared with",
             found=f"{len(records):,} examples without one",
         )
     task = tasks.create(recipe)
     return StoredRun(folder, recipe, task, _context(run, task, records), records)
+
+
+def _predictions_of(folder: Path) -> Path:
+    """Return the file of predictions of an evaluation, which is named by the split that was scored."""
+    return next(iter(sorted(folder.glob("predictions_*.jsonl"))), folder / PREDICTIONS)
 
 
 def _records(path: Path) -> Iterator[EvaluationRecord]:

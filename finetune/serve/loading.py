@@ -88,7 +88,7 @@ def make_predictor(
     task = tasks.create(own)
     precision = choose_precision(own.training.precision)
     accelerator = precision.accelerator()
-    labels = _labels(model.config) if task.label_field else None
+    labels = labels_of(task, model.config)
     for key, length in task.lengths.items():
         models.check_length(model.config, length, key)
     computes_fp32_on_cpu = precision.name == "fp32" and accelerator.device.type == "cpu"
@@ -107,16 +107,21 @@ def make_predictor(
 def _load(origin: ModelLocation, task: Task) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a model with its masks, and its tokenizer."""
     saved = recipe.Model(name=origin.model)
-    config = _config(origin.model)
+    config = config_of(origin.model)
     tokenizer = models.load_tokenizer(saved, lambda: (), split_words=task.reads_words)
-    labels = _labels(config) if task.label_field else None
+    labels = labels_of(task, config)
     problem = PROBLEM_TYPES["regression"].name if labels is not None and len(labels) == 1 else None
     model = models.load_model(saved, task.head, tokenizer, labels=labels, seed=0, problem_type=problem, is_trained=True)
     apply_masks(model, task.program, tokenizer)
     return model, tokenizer
 
 
-def _config(name: str) -> PreTrainedConfig:
+def config_of(name: str) -> PreTrainedConfig:
+    """Return the configuration of a model, by its folder or its name on the Hub.
+
+    Raises:
+        UserError: It cannot be read.
+    """
     source = model_source(recipe.Model(name=name))
     with quiet(), source.access():
         return read_config(source.path, **source.options)
@@ -128,7 +133,7 @@ def _made_recipe(name: str, kind: str | None) -> Recipe:
     Raises:
         UserError: Neither the model's class nor `kind` says the task.
     """
-    config = _config(name)
+    config = config_of(name)
     kind = _kind_of(config) or kind
     section = None if kind is None else recipe.find_task(kind)
     if section is None:
@@ -177,5 +182,7 @@ def _kind_of(config: PreTrainedConfig) -> str | None:
     return next((head.name for head in found if head is not None), None)
 
 
-def _labels(config: PreTrainedConfig) -> tuple[str, ...]:
-    return tuple(str(label) for _, label in sorted((config.id2label or {}).items()))
+def labels_of(task: Task, config: PreTrainedConfig) -> tuple[str, ...] | None:
+    """Return the classes of a model in order; None for a task without classes."""
+    names = sorted((config.id2label or {}).items())
+    return tuple(str(name) for _, name in names) if task.label_field else None

@@ -1,6 +1,6 @@
 """Find the model that a user names: a run, a folder, or a name on the Hub."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,8 +119,12 @@ def _no_model(folder: Path) -> UserError:
     )
 
 
-def check_overrides(overrides: Mapping[str, Any]) -> None:
+def check_overrides(overrides: Mapping[str, Any], keys: Sequence[str] = INFERENCE_KEYS) -> None:
     """Raise an error for keys that say how a model is trained, which have no effect on a trained model.
+
+    Args:
+        overrides: The overrides by dotted keys.
+        keys: The keys that have an effect, or their beginnings.
 
     Raises:
         UserError: There are such keys.
@@ -129,10 +133,10 @@ def check_overrides(overrides: Mapping[str, Any]) -> None:
         [
             UserError(
                 f"{key} has no meaning for a trained model",
-                expected="keys that begin with " + ", ".join(INFERENCE_KEYS),
+                expected="keys that begin with " + ", ".join(keys),
                 fix=f"leave {key} out",
             )
             for key in overrides
-            if key == "task.kind" or not key.startswith(INFERENCE_KEYS)
+            if key == "task.kind" or not key.startswith(tuple(keys))
         ]
     )

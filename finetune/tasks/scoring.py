@@ -68,6 +68,7 @@ class TaskScoring(ABC):
         *,
         intervals: bool = False,
         groups: Sequence[str] | None = None,
+        names: Sequence[str] | None = None,
     ) -> metrics.Scores:
         """Return the scores of a whole split, by the recipe's metrics, or where it names none by the task's own.
 
@@ -77,8 +78,9 @@ class TaskScoring(ABC):
             intervals: Whether confidence intervals are computed, too.
             groups: For each record the group of examples that it belongs to, where groups are drawn for the intervals
                 instead of examples; None if there are none.
+            names: The metrics; None for those of the recipe, or else of the task.
         """
-        names = self.recipe.evaluation.metrics or self.metric_names(context)
+        names = names or self.recipe.evaluation.metrics or self.metric_names(context)
         inputs = self.metric_inputs(records, context)
         parts = []
         for name in names:

@@ -6,6 +6,7 @@ from finetune.recipe import Recipe
 from finetune.tasks import Task, TaskContext
 from finetune.tasks.room import check_room
 from finetune.training.selection import check_best_metric
+from finetune.training.slices import check_slices
 
 
 def check_run(recipe: Recipe, task: Task, context: TaskContext) -> None:
@@ -17,9 +18,9 @@ def check_run(recipe: Recipe, task: Task, context: TaskContext) -> None:
         context: Tokenizer, model configuration and labels of the run.
 
     Raises:
-        UserError: All examples have one class; the task has no baselines; a maximum length is beyond that of the model,
-            or leaves no room for text; a metric cannot be loaded; or best_metric is not among the scores, or it is not
-            known whether greater values of it are better.
+        UserError: All examples have one class; the task has no baselines, or no classes for slices by class; a maximum
+            length is beyond that of the model, or leaves no room for text; a metric cannot be loaded; or best_metric is
+            not among the scores, or it is not known whether greater values of it are better.
     """
     has_classes = context.config.problem_type == "single_label_classification"
     if recipe.evaluation.baselines:
@@ -38,3 +39,4 @@ def check_run(recipe: Recipe, task: Task, context: TaskContext) -> None:
     names = recipe.evaluation.metrics or task.metric_names(context)
     metrics.check_metric(names, options=task.metric_options(context))
     check_best_metric(recipe, task, context)
+    check_slices(recipe, task, context)

@@ -18,7 +18,8 @@ from finetune.hardware.sharding import whole_weights
 from finetune.metrics import Interval, Scores
 from finetune.progress import ProgressBar, say
 from finetune.tasks import Batch, EvaluationRecord, Prediction
-from finetune.training.run import Run
+from finetune.training.evaluation_setup import EvaluationSetup
+from finetune.training.slices import SliceScore, slice_scores
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class EvaluationResult:
     loss_interval: Interval | None = None
     """95% confidence interval of the loss, where it was computed and is defined."""
 
+    slices: tuple[SliceScore, ...] = ()
+    """Scores of parts of the split, where the recipe asks for them; on the main process only."""
+
     @property
     def intervals(self) -> dict[str, Interval]:
         """The 95% confidence intervals of those of the values that have one."""
@@ -46,11 +50,11 @@ class EvaluationResult:
         return {"loss": self.loss} | self.scores.values if self.is_scored else {}
 
 
-def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = False) -> EvaluationResult:
+def evaluate(run: EvaluationSetup, model: PreTrainedModel, split: str, *, final: bool = False) -> EvaluationResult:
     """Evaluate a model on a split; called by all processes.
 
     Args:
-        run: The run, with the encoded split.
+        run: The run, or what a trained model is evaluated with; it has the encoded split.
         model: The model without accelerate's wrapping.
         split: `train`, `dev` or `test`.
         final: Whether the task's settings for final results are used, such as the full number of beams, and confidence
@@ -69,6 +73,7 @@ def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = Fals
     is_scored = run.task.reference_field in run.examples[split].column_names
     result: list[object] = [None]
     records: list[EvaluationRecord] = []
+    slices: tuple[SliceScore, ...] = ()
     if run.accelerator.is_main_process:
         records = run.task.records(run.examples[split], predictions, run.context)
         groups = _groups(run.examples[split]) if final else None
@@ -77,11 +82,12 @@ def evaluate(run: Run, model: PreTrainedModel, split: str, *, final: bool = Fals
             records = [replace(record, extra=record.extra | {"group": group}) for record, group in pairs]
         scored = run.task.score(records, run.context, intervals=final, groups=groups) if is_scored else Scores()
         result = [(scored, _loss_interval(predictions, groups) if final and is_scored else None)]
+        slices = slice_scores(run, split, records, predictions) if final and is_scored else ()
     broadcast_object_list(result)
     scores, loss_interval = cast(tuple[Scores, Interval | None], result[0])
     targets = sum(prediction.num_targets for prediction in predictions)
     loss = sum(prediction.loss for prediction in predictions) / max(targets, 1)
-    return EvaluationResult(scores, loss, tuple(records), is_scored, loss_interval)
+    return EvaluationResult(scores, loss, tuple(records), is_scored, loss_interval, slices)
 
 
 def _groups(split: Dataset) -> list[str] | None:
@@ -91,15 +97,13 @@ def _groups(split: Dataset) -> list[str] | None:
 
 def _loss_interval(predictions: Sequence[Prediction], groups: Sequence[str] | None) -> Interval | None:
     """Return the interval of the mean loss per target; None where it is not defined."""
-    from finetune.metrics.intervals import bootstrap, unit_numbers
-    from finetune.metrics.resampling import shares
+    from finetune.metrics.intervals import quotient_interval  # imports SciPy, which takes half a second
 
     units = [one.example if groups is None else groups[one.example] for one in predictions]
-    losses, targets = (np.array([getattr(one, name) for one in predictions], float) for name in ("loss", "num_targets"))
-    return bootstrap(shares("loss", losses, targets), unit_numbers(units)).get("loss")
+    return quotient_interval([one.loss for one in predictions], [one.num_targets for one in predictions], units)
 
 
-def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:
+def _predict(run: EvaluationSetup, model: PreTrainedModel, split: str, *, final: bool) -> list[Prediction]:
     """Return the predictions for this process's share of a split, in smaller batches where memory requires it."""
     accelerator, encoded = run.accelerator, run.encoded[split]
     limits = BatchLimits(run.recipe.evaluation.batch_size, run.recipe.evaluation.tokens_per_batch)
@@ -131,14 +135,16 @@ def _predict(run: Run, model: PreTrainedModel, split: str, *, final: bool) -> li
 
 
 def _in_parts(
-    run: Run, model: PreTrainedModel, split: str, indices: Indices, parts: int, final: bool
+    run: EvaluationSetup, model: PreTrainedModel, split: str, indices: Indices, parts: int, final: bool
 ) -> list[Prediction] | None:
     """Return the predictions of a batch computed in `parts` parts, or None where memory does not suffice for a part."""
     with closing(run.batches(split, np.array_split(indices, min(parts, len(indices))))) as batches:
         return _try(run, model, batches, final)
 
 
-def _try(run: Run, model: PreTrainedModel, batches: Iterable[Batch], final: bool) -> list[Prediction] | None:
+def _try(
+    run: EvaluationSetup, model: PreTrainedModel, batches: Iterable[Batch], final: bool
+) -> list[Prediction] | None:
     """Return the predictions of some batches, or None where memory does not suffice."""
     try:
         return [found for batch in batches for found in run.task.predict(model, batch, run.context, final=final)]

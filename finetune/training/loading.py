@@ -33,7 +33,7 @@ def start_accelerator(recipe: Recipe, precision: Precision) -> Accelerator:
 def load_splits(recipe: Recipe, task: Task, accelerator: Accelerator) -> LoadedData:
     """Load all splits; the main process loads them first, and the others read what it has cached."""
     with accelerator.main_process_first():
-        return task.prepare(load_data(recipe.data, task.fields))
+        return task.prepare(load_data(recipe.data, task.fields, recipe.evaluation.slice_columns))
 
 
 def load_tokenizer(recipe: Recipe, task: Task, loaded: LoadedData) -> PreTrainedTokenizerBase:

@@ -1,11 +1,9 @@
 """The end of a run: the best checkpoint is loaded, evaluated on the test split, and saved as the run's model."""
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from datasets import Dataset
-from rich.table import Table
 from transformers import PreTrainedModel
 
 from finetune import models
@@ -14,7 +12,7 @@ from finetune.checkpointing.links import link_weights
 from finetune.checkpointing.resume import command, saying_how_to_resume
 from finetune.errors import Interrupted
 from finetune.metrics import Scores, baselines
-from finetune.progress import format_score, results_console, say, warn
+from finetune.progress import say, warn
 from finetune.recipe import Model
 from finetune.tasks import EvaluationRecord
 from finetune.training.evaluation import EvaluationResult, evaluate
@@ -22,6 +20,7 @@ from finetune.training.interrupt import Signals, StopNow
 from finetune.training.loop import Loop
 from finetune.training.masks import apply_masks
 from finetune.training.run import Run
+from finetune.training.score_table import facts_of_scores, print_scores, print_slices, scores_in_line
 from finetune.training.trivial import find_trivial
 
 
@@ -75,9 +74,10 @@ def _finish(loop: Loop, *, prints_scores: bool) -> EvaluationResult:
             count = len(evaluated.records)
             say(f"the test split has no labels: its {count:,} predictions are written without scores")
         elif prints_scores:
-            _print_scores(run, evaluated, baseline_scores)
+            print_scores(_title(run), run.recipe.model.description, evaluated, baseline_scores)
+            print_slices(evaluated, run.greater_is_better)
         else:
-            say(f"{_title(run)}: {'  '.join(_scores_in_line(evaluated))}")
+            say(f"{_title(run)}: {'  '.join(scores_in_line(evaluated))}")
         if warning := find_trivial(run.task, run.examples["train"], evaluated.records, loop.state.step):
             warn(str(warning))
         say(f"model and predictions: {run.folder.path}")
@@ -139,9 +139,7 @@ def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str,
         "best_step": loop.state.best_step,
         "best_metric": {run.best_metric: loop.state.best_value},
         "test": evaluated.values,
-        "intervals": {name: [one.low, one.high] for name, one in evaluated.intervals.items()},
-        "details": evaluated.scores.details,
-        "signatures": evaluated.scores.signatures,
+        **facts_of_scores(evaluated),
         "baselines": {name: scores.values for name, scores in baseline_scores.items()},
         "steps": asdict(loop.state),
     }
@@ -149,36 +147,3 @@ def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str,
 
 def _title(run: Run) -> str:
     return f"{run.recipe.name}: test results on {len(run.examples['test']):,} examples"
-
-
-def _interval(evaluated: EvaluationResult, name: str) -> str:
-    interval = evaluated.intervals.get(name)
-    if interval is None:
-        return "not defined"
-    return f"{format_score(name, interval.low)} to {format_score(name, interval.high)}"
-
-
-def _scores_in_line(evaluated: EvaluationResult) -> Iterator[str]:
-    """Yield each score with its interval where it has one."""
-    for name, value in evaluated.values.items():
-        interval = f" ({_interval(evaluated, name)})" if name in evaluated.intervals else ""
-        yield f"{name} {format_score(name, value)}{interval}"
-
-
-def _print_scores(run: Run, evaluated: EvaluationResult, baseline_scores: dict[str, Scores]) -> None:
-    """Print the test results beside those of the baselines."""
-    results_console.print(_title(run), soft_wrap=True)
-    table = Table("score")
-    for heading in (run.recipe.model.description, "95% interval", *baseline_scores):
-        table.add_column(heading, justify="right")
-    for name, value in evaluated.values.items():
-        others = [scores.values.get(name) for scores in baseline_scores.values()]
-        shown = ("" if other is None else format_score(name, other) for other in others)
-        table.add_row(name, format_score(name, value), _interval(evaluated, name), *shown)
-    results_console.print(table)
-    groups = {record.extra["group"] for record in evaluated.records if "group" in record.extra}
-    if groups:
-        drawn = f"intervals are of {len(groups):,} groups, which are drawn as a whole (data.group_column)"
-        results_console.print(drawn, soft_wrap=True)
-    for name, signature in evaluated.scores.signatures.items():
-        results_console.print(f"{name}: {signature}", soft_wrap=True)

@@ -1,16 +1,12 @@
 """Everything a run needs, loaded and encoded: from a recipe to a `Run`."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, set_seed
-from datasets import Dataset
 from transformers import PreTrainedModel
 
 from finetune import models, tasks
@@ -20,20 +16,17 @@ from finetune.checkpointing.resume import CHOSEN, Start, find_start
 from finetune.checkpointing.run_folder import RunFolder
 from finetune.checkpointing.run_lock import RunLock
 from finetune.checkpointing.state import TrainingState
-from finetune.data.batches import BatchPlan, Indices
-from finetune.data.features import Features
+from finetune.data.batches import BatchPlan
 from finetune.errors import UserError
-from finetune.hardware.cpu_tuning import choose_shared_matmul, tuned
-from finetune.hardware.matmul import Matmul
-from finetune.hardware.precision import Precision, choose_precision
-from finetune.hardware.prefetch import pinned, prefetch
+from finetune.hardware.cpu_tuning import choose_shared_matmul
+from finetune.hardware.precision import choose_precision
 from finetune.progress import say, warn
 from finetune.recipe import Recipe
 from finetune.recipe.changes import Change, Changes
-from finetune.tasks import Batch, Task, TaskContext
 from finetune.tasks.visibility import View, hidden_text
 from finetune.training.callbacks import Callback, check_callbacks, named
 from finetune.training.checks import check_run
+from finetune.training.evaluation_setup import EncodedSplit, EvaluationSetup
 from finetune.training.header import header
 from finetune.training.loading import (
     SPLITS,
@@ -49,41 +42,11 @@ from finetune.training.selection import greater_is_better
 from finetune.training.trackers import check_trackers, start_trackers
 
 
-@dataclass(frozen=True)
-class EncodedSplit:
-    """The encoded features of a split, and the numbers by which batches are planned.
-
-    Args:
-        features: The features.
-        lengths: Number of tokens of each feature; int64, [features].
-        targets: Number of targets of each feature; int64, [features].
-    """
-
-    features: Features
-    lengths: Indices
-    targets: Indices
-
-    @classmethod
-    def of(cls, encoded: Dataset) -> "EncodedSplit":
-        """Read the features of an encoded data set into memory, or map them."""
-        features = Features.of(encoded)
-        lengths, targets = (features.columns[name].values.astype(np.int64) for name in ("length", "targets"))
-        return cls(features, lengths, targets)
-
-
 @dataclass
-class Run:
+class Run(EvaluationSetup):
     """A run that is prepared: data, model and run folder are there, and training can begin."""
 
-    recipe: Recipe
-    accelerator: Accelerator
-    precision: Precision
-    matmul: Matmul
-    task: Task
-    context: TaskContext
     model: PreTrainedModel
-    examples: Mapping[str, Dataset]
-    encoded: Mapping[str, EncodedSplit]
     folder: RunFolder
     resumed: bool = False
     """Whether an earlier run in this folder is resumed."""
@@ -101,11 +64,6 @@ class Run:
     """Callbacks of the user that the loop calls."""
 
     @property
-    def best_metric(self) -> str:
-        """Name of the dev score that selects the best checkpoint."""
-        return self.recipe.training.best_metric or self.task.best_metric(self.context)
-
-    @property
     def greater_is_better(self) -> bool:
         """Whether a greater value of `best_metric` is better."""
         return greater_is_better(self.best_metric, self.recipe.training.greater_is_better)
@@ -121,35 +79,6 @@ class Run:
             training.group_by_length,
             self.recipe.seed,
         )
-
-    def tuned(self) -> AbstractContextManager[None]:
-        """Return a context in which the model is computed with CPU tuning, unless `training.cpu_tuning` is false."""
-        return tuned(self.matmul, enabled=self.recipe.training.cpu_tuning)
-
-    def batches(self, split: str, batches: Iterable[Indices]) -> Generator[Batch]:
-        """Yield batches of features on this process's device; a thread collates them in advance.
-
-        Args:
-            split: `train`, `dev` or `test`.
-            batches: Indices of the features of each batch; int64, [examples] each.
-
-        Returns:
-            A generator, which the caller closes if it does not use it up.
-        """
-        collate = partial(self.collate, split)
-        with closing(prefetch(collate, batches, ahead=self.recipe.training.prefetch)) as collated:
-            for batch in collated:
-                yield batch.to(self.accelerator.device)
-
-    def collate(self, split: str, indices: Indices) -> Batch:
-        """Return features as one batch in CPU memory, which is pinned where the batch will be copied to a GPU.
-
-        Args:
-            split: `train`, `dev` or `test`.
-            indices: Indices of the features; int64, [examples].
-        """
-        batch = self.task.collate(self.encoded[split].features.take(indices), self.context)
-        return pinned(batch) if self.accelerator.device.type == "cuda" else batch
 
 
 def prepare(recipe: Recipe, callbacks: Sequence[Callback] = (), start: Start | None = None) -> Run:
@@ -200,7 +129,7 @@ def _prepare(start: Start, callbacks: tuple[Callback, ...]) -> Run:
     changes = folder.changes().then(_later(recipe)) if folder else recipe.changes
     folder = folder or _shared_folder(recipe, accelerator, chosen | {"changed": changes.to_json()}, lock)
     examples = {split: getattr(loaded, split) for split in SPLITS}
-    run = Run(recipe, accelerator, precision, matmul, task, context, model, examples, encoded, folder, goes_on)
+    run = Run(recipe, accelerator, precision, matmul, task, context, examples, encoded, model, folder, goes_on)
     run.callbacks, run.lock, run.changes = callbacks, lock, changes
     if accelerator.is_main_process:
         features_of = {split: encoded[split].features for split in SPLITS}

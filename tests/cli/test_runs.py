@@ -2,12 +2,17 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from finetune import compose, run
+from finetune.recipe import Recipe
 from tests.cli.commands import ROOT, command, finetune
+from tests.training.conftest import toy as toy
+
+Toy = Callable[..., Recipe]
 
 
 @pytest.mark.parametrize("entrance", ["script", "command"])
@@ -47,3 +52,26 @@ def test_main_gives_the_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
 def site_packages() -> str:
     """The installed libraries alone: without -S's site module, editable installs are not seen."""
     return os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
+
+
+def test_evaluate_takes_its_data_after_an_option() -> None:
+    shown = finetune("evaluate", "runs/none", "my.csv")
+    assert shown.returncode == 2
+    assert "finetune evaluate runs/none --data my.csv" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_evaluate_and_compare_from_the_command_line(toy: Toy, tmp_path: Path) -> None:
+    recipe = toy("text_classification", "bert", train=32, held_out=8, **{"training.epochs": 1})
+    run.run_recipe(recipe)
+    (folder,) = (recipe.output_dir / recipe.name).iterdir()
+    words = ("evaluate", str(folder), "--data", str(tmp_path / "data" / "dev.jsonl"))
+    first = finetune(*words, "--output", str(tmp_path / "first"), "evaluation.metrics=[accuracy]")
+    assert first.returncode == 0, first.stderr
+    assert "results on 8 examples of dev.jsonl" in first.stdout
+    again = finetune(*words, "--output", str(tmp_path / "first"))
+    assert again.returncode == 2
+    assert "is not overwritten" in again.stderr
+    compared = finetune("compare", str(tmp_path / "first"), str(tmp_path / "first"))
+    assert compared.returncode == 0, compared.stderr
+    assert "8 examples" in compared.stdout

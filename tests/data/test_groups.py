@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from finetune.data import GROUP, Field, load_data
-from finetune.data.groups import group_keys
+from finetune.data.groups import group_keys, slice_values
 from finetune.recipe import Data
 
 
@@ -27,3 +27,8 @@ def test_each_split_has_the_groups_of_its_examples(tmp_path: Path) -> None:
     assert all(number // 2 == int(group[1:]) for number, group in zip(loaded.dev["id"], loaded.dev[GROUP], strict=True))
     alone = load_data(Data(path=str(train), test_path=str(test)), fields)
     assert GROUP not in alone.test.column_names
+
+
+def test_values_of_slices_are_texts() -> None:
+    assert slice_values([None, " a ", "", 3, True]) == ["(empty)", "a", "(empty)", "3", "True"]
+    assert slice_values([0, 1, None], ("news", "mail")) == ["news", "mail", "(empty)"]

@@ -1,12 +1,14 @@
 """Runs are read from their folders, and what cannot be read is reported."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from finetune.errors import UserError
 from finetune.report.stored_runs import PREDICTIONS, read_run
+from finetune.serve import evaluate_model
 from tests.report.stored import Toy, copied, lines_of, trained
 
 
@@ -64,3 +66,22 @@ def test_groups_are_stored_with_the_predictions(toy: Toy) -> None:
     assert "group" not in lines_of(folder)[0]
     grouped = read_run(copied(folder, "grouped", lambda line: line | {"group": f"d{line['id'] // 2}"}))
     assert grouped.groups == [f"d{number // 2}" for number in range(24)]
+
+
+def test_an_evaluation_is_read_by_what_is_stored_in_it(toy: Toy, tmp_path: Path) -> None:
+    folder = trained(toy, "text_classification", **{"training.epochs": 1, "evaluation.metrics": ["accuracy"]})
+    found = evaluate_model(str(folder), split="dev", output=tmp_path / "evaluation")
+    shutil.rmtree(folder)
+    stored = read_run(tmp_path / "evaluation")
+    assert stored.records == found.records
+    assert stored.context.labels == ("bad", "good")
+    assert stored.metrics == ("accuracy",)
+    assert stored.task.score(stored.records, stored.context).values == {"accuracy": found.scores["accuracy"]}
+
+
+def test_an_evaluation_without_its_predictions(toy: Toy, tmp_path: Path) -> None:
+    folder = trained(toy, "text_classification", **{"training.epochs": 1})
+    evaluate_model(str(folder), output=tmp_path / "evaluation")
+    (tmp_path / "evaluation" / PREDICTIONS).unlink()
+    with pytest.raises(UserError, match="no such file"):
+        read_run(tmp_path / "evaluation")

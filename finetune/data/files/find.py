@@ -68,6 +68,34 @@ def find_split_files(data: Data, fields: Sequence[Field]) -> dict[str, tuple[Spl
     return sources
 
 
+def holds_splits(path: Paths | None) -> bool:
+    """Return whether a path names a folder that holds the files of splits."""
+    folder = Path(path).expanduser() if isinstance(path, str) else None
+    return folder is not None and folder.is_dir() and not is_saved(folder)
+
+
+def path_of_split(split: str, data: Data, fields: Sequence[Field]) -> str:
+    """Return the path by which `data.path` names the file, or the line-aligned files, of one split of a folder.
+
+    Raises:
+        UserError: The folder has no file for the split, or several.
+    """
+    assert isinstance(data.path, str)
+    folder = Path(data.path).expanduser()
+    with _usable("data.path", data.path):
+        found = _in_folder(folder, split, data, fields)
+        if found is not None:
+            return str(found.paths[0]) if len(found.paths) == 1 else "{" + ",".join(map(str, found.paths)) + "}"
+        names = sorted(file.name for file in folder.iterdir())
+    raise UserError(
+        f"the folder holds no {split} split",
+        where=f"data.path={folder}",
+        expected="a file whose name begins with " + " or ".join(_STARTS[split]),
+        found=shorten_list(names, most=10) or "nothing",
+        fix="name the file itself, or another split",
+    )
+
+
 def _of_split(split: str, given: Paths | None, key: str, data: Data, fields: Sequence[Field]) -> tuple[SplitFiles, ...]:
     """Return the sources of a split; none where no path is given and `data.path` is no folder with files of it."""
     folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
