@@ -161,7 +161,7 @@ def _check_masks(name: str, own: Recipe) -> None:
     Raises:
         UserError: They differ, or the configuration cannot be read.
     """
-    saved = pretrained.saved_masks(_config(name))
+    saved = pretrained.saved_masks(config_of(name))
     if saved is not None and saved[0] != own.attention.program:
         raise UserError(
             f"{name} has other masks in its configuration than in the recipe beside it",

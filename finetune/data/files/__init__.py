@@ -13,7 +13,8 @@ from finetune.data.fields import Field
 from finetune.data.files.conll import read_conll
 from finetune.data.files.delimited import read_delimited, stream_delimited
 from finetune.data.files.dialects import find_dialect
-from finetune.data.files.find import SplitFiles, evaluation_note, find_split_files, unused_note
+from finetune.data.files.evaluation_files import evaluation_note
+from finetune.data.files.find import SplitFiles, find_split_files, unused_note
 from finetune.data.files.json_objects import read_json, read_jsonl, stream_jsonl
 from finetune.data.files.memories import read_memory
 from finetune.data.files.parallel import read_parallel, stream_parallel

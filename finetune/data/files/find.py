@@ -18,7 +18,7 @@ from finetune.recipe.data import Paths
 _STARTS = {"train": ("train",), "dev": ("dev", "val"), "test": ("test",)}
 """The beginnings of the names of each split's files, in lower case."""
 
-_EVALUATION = "eval"
+EVALUATION = "eval"
 """The beginning of the name of the dev split's file if no name in a folder begins as in `_STARTS`."""
 
 _LONGEST = 300
@@ -235,7 +235,7 @@ def _in_folder(folder: Path, split: str, data: Data, fields: Sequence[Field]) ->
         sources |= {name: SplitFiles("parallel", paths) for name, paths in aligned_starts(folder, fields).items()}
     found = {name: source for name, source in sources.items() if name.lower().startswith(_STARTS[split])}
     if split == "dev" and not found:
-        found = {name: source for name, source in sources.items() if name.lower().startswith(_EVALUATION)}
+        found = {name: source for name, source in sources.items() if name.lower().startswith(EVALUATION)}
     if len(found) > 1:
         key = "data.path" if split == "train" else f"data.{split}_path"
         raise UserError(
@@ -275,17 +275,6 @@ def _saved_splits(folder: Path) -> dict[str, SplitFiles] | None:
         for path in reversed(parts)
         if path.name.lower().startswith(starts)
     }
-
-
-def evaluation_note(data: Data, sources: Sequence[SplitFiles]) -> str | None:
-    """Return a note where the dev split of a folder is a file of evaluation, a name that could mean the test split."""
-    folder = Path(data.path).expanduser() if isinstance(data.path, str) else None
-    if data.dev_path is not None or folder is None or not folder.is_dir():
-        return None
-    name = next((path.name for source in sources for path in source.paths), "")
-    if not name.lower().startswith(_EVALUATION):
-        return None
-    return f"{name} is read as the dev split, since no name begins with dev or val (data.dev_path)"
 
 
 def unused_note(data: Data, sources: Iterable[SplitFiles]) -> str | None:
