@@ -75,7 +75,7 @@ def read_run(folder: Path) -> StoredRun:
             fix=f"finetune run resume={folder}",
         )
     recipe = compose.load_recipe(str(run.recipe))
-    records = tuple(sorted(_records(folder / PREDICTIONS), key=lambda record: record.id))
+    records = tuple(sorted(read_records(folder / PREDICTIONS), key=lambda record: record.id))
     if all(record.reference is None for record in records):
         raise UserError(
             f"the test examples of {folder} have no references",
@@ -86,7 +86,7 @@ def read_run(folder: Path) -> StoredRun:
     return StoredRun(folder, recipe, task, _context(run, task, records), records)
 
 
-def _records(path: Path) -> Iterator[EvaluationRecord]:
+def read_records(path: Path) -> Iterator[EvaluationRecord]:
     """Return the records of a file of predictions.
 
     Raises:
