@@ -108,6 +108,7 @@ def _svg(curves: Sequence[Curve], best_step: int | None) -> str:
     """Draw curves, and return the picture as a URI."""
     import matplotlib as mpl  # importing it takes a second
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     settings = {"svg.hashsalt": "finetune", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
     colored = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
@@ -122,6 +123,7 @@ def _svg(curves: Sequence[Curve], best_step: int | None) -> str:
         if best_step is not None:
             axes.axvline(best_step, color=_INK, linewidth=0.8, linestyle=":", label="best checkpoint")
         axes.set_xlabel("step")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color=_INK, alpha=0.15, linewidth=0.6)
         for text in axes.legend(frameon=False, fontsize=8).get_texts():

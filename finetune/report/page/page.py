@@ -14,6 +14,7 @@ from finetune import __version__, atomic
 from finetune.errors import UserError
 from finetune.progress import warn
 from finetune.report.page.charts import learning_curves
+from finetune.report.page.examples import example_table
 from finetune.report.page.folders import read_folders
 from finetune.report.page.scores import detail_tables, score_table, signatures
 
@@ -47,6 +48,7 @@ def build_page(folders: Sequence[Path]) -> str:
         "details": detail_tables(runs),
         "signatures": signatures(runs),
         "curves": learning_curves(runs),
+        "examples": [(run, example_table(run, len(runs))) for run in runs],
     }
     page = environment.get_template("page.html.jinja").render(
         runs=runs,
