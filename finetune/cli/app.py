@@ -9,7 +9,21 @@ from typer.core import TyperGroup
 from finetune import __version__, compose
 from finetune.completion import complete_word
 
-ORDER = ("run", "list", "show", "help", "copy", "init", "check", "mask", "explain", "attention", "compare", "predict")
+ORDER = (
+    "run",
+    "list",
+    "show",
+    "help",
+    "copy",
+    "init",
+    "check",
+    "mask",
+    "explain",
+    "attention",
+    "compare",
+    "report",
+    "predict",
+)
 """The order in which `finetune --help` lists the commands; others follow them."""
 
 

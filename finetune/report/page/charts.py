@@ -5,9 +5,13 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
+from typing import TYPE_CHECKING, Any
 
 from finetune.report.page.folders import ReportedRun
 from finetune.report.page.tables import is_number, number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _INK = "#123456"
 """A colour that matplotlib draws text and axes in, and that is replaced by the colour of the page's text."""
@@ -110,11 +114,18 @@ def _svg(curves: Sequence[Curve], best_step: int | None) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    settings = {"svg.hashsalt": "finetune", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9}
-    colored = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
+    settings: dict[Any, Any] = {
+        "svg.hashsalt": "finetune",
+        "svg.fonttype": "none",
+        "font.family": "sans-serif",
+        "font.size": 9,
+    }
+    colored: dict[Any, Any] = dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK
+    )
     with mpl.rc_context(settings | colored):
         figure = Figure(figsize=(4.6, 2.9))
-        axes = figure.add_axes((0.13, 0.16, 0.84, 0.8))
+        axes = figure.add_axes((0.13, 0.16, 0.84, 0.76))
         styles = ["-"] * len(_COLORS) + ["--"] * len(_COLORS) + [":"] * len(_COLORS)
         for curve, color, style in zip(curves, cycle(_COLORS), cycle(styles), strict=False):
             steps, values = zip(*curve.points, strict=True)
@@ -131,9 +142,9 @@ def _svg(curves: Sequence[Curve], best_step: int | None) -> str:
         return _uri(_saved(figure))
 
 
-def _saved(figure: "object") -> str:
+def _saved(figure: "Figure") -> str:
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})  # type: ignore[attr-defined]
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
 
 

@@ -123,8 +123,8 @@ def _classes(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: in
     has_sureness = any(value is not None for value in sureness.values())
 
     def row(record: EvaluationRecord, is_right: bool) -> ExampleRow:
-        answers = _plain(record.prediction), _plain(record.reference)
-        cells = [_id(record), Cell.of(_plain(record.input)), *map(Cell.of, map(shortened, answers))]
+        answers = plain(record.prediction), plain(record.reference)
+        cells = [_id(record), Cell.of(plain(record.input)), *map(Cell.of, map(shortened, answers))]
         cells += [_share(sureness[record.id]), _share(_probability(record, record.reference))] if has_sureness else []
         return ExampleRow(tuple(cells), _choices(is_right, *answers))
 
@@ -140,7 +140,7 @@ def _numbers(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: in
 
     def row(record: EvaluationRecord, _: bool) -> ExampleRow:
         values = float(record.prediction), float(record.reference), -run.task.example_score(record)
-        return ExampleRow((_id(record), Cell.of(_plain(record.input)), *(_number(value) for value in values)))
+        return ExampleRow((_id(record), Cell.of(plain(record.input)), *(_number(value) for value in values)))
 
     headings = ("number", "text", "prediction", "reference", "distance")
     note = f"The predictions of {len(records):,} examples, the farthest from their references first."
@@ -156,7 +156,7 @@ def _texts(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: int)
         texts = (shortened(str(text), LONGEST_TEXT) for text in (record.prediction, record.reference))
         output, reference = marked_differences(*texts)
         marked = [Cell(pieces, pieces[0].text[:40].casefold() if pieces else "") for pieces in (output, reference)]
-        cells = (_id(record), Cell.of(_plain(record.input)), *marked, _number(scores[record.id], 1))
+        cells = (_id(record), Cell.of(plain(record.input)), *marked, _number(scores[record.id], 1))
         return ExampleRow(cells, _choices(is_right))
 
     headings = ("number", "source", "output", "reference", "chrF")
@@ -227,7 +227,7 @@ def _choices(is_right: bool, prediction: str = "", reference: str = "") -> dict[
     return {name: shortened(value) for name, value in found.items() if value}
 
 
-def _plain(value: Any) -> str:
+def plain(value: Any) -> str:
     """Return an input or an answer as text; several texts are separated by a bar."""
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return " | ".join(value) if value else "(none)"
@@ -240,7 +240,7 @@ def _probability(record: EvaluationRecord, label: Any) -> float | None:
     labels = label if isinstance(label, list) else [label]
     if not isinstance(stored, dict) or not labels or not all(isinstance(stored.get(one), float) for one in labels):
         return None
-    return min(stored[one] for one in labels)
+    return min(float(stored[one]) for one in labels)
 
 
 def _id(record: EvaluationRecord) -> Cell:
