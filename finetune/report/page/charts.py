@@ -125,14 +125,14 @@ def _svg(curves: Sequence[Curve], best_step: int | None) -> str:
     )
     with mpl.rc_context(settings | colored):
         figure = Figure(figsize=(4.6, 2.9))
-        axes = figure.add_axes((0.13, 0.16, 0.84, 0.76))
+        axes = figure.add_axes((0.16, 0.16, 0.81, 0.76))
         styles = ["-"] * len(_COLORS) + ["--"] * len(_COLORS) + [":"] * len(_COLORS)
         for curve, color, style in zip(curves, cycle(_COLORS), cycle(styles), strict=False):
             steps, values = zip(*curve.points, strict=True)
             marker = "o" if len(steps) <= 30 else None
             axes.plot(steps, values, style, color=color, label=curve.label, marker=marker, markersize=3, linewidth=1.4)
         if best_step is not None:
-            axes.axvline(best_step, color=_INK, linewidth=0.8, linestyle=":", label="best checkpoint")
+            axes.axvline(best_step, color=_INK, linewidth=1.2, linestyle="--", label="best checkpoint")
         axes.set_xlabel("step")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
         axes.spines[["top", "right"]].set_visible(False)

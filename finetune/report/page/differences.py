@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
-from finetune.report.page.pieces import Mark, Piece
+from finetune.report.page.tables import Mark, Piece
 
 _PARTS = re.compile(r"\s+|\w+|[^\w\s]")
 _MOST_PARTS = 400

@@ -8,8 +8,7 @@ from typing import Any, TypeAlias
 
 from finetune.report.page.differences import marked_differences
 from finetune.report.page.folders import ReportedRun
-from finetune.report.page.pieces import Piece
-from finetune.report.page.tables import shortened
+from finetune.report.page.tables import Piece, shortened
 from finetune.report.page.words import label_types, legend, marked_words
 from finetune.tasks import EvaluationRecord
 
@@ -89,6 +88,29 @@ class ExampleTable:
         return {name: found for name, found in values.items() if 1 < len(found) <= _MOST_CHOICES}
 
 
+@dataclass(frozen=True)
+class Room:
+    """How much of a run's examples a page has room for.
+
+    Args:
+        num_runs: Number of runs that share the page.
+        num_records: Number of examples of the run.
+    """
+
+    num_runs: int
+    num_records: int
+
+    @property
+    def rows(self) -> int:
+        """The largest number of rows."""
+        return max(_MOST_ROWS // self.num_runs, 20)
+
+    @property
+    def size(self) -> int:
+        """The largest size of all rows in bytes."""
+        return _MOST_BYTES // self.num_runs
+
+
 Ranked: TypeAlias = Sequence[tuple[EvaluationRecord, bool]]
 """Records in the order in which they are shown, and whether each is predicted right."""
 
@@ -105,16 +127,17 @@ def example_table(run: ReportedRun, num_runs: int = 1) -> ExampleTable | str:
         return f"The examples are not shown: {run.problem or 'there are none'}."
     if not records:
         return "The test examples have no references, so that none can be called wrong."
+    room = Room(num_runs, len(records))
     if run.task.reads_words:
-        return _words(run, records, num_runs)
+        return _words(run, records, room)
     if run.task.writes_text:
-        return _texts(run, records, num_runs)
+        return _texts(run, records, room)
     if all(isinstance(record.reference, int | float) for record in records):
-        return _numbers(run, records, num_runs)
-    return _classes(run, records, num_runs)
+        return _numbers(run, records, room)
+    return _classes(run, records, room)
 
 
-def _classes(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: int) -> ExampleTable:
+def _classes(run: ReportedRun, records: Sequence[EvaluationRecord], room: Room) -> ExampleTable:
     sureness = {record.id: _probability(record, record.prediction) for record in records}
     wrong = [record for record in records if run.task.example_score(record) < 1]
     right = [record for record in records if run.task.example_score(record) >= 1]
@@ -132,10 +155,10 @@ def _classes(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: in
     note = f"{len(wrong):,} of {len(records):,} examples are predicted wrong"
     note += "; those of which the model was most certain come first." if has_sureness else "."
     headings = ("number", "text", "prediction", "reference", *sure)
-    return _table("The most confident mistakes", headings, _ranked(wrong, right, num_runs), row, note, num_runs)
+    return _table("The most confident mistakes", headings, _ranked(wrong, right, room), row, note, room)
 
 
-def _numbers(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: int) -> ExampleTable:
+def _numbers(run: ReportedRun, records: Sequence[EvaluationRecord], room: Room) -> ExampleTable:
     ordered = sorted(records, key=run.task.example_score)
 
     def row(record: EvaluationRecord, _: bool) -> ExampleRow:
@@ -144,10 +167,10 @@ def _numbers(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: in
 
     headings = ("number", "text", "prediction", "reference", "distance")
     note = f"The predictions of {len(records):,} examples, the farthest from their references first."
-    return _table("The worst predictions", headings, [(one, False) for one in ordered], row, note, num_runs)
+    return _table("The worst predictions", headings, [(one, False) for one in ordered], row, note, room)
 
 
-def _texts(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: int) -> ExampleTable:
+def _texts(run: ReportedRun, records: Sequence[EvaluationRecord], room: Room) -> ExampleTable:
     scored = records[:_MOST_SCORED]
     scores = {record.id: run.task.example_score(record) for record in scored}
     ordered = sorted(scored, key=lambda record: scores[record.id])
@@ -163,10 +186,10 @@ def _texts(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: int)
     part = f"first {len(scored):,} of {len(records):,} examples" if len(scored) < len(records) else "test examples"
     note = f"The {part} with the lowest chrF. Marked: what only the output, and what only the reference has."
     ranked = [(record, record.prediction == record.reference) for record in ordered]
-    return _table("The worst outputs", headings, ranked, row, note, num_runs)
+    return _table("The worst outputs", headings, ranked, row, note, room)
 
 
-def _words(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: int) -> ExampleTable:
+def _words(run: ReportedRun, records: Sequence[EvaluationRecord], room: Room) -> ExampleTable:
     scores = {record.id: run.task.example_score(record) for record in records}
     wrong = {
         record.id: sum(one != other for one, other in zip(record.prediction, record.reference, strict=True))
@@ -187,13 +210,13 @@ def _words(run: ReportedRun, records: Sequence[EvaluationRecord], num_runs: int)
         f"{failed:,} of {len(records):,} examples have words with a wrong label; those with the most come first. A "
         "colour is the predicted type; below a wrong word stand the prediction and, after the arrow, the reference."
     )
-    ranked = _ranked([one for one in ordered if wrong[one.id]], [one for one in ordered if not wrong[one.id]], num_runs)
-    return _table("The worst examples", headings, ranked, row, note, num_runs, legend(types))
+    ranked = _ranked([one for one in ordered if wrong[one.id]], [one for one in ordered if not wrong[one.id]], room)
+    return _table("The worst examples", headings, ranked, row, note, room, legend(types))
 
 
-def _ranked(wrong: Sequence[EvaluationRecord], right: Sequence[EvaluationRecord], num_runs: int) -> Ranked:
+def _ranked(wrong: Sequence[EvaluationRecord], right: Sequence[EvaluationRecord], room: Room) -> Ranked:
     """Return the mistakes with what room there is for right predictions after them."""
-    rows = max(_MOST_ROWS // num_runs, 20)
+    rows = room.rows
     mistakes = wrong[: max(int(rows * _SHARE_OF_MISTAKES), rows - len(right))]
     return [*((one, False) for one in mistakes), *((one, True) for one in right[: rows - len(mistakes)])]
 
@@ -204,12 +227,15 @@ def _table(
     ranked: Ranked,
     row: Callable[[EvaluationRecord, bool], ExampleRow],
     note: str,
-    num_runs: int,
+    room: Room,
     legend: tuple[Piece, ...] = (),
 ) -> ExampleTable:
-    made = (row(record, is_right) for record, is_right in ranked[: max(_MOST_ROWS // num_runs, 20)])
-    rows = tuple(_within(made, _MOST_BYTES // num_runs))
-    shown = f" {len(rows):,} rows are shown; predictions_test.jsonl has all." if len(rows) > 1 else ""
+    made = (row(record, is_right) for record, is_right in ranked[: room.rows])
+    rows = tuple(_within(made, room.size))
+    is_part = len(rows) < room.num_records
+    shown = (
+        f" {len(rows):,} of {room.num_records:,} examples are shown; predictions_test.jsonl has all." if is_part else ""
+    )
     return ExampleTable(title, headings, rows, note + shown, legend)
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from finetune.data.messages import plural
 from finetune.recipe.changes import Changes
 from finetune.report.page.folders import ReportedRun
 from finetune.report.page.tables import DataTable, number, shortened, with_letter
@@ -32,7 +33,7 @@ def fact_table(runs: Sequence[ReportedRun]) -> DataTable:
     rows = ((name, *(shortened(tell(run), _LONGEST) for run in runs)) for name, tell in facts.items())
     kept = tuple(row for row in rows if any(row[1:]))
     headings = [with_letter("this run" if len(runs) == 1 else "", run.letter, len(runs)) for run in runs]
-    return DataTable("What was run", ("", *headings), kept, is_numeric=False)
+    return DataTable("Recipe, changes, masks, seed and packages", ("", *headings), kept, is_numeric=False)
 
 
 def _changes(run: ReportedRun) -> str:
@@ -70,7 +71,7 @@ def _packages(run: ReportedRun) -> str:
 def _machine(run: ReportedRun) -> str:
     gpus, threads = run.environment.get("gpus"), run.environment.get("threads")
     named = [str(gpu) for gpu in gpus] if isinstance(gpus, list) else []
-    return ", ".join([*named, *([f"{threads} CPU threads"] if threads else [])])
+    return ", ".join([*named, *([plural(threads, "CPU thread")] if isinstance(threads, int) else [])])
 
 
 def split_tables(runs: Sequence[ReportedRun]) -> list[DataTable]:

@@ -1,15 +1,35 @@
-"""Plain tables of a report, and numbers as their cells show them."""
+"""Tables of a report, and what their cells hold: numbers, names, and pieces of text with marks."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from finetune.progress import format_score
 
 NOT_DEFINED = "not defined"
 LONGEST_NAME = 80
 """Number of characters of a label or another name that are shown."""
+
+Mark = Literal["", "added", "removed", "label"]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a text.
+
+    Args:
+        text: The text.
+        mark: How it is marked: "removed" if only the output has it, "added" if only the reference has it, "label" if it
+            is a word with a label.
+        color: The number of the colour of a label; 0 for none.
+        note: What stands below a word with a wrong label.
+    """
+
+    text: str
+    mark: Mark = ""
+    color: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from finetune.data.labels import NO_TARGET
-from finetune.report.page.pieces import Piece
-from finetune.report.page.tables import shortened
+from finetune.report.page.tables import Piece, shortened
 
 NUM_COLORS = 8
 """Number of colours of types; types beyond them share the last colour."""
