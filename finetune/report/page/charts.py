@@ -130,7 +130,16 @@ def _svg(curves: Sequence[Curve], best_step: int | None) -> str:
         for curve, color, style in zip(curves, cycle(_COLORS), cycle(styles), strict=False):
             steps, values = zip(*curve.points, strict=True)
             marker = "o" if len(steps) <= 30 else None
-            axes.plot(steps, values, style, color=color, label=curve.label, marker=marker, markersize=3, linewidth=1.4)
+            axes.plot(
+                steps,
+                values,
+                style,
+                color=color,
+                label=_printable(curve.label),
+                marker=marker,
+                markersize=3,
+                linewidth=1.4,
+            )
         if best_step is not None:
             axes.axvline(best_step, color=_INK, linewidth=1.2, linestyle="--", label="best checkpoint")
         axes.set_xlabel("step")
@@ -140,6 +149,11 @@ def _svg(curves: Sequence[Curve], best_step: int | None) -> str:
         for text in axes.legend(frameon=False, fontsize=8).get_texts():
             text.set_parse_math(False)  # a name can have dollar signs
         return _uri(_saved(figure))
+
+
+def _printable(text: str) -> str:
+    """Return a text without the characters that no font has."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
 
 
 def _saved(figure: "Figure") -> str:

@@ -38,7 +38,9 @@ def comparisons(runs: Sequence[ReportedRun]) -> list[ComparedRun | str]:
     reasons: dict[str, str] = {}
     for run in others:
         try:
-            compare_runs([first.folder, run.folder]) if len(others) > 1 else None
+            _check_kinds(first, run)
+            if len(others) > 1:
+                compare_runs([first.folder, run.folder])
         except UserError as error:
             reasons[run.letter] = _reason(first, run, error)
     comparable = [run for run in others if run.letter not in reasons]
@@ -51,6 +53,20 @@ def comparisons(runs: Sequence[ReportedRun]) -> list[ComparedRun | str]:
     except UserError as error:
         reasons |= {run.letter: _reason(first, run, error) for run in comparable}
     return [found.get(run.letter) or reasons[run.letter] for run in others]
+
+
+def _check_kinds(first: ReportedRun, second: ReportedRun) -> None:
+    """Make sure that two runs are finished and of one task, before anything of them is loaded.
+
+    Raises:
+        UserError: They are not.
+    """
+    for run in (first, second):
+        if not run.is_finished:
+            raise UserError(f"{run.letter} is not finished")
+    kinds = [run.recipe.task.kind.replace("_", " ") for run in (first, second)]
+    if kinds[0] != kinds[1]:
+        raise UserError("they are runs of different tasks", found=" and ".join(kinds))
 
 
 def _reason(first: ReportedRun, run: ReportedRun, error: UserError) -> str:

@@ -4,6 +4,7 @@ import html
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, TypeAlias
 
 from finetune.report.page.differences import marked_differences
@@ -19,8 +20,8 @@ _MOST_BYTES = 1_200_000
 """The size of all rows of a report together, by which it stays below 3 MB."""
 _SHARE_OF_MISTAKES = 0.75
 """Share of the rows that are kept for mistakes; the others show right predictions of which the model was least sure."""
-_MOST_SCORED = 5_000
-"""Number of texts that are scored to find the worst, since this takes a tenth of a millisecond each."""
+_MOST_SCORED = 2_000_000
+"""Number of characters that are scored to find the worst outputs, which takes about a second."""
 _ROW_BYTES, _PIECE_BYTES = 300, 45
 _MOST_CHOICES = 60
 
@@ -127,7 +128,13 @@ def example_table(run: ReportedRun, num_runs: int = 1) -> ExampleTable | str:
         return f"The examples are not shown: {run.problem or 'there are none'}."
     if not records:
         return "The test examples have no references, so that none can be called wrong."
-    room = Room(num_runs, len(records))
+    try:
+        return _table_of(run, records, Room(num_runs, len(records)))
+    except (TypeError, ValueError, AttributeError) as error:
+        return f"The examples are not shown: they are not those of this task ({type(error).__name__}: {error})."
+
+
+def _table_of(run: ReportedRun, records: Sequence[EvaluationRecord], room: Room) -> ExampleTable:
     if run.task.reads_words:
         return _words(run, records, room)
     if run.task.writes_text:
@@ -171,7 +178,8 @@ def _numbers(run: ReportedRun, records: Sequence[EvaluationRecord], room: Room) 
 
 
 def _texts(run: ReportedRun, records: Sequence[EvaluationRecord], room: Room) -> ExampleTable:
-    scored = records[:_MOST_SCORED]
+    ends = accumulate(len(str(record.prediction)) + len(str(record.reference)) for record in records)
+    scored = records[: sum(end <= _MOST_SCORED for end in ends) or 1]
     scores = {record.id: run.task.example_score(record) for record in scored}
     ordered = sorted(scored, key=lambda record: scores[record.id])
 

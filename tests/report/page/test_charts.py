@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from finetune.report.page.charts import Chart, learning_curves
 from finetune.report.page.folders import read_folders
-from tests.report.page.folders_of_runs import read_one, write_run
+from tests.report.page.folders_of_runs import Lines, read_one, write_run
 
 
 def svg(chart: Chart) -> str:
@@ -38,7 +38,11 @@ def test_runs_share_a_chart_for_each_score(tmp_path: Path) -> None:
 
 
 def test_values_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
-    entries = [{"step": 1, "dev_loss": float("nan")}, {"step": 2, "dev_loss": None}, {"step": 3, "dev_$a$": 31.0}]
+    entries: Lines = [
+        {"step": 1, "dev_loss": float("nan")},
+        {"step": 2, "dev_loss": None},
+        {"step": 3, "dev_$a$": 31.0},
+    ]
     (chart,) = learning_curves([read_one(write_run(tmp_path / "run", metrics=entries))])
     assert chart.title == "Scores on dev, above 1"
     assert "$a$" in svg(chart)

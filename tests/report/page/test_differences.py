@@ -9,8 +9,8 @@ from finetune.report.page.tables import Piece
 
 def test_words_that_only_one_text_has_are_marked() -> None:
     output, reference = marked_differences("the red dog", "the blue dog")
-    assert output == (Piece("the "), Piece("red", "removed"), Piece(" dog"))
-    assert reference == (Piece("the "), Piece("blue", "added"), Piece(" dog"))
+    assert output == (Piece("the "), Piece("red ", "removed"), Piece("dog"))
+    assert reference == (Piece("the "), Piece("blue ", "added"), Piece("dog"))
 
 
 def test_texts_without_spaces_are_compared_by_characters() -> None:
@@ -25,6 +25,13 @@ def test_the_pieces_make_the_texts(output: str, reference: str) -> None:
         assert "".join(one.text for one in pieces) == text
     same, _ = marked_differences(output, output)
     assert all(not one.mark for one in same)
+
+
+def test_what_repeats_itself_is_marked_between_equal_ends_and_in_time() -> None:
+    many = "ha " * 150
+    output, reference = marked_differences(f"so {many}no", f"so {many}he {many}no")
+    assert output == (Piece(f"so {many}"), Piece("no"))
+    assert reference == (Piece(f"so {many}"), Piece(f"he {many}", "added"), Piece("no"))
 
 
 def test_long_texts_are_compared_in_time() -> None:

@@ -43,8 +43,8 @@ def test_the_worst_outputs_come_first_with_their_differences(tmp_path: Path) -> 
     table = table_of(write_run(tmp_path / "run", "text_to_text"))
     assert ids(table) == ["1", "0"]
     output, reference = table.rows[0].cells[2:4]
-    assert [piece.text for piece in output.pieces if piece.mark == "removed"] == ["hund"]
-    assert [piece.text for piece in reference.pieces if piece.mark == "added"] == ["katze"]
+    assert [piece.text for piece in output.pieces if piece.mark == "removed"] == ["hund "]
+    assert [piece.text for piece in reference.pieces if piece.mark == "added"] == ["katze "]
 
 
 def test_numbers_are_ordered_by_their_distance(tmp_path: Path) -> None:
@@ -67,6 +67,20 @@ def test_a_sentence_stands_where_there_is_nothing_to_show(tmp_path: Path) -> Non
     stored = [{"id": 0, "input": "a", "reference": None, "prediction": "good"}]
     assert "no references" in str(example_table(read_one(write_run(tmp_path / "a", predictions=stored))))
     assert "no such file" in str(example_table(read_one(write_run(tmp_path / "b", results=None))))
+
+
+def test_predictions_of_another_task_are_told(tmp_path: Path) -> None:
+    line = {"id": 0, "input": "a", "reference": 3, "prediction": "b"}
+    told = example_table(read_one(write_run(tmp_path / "run", "token_classification", predictions=[line])))
+    assert str(told).startswith("The examples are not shown: they are not those of this task (TypeError: ")
+
+
+def test_only_so_many_characters_are_scored(tmp_path: Path) -> None:
+    text = "word " * 100_000
+    lines = [{"id": i, "input": "a", "reference": text, "prediction": text} for i in range(3)]
+    table = table_of(write_run(tmp_path / "run", "text_to_text", predictions=lines))
+    assert table.note.startswith("The first 2 of 3 examples with the lowest chrF.")
+    assert len(table.rows) == 2
 
 
 def test_right_predictions_have_a_part_of_the_rows(tmp_path: Path) -> None:

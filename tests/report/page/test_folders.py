@@ -38,14 +38,11 @@ def test_absent_files_leave_the_rest(absent: str, tmp_path: Path) -> None:
     assert bool(run.problem) == (absent == "predictions_test.jsonl")
 
 
-def test_predictions_of_another_task_are_told(tmp_path: Path) -> None:
-    run = read_one(
-        write_run(
-            tmp_path / "run", "token_classification", predictions=[{**PREDICTIONS["text_to_text"][0], "reference": 3}]
-        )
-    )
+def test_examples_whose_numbers_have_no_order_are_told(tmp_path: Path) -> None:
+    lines = [{**line, "id": number} for line, number in zip(PREDICTIONS["text_to_text"], (0, "b"), strict=True)]
+    run = read_one(write_run(tmp_path / "run", "text_to_text", predictions=lines))
     assert run.records == ()
-    assert "are not those of this task" in run.problem
+    assert "have no order" in run.problem
 
 
 def test_what_is_no_run_is_told(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def test_padding_speed_and_times_are_told(tmp_path: Path) -> None:
     run = read_one(write_run(tmp_path / "run", results=RESULTS | {"padding": PADDING}, metrics=entries))
     table = speed_table([run])
     assert table is not None
-    assert dict(row[:2] for row in table.rows) == {  # type: ignore[misc]
+    assert {row[0]: row[1] for row in table.rows} == {
         "tokens of the first epoch": "9,000",
         "positions, if its batches were padded": "12,000",
         "padding avoided": "25.0%",
