@@ -8,7 +8,7 @@ from rich.console import Console
 from finetune.metrics import Interval
 from finetune.metrics.paired import PairedDifference
 from finetune.report.comparison import ScoreDifference, compare_runs
-from finetune.report.comparison_tables import difference_row, comparison_table, print_comparisons
+from finetune.report.comparison_tables import comparison_table, difference_row, print_comparisons
 from tests.report.stored import Toy, copied, trained
 
 
