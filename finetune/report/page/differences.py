@@ -6,18 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import takewhile
 
-from finetune.report.page.tables import Mark, Piece
+from finetune.report.page.tables import Mark, TextPiece
 
 _PARTS = re.compile(r"\w+\s*|[^\w\s]\s*|\s+")
 _MOST_PARTS = 400
 _MOST_PAIRS = 20_000
 """Number of pairs of equal parts up to which difflib is used; its time grows with them, up to the third power."""
 
-Code = tuple[str, int, int, int, int]
+DiffCode = tuple[str, int, int, int, int]
 """A run of parts, as difflib describes it: what it is, where it begins and ends in the output and in the reference."""
 
 
-def marked_differences(output: str, reference: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
+def marked_differences(output: str, reference: str) -> tuple[tuple[TextPiece, ...], tuple[TextPiece, ...]]:
     """Return both texts in pieces, in which the words that only one of them has are marked.
 
     Texts without spaces between words are compared by characters, and so are single words. Of long texts that repeat
@@ -43,7 +43,7 @@ def _joined(parts: list[str]) -> list[str]:
     return parts[:_MOST_PARTS] + ([rest] if rest else [])
 
 
-def _compared(ours: Sequence[str], theirs: Sequence[str]) -> list[Code]:
+def _compared(ours: Sequence[str], theirs: Sequence[str]) -> list[DiffCode]:
     counts, others = Counter(ours), Counter(theirs)
     if sum(count * others[part] for part, count in counts.items()) <= _MOST_PAIRS:
         return list(SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes())
@@ -62,7 +62,7 @@ def _num_equal(pairs: Iterable[tuple[str, str]]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _pieces(marked: Iterator[tuple[Mark, Sequence[str]]]) -> Iterator[Piece]:
+def _pieces(marked: Iterator[tuple[Mark, Sequence[str]]]) -> Iterator[TextPiece]:
     for mark, parts in marked:
         if text := "".join(parts):
-            yield Piece(text, mark)
+            yield TextPiece(text, mark)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from finetune.report.page.differences import marked_differences
 from finetune.report.page.folders import ReportedRun
-from finetune.report.page.tables import Piece, shortened
+from finetune.report.page.tables import TextPiece, shortened
 from finetune.report.page.words import label_types, legend, marked_words
 from finetune.tasks import EvaluationRecord
 
@@ -35,14 +35,14 @@ class Cell:
         order: What rows are sorted by.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TextPiece, ...]
     order: str | float
 
     @classmethod
     def of(cls, text: str) -> "Cell":
         """Return the cell of a text without marks."""
         cut = shortened(text, LONGEST_TEXT)
-        return cls((Piece(cut),), cut[:40].casefold())
+        return cls((TextPiece(cut),), cut[:40].casefold())
 
     @property
     def size(self) -> int:
@@ -79,7 +79,7 @@ class ExampleTable:
     headings: tuple[str, ...]
     rows: tuple[ExampleRow, ...]
     note: str
-    legend: tuple[Piece, ...] = ()
+    legend: tuple[TextPiece, ...] = ()
 
     @property
     def filters(self) -> dict[str, list[str]]:
@@ -236,7 +236,7 @@ def _table(
     row: Callable[[EvaluationRecord, bool], ExampleRow],
     note: str,
     room: Room,
-    legend: tuple[Piece, ...] = (),
+    legend: tuple[TextPiece, ...] = (),
 ) -> ExampleTable:
     made = (row(record, is_right) for record, is_right in ranked[: room.rows])
     rows = tuple(_within(made, room.size))
@@ -278,12 +278,12 @@ def _probability(record: EvaluationRecord, label: Any) -> float | None:
 
 
 def _id(record: EvaluationRecord) -> Cell:
-    return Cell((Piece(str(record.id)),), float(record.id) if isinstance(record.id, int) else str(record.id))
+    return Cell((TextPiece(str(record.id)),), float(record.id) if isinstance(record.id, int) else str(record.id))
 
 
 def _number(value: float, decimals: int = 4) -> Cell:
-    return Cell((Piece(f"{value:.{decimals}f}"),), value)
+    return Cell((TextPiece(f"{value:.{decimals}f}"),), value)
 
 
 def _share(value: float | None) -> Cell:
-    return Cell((Piece("not stored"),), -1.0) if value is None else Cell((Piece(f"{value:.1%}"),), value)
+    return Cell((TextPiece("not stored"),), -1.0) if value is None else Cell((TextPiece(f"{value:.1%}"),), value)

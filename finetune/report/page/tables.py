@@ -15,7 +15,7 @@ Mark = Literal["", "added", "removed", "label"]
 
 
 @dataclass(frozen=True)
-class Piece:
+class TextPiece:
     """A piece of a text.
 
     Args:

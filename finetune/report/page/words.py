@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from finetune.data.labels import NO_TARGET
-from finetune.report.page.tables import Piece, shortened
+from finetune.report.page.tables import TextPiece, shortened
 
 NUM_COLORS = 8
 """Number of colours of types; types beyond them share the last colour."""
@@ -34,7 +34,7 @@ def _type(label: str | None) -> str:
 
 def marked_words(
     words: Sequence[str], prediction: Sequence[str], reference: Sequence[str], types: Mapping[str, int]
-) -> tuple[Piece, ...]:
+) -> tuple[TextPiece, ...]:
     """Return words in the colours of the predicted types; a wrong label is noted beside the right one.
 
     Args:
@@ -48,16 +48,16 @@ def marked_words(
         is_wrong = given != wanted and wanted not in (NO_TARGET, None)
         note = f"{shortened(str(given), 30)} \u2192 {shortened(str(wanted), 30)}" if is_wrong else ""
         color = types.get(_type(given), 0)
-        pieces.append(Piece(shortened(word, 60), "label" if color or note else "", color, note))
+        pieces.append(TextPiece(shortened(word, 60), "label" if color or note else "", color, note))
     left_out = len(words) - _MOST_WORDS
-    return (*pieces, *([Piece(f"... {left_out:,} words more")] if left_out > 0 else []))
+    return (*pieces, *([TextPiece(f"... {left_out:,} words more")] if left_out > 0 else []))
 
 
-def legend(types: Mapping[str, int]) -> tuple[Piece, ...]:
+def legend(types: Mapping[str, int]) -> tuple[TextPiece, ...]:
     """Return the types in their colours, with the last colour once for all that share it."""
-    own = [Piece(shortened(name), "label", color) for name, color in types.items() if color < NUM_COLORS]
+    own = [TextPiece(shortened(name), "label", color) for name, color in types.items() if color < NUM_COLORS]
     shared = [name for name, color in types.items() if color == NUM_COLORS]
     if not shared:
         return tuple(own)
     text = shared[0] if len(shared) == 1 else f"{len(shared)} further types"
-    return (*own, Piece(shortened(text), "label", NUM_COLORS))
+    return (*own, TextPiece(shortened(text), "label", NUM_COLORS))

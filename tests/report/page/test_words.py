@@ -1,6 +1,6 @@
 """Words in the colours of their labels."""
 
-from finetune.report.page.tables import Piece
+from finetune.report.page.tables import TextPiece
 from finetune.report.page.words import NUM_COLORS, label_types, legend, marked_words
 
 
@@ -12,7 +12,7 @@ def test_types_have_colours_by_frequency_and_the_outside_has_none() -> None:
 def test_a_wrong_label_is_noted_beside_the_right_one() -> None:
     types = {"PER": 1}
     pieces = marked_words(["Ada", "met", "Bob"], ["B-PER", "O", "O"], ["B-PER", "O", "B-PER"], types)
-    assert pieces == (Piece("Ada", "label", 1), Piece("met"), Piece("Bob", "label", 0, "O \u2192 B-PER"))
+    assert pieces == (TextPiece("Ada", "label", 1), TextPiece("met"), TextPiece("Bob", "label", 0, "O \u2192 B-PER"))
 
 
 def test_a_word_without_a_target_is_not_wrong() -> None:
@@ -22,7 +22,7 @@ def test_a_word_without_a_target_is_not_wrong() -> None:
 
 def test_words_beyond_the_limit_are_counted() -> None:
     pieces = marked_words(["a"] * 200, ["O"] * 200, ["O"] * 200, {})
-    assert pieces[-1] == Piece("... 50 words more")
+    assert pieces[-1] == TextPiece("... 50 words more")
 
 
 def test_further_types_share_the_last_colour() -> None:
@@ -31,4 +31,4 @@ def test_further_types_share_the_last_colour() -> None:
     shown = legend(types)
     assert len(shown) == NUM_COLORS
     assert shown[-1].text == "4 further types"
-    assert legend({"PER": 1}) == (Piece("PER", "label", 1),)
+    assert legend({"PER": 1}) == (TextPiece("PER", "label", 1),)
