@@ -77,7 +77,7 @@ def test_the_wheel_holds_all_that_a_run_needs_and_no_more(wheel: Path) -> None:
     recipes = {f"finetune/recipes/{name}.py" for name in compose.recipe_names()}
     configs = {f"finetune/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.*")}
     package = {name for name in package if "__pycache__" not in name}
-    assert {"finetune/py.typed", "finetune/hub/card.md.jinja"} <= package
+    assert {"finetune/py.typed", "finetune/hub/card.md.jinja", "finetune/report/page/page.html.jinja"} <= package
     assert held - info == package | recipes | configs | {"finetune_masks.py"}
     assert any(name.endswith("/licenses/LICENSE") for name in info)
     assert "License-Expression: Apache-2.0" in metadata
@@ -115,7 +115,8 @@ def test_a_run_and_its_predictions_from_the_wheel(installed: Environment, tmp_pa
     done = installed.call("python", "-m", "finetune", "run", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (run,) = (tmp_path / "runs" / "small").iterdir()
-    assert (run / "model" / "README.md").read_text().startswith("---")  # the template came along
+    assert (run / "model" / "README.md").read_text().startswith("---")  # the templates came along
+    assert (run / "report.html").read_text().lstrip().startswith("<!DOCTYPE html>")
     told = installed.call("finetune", "predict", str(run), "-i", "my.csv", "-o", "answers.csv", cwd=tmp_path)
     assert told.returncode == 0, told.stderr
     assert len((tmp_path / "answers.csv").read_text().splitlines()) == 61

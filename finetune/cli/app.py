@@ -11,7 +11,7 @@ from finetune.completion import complete_word
 
 ORDER = (
     *("run", "list", "show", "help", "copy", "init", "check", "mask", "explain", "attention"),
-    *("evaluate", "compare", "predict"),
+    *("evaluate", "compare", "report", "predict"),
 )
 """The order in which `finetune --help` lists the commands; others follow them."""
 

@@ -1,4 +1,4 @@
-"""Commands about runs: run, check, evaluate, compare, push."""
+"""Commands about runs: run, check, evaluate, compare, report, push."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -75,6 +75,21 @@ def compare_command(
     if output is not None:
         report.write_changed(comparisons, output)
     report.print_comparisons(comparisons, examples)
+
+
+@app.command("report")
+def report_command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN [RUN ...]", help="Run folders; several side by side.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="The page: report.html in the folder of one run, here for several."),
+    ] = None,
+) -> None:
+    """Write a page with scores, curves, examples, data and masks of one run, or of several side by side."""
+    from finetune.report import page
+
+    default = runs[0] / page.NAME if len(runs) == 1 else Path(page.NAME)
+    print(page.write_page(runs, output or default))
 
 
 @app.command("push")

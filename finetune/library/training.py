@@ -1,5 +1,6 @@
 """`train`, which takes a recipe and data in any form and returns a finished run."""
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from finetune.library.overrides import Overrides, RecipeLike, base_recipe, flatt
 from finetune.progress import say
 from finetune.recipe import Recipe
 from finetune.recipe.data import NO_ORIGIN, DataSource
+from finetune.report.page import write_report
 from finetune.training.callbacks import Callback
 
 
@@ -111,6 +113,8 @@ def train_recipe(recipe: Recipe, callbacks: Sequence[Callback] = (), *, prints_s
     try:
         if start.folder is not None and start.is_finished:
             hub.publish_finished(start)
+            if os.environ.get("RANK", "0") == "0":  # the processes have ended their group
+                write_report(start.folder.path)
             return open_run(start.folder.path)
         run = training.prepare(recipe, callbacks, start)
         hub.get_ready(run)
@@ -120,6 +124,8 @@ def train_recipe(recipe: Recipe, callbacks: Sequence[Callback] = (), *, prints_s
             run.accelerator.end_training()
             raise
         run.accelerator.end_training()
+        if run.accelerator.is_main_process:
+            write_report(run.folder.path)  # before the push, which can fail
         hub.publish(run)
         return open_run(run.folder.path)
     finally:

@@ -49,3 +49,14 @@ def read_config(name: str, **options: Any) -> PreTrainedConfig:
             fix="choose another model, or download its files again; code that comes with a model is never run",
         ) from error
     return config
+
+
+def attention_shape(config: PreTrainedConfig) -> tuple[int, int]:
+    """Return the numbers of layers and of attention heads of a model, or of its encoder where that is another model.
+
+    Args:
+        config: The configuration of the model.
+    """
+    if config.model_type == "encoder-decoder":
+        config = config.encoder
+    return int(config.num_hidden_layers), int(config.num_attention_heads)

@@ -1,7 +1,8 @@
 """Drawings and tables of masks, of the plans that compute them, of attention weights, and of compared runs.
 
 This package compares finished runs, and it draws the masks of recipes and the weights of finished runs, in the terminal
-or as a picture. It uses `finetune.attention.drawing`, which draws single masks and needs neither a model nor a run.
+or as a picture. `finetune.report.page` makes the page `report.html` of runs. It uses `finetune.attention.drawing`,
+which draws single masks and needs neither a model nor a run.
 """
 
 from typing import TYPE_CHECKING

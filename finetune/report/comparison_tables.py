@@ -27,7 +27,7 @@ def comparison_table(comparison: RunComparison, examples: int = 3) -> Renderable
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("")
     for one in comparison.scores:
-        table.add_row(*_row(one))
+        table.add_row(*difference_row(one))
     better = [one for one in comparison.changed if one.change > 0]
     worse = [one for one in comparison.changed if one.change < 0]
     lines = [
@@ -46,12 +46,19 @@ def _groups(comparison: RunComparison) -> str:
     return "" if groups is None else f" in {len(set(groups)):,} groups, which are drawn as a whole"
 
 
-def _row(one: ScoreDifference) -> tuple[str, ...]:
+def difference_row(one: ScoreDifference, names: tuple[str, str] = ("A", "B")) -> tuple[str, ...]:
+    """Return a difference as the cells of a row: name, both scores, difference, interval, p-value, verdict.
+
+    Args:
+        one: The difference.
+        names: What the verdict calls the first and the second run.
+    """
     difference = one.difference
     scores = [format_score(one.name, value) for value in (difference.first, difference.second)]
     interval = difference.interval
     bounds = "not defined" if interval is None else f"{_signed(one, interval.low)} to {_signed(one, interval.high)}"
-    return one.name, *scores, _signed(one, difference.value), bounds, f"{one.corrected_p_value:.3g}", _verdict(one)
+    p_value = f"{one.corrected_p_value:.3g}"
+    return one.name, *scores, _signed(one, difference.value), bounds, p_value, _verdict(one, names)
 
 
 def _signed(one: ScoreDifference, value: float) -> str:
@@ -59,10 +66,10 @@ def _signed(one: ScoreDifference, value: float) -> str:
     return f"{value:+.2f}" if largest > 1 and one.name != "loss" else f"{value:+.4f}"
 
 
-def _verdict(one: ScoreDifference) -> str:
+def _verdict(one: ScoreDifference, names: tuple[str, str]) -> str:
     if not one.is_real:
         return "may be chance"
-    return {True: "B is better", False: "A is better", None: "they differ"}[one.is_better]
+    return {True: f"{names[1]} is better", False: f"{names[0]} is better", None: "they differ"}[one.is_better]
 
 
 def _examples(heading: str, examples: Sequence[ChangedExample]) -> Iterator[Text]:

@@ -102,7 +102,7 @@ class Plans:
             plan = layer.explanation
             table.add_row(
                 layer.heading,
-                _ranges(layer.layers),
+                ranges(layer.layers),
                 str(plan.mask),
                 plan.kernel,
                 f"{plan.padded_pairs:,}",
@@ -117,7 +117,7 @@ class Plans:
         yield f"The first batch has {self.examples:,} examples and {self.tokens:,} tokens, the longest {self.longest}."
         for layer in self.layers:
             layers = "layer" if len(layer.layers) == 1 else "layers"
-            yield f"{layer.heading}, {layers} {_ranges(layer.layers)}: {layer.explanation.mask}"
+            yield f"{layer.heading}, {layers} {ranges(layer.layers)}: {layer.explanation.mask}"
             for sentence in layer.sentences():
                 yield f"  {sentence}"
         if any(layer.explanation.saving < 0 for layer in self.layers):
@@ -140,7 +140,7 @@ class Plans:
             table.add_column(heading, justify="right")
         for site in self.views[0].final:
             for layers, reached, available in _reach(self.views, site):
-                table.add_row(site, _ranges(layers), f"{reached:,}", f"{available:,}")
+                table.add_row(site, ranges(layers), f"{reached:,}", f"{available:,}")
         return table
 
 
@@ -226,7 +226,7 @@ def _reach(views: Sequence[View], site: SiteName) -> list[tuple[list[int], int, 
     return medians
 
 
-def _ranges(layers: Sequence[int]) -> str:
+def ranges(layers: Sequence[int]) -> str:
     """Return ascending layers as text with ranges, such as "0-3, 5"."""
     runs: list[list[int]] = []
     for layer in layers:

@@ -78,7 +78,7 @@ def read_run(folder: Path) -> StoredRun:
         )
     recipe = compose.load_recipe(str(evaluated_by if is_evaluation else run.recipe))
     predictions = _predictions_of(folder) if is_evaluation else folder / PREDICTIONS
-    records = tuple(sorted(_records(predictions), key=lambda record: record.id))
+    records = tuple(sorted(read_records(predictions), key=lambda record: record.id))
     if all(record.reference is None for record in records):
         raise UserError(
             f"the examples of {folder} have no references",
@@ -94,7 +94,7 @@ def _predictions_of(folder: Path) -> Path:
     return next(iter(sorted(folder.glob("predictions_*.jsonl"))), folder / PREDICTIONS)
 
 
-def _records(path: Path) -> Iterator[EvaluationRecord]:
+def read_records(path: Path) -> Iterator[EvaluationRecord]:
     """Return the records of a file of predictions.
 
     Raises:

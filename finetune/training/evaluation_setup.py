@@ -27,18 +27,21 @@ class EncodedSplit:
         features: The features.
         lengths: Number of tokens of each feature; int64, [features].
         targets: Number of targets of each feature; int64, [features].
+        num_cut: Number of features whose text was cut; None for a task that cuts none.
     """
 
     features: Features
     lengths: Indices
     targets: Indices
+    num_cut: int | None = None
 
     @classmethod
     def of(cls, encoded: Dataset) -> "EncodedSplit":
         """Read the features of an encoded data set into memory, or map them."""
         features = Features.of(encoded)
         lengths, targets = (features.columns[name].values.astype(np.int64) for name in ("length", "targets"))
-        return cls(features, lengths, targets)
+        num_cut = sum(encoded["cut"]) if "cut" in encoded.column_names else None
+        return cls(features, lengths, targets, num_cut)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from finetune.training.loop import Loop
 from finetune.training.masks import apply_masks
 from finetune.training.run import Run
 from finetune.training.score_table import facts_of_scores, print_scores, print_slices, scores_in_line
+from finetune.training.split_figures import padding_figures, split_figures
 from finetune.training.trivial import find_trivial
 
 
@@ -136,6 +137,8 @@ def _results(loop: Loop, evaluated: EvaluationResult, baseline_scores: dict[str,
         "masks": "standard" if program.is_standard else program.to_config(),
         "seed": run.recipe.seed,
         "data": run.recipe.data.description,
+        "splits": split_figures(run),
+        "padding": padding_figures(run),
         "best_step": loop.state.best_step,
         "best_metric": {run.best_metric: loop.state.best_value},
         "test": evaluated.values,

@@ -9,8 +9,6 @@ from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from datasets import Dataset
 
 from finetune.data.labels import NO_TARGET
@@ -18,6 +16,7 @@ from finetune.data.messages import plural
 from finetune.errors import UserError
 from finetune.recipe import Recipe
 from finetune.tasks import EvaluationRecord, Task
+from finetune.training.split_figures import count_labels, has_lists
 
 _LEAST_SPREAD = 0.01
 """Standard deviation of predicted numbers, relative to that of the references, below which they count as the same."""
@@ -71,16 +70,9 @@ def _hashable(answer: Any) -> Hashable:
 
 def _commonest(task: Task, train: Dataset) -> str | None:
     """Return the majority class of the train split; None for a task without exactly one class per example or word."""
-    if task.label_field is None:
+    if task.label_field is None or (has_lists(train, task.label_field) and not task.reads_words):
         return None
-    column: pa.ChunkedArray = train.select_columns([task.label_field]).with_format("arrow")[:][task.label_field]
-    if pa.types.is_list(column.type):
-        if not task.reads_words:
-            return None
-        column = pc.list_flatten(column)
-    if not pa.types.is_string(column.type):
-        return None
-    counts = {one["values"]: one["counts"] for one in pc.value_counts(column).to_pylist() if one["values"] != NO_TARGET}
+    counts = count_labels(train, task.label_field)
     return min(counts, key=lambda label: (-counts[label], label), default=None)
 
 

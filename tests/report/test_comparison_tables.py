@@ -8,7 +8,7 @@ from rich.console import Console
 from finetune.metrics import Interval
 from finetune.metrics.paired import PairedDifference
 from finetune.report.comparison import ScoreDifference, compare_runs
-from finetune.report.comparison_tables import _row, comparison_table, print_comparisons
+from finetune.report.comparison_tables import comparison_table, difference_row, print_comparisons
 from tests.report.stored import Toy, copied, trained
 
 
@@ -23,16 +23,16 @@ from tests.report.stored import Toy, copied, trained
     ],
 )
 def test_verdicts(name: str, difference: PairedDifference, p_value: float, expected: str) -> None:
-    assert _row(ScoreDifference(name, difference, p_value))[-1] == expected
+    assert difference_row(ScoreDifference(name, difference, p_value))[-1] == expected
 
 
 def test_numbers_have_the_digits_of_their_scale() -> None:
     bleu = ScoreDifference(
         "bleu", PairedDifference(30.123, 30.9, Interval(-0.1, 1.7), 0.2, "approximate randomization"), 0.2
     )
-    assert _row(bleu)[:5] == ("bleu", "30.12", "30.90", "+0.78", "-0.10 to +1.70")
+    assert difference_row(bleu)[:5] == ("bleu", "30.12", "30.90", "+0.78", "-0.10 to +1.70")
     unchanged = ScoreDifference("f1", PairedDifference(0.5, 0.5, None, 1.0, "approximate randomization"), 1.0)
-    assert _row(unchanged)[3:5] == ("+0.0000", "not defined")
+    assert difference_row(unchanged)[3:5] == ("+0.0000", "not defined")
 
 
 def test_it_fits_80_columns(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
