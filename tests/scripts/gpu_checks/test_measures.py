@@ -5,7 +5,6 @@ import time
 import pytest
 import torch
 
-from scripts.gpu_checks import training_loop
 from scripts.gpu_checks.learning import check_learning
 from scripts.gpu_checks.results import Comparison, LeftOut, Measurement
 from scripts.gpu_checks.setting import Setting
@@ -71,7 +70,7 @@ def test_a_training_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyP
     def missing(name: str) -> None:
         raise ModuleNotFoundError("No module named 'pydantic'", name="pydantic")
 
-    monkeypatch.setattr(training_loop.importlib, "import_module", missing)
+    monkeypatch.setattr("scripts.gpu_checks.training_loop.importlib.import_module", missing)
     (left_out,) = check_training_loop(TINY)
     assert isinstance(left_out, LeftOut)
     assert left_out.reason == "pydantic cannot be imported"
