@@ -70,11 +70,7 @@ def test_a_training_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyP
     def missing(name: str) -> None:
         raise ModuleNotFoundError("No module named 'pydantic'", name="pydantic")
 
-<<<<<<< HEAD
-    monkeypatch.setattr("importlib.import_module", missing)
-=======
     monkeypatch.setattr("scripts.gpu_checks.training_loop.importlib.import_module", missing)
->>>>>>> w/gpu
     (left_out,) = check_training_loop(TINY)
     assert isinstance(left_out, LeftOut)
     assert left_out.reason == "pydantic cannot be imported"
