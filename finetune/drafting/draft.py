@@ -98,6 +98,13 @@ def draft_recipe(
     Raises:
         UserError: The data cannot be read, they fit no task, or nothing tells the task or its columns.
     """
+    if not isinstance(path, str | Path):
+        raise UserError(
+            "draft_recipe takes the path of a file or a folder",
+            expected="a string or a Path",
+            found=type(path).__name__,
+            fix="write the rows to a file; finetune.train takes them from memory",
+        )
     given = dict(overrides or {}) | ({} if task is None else {"task.kind": task})
     roles = {role: _one(column) for role, column in (columns or {}).items() if column}
     _check_given(given, roles)

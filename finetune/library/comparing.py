@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finetune import log
+from finetune.errors import UserError
 from finetune.library.finished import FinishedRun
 from finetune.report.comparison import RunComparison, compare_runs
 
@@ -29,5 +30,7 @@ def compare(runs: Sequence[str | Path | FinishedRun]) -> list[RunComparison]:
         UserError: A folder is not that of a finished run, the runs are of different tasks or were tested on different
             examples, or they have no score that can be compared.
     """
+    if isinstance(runs, str | Path | FinishedRun):
+        raise UserError("compare takes a list of runs", expected="two or more runs, or their folders", found=repr(runs))
     with log.shown():
         return compare_runs([run.folder if isinstance(run, FinishedRun) else Path(run).expanduser() for run in runs])

@@ -112,7 +112,7 @@ def tables_of(data: InMemory, *, needs_train: bool = True) -> dict[str, pa.Table
         UserError: The data has an unsupported type, an unknown split, or a column of mixed types.
     """
     if not isinstance(data, Mapping):
-        return {"train": to_table(data, "data")}
+        return {"train": _some(to_table(data, "data"), "data")}
     tables: dict[str, pa.Table] = {}
     for name, given in data.items():
         split = _SPLITS.get(str(name).lower())
@@ -120,12 +120,23 @@ def tables_of(data: InMemory, *, needs_train: bool = True) -> dict[str, pa.Table
             raise _unknown_split(name, data)
         if split in tables:
             raise UserError(f"the split {split} is given twice", where="data", found=shorten_list(list(map(str, data))))
-        tables[split] = to_table(given, f"data[{name!r}]")
+        tables[split] = _some(to_table(given, f"data[{name!r}]"), f"data[{name!r}]")
     if needs_train and "train" not in tables:
         raise UserError(
             "there is no train split", where="data", found=shorten_list(list(map(str, data))) or "an empty dict"
         )
     return {split: tables[split] for split in ("train", "dev", "test") if split in tables}
+
+
+def _some(table: pa.Table, where: str) -> pa.Table:
+    """Return the table.
+
+    Raises:
+        UserError: It has no rows.
+    """
+    if table.num_rows == 0:
+        raise UserError("there are no rows", where=where, expected="a row for each example", found="an empty table")
+    return table
 
 
 def _unknown_split(name: object, data: Mapping[Any, Any]) -> UserError:

@@ -50,6 +50,12 @@ def apply_masks(
     Raises:
         UserError: The masks cannot be read, or the model does not support them.
     """
+    if not isinstance(model, nn.Module):
+        raise UserError(
+            "apply_masks takes a model",
+            expected="a model of transformers, such as AutoModel.from_pretrained(...) returns",
+            found=f"{model!r:.80}",
+        )
     program = read_masks(masks)
     special_tokens = {} if tokenizer is None else pretrained.special_token_ids(tokenizer)
     _check_special_tokens(model, program, None if tokenizer is None else tuple(special_tokens))

@@ -87,7 +87,7 @@ class Training(Section):
     and streams are padded to sizes that repeat. false leaves all of this as PyTorch does it; the results then differ by
     rounding and by the random numbers of dropout."""
     eval_every: Count | None = None
-    """The number of steps between evaluations on the dev split. By default it is scored after each epoch."""
+    """The number of steps between evaluations on the dev split, in addition to the one after each epoch."""
     best_metric: str | None = None
     """The dev metric that chooses the best checkpoint. The default is that of the task. Of equal values the one with
     the lower dev loss is better, then the later one."""

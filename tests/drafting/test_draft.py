@@ -208,3 +208,8 @@ def test_no_header_of_two_languages(tmp_path: Path) -> None:
     recipe = drafted(tmp_path / "a.tsv").recipe
     assert recipe.data.column_names == ("en", "de")
     assert recipe.data.columns.source is None
+
+
+def test_rows_in_place_of_a_path() -> None:
+    with pytest.raises(UserError, match="draft_recipe takes the path of a file or a folder"):
+        draft_recipe([{"text": "a", "label": "b"}])  # type: ignore[arg-type]

@@ -24,3 +24,10 @@ def test_runs_and_folders_are_compared(finished: Finished) -> None:
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is not the folder of a run"):
         finetune.compare([tmp_path, tmp_path])
+
+
+def test_one_run_in_place_of_a_list(finished: Finished) -> None:
+    run = finished("text_classification")
+    for given in (run, run.folder, str(run.folder)):
+        with pytest.raises(UserError, match="compare takes a list of runs"):
+            finetune.compare(given)  # type: ignore[arg-type]

@@ -143,3 +143,9 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written to files") as caught:
         keep_data(ROWS, tmp_path / "runs")
     assert "output_dir" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [[], {"train": [{"text": "a"}], "test": []}], ids=["train", "test"])
+def test_data_without_rows_are_refused(given: Any) -> None:
+    with pytest.raises(UserError, match="there are no rows"):
+        tables_of(given)

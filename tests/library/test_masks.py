@@ -84,3 +84,8 @@ def test_mistakes(masks: Any, tokenizer: Any, problem: str, hint: str) -> None:
         finetune.apply_masks(bert(), masks, tokenizer=tokenizer)
     assert problem in str(caught.value)
     assert hint in str(caught.value)
+
+
+def test_the_name_of_a_model_in_place_of_the_model() -> None:
+    with pytest.raises(UserError, match="apply_masks takes a model"):
+        finetune.apply_masks("bert", "window(2)")  # type: ignore[type-var]
