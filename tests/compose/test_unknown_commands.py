@@ -4,7 +4,7 @@ import pytest
 
 from finetune.compose.unknown_commands import unknown_command
 
-KNOWN = ("run", "list", "show", "predict", "help")
+KNOWN = ("run", "list", "show", "predict", "evaluate", "help")
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,8 @@ KNOWN = ("run", "list", "show", "predict", "help")
     [
         (["train", "recipe=sst2", "task.prefix=a b"], "finetune run recipe=sst2 'task.prefix=a b'"),
         (["Fit"], "finetune run"),
-        (["evaluate", "runs/a"], "finetune predict runs/a"),
+        (["eval", "runs/a"], "finetune evaluate runs/a"),
+        (["infer", "runs/a"], "finetune predict runs/a"),
         (["sst2", "seed=1"], "finetune run recipe=sst2 seed=1"),
         (["mine.yaml"], "finetune run recipe=mine.yaml"),
         (["recipe=sst2", "seed=1"], "finetune run recipe=sst2 seed=1"),
