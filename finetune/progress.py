@@ -25,7 +25,7 @@ from rich.text import Text
 from finetune.log import LastingConsole, console, shows_progress, silenced
 from finetune.notebook import NotebookBar, in_notebook
 
-__all__ = ["ProgressBar", "console", "format_score", "results_console", "say", "silenced", "warn"]
+__all__ = ["ProgressBar", "console", "format_score", "format_seconds", "results_console", "say", "silenced", "warn"]
 
 results_console = LastingConsole(highlight=False, markup=False)
 """The console for final results, on standard output."""
@@ -154,6 +154,15 @@ def _tell(level: int, text: str) -> None:
 def format_score(name: str, value: float) -> str:
     """Return a score as text: two decimals for values above 1, such as BLEU, and four for others and for the loss."""
     return f"{value:.2f}" if abs(value) > 1 and name != "loss" else f"{value:.4f}"
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a time as text: `2.5 s`, `42 s`, `3 min 05 s`, `2 h 07 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def _clock(seconds: float) -> str:

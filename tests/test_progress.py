@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from finetune import progress
-from finetune.progress import ProgressBar, _clock
+from finetune.progress import ProgressBar, _clock, format_seconds
 
 
 @pytest.fixture
@@ -48,3 +48,10 @@ def test_pauses_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_times_are_written_as_clocks_do() -> None:
     assert [_clock(seconds) for seconds in (0, 61, 3600 + 62)] == ["0:00", "1:01", "1:01:02"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(4.21, "4.2 s"), (59.6, "1 min 00 s"), (42, "42 s"), (7500, "2 h 05 min")]
+)
+def test_times_are_written_asformat_secondss_show_them(seconds: float, text: str) -> None:
+    assert format_seconds(seconds) == text

@@ -10,6 +10,7 @@ from finetune.checking.check import SPLITS, CheckReport
 from finetune.checking.lengths import PERCENTILES
 from finetune.checking.trial import TrialSteps
 from finetune.data.messages import plural
+from finetune.progress import format_seconds
 
 _MOST_LABELS = 40
 """The number of labels that the table lists."""
@@ -92,24 +93,16 @@ def _trial(trial: TrialSteps) -> Table:
     table.add_row("largest batch", f"{trial.examples:,} examples, {trial.tokens:,} tokens")
     table.add_row("its loss before training", f"{trial.loss:.3f} nats a target")
     table.add_row("most memory" + (" of the GPU" if trial.on_gpu else " of the process"), _size(trial.memory))
-    lower, upper = map(_clock, trial.epoch_quartiles)
+    lower, upper = map(format_seconds, trial.epoch_quartiles)
     spread = f", half of the steps {lower} to {upper}" if trial.measured[0] > 1 else ""
     steps = f"median of {plural(trial.measured[0], 'step')} after a warm-up"
-    table.add_row(f"an epoch of {trial.batches:,} batches ({steps})", _clock(trial.epoch_seconds) + spread)
-    table.add_row(f"scoring dev once ({trial.measured[1]} measured)", _clock(trial.dev_seconds))
+    table.add_row(f"an epoch of {trial.batches:,} batches ({steps})", format_seconds(trial.epoch_seconds) + spread)
+    table.add_row(f"scoring dev once ({trial.measured[1]} measured)", format_seconds(trial.dev_seconds))
     return table
 
 
 def _size(size: int) -> str:
     return f"{size / 2**30:.2f} GiB"
-
-
-def _clock(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
 
 
 def _findings(report: CheckReport) -> RenderableType:

@@ -95,6 +95,14 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def times(self) -> Path:
+        """Path of the times that the parts of the training took, one JSON object per line.
+
+        They are apart from the measurements, which are the same bits whenever a run is repeated.
+        """
+        return self.path / "times.jsonl"
+
+    @property
     def is_finished(self) -> bool:
         """Whether the run is trained and evaluated on test."""
         return (self.path / RESULTS).is_file()
@@ -120,8 +128,11 @@ class RunFolder:
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to metrics.jsonl, as one line of JSON."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        _append(self.metrics, entry)
+
+    def log_times(self, entry: Mapping[str, Any]) -> None:
+        """Append an entry to times.jsonl, as one line of JSON."""
+        _append(self.times, entry)
 
     def metrics_size(self) -> int:
         """Return the size of metrics.jsonl in bytes, once all of it is on the disk."""
@@ -276,3 +287,8 @@ def _version(package: str) -> str | None:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return None
+
+
+def _append(path: Path, entry: Mapping[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(entry, ensure_ascii=False) + "\n")

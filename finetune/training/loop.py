@@ -31,6 +31,7 @@ from finetune.training.optimizer import build_optimizer, build_schedule
 from finetune.training.run import Run
 from finetune.training.saving import restore
 from finetune.training.splitting import Splitting
+from finetune.training.timing import Timing
 
 
 class Loop:
@@ -66,6 +67,7 @@ class Loop:
         self.gradients = Gradients(run, self.model)
         self.splitting = Splitting(run, self.model, self.state)
         self.signals = Signals()
+        self.timing = Timing()
         self.callbacks = Callbacks(self)
         self.monitor = Monitor(self)
         if run.resumed:
@@ -94,6 +96,7 @@ class Loop:
             self.computing(),
             self.signals.noted(),
         ):
+            self.timing.begin()
             self.callbacks.train_begin()
             while True:
                 self._train_epoch(bar)
@@ -128,6 +131,7 @@ class Loop:
                     if not self.take_step(step, prepared):
                         break  # memory did not suffice: the micro-batches are made anew, smaller ones
                     tokens = int(self.plan.lengths[step.window.all].sum())
+                    self.timing.add_tokens(tokens)
                     bar.advance(tokens, note=self.monitor.progress_note())
                     self.monitor.after_step(bar, len(plan))
                     if self._is_over():
@@ -159,7 +163,7 @@ class Loop:
         loss = torch.zeros((), device=self.accelerator.device)  # of this process, summed over its targets
         # Forward and backward: the micro-batches' gradients add up to that of the step's mean loss, because the loss of
         # each is summed over its targets and divided by the number of targets of the step.
-        for micro_batch in micro_batches:
+        for micro_batch in self.timing.waiting(micro_batches, "data"):
             losses.append(self.gradients.forward_backward(micro_batch, targets))  # scalar, summed over targets
             loss += losses[-1] * micro_batch.weight
             indices.append(micro_batch.indices)

@@ -94,11 +94,12 @@ class Monitor:
         if logs:
             self._log({"train_loss": self._reduce(self.log_mean), "learning_rate": self.loop.learning_rate})
             self.log_mean = self._new_mean()
+            self._log_times()
         ends = self._must_end
         if evaluates and not ends:
             ends = not self._evaluate(bar)
         if saves or ends:
-            save(self.loop)
+            self._save()
         if ends:
             self._end()
 
@@ -107,12 +108,13 @@ class Monitor:
         state = self.state
         if state.step and self.evaluation_is_due(steps_of_epoch) and state.last_evaluated != state.step:
             self._evaluate(bar)
-            save(self.loop)
+            self._save()
 
     def end_epoch(self) -> None:
         """Log the mean training loss of the epoch, and show it beside the last dev loss and the score that chooses."""
         train_loss = self._reduce(self.epoch_mean)
         self._log({"epoch_train_loss": train_loss})
+        self._log_times()
         # The others are in metrics.jsonl: a line of all of them is too long to be read.
         names = [name for name in dict.fromkeys(("loss", self.run.best_metric)) if name in self.state.dev]
         dev = "  ".join(f"{name} {format_score(name, self.state.dev[name])}" for name in names)
@@ -140,7 +142,7 @@ class Monitor:
         # A single process leaves its evaluation at once. Several processes must end together, at the next step.
         leaves = loop.signals.at_once() if self.accelerator.num_processes == 1 else contextlib.nullcontext()
         try:
-            with loop.averaging.applied(), bar.paused(), leaves:
+            with loop.timing.measured("evaluation"), loop.averaging.applied(), bar.paused(), leaves:
                 evaluated = evaluate(self.run, loop.unwrapped, "dev")
         except StopNow:
             return False
@@ -169,6 +171,17 @@ class Monitor:
             self.run.folder.log({"step": self.state.step, "epoch": self.state.epoch + 1} | values)
             self.accelerator.log(values, step=self.state.step)
         self.loop.callbacks.logged(values)
+
+    def _log_times(self) -> None:
+        """Write where the time went since the last call, and send it to the trackers."""
+        times = self.loop.timing.take()
+        if self.accelerator.is_main_process:
+            self.run.folder.log_times({"step": self.state.step, "epoch": self.state.epoch + 1} | times)
+            self.accelerator.log(times, step=self.state.step)
+
+    def _save(self) -> None:
+        with self.loop.timing.measured("checkpoint"):
+            save(self.loop)
 
     def _new_mean(self) -> MeanLoss:
         return MeanLoss(torch.zeros((), device=self.accelerator.device))

@@ -7,7 +7,6 @@ import pytest
 
 from finetune.checking import CheckReport, print_report
 from finetune.checking.lengths import Lengths
-from finetune.checking.tables import _clock
 from finetune.checking.trial import TrialSteps
 from finetune.compose import compose
 from finetune.errors import UserError
@@ -47,10 +46,3 @@ def test_an_empty_report_counts_errors_alone(report: CheckReport, capsys: pytest
     report.errors = [UserError("there is no file")]
     print_report(report)
     assert capsys.readouterr().out.strip() == "1 error, 0 warnings"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(4.21, "4.2 s"), (59.6, "1 min 00 s"), (42, "42 s"), (7500, "2 h 05 min")]
-)
-def test_times_are_written_as_clocks_show_them(seconds: float, text: str) -> None:
-    assert _clock(seconds) == text

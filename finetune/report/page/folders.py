@@ -30,6 +30,7 @@ class ReportedRun:
         results: Content of results.json; empty if the run is not finished.
         environment: Content of environment.json; empty if it cannot be read.
         entries: The entries of metrics.jsonl that can be read, in their order.
+        times: The entries of times.jsonl that can be read, in their order.
         records: The test examples with the predictions, in the order of their numbers; empty if they cannot be read.
         problem: Why there are no records; empty if there are.
     """
@@ -41,6 +42,7 @@ class ReportedRun:
     results: dict[str, Any]
     environment: dict[str, Any]
     entries: tuple[dict[str, Any], ...]
+    times: tuple[dict[str, Any], ...]
     records: tuple[EvaluationRecord, ...]
     problem: str = ""
 
@@ -90,7 +92,8 @@ def _read(folder: Path, letter: str) -> ReportedRun:
     if run.is_finished:
         results = read_json(folder / "results.json", Results, f"finetune run resume={folder}, without this file")
     records, problem = _records(folder)
-    return ReportedRun(letter, folder, recipe, task, results, _environment(folder), _entries(run), records, problem)
+    entries, times = _entries(run.metrics), _entries(run.times)
+    return ReportedRun(letter, folder, recipe, task, results, _environment(folder), entries, times, records, problem)
 
 
 def _environment(folder: Path) -> dict[str, Any]:
@@ -100,10 +103,10 @@ def _environment(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _entries(run: RunFolder) -> tuple[dict[str, Any], ...]:
-    """Return the entries of metrics.jsonl that have a step; a line that was half written is left out."""
+def _entries(path: Path) -> tuple[dict[str, Any], ...]:
+    """Return the entries of a log that have a step; a line that was half written is left out."""
     try:
-        lines = run.metrics.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ()
     return tuple(entry for entry in _objects(lines) if isinstance(entry.get("step"), int))

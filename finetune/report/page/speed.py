@@ -1,9 +1,19 @@
 """Speed, the padding that was avoided, and where the time went, as far as a run has stored them."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
+from finetune.progress import format_seconds
 from finetune.report.page.folders import ReportedRun
 from finetune.report.page.tables import DataTable, is_number, with_letter
+
+PARTS: Mapping[str, str] = {
+    "training": "of training steps",
+    "data": "of waiting for batches",
+    "evaluation": "of evaluations on dev",
+    "checkpoint": "of saving checkpoints",
+}
+"""The parts of a training whose seconds are stored, and how they are called."""
 
 
 def speed_table(runs: Sequence[ReportedRun]) -> DataTable | None:
@@ -25,9 +35,20 @@ def _speed(run: ReportedRun) -> Iterator[tuple[str, str]]:
         yield "positions, if its batches were padded", f"{padded:,}"
         share = f"{1 - tokens / padded:.1%}"
         yield ("padding avoided", share) if padding.get("ragged") else ("padding computed", share)
-    rates = [entry["tokens_per_second"] for entry in run.entries if is_number(entry.get("tokens_per_second"))]
-    if rates:
-        yield "tokens per second, mean", f"{sum(rates) / len(rates):,.0f}"
-    for name in dict.fromkeys(name for entry in run.entries for name in entry if name.endswith("_seconds")):
-        seconds = sum(entry[name] for entry in run.entries if is_number(entry.get(name)))
-        yield f"{name.removesuffix('_seconds').replace('_', ' ')}, seconds", f"{seconds:,.1f}"
+    yield from _times(run)
+
+
+def _times(run: ReportedRun) -> Iterator[tuple[str, str]]:
+    """Yield the speed of the training, and the time of each of its parts, over all times that it was resumed."""
+    sums = Counter[str]()
+    for entry in run.times:
+        sums.update({name: value for name, value in entry.items() if is_number(value)})
+    seconds = {name: sums[f"{name}_seconds"] for name in PARTS}
+    trained, whole = seconds["training"] + seconds["data"], sum(seconds.values())
+    if not whole:
+        return
+    if sums["tokens"] and trained:
+        yield "tokens per second", f"{sums['tokens'] / trained:,.0f}"
+    yield "time in all", format_seconds(whole)
+    for name, shown in PARTS.items():
+        yield f"time {shown}", f"{format_seconds(seconds[name])} ({seconds[name] / whole:.1%})"

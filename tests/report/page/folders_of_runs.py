@@ -72,6 +72,7 @@ def write_run(
     results: Mapping[str, Any] | None = RESULTS,
     predictions: Lines | None = None,
     metrics: Lines = METRICS,
+    times: Lines = (),
     mask: str | None = None,
     name: str = "toy",
 ) -> Path:
@@ -90,6 +91,8 @@ def write_run(
     environment = {"packages": {"torch": "2.13.0"}, "python": "3.11.7", "threads": 1, "precision": {"name": "fp32"}}
     (folder / "environment.json").write_text(json.dumps(environment))
     (folder / "metrics.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in metrics))
+    if times:
+        (folder / "times.jsonl").write_text("".join(json.dumps(entry) + "\n" for entry in times))
     if results is not None:
         (folder / "results.json").write_text(json.dumps(results))
         lines = PREDICTIONS[kind] if predictions is None else predictions

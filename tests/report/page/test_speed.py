@@ -10,19 +10,24 @@ PADDING = {"tokens": 9_000, "padded_tokens": 12_000, "ragged": True}
 
 
 def test_padding_speed_and_times_are_told(tmp_path: Path) -> None:
-    entries = [
-        {"step": 1, "tokens_per_second": 100, "forward_seconds": 1.5},
-        {"step": 2, "tokens_per_second": 300, "forward_seconds": 2.5},
+    times = [
+        {"step": 1, "tokens": 100, "training_seconds": 1.5, "data_seconds": 0.5, "evaluation_seconds": 0.0},
+        {"step": 2, "tokens": 500, "training_seconds": 3.5, "data_seconds": 0.5, "evaluation_seconds": 2.0},
+        {"step": 2, "training_seconds": 0.0, "checkpoint_seconds": 92.0, "tokens_per_second": "fast"},
     ]
-    run = read_one(write_run(tmp_path / "run", results=RESULTS | {"padding": PADDING}, metrics=entries))
+    run = read_one(write_run(tmp_path / "run", results=RESULTS | {"padding": PADDING}, times=times))
     table = speed_table([run])
     assert table is not None
     assert {row[0]: row[1] for row in table.rows} == {
         "tokens of the first epoch": "9,000",
         "positions, if its batches were padded": "12,000",
         "padding avoided": "25.0%",
-        "tokens per second, mean": "200",
-        "forward, seconds": "4.0",
+        "tokens per second": "100",
+        "time in all": "1 min 40 s",
+        "time of training steps": "5.0 s (5.0%)",
+        "time of waiting for batches": "1.0 s (1.0%)",
+        "time of evaluations on dev": "2.0 s (2.0%)",
+        "time of saving checkpoints": "1 min 32 s (92.0%)",
     }
 
 
