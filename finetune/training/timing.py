@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ class Timing:
 
     def begin(self) -> None:
         """Start anew, without anything that was measured before."""
-        self._seconds = Counter[str]()
+        self._seconds = defaultdict[str, float](float)
         self._tokens = 0
         self._began = time.perf_counter()
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import pytest
 from finetune.report.page.folders import read_folders
 from finetune.report.page.speed import speed_table
 from finetune.run import run_recipe
-from finetune.training import timing
 from finetune.training.timing import Timing
 from tests.checkpointing.runs import Toy, only_run
 
@@ -18,7 +18,7 @@ from tests.checkpointing.runs import Toy, only_run
 @pytest.fixture
 def ticking(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that shows a second more each time it is looked at."""
-    monkeypatch.setattr(timing.time, "perf_counter", itertools.count().__next__)
+    monkeypatch.setattr(time, "perf_counter", itertools.count().__next__)
 
 
 @pytest.mark.usefixtures("ticking")

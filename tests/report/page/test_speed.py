@@ -10,7 +10,7 @@ PADDING = {"tokens": 9_000, "padded_tokens": 12_000, "ragged": True}
 
 
 def test_padding_speed_and_times_are_told(tmp_path: Path) -> None:
-    times = [
+    times: list[dict[str, object]] = [
         {"step": 1, "tokens": 100, "training_seconds": 1.5, "data_seconds": 0.5, "evaluation_seconds": 0.0},
         {"step": 2, "tokens": 500, "training_seconds": 3.5, "data_seconds": 0.5, "evaluation_seconds": 2.0},
         {"step": 2, "training_seconds": 0.0, "checkpoint_seconds": 92.0, "tokens_per_second": "fast"},
