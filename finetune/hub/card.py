@@ -1,5 +1,7 @@
 """The model card of a run: its model, data, scores and masks, and how to use the model."""
 
+import html
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +21,12 @@ from finetune.hub.run_facts import RunFacts
 from finetune.hub.sanitize import published, sanitized
 from finetune.hub.usage import usage
 from finetune.hub_access import hub_access
+from finetune.training.stored_slices import stored_slices
 
 RECIPE = "recipe.yaml"
+MOST_SLICES = 20
+"""The number of slices that the card shows."""
+_MARKUP = re.compile(r"([\\`*_\[\]|~#])")
 TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 
@@ -46,6 +52,7 @@ def write_card(run: Path) -> Path:
         kind=facts.recipe.task.kind.replace("_", " "),
         usage=usage(facts),
         scores=dict(_table(facts)),
+        slices=list(_slices(facts)),
         baselines=list(facts.results.get("baselines", {})),
         masks={} if standard else facts.program.to_config(),
         drawing=drawing,
@@ -102,6 +109,19 @@ def _table(facts: RunFacts) -> Iterator[tuple[str, list[str]]]:
         bounds = facts.results.get("intervals", {}).get(name, ())
         interval = f" ({' to '.join(f'{bound:.4f}' for bound in bounds)})" if bounds else ""
         yield name, [f"{value:.4f}{interval}", *("" if other is None else f"{other:.4f}" for other in others)]
+
+
+def _slices(facts: RunFacts) -> Iterator[tuple[str, ...]]:
+    """Yield the slices with the worst scores, as the cells of a table."""
+    for one in stored_slices(facts.results)[:MOST_SLICES]:
+        score = "not defined" if one.score is None else f"{one.score:.4f}"
+        interval = "" if one.interval is None else f" ({one.interval[0]:.4f} to {one.interval[1]:.4f})"
+        yield _cell(one.by), _cell(one.name), f"{one.num_examples:,}", f"{one.metric} {score}{interval}"
+
+
+def _cell(text: str) -> str:
+    """Return a text of the data for a table in Markdown, in which it is neither markup nor HTML."""
+    return _MARKUP.sub(r"\\\1", html.escape(" ".join(text.split()), quote=False))
 
 
 def _languages(facts: RunFacts) -> list[str] | None:

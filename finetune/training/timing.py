@@ -63,8 +63,8 @@ class Timing:
 
         Returns:
             `tokens`; `tokens_per_second`, over the time in which the model was neither evaluated nor saved, absent
-            where there were no tokens; and the seconds of each part as `data_seconds`, `evaluation_seconds`, `checkpoint_seconds`, with the rest as
-            `training_seconds`. Together the parts are the time since the last call.
+            where there were no tokens; and the seconds of each part as `data_seconds`, `evaluation_seconds`,
+            `checkpoint_seconds`, with the rest as `training_seconds`. Together they are the time since the last call.
         """
         whole, parts, tokens = time.perf_counter() - self._began, self._seconds, self._tokens
         self.begin()

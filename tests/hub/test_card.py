@@ -71,6 +71,19 @@ def test_without_a_hub_it_is_written_all_the_same(run: Path) -> None:
     assert "No licence is stated" in card.text
 
 
+def test_slices_are_a_table_that_no_value_of_the_data_breaks(run: Path) -> None:
+    entries = [
+        {"slice": "a|b\n<script>*x*", "examples": 30, "accuracy": 0.25, "interval": [0.1, 0.5]},
+        {"slice": "long", "examples": 1, "accuracy": None, "interval": None},
+    ]
+    (run / "results.json").write_text(json.dumps({"test": {"accuracy": 0.75}, "slices": {"my_column": entries}}))
+    text = ModelCard.load(write_card(run)).text
+    assert "| my\\_column | a\\|b &lt;script&gt;\\*x\\* | 30 | accuracy 0.2500 (0.1000 to 0.5000) |\n" in text
+    assert "| my\\_column | long | 1 | accuracy not defined |\n" in text
+    (run / "results.json").write_text(json.dumps({"test": {"accuracy": 0.75}}))
+    assert "Scores of parts" not in ModelCard.load(write_card(run)).text
+
+
 def test_scores_with_those_of_baselines(fetched: Path) -> None:
     results = {"test": {"accuracy": 0.75}, "baselines": {"majority class": {"accuracy": 0.5}}}
     (fetched / "results.json").write_text(json.dumps(results))

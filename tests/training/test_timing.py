@@ -4,7 +4,6 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 

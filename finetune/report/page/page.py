@@ -21,6 +21,7 @@ from finetune.report.page.facts import fact_table, split_tables
 from finetune.report.page.folders import read_folders
 from finetune.report.page.masks import mask_pictures
 from finetune.report.page.scores import detail_tables, score_table, signatures
+from finetune.report.page.slices import slice_tables
 from finetune.report.page.speed import speed_table
 
 NAME = "report.html"
@@ -55,7 +56,7 @@ def build_page(folders: Sequence[Path]) -> str:
         "splits": split_tables(runs),
         "speed": speed_table(runs),
         "scores": score_table(runs),
-        "details": detail_tables(runs),
+        "details": [*detail_tables(runs), *slice_tables(runs)],
         "signatures": signatures(runs),
         "confusions": [(run, found) for run in runs if (found := confusions(run)) is not None],
         "comparisons": comparisons(runs) if len(runs) > 1 else [],
