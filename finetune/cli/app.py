@@ -1,5 +1,6 @@
 """The application, and the arguments that several commands share."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,12 +9,15 @@ from typer.core import TyperGroup
 
 from finetune import __version__, compose
 from finetune.completion import complete_word
+from finetune.errors import UserError
 
 ORDER = (
     *("run", "list", "show", "help", "copy", "init", "check", "mask", "explain", "attention"),
     *("evaluate", "compare", "report", "predict"),
 )
 """The order in which `finetune --help` lists the commands; others follow them."""
+SHARED = ("run", "evaluate")
+"""The commands whose work several processes share."""
 
 
 class Commands(TyperGroup):
@@ -25,7 +29,25 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in self.commands and not args[0].startswith("-"):
             raise compose.unknown_command(args, tuple(self.commands))
+        _check_processes(args[0])
         return super().resolve_command(ctx, args)
+
+
+def _check_processes(command: str) -> None:
+    """Raise an error for a command in several processes, each of which would do all of the work.
+
+    Raises:
+        UserError: The command was started by `accelerate launch` or `torchrun`, and its processes share no work.
+    """
+    processes = os.environ.get("WORLD_SIZE", "")
+    if command in SHARED or "LOCAL_RANK" not in os.environ or not processes.isdecimal() or int(processes) < 2:
+        return
+    raise UserError(
+        f"finetune {command} runs in one process",
+        expected=f"several processes only for {' and '.join(f'finetune {name}' for name in SHARED)}",
+        found=f"{processes} processes, each of which would do all of the work",
+        fix=f"start it without accelerate launch: finetune {command} ...",
+    )
 
 
 app = typer.Typer(

@@ -44,6 +44,8 @@ class ModelEvaluation:
         split: Which split they are.
         evaluated: The scores, and the predictions.
         context: The context of the task, with the labels and the tokenizer of the model.
+        is_main_process: Whether this process has the predictions. Of several, under `accelerate launch`, only the first
+            has; each has the scores.
     """
 
     model: str
@@ -52,6 +54,7 @@ class ModelEvaluation:
     split: SplitName
     evaluated: EvaluationResult = field(repr=False)
     context: TaskContext = field(repr=False)
+    is_main_process: bool = True
 
     @property
     def scores(self) -> dict[str, float]:
@@ -89,7 +92,9 @@ class ModelEvaluation:
         }
 
     def print(self) -> None:
-        """Print the scores with their intervals on standard output."""
+        """Print the scores with their intervals on standard output, once where there are several processes."""
+        if not self.is_main_process:
+            return
         title = f"{self.model}: results on {len(self.records):,} examples of {self.data}"
         print_scores(title, self.recipe.name or self.recipe.model.description, self.evaluated)
         print_slices(self.evaluated, self.recipe.training.greater_is_better)
@@ -97,9 +102,13 @@ class ModelEvaluation:
     def save(self, folder: Path) -> None:
         """Write the scores and the predictions into a new folder, which `finetune compare` reads.
 
+        Of several processes only the first, which has all predictions, writes.
+
         Raises:
             UserError: The folder is there and not empty, or it cannot be written.
         """
+        if not self.is_main_process:
+            return
         write_evaluation(folder, self.recipe, self.results, self.split, self.records, self.context)
 
 
@@ -141,8 +150,9 @@ def evaluate_model(
     predictor = load_predictor(origin, examples.recipe)
     context, evaluated = _evaluated(predictor, examples)
     described = data or examples.description
-    found = ModelEvaluation(name, examples.recipe, described, examples.split, evaluated, context)
-    if output is not None:
+    is_main = predictor.accelerator.is_main_process
+    found = ModelEvaluation(name, examples.recipe, described, examples.split, evaluated, context, is_main)
+    if output is not None and is_main:
         found.save(output)
         say(f"scores and predictions: {output}")
     return found
@@ -177,7 +187,9 @@ def _evaluated(predictor: Predictor, data: EvaluationData) -> tuple[TaskContext,
 
 
 def _introduce(predictor: Predictor, data: EvaluationData, setup: EvaluationSetup, notes: list[str]) -> None:
-    """Show what is evaluated: the model, its masks, notes and warnings."""
+    """Show what is evaluated, once where there are several processes: the model, its masks, notes and warnings."""
+    if not predictor.accelerator.is_main_process:
+        return
     say(f"{predictor.description}, masks: {data.recipe.attention.description}")
     for note in [*data.loaded.notes, *notes]:
         say(f"  {note}")

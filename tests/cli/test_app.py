@@ -42,3 +42,13 @@ def test_commands_are_listed_in_their_order() -> None:
     listed = re.findall(r"^│ (\w+)", finetune("--help", COLUMNS="100").stdout, re.MULTILINE)
     assert tuple(listed[: len(ORDER)]) == ORDER
     assert "push" in listed
+
+
+def test_a_command_whose_processes_would_all_do_the_same_runs_in_one() -> None:
+    several = {"WORLD_SIZE": "2", "LOCAL_RANK": "1", "RANK": "1"}
+    shown = finetune("list", **several)
+    assert shown.returncode == 2
+    assert "finetune list runs in one process" in shown.stderr
+    assert "fix:      start it without accelerate launch: finetune list" in shown.stderr
+    assert finetune("list", **several | {"WORLD_SIZE": "1"}).returncode == 0
+    assert finetune("evaluate", "--help", **several).returncode == 0, "whose processes share the examples"

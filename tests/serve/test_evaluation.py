@@ -19,6 +19,7 @@ from tests.hub_server.hub import Hub
 from tests.hub_server.library import add_dataset
 from tests.serve.conftest import Finished, held_out, read_jsonl
 from tests.training.conftest import toy as toy
+from tests.training.processes import together
 
 KINDS = {"text_classification": "bert", "token_classification": "bert", "text_to_text": "t5"}
 
@@ -62,6 +63,29 @@ def test_a_file_is_scored_like_the_split_it_is(
     written = read_jsonl(tmp_path / "out" / "predictions_test.jsonl")
     assert [one["prediction"] for one in written] == [one["prediction"] for one in own]
     assert [one.keys() for one in written] == [one.keys() for one in own]
+
+
+@pytest.mark.slow
+def test_several_processes_give_the_same_scores_and_one_of_them_writes(finished: Finished, tmp_path: Path) -> None:
+    run = finished("token_classification", "bert")
+    alone = evaluate_model(str(run), str(held_out(run)), overrides={"evaluation.slices": ["length"]})
+
+    def work() -> None:
+        evaluate_model(
+            str(run), str(held_out(run)), overrides={"evaluation.slices": ["length"]}, output=tmp_path / "out"
+        ).print()
+
+    assert together(work, tmp_path / "logs", 2) == [0, 0]
+    stored = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert stored["test"] == pytest.approx(alone.scores)
+    assert stored["examples"] == len(alone.records)
+    assert stored["slices"] == alone.results["slices"]
+    written = read_jsonl(tmp_path / "out" / "predictions_test.jsonl")
+    assert [one["prediction"] for one in written] == [record.prediction for record in alone.records]
+    first, second = ((tmp_path / "logs" / f"{rank}.log").read_text() for rank in range(2))
+    assert "95% interval" in first
+    assert "interval" not in second
+    assert "masks:" not in second
 
 
 def test_the_dev_split_and_the_folder_of_the_data(finished: Finished) -> None:
